@@ -1,0 +1,59 @@
+"""Sessions, the refresh tokens of each, and the counters that slow down guessing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Identified, Model, same_tenant, utcnow
+from app.core.tenancy import TenantScoped
+
+
+class AuthSession(TenantScoped, Identified, Model):
+    """One sign-in. It ends when it expires or is revoked, whichever comes first."""
+
+    __tablename__ = "auth_session"
+    __table_args__ = (
+        same_tenant("user_id", "user"),
+        Index("ix_auth_session_company_id_user_id", "company_id", "user_id", "created_at", "id"),
+    )
+
+    user_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    last_used_at: Mapped[datetime] = mapped_column(default=utcnow)
+    expires_at: Mapped[datetime]
+    ip: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(255))
+    generation: Mapped[int] = mapped_column(default=1)
+    revoked_at: Mapped[datetime | None]
+    revoked_reason: Mapped[str | None] = mapped_column(String(40))
+
+
+class RefreshToken(TenantScoped, Identified, Model):
+    """``generation`` counts rotations within the session, from 1. Only the SHA-256 of a token is kept."""
+
+    __tablename__ = "refresh_token"
+    __table_args__ = (
+        same_tenant("session_id", "auth_session"),
+        Index("uq_refresh_token_company_id_token_hash", "company_id", "token_hash", unique=True),
+        Index("ix_refresh_token_company_id_session_id", "company_id", "session_id"),
+    )
+
+    session_id: Mapped[UUID]
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    generation: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    rotated_at: Mapped[datetime | None]
+
+
+class LoginFailure(Model):
+    """Attempts without success. ``key`` is an HMAC of the account and the caller's network."""
+
+    __tablename__ = "login_failure"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    attempts: Mapped[int]
+    last_attempt_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,208 @@
+"""/auth/… and the change of one's own password."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import fields, validate
+from sqlalchemy import select
+
+from app.auth.cookies import REFRESH, clear_cookies, set_cookies
+from app.auth.models import AuthSession
+from app.auth.passwords import change_password
+from app.auth.schemas import (
+    ChangePasswordSchema,
+    LoginAnswerSchema,
+    LoginSchema,
+    MessageSchema,
+    RefreshAnswerSchema,
+    RefreshSchema,
+    SessionSchema,
+    VerifySchema,
+)
+from app.auth.service import Caller, SignedIn, live_sessions, refresh, revoke, sign_in, sign_out
+from app.core.auth import cookie_name, principal
+from app.core.crud import Crud
+from app.core.db import db, unit_of_work
+from app.core.errors import ApiError, NotFound, Unauthenticated
+from app.core.http import Endpoint, answer, body, declare, no_content, optional_body
+from app.core.kernel import kernel
+from app.core.tenancy import tenant
+from app.core.tokens import Claims
+from app.users.models import User
+from app.users.resources import Users
+
+TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"]))}}
+
+
+def caller() -> Caller:
+    agent = request.headers.get("User-Agent")
+    printable = agent and "".join(c for c in agent if c.isprintable()).encode("utf-8", "replace").decode()
+    return Caller(request.remote_addr, printable[:255] if printable else None)
+
+
+class Login(Endpoint):
+    """Sign in with an e-mail address or user name and a password."""
+
+    access, path, parameters = "public", "/auth/login", TOKEN_IN_BODY
+
+    @declare(body=LoginSchema(), answer=LoginAnswerSchema(), errors=(401, 403, 429))
+    def post(self) -> Response:
+        values = LoginSchema().checked(body())
+        name = "email" if "email" in values else "username"
+        signed_in = sign_in(name, values[name], values["password"], caller())
+        user = _user(signed_in)
+        shown: dict[str, Any] = {
+            "message": "Login successful",
+            "user": user,
+            "password_reset_required": user["password_reset_required"],
+        }
+        return _with_tokens(shown, signed_in, in_body="token" in self.params)
+
+
+def _user(signed_in: SignedIn) -> dict[str, Any]:
+    with tenant(signed_in.company_id), unit_of_work(writes=False):
+        row = db.session.execute(select(*Users.columns.values()).where(User.id == signed_in.user_id)).one()
+    return dict(zip(Users.columns, row, strict=True))
+
+
+def _with_tokens(shown: dict[str, Any], signed_in: SignedIn, *, in_body: bool) -> Response:
+    settings = kernel().settings
+    if in_body:
+        shown |= {
+            "access_token": signed_in.access_token,
+            "refresh_token": signed_in.refresh_token,
+            "token_type": "Bearer",
+            "expires_in": settings.access_token_ttl_minutes * 60,
+        }
+    found = answer(shown)
+    set_cookies(found, settings, signed_in)
+    return found
+
+
+def _refresh_cookie() -> str | None:
+    return request.cookies.get(cookie_name(kernel().settings, REFRESH)) or None
+
+
+class Refresh(Endpoint):
+    """Trade a refresh token, from the cookie or the body, for a new pair."""
+
+    access, path, parameters = "public", "/auth/refresh", TOKEN_IN_BODY
+
+    @declare(body=RefreshSchema(), answer=RefreshAnswerSchema(), errors=(401, 403))
+    def post(self) -> Response:
+        given = RefreshSchema().checked(optional_body()).get("refresh_token")
+        token = given or _refresh_cookie()
+        if not token:
+            raise Unauthenticated("There is no refresh token.")
+        in_body = given is not None or "token" in self.params
+        return _with_tokens({"message": "Token refreshed"}, refresh(token), in_body=in_body)
+
+
+class Logout(Endpoint):
+    """End the session and clear the cookies; 200 also when there was none."""
+
+    access, path = "public", "/auth/logout"
+
+    @declare(body=RefreshSchema(), answer=MessageSchema())
+    def post(self) -> Response:
+        given = RefreshSchema().checked(optional_body()).get("refresh_token")
+        sign_out(_claims(), given or _refresh_cookie())
+        found = answer({"message": "Logout successful"})
+        clear_cookies(found, kernel().settings)
+        return found
+
+
+def _claims() -> Claims | None:
+    authenticator = kernel().authenticator
+    try:
+        token = authenticator.token_of(request)
+        return authenticator.tokens.verify(token) if token else None
+    except ApiError:
+        return None
+
+
+class Verify(Endpoint):
+    """Whether the caller's token is valid, and whose it is."""
+
+    access, path = "self", "/auth/verify"
+    own_transaction = usable_before_password_change = True
+
+    @declare(answer=VerifySchema())
+    def get(self) -> Response:
+        me = principal()
+        return answer(
+            {
+                "valid": True,
+                "user_id": me.user_id,
+                "company_id": me.company_id,
+                "session_id": me.session_id,
+                "email": me.email,
+                "exp": int(me.expires_at.timestamp()),
+                "password_reset_required": me.password_reset_required,
+            }
+        )
+
+
+class Sessions(Crud):
+    """The caller's live sessions."""
+
+    model, schema, path = AuthSession, SessionSchema, "/auth/sessions"
+    access = "self"
+    sort = ("created_at", "last_used_at")
+    verbs = ("list",)
+
+    def within(self, parent_id: UUID | None) -> tuple[Any, ...]:
+        return live_sessions(principal().user_id)
+
+    def present(self, items: list[dict[str, Any]]) -> None:
+        for item in items:
+            item["is_current"] = item["id"] == principal().session_id
+
+
+class OtherSessions(Endpoint):
+    access, path = "self", "/auth/sessions"
+
+    def delete(self) -> Response:
+        """End all other sessions of the caller."""
+        me = principal()
+        mine = AuthSession.user_id == me.user_id
+        revoke(mine if me.session_id is None else mine & (AuthSession.id != me.session_id), "revoked")
+        return no_content()
+
+
+class OneSession(Endpoint):
+    access, path = "self", "/auth/sessions/<id>"
+
+    @declare(errors=(404,))
+    def delete(self, id: UUID) -> Response:
+        """End one session of the caller."""
+        mine = (AuthSession.user_id == principal().user_id) & (AuthSession.id == id)
+        if not revoke(mine, "revoked"):
+            raise NotFound("Session not found.", code="SESSION_NOT_FOUND")
+        return no_content()
+
+
+class ChangePassword(Endpoint):
+    """Change one's own password; ends the other sessions."""
+
+    access, path = "self", "/users/me/change-password"
+    own_transaction = usable_before_password_change = True
+
+    @declare(body=ChangePasswordSchema(), answer=MessageSchema(), errors=(409, 429))
+    def patch(self) -> Response:
+        values = ChangePasswordSchema().checked(body())
+        change_password(principal(), values["current_password"], values["new_password"], request.remote_addr)
+        return answer({"message": "Password changed successfully"})
+
+
+class KeySet(Endpoint):
+    """The public keys that verify access tokens (RFC 7517)."""
+
+    access, path = "public", "/.well-known/jwks.json"
+
+    @declare(answer={"type": "object", "properties": {"keys": {"type": "array", "items": {"type": "object"}}}})
+    def get(self) -> Response:
+        return answer(kernel().tokens.public_keys(), 200, {"Cache-Control": "public, max-age=300"})

@@ -1,0 +1,76 @@
+"""What sign-in takes and gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from app.core.schema import BaseSchema, Flag, Line, Timestamp, read_only_id
+from app.users.schemas import Password, UserSchema
+
+LONGEST = 1024
+OPTIONAL = {"optional": True}
+
+
+class LoginSchema(BaseSchema):
+    email = Line(validate=lambda text: len(text) <= LONGEST)
+    username = Line(validate=lambda text: len(text) <= LONGEST)
+    password = Password(required=True)
+
+    @validates_schema
+    def _one_name(self, values: dict[str, Any], **_kwargs: Any) -> None:
+        if ("email" in values) == ("username" in values):
+            raise ValidationError({"email": ["Give either email or username."]})
+
+
+class MessageSchema(BaseSchema):
+    message = fields.String(dump_only=True)
+
+
+class TokensSchema(BaseSchema):
+    """Only with ``?token=body``; seconds in ``expires_in``."""
+
+    access_token = fields.String(dump_only=True, metadata=OPTIONAL)
+    refresh_token = fields.String(dump_only=True, metadata=OPTIONAL)
+    token_type = fields.String(dump_only=True, metadata=OPTIONAL)
+    expires_in = fields.Integer(dump_only=True, metadata=OPTIONAL)
+
+
+class LoginAnswerSchema(TokensSchema):
+    message = fields.String(dump_only=True)
+    user = fields.Nested(UserSchema, dump_only=True)
+    password_reset_required = Flag(dump_only=True)
+
+
+class RefreshSchema(BaseSchema):
+    refresh_token = fields.String()
+
+
+class RefreshAnswerSchema(TokensSchema):
+    message = fields.String(dump_only=True)
+
+
+class VerifySchema(BaseSchema):
+    valid = Flag(dump_only=True)
+    user_id = read_only_id()
+    company_id = read_only_id()
+    session_id = read_only_id(allow_none=True)
+    email = fields.String(dump_only=True)
+    exp = fields.Integer(dump_only=True)
+    password_reset_required = Flag(dump_only=True)
+
+
+class SessionSchema(BaseSchema):
+    id = read_only_id()
+    created_at = Timestamp()
+    last_used_at = Timestamp()
+    expires_at = Timestamp()
+    ip = fields.String(dump_only=True, allow_none=True)
+    user_agent = fields.String(dump_only=True, allow_none=True)
+    is_current = Flag(dump_only=True)
+
+
+class ChangePasswordSchema(BaseSchema):
+    current_password = Password(required=True)
+    new_password = Password(required=True)

@@ -1,0 +1,134 @@
+"""Key set of an external auth service (RFC 7517), fetched over HTTP and kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+import orjson
+import structlog
+import urllib3
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt import PyJWK, PyJWTError
+from urllib3.exceptions import HTTPError
+
+from app.core.errors import Unavailable
+from app.core.keys import MIN_RSA_BITS, PUBLIC_MEMBERS, PublicKey
+
+log = structlog.get_logger(__name__)
+
+MAX_BYTES = 256 * 1024
+REFETCH_SECONDS = 30.0
+ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
+
+VerificationKey = tuple[str, PublicKey]
+
+
+class JwksClient:
+    """One per process. ``timeout`` bounds a fetch in seconds; a known ``kid`` never waits for one."""
+
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 3.0,
+        http: urllib3.PoolManager | None = None,
+        *,
+        refetch_seconds: float = REFETCH_SECONDS,
+    ) -> None:
+        self._url, self._timeout, self._pause = url, timeout, refetch_seconds
+        self._http = http or urllib3.PoolManager()
+        self._keys: Mapping[str, VerificationKey] | None = None
+        self._due = monotonic()
+        self._lock = Lock()
+
+    def key(self, kid: str) -> VerificationKey | None:
+        """None when the set has no such key. Raises Unavailable while there was never a set."""
+        if self._keys is None or kid not in self._keys:
+            self._refetch()
+        if self._keys is None:
+            raise Unavailable("The keys of the authentication service cannot be fetched.")
+        return self._keys.get(kid)
+
+    def _refetch(self) -> None:
+        """Wait for the fetch of another thread, which may bring the key, but not for a stuck one."""
+        if not self._lock.acquire(timeout=self._timeout):
+            return
+        try:
+            if monotonic() >= self._due:
+                self._due = monotonic() + self._pause
+                self._fetch()
+        finally:
+            self._lock.release()
+
+    def _fetch(self) -> None:
+        try:
+            self._keys = dict(_usable(_listed(self._download())))
+        except (HTTPError, ValueError) as error:
+            log.warning("jwks_not_fetched", error=type(error).__name__)
+
+    def _download(self) -> bytes:
+        """Raises urllib3's HTTPError, or ValueError for an answer that cannot be a key set."""
+        deadline = monotonic() + self._timeout
+        answer = self._http.request(
+            "GET",
+            self._url,
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            timeout=urllib3.Timeout(total=self._timeout),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        try:
+            return _body(answer, deadline)
+        finally:
+            answer.close()
+
+
+def _body(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    if answer.status != 200:
+        raise ValueError(f"status {answer.status}")
+    found = bytearray()
+    while chunk := answer.read1(65536, decode_content=False):
+        found += chunk
+        if len(found) > MAX_BYTES or monotonic() > deadline:
+            raise ValueError("too large or too slow")
+    return bytes(found)
+
+
+def _listed(document: bytes) -> list[Any]:
+    found = orjson.loads(document)
+    keys = found.get("keys") if isinstance(found, dict) else None
+    if not isinstance(keys, list):
+        raise ValueError("not a key set")
+    return keys
+
+
+def _usable(listed: list[Any]) -> Iterator[tuple[str, VerificationKey]]:
+    """What is not a signature key that we accept is skipped (RFC 7517 section 5)."""
+    for jwk in listed:
+        algorithm = _algorithm_of(jwk)
+        key = _parsed(jwk, algorithm) if algorithm else None
+        if algorithm and key:
+            yield jwk["kid"], (algorithm, key)
+
+
+def _algorithm_of(jwk: object) -> str | None:
+    """The one algorithm of a key, fixed by its type; None for a key that is not for us."""
+    if not isinstance(jwk, dict) or not all(isinstance(jwk.get(name), str) for name in ("kty", "kid")):
+        return None
+    curve = jwk.get("crv")
+    if not isinstance(curve, str | None) or jwk.get("use", "sig") != "sig":
+        return None
+    algorithm = ALGORITHMS.get((jwk["kty"], curve))
+    return algorithm if jwk.get("alg", algorithm) == algorithm else None
+
+
+def _parsed(jwk: dict[str, Any], algorithm: str) -> PublicKey | None:
+    public = {name: jwk.get(name) for name in PUBLIC_MEMBERS[jwk["kty"]]}
+    try:
+        key: PublicKey = PyJWK(public, algorithm).key
+    except (PyJWTError, ValueError, TypeError):
+        return None
+    return None if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_BITS else key

@@ -1,0 +1,92 @@
+"""/companies"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Response, request
+from uuid_utils.compat import uuid7
+
+from app.companies.models import ACTIVE, INACTIVE, Company
+from app.companies.schemas import CompanySchema, HoldingsSchema
+from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
+from app.core.auth import principal
+from app.core.crud import Crud
+from app.core.db import db, platform_session, unit_of_work
+from app.core.erase import erase_tenant
+from app.core.errors import Conflict
+from app.core.http import UNSAFE, answer
+from app.core.kernel import kernel
+from app.core.schema import QueryFlag, parse_id
+from app.core.tenancy import current_scope, tenant
+
+
+class Companies(Crud):
+    """Tenants. The platform company's users see all of them, everyone else sees their own."""
+
+    model, schema, path = Company, CompanySchema, "/companies"
+    permission = "company"
+    platform = frozenset({"POST", "DELETE"})
+    filters = ("name", "email", "status", "company_key", "document_type", "document_number")
+    sort = ("created_at", "updated_at", "name")
+    parameters = {"DELETE": {"cascade": QueryFlag(), "dry_run": QueryFlag()}}
+    extra_answers = {"DELETE": HoldingsSchema()}
+    counted, cacheable = False, False
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A company comes into being and goes inside its own tenant."""
+        if request.method == "POST":
+            with tenant(uuid7()), unit_of_work():
+                yield
+        elif request.method == "DELETE":
+            with tenant(parse_id((request.view_args or {})["id"])), unit_of_work():
+                yield
+        elif principal().is_platform:
+            with platform_session(writes=request.method in UNSAFE):
+                yield
+        else:
+            with super().transaction():
+                yield
+
+    def new(self, values: dict[str, Any]) -> Company:
+        company: Company = super().new(values | {"id": current_scope().company_id})
+        kernel().roles.company_made()
+        return company
+
+    def change(self, row: Company, values: dict[str, Any]) -> None:
+        if row.is_platform and values.get("status", ACTIVE) != ACTIVE:
+            raise Conflict("The platform company is always active.", code="PLATFORM_COMPANY")
+        super().change(row, values)
+
+    def remove(self, row: Company) -> Response | None:
+        held = holdings()
+        if self.params.get("dry_run"):
+            return answer(held)
+        lock_company()
+        _check_removable(row, held, cascade=self.params.get("cascade", False))
+        erase_tenant()
+        db.session.expunge(row)
+        return None
+
+    def present(self, items: list[dict[str, Any]]) -> None:
+        if current_scope().platform:
+            totals = totals_of_companies(db.session(), [item["id"] for item in items])
+            for item in items:
+                item.update(totals[item["id"]])
+            return
+        for item in items:
+            item.update(totals_of_tenant())
+
+
+def _check_removable(company: Company, held: dict[str, int], *, cascade: bool) -> None:
+    """Raises Conflict."""
+    if company.is_platform:
+        raise Conflict("The platform company cannot be deleted.", code="PLATFORM_COMPANY")
+    if cascade and company.status != INACTIVE:
+        raise Conflict("Only an inactive company can be deleted with all that it holds.", code="COMPANY_NOT_INACTIVE")
+    if not cascade and any(held.values()):
+        listed = ", ".join(f"{count} {name}" for name, count in held.items() if count)
+        raise Conflict(f"The company still holds: {listed}.", code="COMPANY_NOT_EMPTY")

@@ -1,0 +1,1 @@
+"""The kernel: what every slice relies on and none repeats."""

@@ -1,0 +1,145 @@
+"""Who calls: token → Principal, and whether a browser was tricked into calling (CSRF)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from flask import Request, g, request
+
+from app.config import Settings
+from app.core.db import utcnow
+from app.core.errors import BadRequest, Forbidden, Unauthenticated
+from app.core.tokens import Claims, Tokens
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class Standing(NamedTuple):
+    """What the database says of the token's subject, in one row. ``session_*`` are null without a sid."""
+
+    user_is_active: bool
+    password_reset_required: bool
+    last_password_change: datetime | None
+    email: str
+    company_status: str
+    is_platform: bool
+    session_expires_at: datetime | None
+    session_revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The authenticated caller of one request."""
+
+    user_id: UUID
+    company_id: UUID
+    session_id: UUID | None
+    email: str
+    is_platform: bool
+    password_reset_required: bool
+    token: str
+    expires_at: datetime
+
+
+def principal() -> Principal:
+    """The caller of the current request. Raises Unauthenticated where there is none."""
+    found: Principal | None = g.get("principal")
+    if found is None:
+        raise Unauthenticated()
+    return found
+
+
+class Authenticator:
+    """``standing`` looks the subject up inside its tenant; None means there is no such subject or session."""
+
+    def __init__(self, settings: Settings, tokens: Tokens, standing: Callable[[Claims], Standing | None]) -> None:
+        self.settings = settings
+        self.tokens = tokens
+        self.standing = standing
+
+    @property
+    def access_cookie(self) -> str:
+        return cookie_name(self.settings, "access_token")
+
+    def authenticate(self) -> Principal:
+        """Raises Unauthenticated, BadRequest (two different tokens) and Forbidden (company not active)."""
+        token = self.token_of(request)
+        if token is None:
+            raise Unauthenticated()
+        claims = self.tokens.verify(token)
+        standing = self.standing(claims)
+        if standing is None or not standing.user_is_active:
+            raise Unauthenticated("The token is no longer valid.")
+        _check_live(claims, standing)
+        if standing.company_status != "active":
+            raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
+        g.principal = Principal(
+            user_id=claims.user_id,
+            company_id=claims.company_id,
+            session_id=claims.session_id,
+            email=standing.email,
+            is_platform=standing.is_platform,
+            password_reset_required=standing.password_reset_required,
+            token=token,
+            expires_at=claims.expires_at,
+        )
+        return principal()
+
+    def token_of(self, incoming: Request) -> str | None:
+        """From the Authorization header (RFC 6750 section 2.1) or the cookie; both only if equal."""
+        bearer, cookie = _bearer(incoming), incoming.cookies.get(self.access_cookie) or None
+        if bearer and cookie and bearer != cookie:
+            raise BadRequest("The Authorization header and the cookie carry different tokens.")
+        return bearer or cookie
+
+    def check_origin(self) -> None:
+        """Raises Forbidden for an unsafe request that another site made a browser send.
+
+        The algorithm of Go 1.25's http.CrossOriginProtection; bearer requests are exempt.
+        """
+        if request.method in SAFE_METHODS or _bearer(request) or self._is_same_origin():
+            return
+        raise Forbidden("The request comes from another site.", code="CSRF_REJECTED")
+
+    def _is_same_origin(self) -> bool:
+        origin = request.headers.get("Origin")
+        if origin and origin in self.settings.cors_origins:
+            return True
+        fetch_site = request.headers.get("Sec-Fetch-Site")
+        if fetch_site is not None:
+            return fetch_site in ("same-origin", "none")
+        return origin is None or self._is_this_host(origin)
+
+    def _is_this_host(self, origin: str) -> bool:
+        try:
+            host = urlsplit(origin).netloc.lower()
+        except ValueError:
+            return False
+        return bool(host) and host in (request.host.lower(), urlsplit(self.settings.public_url).netloc.lower())
+
+
+def _check_live(claims: Claims, standing: Standing) -> None:
+    if claims.session_id is not None:
+        expired = standing.session_expires_at is None or standing.session_expires_at <= utcnow()
+        if expired or standing.session_revoked_at is not None:
+            raise Unauthenticated("The session has ended.")
+        return
+    changed = standing.last_password_change
+    issued = claims.issued_at
+    # NumericDate has whole seconds, so a token of the change's own second is refused too.
+    if changed is not None and (issued is None or issued < changed):
+        raise Unauthenticated("The password was changed after the token was issued.")
+
+
+def _bearer(incoming: Request) -> str | None:
+    scheme, _, token = incoming.headers.get("Authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def cookie_name(settings: Settings, name: str) -> str:
+    return f"__Host-{name}" if settings.cookie_host_prefix else name

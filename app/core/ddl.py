@@ -1,0 +1,181 @@
+"""What migrations say of a tenant table beyond its columns: row-level security and its count.
+
+Landed migrations call these functions: change what one does by adding another, never by editing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Execute = Callable[[str], None]
+
+OWN = "company_id = nullif(current_setting('app.company_id', true), '')::uuid"
+OWN_COMPANY = (
+    "id = nullif(current_setting('app.company_id', true), '')::uuid OR current_setting('app.platform', true) = 'on'"
+)
+
+
+def protect(execute: Execute, dialect: str, table: str, rule: str = OWN) -> None:
+    """The third line of defence, also against the owner of the table (FORCE)."""
+    if dialect != "postgresql":
+        return
+    execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+    execute(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY')
+    execute(f'CREATE POLICY tenant ON "{table}" USING ({rule}) WITH CHECK ({rule})')
+
+
+POSTGRESQL_FUNCTIONS = (
+    # Adds the deltas of one kind up into one row. SKIP LOCKED: nobody waits, two folds take different rows.
+    """
+    CREATE FUNCTION fold_row_count(tenant uuid, kind text) RETURNS void LANGUAGE sql AS $$
+        WITH gone AS (
+            DELETE FROM row_count
+            WHERE company_id = tenant AND id IN (
+                SELECT id FROM row_count WHERE company_id = tenant AND counted = kind
+                ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+            )
+            RETURNING delta
+        )
+        INSERT INTO row_count (company_id, counted, delta)
+        SELECT tenant, kind, sum(delta) FROM gone HAVING count(*) > 0
+    $$
+    """,
+    # About every 64th statement folds, so that a reader adds up some dozens of rows.
+    """
+    CREATE FUNCTION add_row_count(tenant uuid, kind text, change bigint) RETURNS void LANGUAGE plpgsql AS $$
+    BEGIN
+        INSERT INTO row_count (company_id, counted, delta) VALUES (tenant, kind, change);
+        IF random() < 1.0 / 64 THEN
+            PERFORM fold_row_count(tenant, kind);
+        END IF;
+    END $$
+    """,
+    """
+    CREATE FUNCTION count_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE tenant uuid; n bigint;
+    BEGIN
+        FOR tenant, n IN SELECT company_id, count(*) FROM new_rows GROUP BY company_id LOOP
+            PERFORM add_row_count(tenant, TG_TABLE_NAME, n);
+        END LOOP;
+        RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE FUNCTION count_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE tenant uuid; n bigint;
+    BEGIN
+        FOR tenant, n IN SELECT company_id, count(*) FROM old_rows GROUP BY company_id LOOP
+            PERFORM add_row_count(tenant, TG_TABLE_NAME, -n);
+        END LOOP;
+        RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE FUNCTION count_active() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE tenant uuid; n bigint;
+    BEGIN
+        IF TG_OP = 'INSERT' THEN
+            FOR tenant, n IN SELECT company_id, count(*) FROM new_rows WHERE is_active GROUP BY company_id LOOP
+                PERFORM add_row_count(tenant, TG_TABLE_NAME || '.active', n);
+            END LOOP;
+        ELSIF TG_OP = 'DELETE' THEN
+            FOR tenant, n IN SELECT company_id, count(*) FROM old_rows WHERE is_active GROUP BY company_id LOOP
+                PERFORM add_row_count(tenant, TG_TABLE_NAME || '.active', -n);
+            END LOOP;
+        ELSE
+            FOR tenant, n IN
+                SELECT company_id, sum(change) FROM (
+                    SELECT company_id, is_active::int AS change FROM new_rows
+                    UNION ALL SELECT company_id, -(is_active::int) FROM old_rows
+                ) AS changes GROUP BY company_id HAVING sum(change) <> 0
+            LOOP
+                PERFORM add_row_count(tenant, TG_TABLE_NAME || '.active', n);
+            END LOOP;
+        END IF;
+        RETURN NULL;
+    END $$
+    """,
+    # Each company's totals are read as that company: no policy is widened for the platform's list.
+    """
+    CREATE FUNCTION company_totals(ids uuid[])
+    RETURNS TABLE (company_id uuid, counted text, total bigint) LANGUAGE plpgsql AS $$
+    DECLARE tenant uuid; before text := coalesce(current_setting('app.company_id', true), '');
+    BEGIN
+        FOREACH tenant IN ARRAY ids LOOP
+            PERFORM set_config('app.company_id', tenant::text, true);
+            RETURN QUERY
+                SELECT c.company_id, c.counted::text, sum(c.delta)::bigint FROM row_count c
+                WHERE c.company_id = tenant AND c.counted IN ('user', 'user.active')
+                GROUP BY c.company_id, c.counted;
+        END LOOP;
+        PERFORM set_config('app.company_id', before, true);
+    END $$
+    """,
+)
+
+DROPPED_FUNCTIONS = (
+    "company_totals(uuid[])",
+    "count_active()",
+    "count_deleted()",
+    "count_inserted()",
+    "add_row_count(uuid, text, bigint)",
+    "fold_row_count(uuid, text)",
+)
+
+
+def create_functions(execute: Execute, dialect: str) -> None:
+    if dialect == "postgresql":
+        for function in POSTGRESQL_FUNCTIONS:
+            execute(function)
+
+
+def drop_functions(execute: Execute, dialect: str) -> None:
+    if dialect == "postgresql":
+        for function in DROPPED_FUNCTIONS:
+            execute(f"DROP FUNCTION {function}")
+
+
+def count(execute: Execute, dialect: str, table: str) -> None:
+    """Keep the count of a table per tenant, whatever statement changes it."""
+    if dialect == "postgresql":
+        _trigger(execute, table, "INSERT", "REFERENCING NEW TABLE AS new_rows", "count_inserted")
+        _trigger(execute, table, "DELETE", "REFERENCING OLD TABLE AS old_rows", "count_deleted")
+        return
+    _sqlite_trigger(execute, table, "INSERT", "NEW", table, "1", "1")
+    _sqlite_trigger(execute, table, "DELETE", "OLD", table, "-1", "1")
+
+
+def count_active_users(execute: Execute, dialect: str) -> None:
+    if dialect == "postgresql":
+        both = "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"
+        _trigger(execute, "user", "INSERT", "REFERENCING NEW TABLE AS new_rows", "count_active")
+        _trigger(execute, "user", "DELETE", "REFERENCING OLD TABLE AS old_rows", "count_active")
+        _trigger(execute, "user", "UPDATE", both, "count_active")
+        return
+    _sqlite_trigger(execute, "user", "INSERT", "NEW", "user.active", "1", "NEW.is_active")
+    _sqlite_trigger(execute, "user", "DELETE", "OLD", "user.active", "-1", "OLD.is_active")
+    changed = "NEW.is_active <> OLD.is_active"
+    _sqlite_trigger(execute, "user", "UPDATE OF is_active", "NEW", "user.active", "NEW.is_active - OLD.is_active", changed)
+
+
+def _trigger(execute: Execute, table: str, when: str, referencing: str, function: str) -> None:
+    execute(
+        f'CREATE TRIGGER {function}_{when.lower()} AFTER {when} ON "{table}" {referencing}'
+        f" FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+    )
+
+
+def _sqlite_trigger(
+    execute: Execute, table: str, when: str, row: str, counted: str, change: str, condition: str
+) -> None:
+    """One counter row is enough: SQLite has one writer at a time."""
+    name = f"count_{counted.replace('.', '_')}_{when.split()[0].lower()}"
+    mine = f"company_id = {row}.company_id AND counted = '{counted}'"
+    execute(
+        f'CREATE TRIGGER {name} AFTER {when} ON "{table}" FOR EACH ROW WHEN {condition} BEGIN'
+        f" INSERT INTO row_count (company_id, id, counted, delta)"
+        f" SELECT {row}.company_id, (SELECT coalesce(max(id), 0) + 1 FROM row_count), '{counted}', 0"
+        f" WHERE NOT EXISTS (SELECT 1 FROM row_count WHERE {mine});"
+        f" UPDATE row_count SET delta = delta + ({change}) WHERE {mine};"
+        f" END"
+    )

@@ -1,0 +1,32 @@
+"""What happens after the commit and may be lost; what may not be lost is an outbox row instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+Effect = Callable[[], None]
+_queued: ContextVar[tuple[Effect, ...]] = ContextVar("effects", default=())
+
+
+def after_commit(effect: Effect) -> None:
+    """Run ``effect`` once the current unit of work has committed; forgotten if it has not."""
+    _queued.set((*_queued.get(), effect))
+
+
+def forget_effects() -> None:
+    _queued.set(())
+
+
+def run_effects() -> None:
+    effects = _queued.get()
+    forget_effects()
+    for effect in effects:
+        try:
+            effect()
+        except Exception:
+            log.exception("effect_failed", effect=getattr(effect, "__qualname__", repr(effect)))

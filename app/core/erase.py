@@ -1,0 +1,88 @@
+"""Deleting rows together with what depends on them, driven by the foreign keys.
+
+Foreign keys have no action of their own (``core/db.same_tenant`` says why), so this is where
+references go: a nullable one is cleared in one UPDATE that moves the row version, the rows
+behind a required one are deleted first. A concurrent insert that slips in between is a 409.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, ForeignKeyConstraint, delete, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.core.db import Model, Timestamped, Versioned, db, utcnow
+from app.core.tenancy import PLATFORM_TABLES, current_tenant
+
+Condition = ColumnElement[bool]
+
+
+def erase(model: type[Any], condition: Condition) -> None:
+    """Delete the tenant's rows of ``model`` that meet ``condition``, and their dependents."""
+    release(model, condition)
+    db.session.execute(delete(model).where(condition, _own(model)).execution_options(synchronize_session=False))
+
+
+def release(model: type[Any], condition: Condition) -> None:
+    """Clear or delete whatever refers to those rows, so that they can go."""
+    for referrer, column in referrers(model):
+        refers = column.in_(select(model.id).where(condition))
+        if column.property.columns[0].nullable:
+            _clear(referrer, column, refers)
+        else:
+            erase(referrer, refers)
+
+
+def dependents(model: type[Any], condition: Condition) -> dict[str, int]:
+    """How many rows of which table ``release`` would delete (``name``) or clear (``name.column``)."""
+    found: dict[str, int] = {}
+    for referrer, column in referrers(model):
+        refers = column.in_(select(model.id).where(condition))
+        is_cleared = column.property.columns[0].nullable
+        name = f"{referrer.__tablename__}.{column.key}" if is_cleared else referrer.__tablename__
+        found[name] = db.session.scalar(select(func.count()).select_from(referrer).where(refers, _own(referrer))) or 0
+        if not is_cleared:
+            found.update(dependents(referrer, refers))
+    return found
+
+
+def referrers(model: type[Any]) -> Iterator[tuple[type[Any], InstrumentedAttribute[Any]]]:
+    """The classes and columns that refer to rows of ``model`` inside one tenant, itself left out."""
+    for mapper in Model.registry.mappers:
+        for constraint in mapper.local_table.foreign_key_constraints:  # type: ignore[attr-defined]
+            if _is_within_tenant(constraint, model) and mapper.class_ is not model:
+                column = next(each for each in constraint.columns if each.name != "company_id")
+                yield mapper.class_, getattr(mapper.class_, mapper.get_property_by_column(column).key)
+
+
+def _is_within_tenant(constraint: ForeignKeyConstraint, model: type[Any]) -> bool:
+    return constraint.referred_table is model.__table__ and len(constraint.columns) == 2
+
+
+def _own(model: type[Any]) -> Condition:
+    """Also for global tables that carry a company_id, which the session's guard leaves alone."""
+    return model.company_id == current_tenant()  # type: ignore[no-any-return]
+
+
+def _clear(referrer: type[Any], column: InstrumentedAttribute[Any], refers: Condition) -> None:
+    values: dict[str, Any] = {column.key: None}
+    if issubclass(referrer, Versioned):
+        values["row_version"] = referrer.row_version + 1
+    if issubclass(referrer, Timestamped):
+        values["updated_at"] = utcnow()
+    statement = update(referrer).where(refers, _own(referrer)).values(values)
+    db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def erase_tenant() -> None:
+    """Delete every row of the bound tenant, the company itself last."""
+    company_id = current_tenant()
+    for table in reversed(Model.metadata.sorted_tables):
+        column = table.c.get("company_id")
+        if column is None and table.name in PLATFORM_TABLES:
+            column = table.c.id
+        if column is not None:
+            statement = delete(table).where(column == company_id)
+            db.session.execute(statement.execution_options(unguarded="the whole of one tenant goes"))

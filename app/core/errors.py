@@ -1,0 +1,246 @@
+"""The error tree, one handler table, one body (RFC 9457 plus what existing clients read)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import orjson
+import structlog
+from flask import Flask, Response, current_app, g, request
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+log = structlog.get_logger(__name__)
+
+Messages = Mapping[str, Any]
+
+
+class ApiError(Exception):
+    """A refusal with a status, a stable code and a sentence for the caller."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    message: ClassVar[str] = "An internal error occurred."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        code: str | None = None,
+        errors: Messages | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or self.message)
+        self.detail = detail or self.message
+        self.error_code = code or self.code
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+class BadRequest(ApiError):
+    status, code, message = 400, "BAD_REQUEST", "The request is malformed."
+
+
+class MalformedJson(BadRequest):
+    code, message = "MALFORMED_JSON", "The body is not valid JSON."
+
+
+class InvalidId(BadRequest):
+    code, message = "INVALID_ID", "The id is not a UUID."
+
+
+class Invalid(BadRequest):
+    """Field messages in marshmallow's form, ``{field: [message, …]}``."""
+
+    code, message = "VALIDATION_ERROR", "The request is not valid."
+
+    @classmethod
+    def field(cls, name: str, message: str) -> Invalid:
+        return cls(errors={name: [message]})
+
+
+class Unauthenticated(ApiError):
+    """RFC 6750 section 3 wants the challenge on every 401."""
+
+    status, code, message = 401, "UNAUTHENTICATED", "Authentication is required."
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
+        super().__init__(detail, code=code, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(ApiError):
+    status, code, message = 403, "ACCESS_DENIED", "You are not allowed to do this."
+
+
+class NotFound(ApiError):
+    status, code, message = 404, "NOT_FOUND", "Not found."
+
+
+class Conflict(ApiError):
+    status, code, message = 409, "CONFLICT", "The resource was changed at the same time."
+
+    @classmethod
+    def field(cls, name: str, message: str = "Already in use.") -> Conflict:
+        return cls(f"{name}: {message}", errors={name: [message]})
+
+
+class PreconditionFailed(ApiError):
+    status, code = 412, "PRECONDITION_FAILED"
+    message = "The resource is no longer the version that If-Match names."
+
+
+class UnsupportedMediaType(ApiError):
+    status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
+    message = "The body must be application/json."
+
+
+class TooManyRequests(ApiError):
+    """``retry_after`` is in whole seconds (RFC 9110 section 10.2.3)."""
+
+    status, code, message = 429, "RATE_LIMITED", "Too many attempts. Try again later."
+
+    def __init__(self, retry_after: int, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class BadGateway(ApiError):
+    status, code, message = 502, "BAD_GATEWAY", "A service behind this one gave no usable answer."
+
+
+class Unavailable(ApiError):
+    status, code, message = 503, "UNAVAILABLE", "The service is temporarily unavailable."
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None, retry_after: int = 1):
+        super().__init__(detail, code=code, headers={"Retry-After": str(retry_after)})
+
+
+class GatewayTimeout(ApiError):
+    status, code, message = 504, "GATEWAY_TIMEOUT", "A service behind this one did not answer in time."
+
+
+HTTP_CODES = {
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+}
+
+
+def printable(text: str) -> str:
+    """Text that UTF-8 can carry: lone surrogates become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def body(error: ApiError) -> dict[str, Any]:
+    """The problem document of an error, ready for JSON."""
+    found: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTP_STATUS_CODES.get(error.status, "Error"),
+        "status": error.status,
+        "detail": printable(error.detail),
+        "message": printable(error.detail),
+        "error_code": error.error_code,
+        "timestamp": datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z",
+        "path": printable(request.path),
+        "request_id": g.get("request_id", ""),
+    }
+    if error.errors is not None:
+        found["errors"] = error.errors
+    return found
+
+
+def render(error: ApiError) -> Response:
+    g.error_code = error.error_code
+    answer = Response(
+        orjson.dumps(body(error), default=str, option=orjson.OPT_NON_STR_KEYS),
+        error.status,
+        mimetype="application/problem+json",
+    )
+    answer.headers.update(error.headers)
+    return answer
+
+
+def install(app: Flask) -> None:
+    app.register_error_handler(ApiError, render)
+    app.register_error_handler(HTTPException, render_http)
+    app.register_error_handler(IntegrityError, _integrity)
+    app.register_error_handler(StaleDataError, _stale)
+    for unavailable in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(unavailable, _unavailable)
+    app.register_error_handler(DataError, _unacceptable)
+    app.register_error_handler(Exception, _bug)
+
+
+def render_http(error: HTTPException) -> Any:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()
+    answer = ApiError(HTTP_DETAILS.get(status, HTTP_STATUS_CODES.get(status, "Error") + "."))
+    answer.status = status  # type: ignore[misc]
+    answer.error_code = HTTP_CODES.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR")
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return render(answer)
+
+
+HTTP_DETAILS = {
+    404: "There is nothing at this path.",
+    405: "This path does not take this method.",
+    413: "The body is larger than this service takes.",
+}
+
+UNIQUE, FOREIGN_KEY = "23505", "23503"
+
+
+def _integrity(error: IntegrityError) -> Response:
+    """A race that only the constraint could see; the body names the field."""
+    kind, columns = violated(error)
+    if kind == UNIQUE and columns:
+        return render(Conflict.field(columns[-1].removesuffix("_key")))
+    if kind == FOREIGN_KEY:
+        return render(Conflict("Something that this refers to, or that refers to this, was changed at the same time."))
+    log.error("constraint_violated", constraint=kind)
+    return render(Conflict("The values contradict a rule of the directory."))
+
+
+def violated(error: IntegrityError) -> tuple[str, list[str]]:
+    """SQLSTATE (class 23) and, for a unique constraint, the names of its columns in order."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state, _columns_of(error.orig.diag.constraint_name)  # type: ignore[union-attr]
+    text = str(error.orig)
+    if text.startswith("UNIQUE constraint failed: "):
+        return UNIQUE, [name.rpartition(".")[2] for name in text.partition(": ")[2].split(", ")]
+    return (FOREIGN_KEY if text.startswith("FOREIGN KEY") else text), []
+
+
+def _columns_of(constraint: str) -> list[str]:
+    for table in current_app.extensions["sqlalchemy"].metadata.tables.values():
+        for each in (*table.constraints, *table.indexes):
+            if each.name == constraint:
+                return [column.name for column in each.columns]
+    return []
+
+
+def _stale(_error: StaleDataError) -> Response:
+    return render(PreconditionFailed() if request.headers.get("If-Match") else Conflict())
+
+
+def _unavailable(error: Exception) -> Response:
+    log.warning("database_unavailable", reason=type(getattr(error, "orig", error)).__name__)
+    return render(Unavailable("The database cannot be reached at the moment."))
+
+
+def _unacceptable(_error: DataError) -> Response:
+    return render(Invalid("A value does not fit the field that it is meant for."))
+
+
+def _bug(error: Exception) -> Response:
+    log.error("unhandled_exception", exc_info=error)
+    return render(ApiError())

@@ -1,0 +1,74 @@
+"""``expand=``: declared relations embedded as small objects, one statement each whatever the page size."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.core.db import Model, db
+
+MOST_EMBEDDED = 100
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """``model`` may be the name of a class of a later slice. ``by`` is the column of the row that refers to ``model`` (one object or null), ``foreign`` the
+    column of ``model`` that refers back to the row (an array of at most 100, oldest first).
+    """
+
+    model: type[Any] | str
+    shown: tuple[str, ...]
+    permission: str
+    by: str = ""
+    foreign: str = ""
+
+    @cached_property
+    def target(self) -> Any:
+        if not isinstance(self.model, str):
+            return self.model
+        return next(each.class_ for each in Model.registry.mappers if each.class_.__name__ == self.model)
+
+
+def embed(items: list[dict[str, Any]], expansions: Mapping[str, Expansion]) -> None:
+    """Adds each expansion under its name to every item."""
+    for name, expansion in expansions.items():
+        found = _many(expansion, items) if expansion.foreign else _one(expansion, items)
+        for item in items:
+            item[name] = found.get(item["id"] if expansion.foreign else item[expansion.by], _empty(expansion))
+
+
+def _empty(expansion: Expansion) -> Any:
+    return [] if expansion.foreign else None
+
+
+def _one(expansion: Expansion, items: list[dict[str, Any]]) -> dict[Any, Any]:
+    ids = {item[expansion.by] for item in items if item[expansion.by] is not None}
+    if not ids:
+        return {}
+    model = expansion.target
+    rows = db.session.execute(select(*_columns(expansion)).where(model.id.in_(ids)))
+    return {row.id: dict(row._mapping) for row in rows}
+
+
+def _many(expansion: Expansion, items: list[dict[str, Any]]) -> dict[Any, Any]:
+    model, foreign = expansion.target, getattr(expansion.target, expansion.foreign)
+    rank = func.row_number().over(partition_by=foreign, order_by=(model.created_at, model.id)).label("rank_")
+    ranked = (
+        select(*_columns(expansion), foreign.label("owner_"), rank)
+        .where(foreign.in_([item["id"] for item in items]))
+        .subquery()
+    )
+    statement = select(ranked).where(ranked.c.rank_ <= MOST_EMBEDDED).order_by(ranked.c.owner_, ranked.c.rank_)
+    found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for row in db.session.execute(statement):
+        found[row.owner_].append({name: getattr(row, name) for name in expansion.shown})
+    return found
+
+
+def _columns(expansion: Expansion) -> list[Any]:
+    return [getattr(expansion.target, name).label(name) for name in expansion.shown]

@@ -1,0 +1,71 @@
+"""What create_app builds once and every request finds: settings, tokens, passwords, the policy engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from uuid import UUID
+
+from flask import current_app
+
+from app.config import Settings
+from app.core.auth import Authenticator
+from app.core.passwords import Passwords
+from app.core.tokens import Tokens
+
+if TYPE_CHECKING:
+    from app.clients.guardian import Question
+    from app.core.http import Route
+
+
+class PolicyEngine(Protocol):
+    """Decides. Raises Forbidden, BadGateway, Unavailable or GatewayTimeout; returning is a grant."""
+
+    def check(self, question: Question, *, token: str, request_id: str) -> None: ...
+
+
+class Watch(Protocol):
+    """Looks at what the service depends on, in the background."""
+
+    def current(self) -> Mapping[str, Any]: ...
+
+
+class Roles(Protocol):
+    """What only an engine that keeps its roles here can do; inside the tenant's unit of work."""
+
+    def company_made(self) -> None:
+        """Give the bound tenant the default roles."""
+
+    def make_administrator(self, user_id: UUID) -> None: ...
+
+    def check_leaving(self, user_id: UUID) -> None:
+        """Raises Conflict if the user is the last active administrator of the bound tenant."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Permission:
+    """An entry of the catalogue. Only platform users can use a ``platform`` one."""
+
+    service: str
+    resource_name: str
+    operation: str
+    platform: bool = False
+    description: str = ""
+
+
+@dataclass
+class Kernel:
+    settings: Settings
+    tokens: Tokens
+    passwords: Passwords
+    authenticator: Authenticator
+    engine: PolicyEngine
+    roles: Roles
+    watch: Watch
+    catalogue: set[Permission] = field(default_factory=set)
+    routes: list[Route] = field(default_factory=list)
+
+
+def kernel() -> Kernel:
+    return cast(Kernel, current_app.extensions["identity"])

@@ -1,0 +1,154 @@
+"""Passwords: which are acceptable, how they are hashed, and older hashes that still verify."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import BoundedSemaphore
+from typing import Any
+
+import bcrypt
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import Argon2Error, VerifyMismatchError
+from werkzeug.security import check_password_hash
+
+from app.config import Settings
+from app.core.errors import Invalid, Unavailable
+
+MAX_LENGTH = 128
+# NFKC can shorten a password (three Hangul letters become one syllable), so this bounds the work before it.
+MAX_RAW_LENGTH = 1024
+MAX_WAIT_SECONDS = 5.0
+BCRYPT_BYTES = 72
+
+# zxcvbn refuses more, and tries every reading of these symbols: a long text with many of them took 1.7 s.
+ZXCVBN_LENGTH, ZXCVBN_SYMBOL_LENGTH, ZXCVBN_MAX_SYMBOLS = 72, 24, 5
+AMBIGUOUS_SYMBOLS = frozenset("@4({[<69!1|7$5+")
+
+# The digits are bounded so that a damaged row cannot occupy a thread for hours.
+WERKZEUG = re.compile(
+    r"(pbkdf2:sha(1|224|256|384|512):\d{1,7}|scrypt:\d{1,7}:\d{1,3}:\d{1,2})\$[^$]+\$[0-9a-f]+"
+)
+BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")
+
+
+class Passwords:
+    """One per process: its slots bound the memory of all hashing that goes on at once."""
+
+    def __init__(
+        self, settings: Settings, *, slots: int | None = None, max_wait: float = MAX_WAIT_SECONDS
+    ) -> None:
+        self._min_length = settings.password_min_length
+        self._hasher = PasswordHasher(
+            time_cost=settings.argon2_time_cost,
+            memory_cost=settings.argon2_memory_kib,
+            parallelism=settings.argon2_parallelism,
+            type=Type.ID,
+        )
+        self._dummy = self._hasher.hash(secrets.token_bytes(32))
+        self._slots, self._max_wait = BoundedSemaphore(slots or os.cpu_count() or 1), max_wait
+
+    def hash(self, password: str) -> str:
+        """Raises Unavailable when no slot becomes free in time."""
+        with self._slot():
+            return self._hasher.hash(_secret(password))
+
+    def verify(self, stored: str | None, password: str) -> bool:
+        """Without a usable hash: False, after the time of a real one. Raises Unavailable as ``hash`` does."""
+        if len(password) > MAX_RAW_LENGTH:
+            stored, password = None, ""
+        with self._slot():
+            try:
+                return self._matches(stored or "", password)
+            except VerifyMismatchError:
+                return False
+            except (Argon2Error, ValueError):
+                return self._refuse_slowly(password)
+
+    def needs_rehash(self, stored: str) -> bool:
+        """True unless it is an Argon2id hash with the current parameters."""
+        try:
+            return self._hasher.check_needs_rehash(stored)
+        except ValueError:
+            return True
+
+    def policy(self) -> dict[str, int]:
+        """What a form can tell the user beforehand; lengths are in characters."""
+        return {"min_length": self._min_length, "max_length": MAX_LENGTH, "min_zxcvbn_score": 1}
+
+    def check_acceptable(self, password: str, email: str | None, field: str = "password") -> None:
+        """Raises Invalid for ``field``. Characters are counted after NFKC (NIST SP 800-63B)."""
+        if not _is_storable(password):
+            raise Invalid.field(field, "Contains a character that is not allowed.")
+        text = _normalised(password) if len(password) <= MAX_RAW_LENGTH else password
+        if len(text) < self._min_length:
+            raise Invalid.field(field, f"Must have at least {self._min_length} characters.")
+        if len(text) > MAX_LENGTH:
+            raise Invalid.field(field, f"Must have at most {MAX_LENGTH} characters.")
+        if text.casefold() in _names(email or ""):
+            raise Invalid.field(field, "Must not be the e-mail address or its first part.")
+        if _is_guessable(text):
+            raise Invalid.field(field, "Is too easy to guess.")
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=self._max_wait):
+            raise Unavailable("Too many passwords are being checked. Try again in a moment.")
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _matches(self, stored: str, password: str) -> bool:
+        legacy = _legacy_verifier(stored)
+        if legacy is None:
+            return self._hasher.verify(stored, _secret(password))
+        forms = dict.fromkeys((password, _normalised(password)))
+        return any(legacy(stored, form) for form in forms)
+
+    def _refuse_slowly(self, password: str) -> bool:
+        with suppress(Argon2Error):
+            self._hasher.verify(self._dummy, _secret(password))
+        return False
+
+
+def _legacy_verifier(stored: str) -> Callable[[str, str], bool] | None:
+    if WERKZEUG.fullmatch(stored):
+        return check_password_hash
+    return _bcrypt_matches if BCRYPT.fullmatch(stored) else None
+
+
+def _bcrypt_matches(stored: str, password: str) -> bool:
+    """Cut as every bcrypt did before the library began to refuse longer passwords."""
+    return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], stored.encode())
+
+
+def _normalised(password: str) -> str:
+    return unicodedata.normalize("NFKC", password)
+
+
+def _secret(password: str) -> bytes:
+    """A lone surrogate cannot be in a stored password, but must not stop a comparison either."""
+    return _normalised(password).encode(errors="surrogatepass")
+
+
+def _is_storable(password: str) -> bool:
+    return "\x00" not in password and not any("\ud800" <= character <= "\udfff" for character in password)
+
+
+def _names(email: str) -> set[str]:
+    whole = _normalised(email).strip().casefold()
+    return {whole, whole.rpartition("@")[0]}
+
+
+def _is_guessable(password: str) -> bool:
+    # Its word lists take 14 MB, which a process that never sets a password need not hold.
+    from zxcvbn import zxcvbn
+
+    crowded = len(AMBIGUOUS_SYMBOLS.intersection(password)) > ZXCVBN_MAX_SYMBOLS
+    found: dict[str, Any] = zxcvbn(password[: ZXCVBN_SYMBOL_LENGTH if crowded else ZXCVBN_LENGTH])
+    return bool(found["score"] == 0)

@@ -1,0 +1,180 @@
+"""The wire: base schema and the fields whose limits come from the column they stand for."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from sqlalchemy import Select, literal, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.core.errors import Invalid, InvalidId
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
+
+
+class Line(fields.String):
+    """Trimmed, NFC text without control characters other than newline and tab."""
+
+    default_error_messages: ClassVar[dict[str, str]] = {
+        "control": "Must not contain control characters.",
+        "blank": "Must not be blank.",
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        text = unicodedata.normalize("NFC", value).strip()
+        if CONTROL.search(text):
+            raise self.make_error("control")
+        if self.required and not text:
+            raise self.make_error("blank")
+        return text
+
+
+class Email(Line):
+    """Trimmed, NFC, lower case, one address."""
+
+    valid: ClassVar[validate.Email] = validate.Email()
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = normalized_email(super()._deserialize(value, attr, data, **kwargs))
+        self.valid(text)
+        return text
+
+
+def normalized_email(text: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().lower())
+
+
+class Url(Line):
+    valid: ClassVar[validate.URL] = validate.URL(schemes={"http", "https"})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        self.valid(text)
+        return text
+
+
+class Flag(fields.Boolean):
+    """true or false, and nothing that merely looks like them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class QueryFlag(fields.Boolean):
+    """``true`` or ``false`` in a query string."""
+
+    truthy: ClassVar[set[Any]] = {"true"}
+    falsy: ClassVar[set[Any]] = {"false"}
+
+
+class Id(fields.UUID):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> UUID:
+        if not isinstance(value, str) or not CANONICAL_UUID.fullmatch(value):
+            raise self.make_error("invalid_uuid")
+        return UUID(value)
+
+
+class Refers(fields.Field[Any]):
+    """A value that must stand in ``column`` of a row; ``check_refs`` asks inside the transaction."""
+
+    def __init__(self, column: InstrumentedAttribute[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.column = column
+
+    def exists(self, name: str, value: Any) -> Select[tuple[str]]:
+        """A select that answers ``name`` if there is such a row."""
+        return select(literal(name)).select_from(self.column.class_).where(self.column == value)
+
+
+class Ref(Refers, Id):
+    """The id of a row that the tenant has."""
+
+    def __init__(self, model: type[Any], **kwargs: Any) -> None:
+        super().__init__(model.id, **kwargs)
+
+
+class CodeRef(Refers, Line):
+    """The code of a row of a global table."""
+
+
+class Timestamp(fields.AwareDateTime):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="iso", dump_only=True, **kwargs)
+
+
+def of(attribute: InstrumentedAttribute[Any], field: type[fields.Field[Any]] = Line, **options: Any) -> Any:
+    """A field for a column: the column decides on null and length, ``options`` on the rest."""
+    column = attribute.property.columns[0]
+    options.setdefault("allow_none", bool(column.nullable))
+    validators = list(options.pop("validate", ()))
+    length = getattr(column.type, "length", None)
+    if length and issubclass(field, fields.String):
+        validators.insert(0, validate.Length(max=length))
+    return field(validate=validators or None, **options)
+
+
+def integer(attribute: InstrumentedAttribute[Any], *validators: Any, **options: Any) -> fields.Integer:
+    return of(attribute, fields.Integer, strict=True, validate=(INT32, *validators), **options)
+
+
+def read_only_id(**options: Any) -> Id:
+    return Id(dump_only=True, **options)
+
+
+class BaseSchema(Schema):
+    """An explicit allow-list. What is not declared is refused, what is ``dump_only`` is refused too."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages: ClassVar[dict[str, str]] = {"unknown": "Unknown or read-only field."}
+
+    def checked(self, body: Mapping[str, Any], *, partial: bool | tuple[str, ...] = False) -> dict[str, Any]:
+        """The values of a body. Raises Invalid with a message for every field at fault."""
+        try:
+            values: dict[str, Any] = self.load(body, partial=partial)
+        except ValidationError as error:
+            raise Invalid(errors=error.normalized_messages()) from None
+        return values
+
+    def check_refs(self, session: Session, values: Mapping[str, Any]) -> None:
+        """Raises Invalid for every reference to a row that is not there for the tenant: one statement."""
+        given = {
+            name: field.exists(name, values[name])
+            for name, field in self.load_fields.items()
+            if isinstance(field, Refers) and values.get(name) is not None
+        }
+        if not given:
+            return
+        selects = list(given.values())
+        found = set(session.scalars(selects[0] if len(selects) == 1 else union_all(*selects)))
+        missing = {name: ["Not found."] for name in given if name not in found}
+        if missing:
+            raise Invalid(errors=missing)
+
+
+class OwnedSchema(BaseSchema):
+    """What every row of a tenant shows."""
+
+    id = read_only_id()
+    company_id = read_only_id()
+    created_at = Timestamp()
+    updated_at = Timestamp()
+
+
+def parse_id(text: str) -> UUID:
+    """Raises InvalidId."""
+    if not CANONICAL_UUID.fullmatch(text):
+        raise InvalidId()
+    return UUID(text)

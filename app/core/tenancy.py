@@ -1,0 +1,215 @@
+"""Tenant isolation, lines one and two: every statement is narrowed, every new row is stamped.
+
+Line three, row-level security, is in the migrations (``core/rls.py``); it receives the tenant
+from the BEGIN that ``core/db.py`` sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from flask_sqlalchemy.session import Session as FlaskSession
+from sqlalchemy import ForeignKey, Table, Uuid, column, event, inspect
+from sqlalchemy.orm import (
+    LoaderCriteriaOption,
+    Mapped,
+    ORMExecuteState,
+    Session,
+    UOWTransaction,
+    mapped_column,
+    with_loader_criteria,
+)
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.dml import UpdateBase
+
+
+class TenantNotSet(RuntimeError):
+    """A statement was about to run with no tenant bound. Always a bug of ours, never the caller's."""
+
+
+class ForeignTenant(RuntimeError):
+    """A row of another tenant was about to be written. Always a bug of ours."""
+
+
+class UnguardedStatement(RuntimeError):
+    """A raw or Core statement came without the ``unguarded`` execution option that names its reason."""
+
+
+class _TenantColumn:
+    """Stands for the column where the criterion is analysed on the marker class itself."""
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return column("company_id", Uuid())
+
+
+class Tenanted:
+    """Marker of every class whose rows belong to one tenant, found in its attribute ``company_id``."""
+
+    company_id: Any = _TenantColumn()
+
+
+class TenantScoped(Tenanted):
+    """Rows that belong to a company. ``company_id`` leads the primary key: it is the shard key."""
+
+    company_id: Mapped[UUID] = mapped_column(ForeignKey("company.id"), primary_key=True, sort_order=-2)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """For whom the next transaction runs: one tenant, the platform, or (both unset) nobody."""
+
+    company_id: UUID | None = None
+    platform: bool = False
+
+
+_scope: ContextVar[Scope] = ContextVar("tenancy_scope", default=Scope())
+_in_transaction: ContextVar[bool] = ContextVar("tenancy_in_transaction", default=False)
+
+
+def current_scope() -> Scope:
+    return _scope.get()
+
+
+def current_tenant() -> UUID:
+    """Raises TenantNotSet."""
+    company_id = _scope.get().company_id
+    if company_id is None:
+        raise TenantNotSet("No tenant is bound.")
+    return company_id
+
+
+@contextmanager
+def tenant(company_id: UUID) -> Iterator[None]:
+    """Bind the tenant of the transactions that start inside. Refuses to start inside one."""
+    with _bound(Scope(company_id=company_id)):
+        yield
+
+
+@contextmanager
+def platform_scope() -> Iterator[None]:
+    with _bound(Scope(platform=True)):
+        yield
+
+
+@contextmanager
+def in_transaction() -> Iterator[None]:
+    """Marks the extent of a unit of work: one at a time, and its scope may not change."""
+    if _in_transaction.get():
+        raise RuntimeError("A unit of work cannot start inside another.")
+    token = _in_transaction.set(True)
+    try:
+        yield
+    finally:
+        _in_transaction.reset(token)
+
+
+@contextmanager
+def _bound(scope: Scope) -> Iterator[None]:
+    if _in_transaction.get():
+        raise RuntimeError("A tenant cannot be bound inside an open transaction.")
+    token = _scope.set(scope)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+class GuardedSession(FlaskSession):
+    """A session that lives for one unit of work and one scope."""
+
+    def bulk_save_objects(self, *args: Any, **kwargs: Any) -> None:
+        raise UnguardedStatement("Bulk saves skip the flush guard; use add_all().")
+
+    bulk_insert_mappings = bulk_update_mappings = bulk_save_objects  # type: ignore[assignment]
+
+
+@lru_cache(maxsize=4096)
+def _criterion(company_id: UUID) -> LoaderCriteriaOption:
+    return with_loader_criteria(
+        Tenanted,
+        lambda cls: cls.company_id == company_id,
+        include_aliases=True,
+        propagate_to_loaders=False,
+    )
+
+
+@event.listens_for(GuardedSession, "do_orm_execute")
+def _narrow(state: ORMExecuteState) -> None:
+    if "unguarded" in state.execution_options:
+        return
+    if not state.is_orm_statement:
+        raise UnguardedStatement("Core statements need the execution option unguarded=<reason>.")
+    scope = _scope.get()
+    if scope.company_id is None:
+        _refuse_tenant_tables(state, scope)
+        return
+    if state.is_insert or _writes_company_id(state):
+        raise UnguardedStatement("Rows are inserted through the session, and their tenant never changes.")
+    if not state.is_column_load:
+        state.statement = state.statement.options(_criterion(scope.company_id))
+
+
+def _refuse_tenant_tables(state: ORMExecuteState, scope: Scope) -> None:
+    allowed = PLATFORM_TABLES if scope.platform else frozenset()
+    for table in _tables(state.statement):
+        if is_tenant_table(table) and table.name not in allowed:
+            raise TenantNotSet(f"{table.name} was asked for with no tenant bound.")
+
+
+def _tables(statement: Any) -> Iterator[Table]:
+    if isinstance(statement, UpdateBase):
+        yield statement.table  # type: ignore[attr-defined]
+    for element in visitors.iterate(statement):
+        if isinstance(element, Table):
+            yield element
+        table = getattr(element, "table", None)
+        if isinstance(table, Table):
+            yield table
+
+
+def _writes_company_id(state: ORMExecuteState) -> bool:
+    if not state.is_update:
+        return False
+    values = getattr(state.statement, "_values", None) or {}
+    return any(getattr(column, "name", column) == "company_id" for column in values)
+
+
+PLATFORM_TABLES = frozenset({"company"})
+GLOBAL_TABLES: set[str] = set()
+
+
+def is_tenant_table(table: Table) -> bool:
+    return table.name in PLATFORM_TABLES or "company_id" in table.c and table.name not in GLOBAL_TABLES
+
+
+@event.listens_for(GuardedSession, "before_flush")
+def _stamp(session: Session, _context: UOWTransaction, _instances: Any) -> None:
+    scope = _scope.get()
+    for row in session.new:
+        if isinstance(row, Tenanted):
+            _stamp_new(row, scope)
+    for row in (*session.dirty, *session.deleted):
+        if isinstance(row, Tenanted):
+            _check_kept(row, scope)
+
+
+def _stamp_new(row: Tenanted, scope: Scope) -> None:
+    if scope.company_id is None:
+        raise TenantNotSet(f"A {type(row).__name__} was added with no tenant bound.")
+    if row.company_id is None:
+        row.company_id = scope.company_id
+    elif row.company_id != scope.company_id:
+        raise ForeignTenant(f"A {type(row).__name__} of another tenant was added.")
+
+
+def _check_kept(row: Tenanted, scope: Scope) -> None:
+    if inspect(row).attrs["company_id" if "company_id" in inspect(row).mapper.attrs else "id"].history.deleted:
+        raise ForeignTenant(f"The tenant of a {type(row).__name__} cannot change.")
+    if not scope.platform and row.company_id != scope.company_id:
+        raise ForeignTenant(f"A {type(row).__name__} of another tenant was changed.")

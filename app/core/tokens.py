@@ -1,0 +1,245 @@
+"""Access tokens: signed JWTs of this service, and those of an external one that it trusts."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from time import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+import orjson
+from jwt.algorithms import HMACAlgorithm
+
+from app.clients.jwks import JwksClient
+from app.config import Settings, SettingsError
+from app.core.errors import Unauthenticated
+from app.core.keys import KeyPair, load_key_pair
+
+MAX_CHARACTERS = 8 * 1024
+MAX_LIFE = 24 * 60 * 60
+# Seconds that the clocks of two servers may differ: iat and nbf may lie this far ahead. exp has no leeway.
+LEEWAY = 5
+ALGORITHMS = {name: jwt.get_algorithm_by_name(name) for name in ("HS256", "RS256", "ES256", "EdDSA")}
+TEXT_CLAIMS = ("iss", "sub", "user_id", "company_id", "sid", "email", "jti")
+# Python's decoder skips what is not base64url; RFC 7515 section 2 allows nothing else.
+COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says. ``raw`` has every claim as it was sent."""
+
+    user_id: UUID
+    company_id: UUID
+    session_id: UUID | None
+    email: str | None
+    issued_at: datetime | None
+    expires_at: datetime
+    raw: dict[str, Any]
+
+
+class Refused(Exception):
+    """Why a token is not accepted. Never shown to the caller: it would help only a forger."""
+
+
+class Tokens:
+    """Signs our tokens and verifies ours and external ones by the same rules.
+
+    Who signed decides what is checked besides: a token of the external key set (JWT_JWKS_URL) must
+    carry our JWT_ISSUER as ``iss``; one by a shared JWT_SECRET may come from any issuer, because
+    whoever has the secret could write ours. ``aud`` must name JWT_AUDIENCE when that is set, and
+    must be absent otherwise (RFC 7519 section 4.1.3).
+    """
+
+    def __init__(self, settings: Settings, jwks: JwksClient | None = None) -> None:
+        """Raises SettingsError for a key that cannot be used."""
+        pairs = [load_key_pair(path) for path in settings.jwt_private_key_file]
+        self._settings, self._jwks = settings, jwks
+        self._secrets = _secrets(settings)
+        self._signing: KeyPair | None = pairs[0] if pairs else None
+        self._pairs = {pair.kid: pair for pair in pairs}
+
+    def sign(
+        self,
+        user_id: UUID,
+        company_id: UUID,
+        session_id: UUID | None,
+        email: str | None,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+    ) -> str:
+        """Names are written only with JWT_PROFILE_CLAIMS; what is None is left out."""
+        profile = {"first_name": first_name, "last_name": last_name}
+        claims = {
+            "sub": str(user_id),
+            "user_id": str(user_id),
+            "company_id": str(company_id),
+            "sid": session_id and str(session_id),
+            "email": email,
+            **(profile if self._settings.jwt_profile_claims else {}),
+            **self._registered(),
+        }
+        return self._signed({name: value for name, value in claims.items() if value is not None})
+
+    def verify(self, token: str) -> Claims:
+        """Raises Unauthenticated, or Unavailable while the external key set cannot be fetched."""
+        try:
+            payload, issuer = self._authentic(token)
+            return self._accepted(_json_object(payload), issuer)
+        except Refused:
+            raise Unauthenticated("The token is not valid or has expired.") from None
+
+    def public_keys(self) -> dict[str, Any]:
+        """JWK Set (RFC 7517 section 5) of the keys that verify our tokens."""
+        return {"keys": [dict(pair.jwk) for pair in self._pairs.values()]}
+
+    def _registered(self) -> dict[str, Any]:
+        now, settings = int(time()), self._settings
+        return {
+            "iat": now,
+            "nbf": now,
+            "exp": now + settings.access_token_ttl_minutes * 60,
+            "iss": settings.jwt_issuer,
+            "aud": settings.jwt_audience or None,
+            "jti": str(uuid4()),
+        }
+
+    def _signed(self, claims: dict[str, Any]) -> str:
+        pair = self._signing
+        if pair is None:
+            return jwt.encode(claims, self._secrets[0], "HS256")
+        return jwt.encode(claims, pair.private, pair.algorithm, headers={"kid": pair.kid})
+
+    def _authentic(self, token: str) -> tuple[str, str | None]:
+        """The payload of a rightly signed token, and the ``iss`` that its key may sign for."""
+        if len(token) > MAX_CHARACTERS or not COMPACT.fullmatch(token):
+            raise Refused("shape")
+        signed, _, signature = token.rpartition(".")
+        header, _, payload = signed.partition(".")
+        algorithm, kid = _header(header)
+        keys, issuer = self._keys_for(algorithm, kid)
+        message, mac, scheme = signed.encode(), _decoded(signature), ALGORITHMS.get(algorithm)
+        if scheme is None or not any(scheme.verify(message, key, mac) for key in keys):
+            raise Refused("signature")
+        return payload, issuer
+
+    def _keys_for(self, algorithm: str, kid: str | None) -> tuple[Sequence[Any], str | None]:
+        """The token only names a key; the key has its algorithm (RFC 8725 section 3.1)."""
+        if algorithm == "HS256":
+            return self._secrets, None
+        if kid is None or algorithm not in ALGORITHMS:
+            return (), None
+        if pair := self._pairs.get(kid):
+            return ((pair.public,) if pair.algorithm == algorithm else ()), None
+        found = self._jwks.key(kid) if self._jwks else None
+        return ((found[1],) if found and found[0] == algorithm else ()), self._settings.jwt_issuer
+
+    def _accepted(self, claims: dict[str, Any], issuer: str | None) -> Claims:
+        for name in TEXT_CLAIMS:
+            if not isinstance(claims.get(name), str | None):
+                raise Refused(name)
+        if issuer is not None and claims.get("iss") != issuer:
+            raise Refused("iss")
+        _check_audience(claims.get("aud"), self._settings.jwt_audience)
+        issued, expires = _check_times(claims, time())
+        return Claims(
+            user_id=_subject(claims),
+            company_id=_uuid(claims.get("company_id")),
+            session_id=None if claims.get("sid") is None else _uuid(claims["sid"]),
+            email=claims.get("email"),
+            issued_at=None if issued is None else datetime.fromtimestamp(issued, UTC),
+            expires_at=datetime.fromtimestamp(expires, UTC),
+            raw=claims,
+        )
+
+
+def _secrets(settings: Settings) -> tuple[bytes, ...]:
+    """Without JWT_SECRET none: JWT_SECRET_PREVIOUS alone does not switch HS256 on."""
+    if not settings.jwt_secret:
+        return ()
+    given = (settings.jwt_secret, settings.jwt_secret_previous)
+    try:
+        return tuple(HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret) for secret in given if secret)
+    except jwt.InvalidKeyError as error:
+        raise SettingsError(["JWT_SECRET and JWT_SECRET_PREVIOUS must not be key files."]) from error
+
+
+@lru_cache(maxsize=32)
+def _header(segment: str) -> tuple[str, str | None]:
+    """``alg`` and ``kid``; cached because all tokens of one key have the same header."""
+    header = _json_object(segment)
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if "crit" in header or not isinstance(algorithm, str) or not isinstance(kid, str | None):
+        raise Refused("header")
+    return algorithm, kid
+
+
+def _decoded(segment: str) -> bytes:
+    try:
+        return urlsafe_b64decode(segment + "==")
+    except Base64Error:
+        raise Refused("base64") from None
+
+
+def _json_object(segment: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(_decoded(segment))
+    except orjson.JSONDecodeError:
+        raise Refused("json") from None
+    if not isinstance(found, dict):
+        raise Refused("json")
+    return found
+
+
+def _subject(claims: dict[str, Any]) -> UUID:
+    subject, user_id = claims.get("sub"), claims.get("user_id")
+    if subject is not None and user_id is not None and subject != user_id:
+        raise Refused("sub")
+    return _uuid(user_id if subject is None else subject)
+
+
+def _uuid(text: str | None) -> UUID:
+    """Only the canonical form (RFC 9562 section 4), so that one id has one spelling."""
+    try:
+        found = UUID(text)
+    except (ValueError, TypeError):
+        raise Refused("id") from None
+    if str(found) != text:
+        raise Refused("id")
+    return found
+
+
+def _check_audience(named: object, ours: str) -> None:
+    audiences = [named] if isinstance(named, str) else named or []
+    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
+        raise Refused("aud")
+    if ours not in audiences if ours else audiences:
+        raise Refused("aud")
+
+
+def _check_times(claims: dict[str, Any], now: float) -> tuple[float | None, float]:
+    """``iat`` and ``exp`` in seconds since 1970."""
+    issued, starts, expires = (_seconds(claims, name) for name in ("iat", "nbf", "exp"))
+    if expires is None or not now < expires <= now + MAX_LIFE:
+        raise Refused("exp")
+    if max(issued or 0, starts or 0) > now + LEEWAY:
+        raise Refused("iat or nbf")
+    return issued, expires
+
+
+def _seconds(claims: dict[str, Any], name: str) -> float | None:
+    """A NumericDate (RFC 7519 section 2); a bool is no number, and nothing is older than 1970."""
+    value = claims.get(name)
+    if value is None:
+        return None
+    if type(value) not in (int, float) or value < 0:
+        raise Refused(name)
+    return float(value)

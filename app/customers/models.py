@@ -1,0 +1,25 @@
+"""A client of a company."""
+
+from __future__ import annotations
+
+from sqlalchemy import String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Identified, Model, Timestamped, Versioned, folded, listed_by
+from app.core.files import LogoOwner
+from app.core.tenancy import TenantScoped
+
+
+class Customer(TenantScoped, Identified, Timestamped, Versioned, LogoOwner, Model):
+    """A company's client."""
+
+    __tablename__ = "customer"
+    __table_args__ = (UniqueConstraint("company_id", "email"), *listed_by("customer", "created_at", "updated_at", "name_key"),)
+
+    name: Mapped[str] = mapped_column(String(100))
+    name_key: Mapped[str] = folded("name")
+    search_text: Mapped[str] = folded("name", "email", "contact_person")
+    email: Mapped[str | None] = mapped_column(String(254))
+    contact_person: Mapped[str | None] = mapped_column(String(100))
+    phone_number: Mapped[str | None] = mapped_column(String(50))
+    address: Mapped[str | None] = mapped_column(String(255))

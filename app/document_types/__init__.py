@@ -1,0 +1,1 @@
+"""Kinds of identity documents, the same for every tenant."""

@@ -1,0 +1,33 @@
+"""/document-types"""
+
+from __future__ import annotations
+
+from flask import Response
+from sqlalchemy import select
+
+from app.core.crud import Crud
+from app.core.db import db
+from app.core.http import Endpoint, answer, declare
+from app.document_types.models import DocumentType
+from app.document_types.schemas import DocumentTypeSchema
+
+
+class DocumentTypes(Crud):
+    """Kinds of identity documents."""
+
+    model, schema, path = DocumentType, DocumentTypeSchema, "/document-types"
+    permission = "document_type"
+    platform = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+    verbs = ("create", "retrieve", "replace", "modify", "remove")
+
+
+class DocumentTypeList(Endpoint):
+    """The document types, by code, as a plain array."""
+
+    permission, operations, path = "document_type", {"GET": "LIST"}, "/document-types"
+
+    @declare(answer=DocumentTypeSchema(many=True))
+    def get(self) -> Response:
+        columns = DocumentTypes.columns
+        rows = db.session.execute(select(*columns.values()).order_by(DocumentType.code))
+        return answer([dict(zip(columns, row, strict=True)) for row in rows])

@@ -1,0 +1,9 @@
+"""The Flask extensions of the application."""
+
+from flask_migrate import Migrate
+
+from app.core.db import db
+
+migrate = Migrate()
+
+__all__ = ["db", "migrate"]

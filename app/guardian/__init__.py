@@ -1,0 +1,1 @@
+"""The embedded policy engine: roles, policies and permissions of each company, on the same database."""

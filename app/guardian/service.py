@@ -1,0 +1,172 @@
+"""Default roles, assignments without escalation, and the last administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Select, select
+from sqlalchemy.dialects import postgresql, sqlite
+from uuid_utils.compat import uuid7
+
+from app.companies.service import lock_company
+from app.core.db import add_in_order, db
+from app.core.errors import Conflict, Forbidden
+from app.core.kernel import Permission, kernel
+from app.guardian.models import (
+    GuardianPermission,
+    Policy,
+    PolicyPermission,
+    Role,
+    RolePolicy,
+    UserRole,
+    permission_id,
+)
+from app.users.models import User
+
+log = structlog.get_logger(__name__)
+
+READS = ("LIST", "READ")
+MANAGED = ("user", "customer", "subcontractor")
+ADMINISTRATOR, MANAGER, VIEWER, CUSTOMER = "administrator", "manager", "viewer", "customer"
+DESCRIPTIONS = {
+    ADMINISTRATOR: "Everything.",
+    MANAGER: "Reads everything; creates and updates people, customers and subcontractors.",
+    VIEWER: "Reads everything.",
+    CUSTOMER: "Their own profile.",
+}
+
+
+class EmbeddedRoles:
+    """``core.kernel.Roles`` on the embedded engine's tables."""
+
+    def company_made(self) -> None:
+        load_catalogue(kernel().catalogue)
+        roles = {
+            code: Role(id=uuid7(), name=code.capitalize(), code=code, description=text, is_system=code == ADMINISTRATOR)
+            for code, text in DESCRIPTIONS.items()
+        }
+        policies = {code: Policy(id=uuid7(), name=roles[code].name) for code in (MANAGER, VIEWER)}
+        add_in_order(roles.values(), policies.values())
+        add_in_order(
+            [RolePolicy(role_id=roles[code].id, policy_id=policy.id) for code, policy in policies.items()],
+            [holding(policy, each) for code, policy in policies.items() for each in defaults_of(code)],
+        )
+
+    def make_administrator(self, user_id: UUID) -> None:
+        role_id = db.session.scalars(select(Role.id).where(Role.is_system)).one()
+        db.session.add(UserRole(user_id=user_id, role_id=role_id))
+        db.session.flush()
+
+    def check_leaving(self, user_id: UUID) -> None:
+        lock_company()
+        if is_administrator(user_id) and not _has_other_administrator(user_id):
+            raise Conflict("The company would be left without an administrator.", code="LAST_ADMINISTRATOR")
+
+
+class ExternalRoles:
+    """Where the roles are kept in another service, that service's operators do this."""
+
+    def company_made(self) -> None:
+        log.info("default_roles_skipped", reason="the policy engine is remote")
+
+    def make_administrator(self, user_id: UUID) -> None:
+        log.info("administrator_role_skipped", reason="the policy engine is remote", user_id=user_id)
+
+    def check_leaving(self, user_id: UUID) -> None:
+        log.debug("last_administrator_not_checked", reason="the policy engine is remote", user_id=user_id)
+
+
+def holding(policy: Policy, permission: Permission) -> PolicyPermission:
+    wanted = permission_id(permission.service, permission.resource_name, permission.operation)
+    return PolicyPermission(policy_id=policy.id, permission_id=wanted)
+
+
+def defaults_of(code: str) -> list[Permission]:
+    """The permissions of Manager or Viewer; what only the platform can use is in no default role."""
+    return sorted(each for each in kernel().catalogue if not each.platform and _is_default(code, each))
+
+
+def _is_default(code: str, permission: Permission) -> bool:
+    if permission.operation in READS:
+        return True
+    is_managed = permission.service == "identity" and permission.resource_name in MANAGED
+    return code == MANAGER and is_managed and permission.operation in ("CREATE", "UPDATE")
+
+
+def load_catalogue(catalogue: Iterable[Permission]) -> None:
+    """Add what is missing to the global table of permissions; safe for many processes at once."""
+    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
+    rows = [
+        {
+            "id": permission_id(each.service, each.resource_name, each.operation),
+            "service": each.service,
+            "resource_name": each.resource_name,
+            "operation": each.operation,
+            "description": each.description or None,
+        }
+        for each in sorted(catalogue)
+    ]
+    statement = insert(GuardianPermission).values(rows).on_conflict_do_nothing()
+    db.session.execute(statement, execution_options={"unguarded": "the catalogue is global"})
+
+
+def is_administrator(user_id: UUID) -> bool:
+    statement = select(UserRole.id).join(Role, Role.id == UserRole.role_id).where(UserRole.user_id == user_id, Role.is_system)
+    return db.session.execute(statement).first() is not None
+
+
+def _has_other_administrator(user_id: UUID) -> bool:
+    statement = (
+        select(UserRole.id)
+        .join(Role, Role.id == UserRole.role_id)
+        .join(User, User.id == UserRole.user_id)
+        .where(Role.is_system, User.is_active, User.id != user_id)
+        .limit(1)
+    )
+    return db.session.execute(statement).first() is not None
+
+
+def assign_role(user_id: UUID, role_id: UUID, *, by: UUID) -> UserRole:
+    """Raises Forbidden for a role that holds what the assigner lacks. A second assignment is a conflict."""
+    role = db.session.scalars(select(Role).where(Role.id == role_id)).one()
+    check_not_above(role, by)
+    assignment = UserRole(user_id=user_id, role_id=role.id)
+    db.session.add(assignment)
+    db.session.flush()
+    return assignment
+
+
+def check_not_above(role: Role, user_id: UUID) -> None:
+    """Nobody hands out what they do not have. Raises Forbidden."""
+    if is_administrator(user_id):
+        return
+    if role.is_system or db.session.execute(_lacking(role.id, user_id)).first() is not None:
+        raise Forbidden("The role holds a permission that you do not have yourself.", code="ROLE_ABOVE_OWN")
+
+
+def _lacking(role_id: UUID, user_id: UUID) -> Select[Any]:
+    """Permissions of the role that no role of the user holds."""
+    own = (
+        select(PolicyPermission.permission_id)
+        .join(RolePolicy, RolePolicy.policy_id == PolicyPermission.policy_id)
+        .join(UserRole, UserRole.role_id == RolePolicy.role_id)
+        .where(UserRole.user_id == user_id)
+    )
+    return (
+        select(PolicyPermission.permission_id)
+        .join(RolePolicy, RolePolicy.policy_id == PolicyPermission.policy_id)
+        .where(RolePolicy.role_id == role_id, PolicyPermission.permission_id.not_in(own))
+        .limit(1)
+    )
+
+
+def remove_assignment(assignment: UserRole) -> None:
+    """Raises Conflict for the last administrator's."""
+    role = db.session.scalars(select(Role).where(Role.id == assignment.role_id)).one()
+    if role.is_system:
+        kernel().roles.check_leaving(assignment.user_id)
+    db.session.delete(assignment)
+    db.session.flush()

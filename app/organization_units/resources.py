@@ -1,0 +1,122 @@
+"""/organization_units and the ways to look at the tree."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy.orm import aliased
+
+from app.core.crud import Crud, Parent, not_found
+from app.core.db import db
+from app.core.expand import Expansion
+from app.core.http import Endpoint, answer, declare
+from app.core.schema import QueryFlag
+from app.organization_units.models import OrganizationUnit
+from app.organization_units.schemas import (
+    AncestorsSchema,
+    DeletedSubtreeSchema,
+    OrganizationUnitSchema,
+    TreeSchema,
+)
+from app.organization_units.service import count_subtree, create_unit, delete_unit, move_unit
+
+SUMMARY = ("id", "name", "path", "level")
+
+
+class OrganizationUnits(Crud):
+    """Units of the company's organization."""
+
+    model, schema, path = OrganizationUnit, OrganizationUnitSchema, "/organization_units"
+    permission = "organization_unit"
+    filters = ("name", "parent_id", "level")
+    sort = ("created_at", "updated_at", "name", "level")
+    expand = {
+        "parent": Expansion(OrganizationUnit, SUMMARY, "organization_unit", by="parent_id"),
+        "children": Expansion(OrganizationUnit, SUMMARY, "organization_unit", foreign="parent_id"),
+        "positions": Expansion("Position", ("id", "title", "level"), "position", foreign="organization_unit_id"),
+    }
+    parameters = {"DELETE": {"dry_run": QueryFlag()}}
+    extra_answers = {"DELETE": DeletedSubtreeSchema()}
+
+    def new(self, values: dict[str, Any]) -> OrganizationUnit:
+        return create_unit(values)
+
+    def change(self, row: OrganizationUnit, values: dict[str, Any]) -> None:
+        parent_id = values.pop("parent_id", row.parent_id)
+        if parent_id != row.parent_id:
+            move_unit(row, parent_id)
+        super().change(row, values)
+
+    def remove(self, row: OrganizationUnit) -> Response | None:
+        if self.params.get("dry_run"):
+            return answer(count_subtree(row))
+        delete_unit(row)
+        return None
+
+
+class Children(Crud):
+    """Direct children of a unit."""
+
+    model, schema, path = OrganizationUnit, OrganizationUnitSchema, "/organization_units/<parent_id>/children"
+    permission, home = "organization_unit", OrganizationUnits.path
+    filters, sort, expand = ("name", "level"), OrganizationUnits.sort, OrganizationUnits.expand
+    verbs = ("list",)
+    parent = Parent(OrganizationUnit, "parent_id")
+
+
+class Descendants(Crud):
+    """The whole subtree of a unit, without the unit itself; in tree order with ``sort=path``."""
+
+    model, schema, path = OrganizationUnit, OrganizationUnitSchema, "/organization_units/<parent_id>/descendants"
+    permission, home = "organization_unit", OrganizationUnits.path
+    filters, expand = ("name", "level", "parent_id"), OrganizationUnits.expand
+    sort = (*OrganizationUnits.sort, "path")
+    verbs = ("list",)
+    parent = Parent(OrganizationUnit, "parent_id")
+
+    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+        """A range on the path of the unit, looked up in the same statement."""
+        top = aliased(OrganizationUnit)
+        path = select(top.path).where(top.id == parent_id).scalar_subquery()
+        return (and_(OrganizationUnit.path > path + "/", OrganizationUnit.path < path + "0"),)
+
+
+class Ancestors(Endpoint):
+    """Ancestors of a unit, from the root down."""
+
+    permission, operations, path = "organization_unit", {"GET": "LIST"}, "/organization_units/<parent_id>/ancestors"
+
+    @declare(answer=AncestorsSchema(), errors=(404,))
+    def get(self, parent_id: UUID) -> Response:
+        unit = db.session.scalar(select(OrganizationUnit).where(OrganizationUnit.id == parent_id))
+        if unit is None:
+            raise not_found(OrganizationUnit)
+        statement = (
+            select(*OrganizationUnits.columns.values())
+            .where(OrganizationUnit.id.in_(unit.ancestor_ids))
+            .order_by(OrganizationUnit.level)
+        )
+        rows = db.session.execute(statement)
+        return answer({"data": [dict(zip(OrganizationUnits.columns, row, strict=True)) for row in rows]})
+
+
+class Tree(Endpoint):
+    """The company's whole tree, nested; siblings by name."""
+
+    permission, operations, path = "organization_unit", {"GET": "LIST"}, "/organization_units/tree"
+
+    @declare(answer=TreeSchema())
+    def get(self) -> Response:
+        statement = select(*OrganizationUnits.columns.values()).order_by(
+            OrganizationUnit.level, OrganizationUnit.name_key, OrganizationUnit.id
+        )
+        roots: list[dict[str, Any]] = []
+        nodes: dict[UUID, dict[str, Any]] = {}
+        for row in db.session.execute(statement):
+            node = dict(zip(OrganizationUnits.columns, row, strict=True), children=[])
+            nodes[node["id"]] = node
+            (nodes[node["parent_id"]]["children"] if node["parent_id"] else roots).append(node)
+        return answer({"data": roots})

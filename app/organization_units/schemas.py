@@ -1,0 +1,35 @@
+"""Organization units on the wire."""
+
+from marshmallow import fields
+
+from app.core.schema import BaseSchema, Id, OwnedSchema, of
+from app.organization_units.models import OrganizationUnit
+
+
+class OrganizationUnitSchema(OwnedSchema):
+    name = of(OrganizationUnit.name, required=True)
+    description = of(OrganizationUnit.description)
+    # Not a Ref: the service reads the parent anyway, under the tree's lock.
+    parent_id = Id(allow_none=True)
+    path = fields.String(dump_only=True)
+    level = fields.Integer(dump_only=True)
+
+
+class DeletedSubtreeSchema(BaseSchema):
+    """What a DELETE would remove."""
+
+    organization_units = fields.Integer(dump_only=True)
+    positions = fields.Integer(dump_only=True)
+    users_without_position = fields.Integer(dump_only=True)
+
+
+class AncestorsSchema(BaseSchema):
+    data = fields.List(fields.Nested(OrganizationUnitSchema))
+
+
+class UnitNodeSchema(OrganizationUnitSchema):
+    children = fields.List(fields.Nested(lambda: UnitNodeSchema()))
+
+
+class TreeSchema(BaseSchema):
+    data = fields.List(fields.Nested(UnitNodeSchema))

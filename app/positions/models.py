@@ -1,0 +1,29 @@
+"""A position that users hold."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
+from app.core.tenancy import TenantScoped
+
+
+class Position(TenantScoped, Identified, Timestamped, Versioned, Model):
+    """A place in an organization unit."""
+
+    __tablename__ = "position"
+    __table_args__ = (
+        same_tenant("organization_unit_id", "organization_unit"),
+        Index("ix_position_company_id_organization_unit_id", "company_id", "organization_unit_id", "created_at", "id"),
+        *listed_by("position", "created_at", "title_key"),
+    )
+
+    title: Mapped[str] = mapped_column(String(100))
+    title_key: Mapped[str] = folded("title")
+    search_text: Mapped[str] = folded("title", "description")
+    description: Mapped[str | None] = mapped_column(String(255))
+    organization_unit_id: Mapped[UUID]
+    level: Mapped[int | None]

@@ -1,0 +1,36 @@
+"""/positions, and the positions of one unit."""
+
+from __future__ import annotations
+
+from app.core.crud import Crud, Parent
+from app.core.expand import Expansion
+from app.organization_units.models import OrganizationUnit
+from app.positions.models import Position
+from app.positions.schemas import PositionSchema
+
+
+class Positions(Crud):
+    """Positions of the company."""
+
+    model, schema, path = Position, PositionSchema, "/positions"
+    permission = "position"
+    filters = ("title", "organization_unit_id", "level")
+    sort = ("created_at", "updated_at", "title", "level")
+    expand = {
+        "organization_unit": Expansion(
+            OrganizationUnit, ("id", "name", "path", "level"), "organization_unit", by="organization_unit_id"
+        ),
+        "users": Expansion(
+            "User", ("id", "email", "first_name", "last_name", "is_active"), "user", foreign="position_id"
+        ),
+    }
+
+
+class PositionsOfUnit(Crud):
+    """Positions of one organization unit."""
+
+    model, schema, path = Position, PositionSchema, "/organization_units/<parent_id>/positions"
+    permission, home = "position", Positions.path
+    filters, sort, expand = ("title", "level"), Positions.sort, Positions.expand
+    verbs = ("list", "create")
+    parent = Parent(OrganizationUnit, "organization_unit_id")

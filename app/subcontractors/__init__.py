@@ -1,0 +1,1 @@
+"""Subcontractors of a company."""

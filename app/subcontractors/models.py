@@ -1,0 +1,26 @@
+"""A subcontractor of a company."""
+
+from __future__ import annotations
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Identified, Model, Timestamped, Versioned, folded, listed_by
+from app.core.files import LogoOwner
+from app.core.tenancy import TenantScoped
+
+
+class Subcontractor(TenantScoped, Identified, Timestamped, Versioned, LogoOwner, Model):
+    """A company that works for this one."""
+
+    __tablename__ = "subcontractor"
+    __table_args__ = (*listed_by("subcontractor", "created_at", "updated_at", "name_key"),)
+
+    name: Mapped[str] = mapped_column(String(100))
+    name_key: Mapped[str] = folded("name")
+    search_text: Mapped[str] = folded("name", "email", "contact_person", "description")
+    description: Mapped[str | None] = mapped_column(String(255))
+    email: Mapped[str | None] = mapped_column(String(254))
+    contact_person: Mapped[str | None] = mapped_column(String(100))
+    phone_number: Mapped[str | None] = mapped_column(String(50))
+    address: Mapped[str | None] = mapped_column(String(255))

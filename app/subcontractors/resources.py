@@ -1,0 +1,14 @@
+"""/subcontractors"""
+
+from app.core.crud import Crud
+from app.subcontractors.models import Subcontractor
+from app.subcontractors.schemas import SubcontractorSchema
+
+
+class Subcontractors(Crud):
+    """Subcontractors of the company."""
+
+    model, schema, path = Subcontractor, SubcontractorSchema, "/subcontractors"
+    permission = "subcontractor"
+    filters = ("name", "email")
+    sort = ("created_at", "updated_at", "name")

@@ -1,0 +1,192 @@
+"""/health, /version, /config, /init-db"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+from flask import Response, current_app, request
+from sqlalchemy.engine import make_url
+
+from app.companies.resources import Companies
+from app.config import VERSION, Settings, declared
+from app.core.auth import principal
+from app.core.crud import Crud
+from app.core.db import utcnow
+from app.core.errors import ApiError, Unauthenticated
+from app.core.http import Endpoint, answer, ask, body, declare
+from app.core.kernel import kernel
+from app.organization_units.resources import OrganizationUnits
+from app.positions.resources import Positions
+from app.system.health import check_database, is_draining, look
+from app.system.schemas import (
+    ConfigSchema,
+    FoundedSchema,
+    HealthSchema,
+    InitializedSchema,
+    InitSchema,
+    StatusSchema,
+    VersionSchema,
+)
+from app.system.service import already, initialize, is_initialized
+from app.users.models import LANGUAGES
+from app.users.resources import Users
+
+SERVICE = "identity_service"
+
+
+class Health(Endpoint):
+    """How the service and what it depends on are doing."""
+
+    access, path = "public", "/health"
+
+    @declare(answer=HealthSchema(), errors=(503,))
+    def get(self) -> Response:
+        database = look(check_database)
+        others = kernel().watch.current()
+        checks = {"database": database, **others}
+        degraded = not all(finding.healthy for finding in others.values())
+        status = "unhealthy" if not database.healthy else "degraded" if degraded else "healthy"
+        shown = {
+            "status": status,
+            "service": SERVICE,
+            "version": VERSION,
+            "environment": kernel().settings.flask_env,
+            "timestamp": utcnow(),
+            "checks": {name: finding.shown() for name, finding in checks.items()},
+        }
+        return answer(shown, 200 if database.healthy else 503)
+
+
+class Live(Endpoint):
+    """The process is up."""
+
+    access, path = "public", "/health/live"
+
+    @declare(answer=StatusSchema())
+    def get(self) -> Response:
+        return answer({"status": "alive"})
+
+
+class Ready(Endpoint):
+    """The service can take requests: migrated, database there, not draining."""
+
+    access, path = "public", "/health/ready"
+
+    @declare(answer=StatusSchema(), errors=(503,))
+    def get(self) -> Response:
+        if is_draining(kernel().settings.drain_file):
+            return answer({"status": "draining"}, 503)
+        if not look(check_database).healthy:
+            return answer({"status": "database not ready"}, 503)
+        return answer({"status": "ready"})
+
+
+class Version(Endpoint):
+    """The version of the service."""
+
+    access, path, own_transaction = "self", "/version", True
+
+    @declare(answer=VersionSchema())
+    def get(self) -> Response:
+        return answer({"version": VERSION})
+
+
+class Config(Endpoint):
+    """What a browser application needs before login; with a token that has ``config`` READ also the settings."""
+
+    access, path = "public", "/config"
+
+    @declare(answer=ConfigSchema())
+    def get(self) -> Response:
+        settings = kernel().settings
+        shown: dict[str, Any] = {
+            "env": settings.flask_env,
+            "debug": bool(current_app.debug),
+            "version": VERSION,
+            "features": features(settings),
+            "password_policy": kernel().passwords.policy(),
+            "max_avatar_size_mb": 5,
+            "languages": list(LANGUAGES),
+        }
+        if _may_read_settings():
+            shown["settings"] = effective(settings)
+        return answer(shown)
+
+
+def _may_read_settings() -> bool:
+    """The public part is everybody's, so whatever goes wrong here only leaves out the rest."""
+    authenticator = kernel().authenticator
+    try:
+        if authenticator.token_of(request) is None:
+            return False
+        authenticator.authenticate()
+        ask("config", "READ")
+    except ApiError:
+        return False
+    return principal().is_platform
+
+
+def features(settings: Settings) -> dict[str, bool]:
+    return {
+        "guardian": settings.use_guardian_service,
+        "embedded_guardian": settings.use_guardian_service and settings.embedded_guardian,
+        "storage": False,
+        "email": False,
+        "registration": False,
+    }
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """Every setting; of a secret only whether it is set, of the database URL all but the password."""
+    shown: dict[str, Any] = {}
+    for each in declared():
+        value = getattr(settings, each.name)
+        if each.name == "database_url":
+            value = make_url(value).render_as_string(hide_password=True)
+        elif each.metadata["secret"]:
+            value = "set" if value else "not set"
+        shown[each.name] = value
+    return shown
+
+
+class InitDb(Endpoint):
+    """The first company and its administrator."""
+
+    access, path = "public", "/init-db"
+
+    @declare(answer=InitializedSchema())
+    def get(self) -> Response:
+        """Whether there is a company already."""
+        return answer({"initialized": is_initialized()})
+
+    @declare(body=InitSchema(), answer=FoundedSchema(), status=201, errors=(401, 403))
+    def post(self) -> Response:
+        """Make the platform company, its first unit, position and administrator."""
+        _check_init_token()
+        if is_initialized():
+            raise already()
+        values = InitSchema().checked(body())
+        passwords, password = kernel().passwords, values["user"].pop("password")
+        passwords.check_acceptable(password, values["user"]["email"])
+        founded = initialize(values["company"], values["user"] | {"password_hash": passwords.hash(password)})
+        company = _row(Companies, founded.company) | {"total_users": 1, "total_active_users": int(founded.user.is_active)}
+        shown = {
+            "company": company,
+            "organization_unit": _row(OrganizationUnits, founded.organization_unit),
+            "position": _row(Positions, founded.position),
+            "user": _row(Users, founded.user),
+        }
+        return answer(shown, 201, {"Location": f"{request.script_root}/companies/{founded.company.id}"})
+
+
+def _row(crud: type[Crud], row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in crud.columns}
+
+
+def _check_init_token() -> None:
+    """Raises Unauthenticated."""
+    expected = kernel().settings.init_token
+    given = request.headers.get("X-Init-Token", "")
+    if expected and not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
+        raise Unauthenticated("The X-Init-Token header is missing or wrong.")

@@ -1,0 +1,87 @@
+"""Users, and the global keys by which they sign in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import (
+    CodePointText,
+    Identified,
+    Model,
+    Timestamped,
+    Versioned,
+    folded,
+    listed_by,
+    same_tenant,
+)
+from app.core.tenancy import GLOBAL_TABLES, TenantScoped
+
+LANGUAGES = ("en", "fr")
+
+
+class User(TenantScoped, Identified, Timestamped, Versioned, Model):
+    """A person who can sign in. ``password_hash`` is null until a first password is set."""
+
+    __tablename__ = "user"
+    __table_args__ = (
+        same_tenant("position_id", "position"),
+        Index("ix_user_company_id_position_id", "company_id", "position_id", "created_at", "id"),
+        *listed_by("user", "created_at", "updated_at", "email", "last_name_key", "last_login_at"),
+    )
+
+    email: Mapped[str] = mapped_column(String(254).with_variant(String(254, collation="C"), "postgresql"))
+    username: Mapped[str | None] = mapped_column(String(100))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    first_name: Mapped[str | None] = mapped_column(String(50))
+    last_name: Mapped[str | None] = mapped_column(String(50))
+    last_name_key: Mapped[str | None] = folded("last_name")
+    search_text: Mapped[str] = folded("email", "username", "first_name", "last_name")
+    language: Mapped[str] = mapped_column(String(2), default="en")
+    phone_number: Mapped[str | None] = mapped_column(String(50))
+    address: Mapped[str | None] = mapped_column(String(255))
+    document_type: Mapped[str | None] = mapped_column(ForeignKey("document_type.code"))
+    document_number: Mapped[str | None] = mapped_column(String(100))
+    position_id: Mapped[UUID | None]
+    is_active: Mapped[bool] = mapped_column(default=True)
+    is_verified: Mapped[bool] = mapped_column(default=False)
+    avatar_file_id: Mapped[UUID | None]
+    password_reset_required: Mapped[bool] = mapped_column(default=False)
+    last_password_change: Mapped[datetime | None]
+    last_login_at: Mapped[datetime | None]
+
+    @hybrid_property
+    def has_avatar(self) -> bool:
+        return self.avatar_file_id is not None
+
+    @has_avatar.inplace.expression
+    @classmethod
+    def _has_avatar(cls) -> Any:
+        return cls.avatar_file_id.is_not(None)
+
+
+class LoginKey(Model):
+    """The one place that finds a user without knowing the tenant, and that makes addresses unique.
+
+    A global reference table: no tenant data beyond the folded keys.
+    """
+
+    __tablename__ = "login_key"
+    __table_args__ = (
+        ForeignKeyConstraint(["company_id", "user_id"], ["user.company_id", "user.id"]),
+        UniqueConstraint("email_key"),
+        UniqueConstraint("username_key"),
+    )
+
+    company_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    email_key: Mapped[str] = mapped_column(CodePointText)
+    username_key: Mapped[str | None] = mapped_column(CodePointText)
+
+
+GLOBAL_TABLES.add(LoginKey.__tablename__)

@@ -1,0 +1,58 @@
+"""Users on the wire. No schema of this file shows a password or a hash."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from marshmallow import ValidationError, fields, validate
+
+from app.core.schema import CodeRef, Email, Flag, Line, OwnedSchema, BaseSchema, Ref, Timestamp, of, read_only_id
+from app.document_types.models import DocumentType
+from app.positions.models import Position
+from app.users.models import LANGUAGES, User
+
+
+class Password(fields.String):
+    """Taken as it is: trimming would change it. Its rules are in ``core/passwords``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(load_only=True, metadata={"format": "password"}, **kwargs)
+
+
+class NoPassword(fields.Field[Any]):
+    """Refuses, and names the ways that do change a password."""
+
+    def _deserialize(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise ValidationError(
+            "A password is changed by PATCH /users/me/change-password or by POST /users/{id}/admin-reset-password."
+        )
+
+
+class ProfileSchema(BaseSchema):
+    """What users change of themselves."""
+
+    first_name = of(User.first_name)
+    last_name = of(User.last_name)
+    language = of(User.language, validate=[validate.OneOf(LANGUAGES)])
+    phone_number = of(User.phone_number)
+    address = of(User.address)
+
+
+class UserChangeSchema(ProfileSchema, OwnedSchema):
+    email = of(User.email, Email, required=True)
+    username = of(User.username, validate=[validate.Length(min=1)])
+    document_type = CodeRef(DocumentType.code, allow_none=True)
+    document_number = of(User.document_number)
+    position_id = Ref(Position, allow_none=True)
+    is_active = of(User.is_active, Flag)
+    is_verified = of(User.is_verified, Flag)
+    avatar_file_id = read_only_id(allow_none=True)
+    has_avatar = Flag(dump_only=True)
+    password_reset_required = Flag(dump_only=True)
+    last_password_change = Timestamp(allow_none=True)
+    last_login_at = Timestamp(allow_none=True)
+    password = NoPassword(load_only=True)
+
+
+class UserSchema(UserChangeSchema):
+    password = Password(required=True)

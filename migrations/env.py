@@ -1,0 +1,29 @@
+"""Runs the migrations on the application's own engine, one process at a time, all or nothing."""
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import text
+
+LOCK = 7_021_936_150
+
+
+def run() -> None:
+    extension = current_app.extensions["migrate"]
+    engine, metadata = extension.db.engine, extension.db.metadata
+    with engine.connect() as connection:
+        # With transactional_ddl the whole upgrade is one transaction. On SQLite the engine opens it
+        # with BEGIN IMMEDIATE, so a second process waits there.
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            transactional_ddl=True,
+            **extension.configure_args,
+        )
+        with context.begin_transaction():
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+            context.run_migrations()
+
+
+run()

