@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -100,22 +102,22 @@ def test_a_key_file_named_in_the_file_is_enough(tmp_path: Path) -> None:
     assert path.read_text() == "JWT_PRIVATE_KEY_FILE=key.pem\n"
 
 
-def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> None:
+def test_a_process_waits_for_the_one_that_is_writing_and_takes_its_secret(tmp_path: Path) -> None:
     code = (
-        "import pathlib, sys, dev_env; environ = {};"
+        "import pathlib, sys, dev_env; environ = {}; print('ready', flush=True);"
         "dev_env.load(environ, pathlib.Path(sys.argv[1])); print(environ['JWT_SECRET'])"
     )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(6)
-    ]
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with (tmp_path / ".env.development").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        assert process.poll() is None
+        file.write("JWT_SECRET=first\n")
 
-    secrets = {process.communicate(timeout=30)[0] for process in started}
-
-    assert len(secrets) == 1
-    assert (tmp_path / ".env.development").read_text().count("JWT_SECRET=") == 1
+    assert process.communicate(timeout=30)[0] == "first\n"
 
 
 def test_a_folder_that_cannot_be_written_is_left_to_the_service_to_report(tmp_path: Path) -> None:

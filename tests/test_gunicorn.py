@@ -25,6 +25,8 @@ def application(environ, start_response):
     return [body]
 """
 LIMIT = 8190
+DEFAULTS = {each.name: default_of(each) for each in declared()}
+CLAIMS = ["X-Forwarded-Proto: https", "X-Forwarded-For: 9.9.9.9", "Script_Name: /a", "Path_Info: /b"]
 
 Serve = Callable[..., "Service"]
 
@@ -37,13 +39,16 @@ class Service:
         self.log: list[str] = []
         for line in log:
             self.log.append(line)
-            if found := re.search(r"Listening at: http://([\d.]+):(\d+)", line):
-                self.address = found[1], int(found[2])
+            if found := re.search(r"Listening at: (?:http://([\d.]+):(\d+)|unix:(\S+))", line):
+                self.address = found[3] or (found[1], int(found[2]))
                 return
         raise AssertionError("gunicorn did not start:\n" + "".join(self.log))
 
     def say(self, head: str) -> str:
-        with socket.create_connection(self.address, timeout=10) as connection:
+        family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
+        with socket.socket(family) as connection:
+            connection.settimeout(10)
+            connection.connect(self.address)
             connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
             return connection.makefile("rb").read().decode()
 
@@ -102,11 +107,15 @@ def test_the_server_is_named_when_the_setting_asks_for_it(serve: Serve) -> None:
 
 
 def test_gunicorn_believes_no_forwarded_header_whatever_its_own_variable_says(service: Service) -> None:
-    claims = ["X-Forwarded-Proto: https", "X-Forwarded-For: 9.9.9.9", "Script_Name: /a", "Path_Info: /b"]
-
-    answer = service.get("/path", *claims)
+    answer = service.get("/path", *CLAIMS)
 
     assert answer.endswith("http - 127.0.0.1 /path")
+
+
+def test_gunicorn_believes_no_forwarded_header_on_a_unix_socket(serve: Serve, folder: Path) -> None:
+    answer = serve("-b", f"unix:{folder}/socket").get("/path", *CLAIMS)
+
+    assert answer.endswith("http - - /path")
 
 
 def test_headers_of_a_proxy_that_contradict_each_other_are_not_gunicorns_to_refuse(service: Service) -> None:
@@ -131,9 +140,7 @@ def test_the_service_listens_on_this_machine_only_unless_told_otherwise() -> Non
 def test_workers_and_threads_have_the_defaults_of_the_settings() -> None:
     found = settings_of({})
 
-    defaults = {each.name: default_of(each) for each in declared()}
-    assert found["threads"] == defaults["threads"]
-    assert found["workers"] == defaults["web_concurrency"]
+    assert (found["threads"], found["workers"]) == (DEFAULTS["threads"], DEFAULTS["web_concurrency"])
 
 
 def test_workers_and_threads_come_from_the_environment() -> None:
@@ -146,7 +153,7 @@ def test_workers_and_threads_come_from_the_environment() -> None:
 def test_a_number_that_is_none_is_left_to_the_service_to_refuse(value: str) -> None:
     found = settings_of({"THREADS": value, "WEB_CONCURRENCY": value})
 
-    assert (found["threads"], found["workers"]) == (16, 2)
+    assert (found["threads"], found["workers"]) == (DEFAULTS["threads"], DEFAULTS["web_concurrency"])
 
 
 def test_a_recycled_worker_loses_no_request(serve: Serve) -> None:

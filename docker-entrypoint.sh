@@ -1,0 +1,87 @@
+#!/bin/sh
+# Prepares the service and stops it without losing requests. Variables: see env.example.
+set -eu
+
+command=${1:?A command is needed, such as: gunicorn -b 0.0.0.0:5000 wsgi:app}
+if [ "${command##*/}" != gunicorn ]; then
+    exec "$@"
+fi
+
+DRAIN_FILE=${DRAIN_FILE:-/tmp/identity-draining}
+export DRAIN_FILE
+rm -f "$DRAIN_FILE"
+
+child=
+nap=
+serving=no
+signals=0
+
+# /health/ready answers 503 while the file exists, so the balancer looks elsewhere; gunicorn goes on
+# serving meanwhile, because it closes its listeners the moment it is told to stop. A second signal
+# ends the waiting. Nothing in here may block: the shell runs it between two waits.
+# shellcheck disable=SC2329
+on_signal() {
+    signals=$((signals + 1))
+    if [ "$serving" = yes ] && [ -z "$nap" ]; then
+        printf '' >"$DRAIN_FILE" || true
+        { sleep "${DRAIN_SECONDS:-5}" || true; kill -TERM "$child" || true; } >/dev/null 2>&1 &
+        nap=$!
+    elif [ -n "$child" ]; then
+        kill -TERM "$child" 2>/dev/null || true
+    fi
+}
+
+# start COMMAND…: a signal that came before the child had a number reaches it all the same.
+start() {
+    "$@" &
+    child=$!
+    if [ "$signals" -ne 0 ]; then
+        kill -TERM "$child" 2>/dev/null || true
+    fi
+}
+
+# await: sets status to the exit code of the child. Above 128 it may only say that a signal ended the
+# shell's wait, so wait again; 127 (and bash's -1) says that the shell knows no more of the child, and
+# then the code from before stands.
+await() {
+    status=127
+    while :; do
+        seen=$signals
+        found=0
+        wait "$child" 2>/dev/null || found=$?
+        case "$found" in
+            127 | -1) break ;;
+        esac
+        status=$found
+        if [ "$found" -le 128 ] || [ "$signals" -eq "$seen" ]; then
+            break
+        fi
+    done
+    child=
+}
+
+# prepare COMMAND…: must succeed before the service starts.
+prepare() {
+    start "$@"
+    await
+    [ "$status" -eq 0 ] || exit "$status"
+    [ "$signals" -eq 0 ] || exit 143
+}
+
+trap on_signal TERM INT
+
+if [ "${WAIT_FOR_DB:-false}" = true ]; then
+    prepare python -m scripts.wait_for_database
+fi
+if [ "${RUN_MIGRATIONS:-false}" = true ]; then
+    prepare flask db upgrade
+    prepare flask guardian sync
+fi
+
+start "$@"
+serving=yes
+await
+if [ -n "$nap" ]; then
+    kill "$nap" 2>/dev/null || true
+fi
+exit "$status"

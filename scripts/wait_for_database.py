@@ -1,0 +1,50 @@
+"""Waits until the database of DATABASE_URL answers; gives up after WAIT_FOR_DB_SECONDS (60)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from app.config import SettingsError, load_settings
+
+ATTEMPT_SECONDS = 3
+PAUSE_SECONDS = 1
+
+
+def main() -> None:
+    try:
+        url = make_url(load_settings().database_url)
+    except SettingsError as error:
+        sys.exit(str(error))
+    limit = float(os.environ.get("WAIT_FOR_DB_SECONDS") or 60)
+    timeout = {"connect_timeout": ATTEMPT_SECONDS} if url.get_backend_name() == "postgresql" else {}
+    fault = wait_for(create_engine(url, connect_args=timeout), time.monotonic() + limit)
+    if fault:
+        sys.exit(f"The database {url.render_as_string()} did not answer within {limit:g} s: {fault}")
+
+
+def wait_for(engine: Engine, deadline: float) -> str:
+    """The last fault once the deadline (monotonic seconds) has passed, or "" when it answered."""
+    while True:
+        fault = fault_of(engine)
+        if not fault or time.monotonic() + PAUSE_SECONDS > deadline:
+            return fault
+        time.sleep(PAUSE_SECONDS)
+
+
+def fault_of(engine: Engine) -> str:
+    """Everything that stops a connection is worth another try: a role may not be there yet either."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except OperationalError as error:
+        return str(error.orig).strip()
+    return ""
+
+
+if __name__ == "__main__":
+    main()
