@@ -1,0 +1,81 @@
+"""Load by wrk, and what it costs: requests/s, latency, CPU of the service and of the database."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from scripts.bench.servers import Failed, cpu_seconds, find_program
+
+SCRIPT = Path(__file__).with_name("requests.lua")
+THREADS, CONNECTIONS = 2, 16
+
+
+class Request(NamedTuple):
+    """``{n}`` in the body becomes unique."""
+
+    method: str
+    path: str
+    token: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run of wrk. ``p50`` and ``p99`` are in ms, CPU in ms per request; ``refused`` has status 400 or more."""
+
+    requests: float
+    seconds: float
+    p50: float
+    p99: float
+    refused: float
+    broken: float
+    cpu: float
+    database_cpu: float
+
+    @property
+    def cpu_in_all(self) -> float:
+        return self.cpu + self.database_cpu
+
+    @property
+    def rate(self) -> float:
+        return (self.requests - self.refused) / self.seconds
+
+
+def write_requests(folder: Path, name: str, requests: Iterable[Request]) -> Path:
+    path = folder / "requests" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join("\t".join(request) + "\n" for request in requests))
+    return path
+
+
+def measure(
+    url: str, file: Path, seconds: int, workers: Sequence[psutil.Process], database: Sequence[psutil.Process] = ()
+) -> Sample:
+    """Raises Failed when wrk fails. ``rate`` counts only what was answered with less than 400."""
+    before, database_before = cpu_seconds(workers), cpu_seconds(database)
+    said = _wrk(url, file, seconds)
+    requests = max(1, said["requests"])
+    return Sample(
+        **said,
+        cpu=(cpu_seconds(workers) - before) * 1000 / requests,
+        database_cpu=(cpu_seconds(database) - database_before) * 1000 / requests,
+    )
+
+
+def _wrk(url: str, file: Path, seconds: int) -> dict[str, float]:
+    command = [find_program("wrk", "wrk"), f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s"]
+    command += ["-s", str(SCRIPT), url, "--", str(file), f"{time.time_ns():x}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"requests"')]
+    if done.returncode or not lines:
+        raise Failed(f"wrk failed: {done.stdout}{done.stderr}")
+    found: dict[str, float] = json.loads(lines[-1])
+    return found

@@ -1,0 +1,117 @@
+"""What is measured by one caller alone: the start, the whole tree, the move of a large unit, and plans."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import urllib3
+
+from scripts.bench.cases import Setting, ask
+from scripts.bench.rounds import memory_of
+from scripts.bench.seed import COMMON, MEDIUM, RARE
+from scripts.bench.servers import Failed, Gunicorn, Postgres, gunicorn, wait_until
+
+REPEATS = 5
+SEARCH = (
+    "EXPLAIN SELECT id FROM customer WHERE search_text LIKE %s ESCAPE '\\'"
+    " AND company_id = %s ORDER BY created_at, id LIMIT 51"
+)
+COUNT = "EXPLAIN SELECT count(*) FROM customer WHERE search_text LIKE %s ESCAPE '\\' AND company_id = %s"
+
+
+def answers(url: str, path: str, token: str = "") -> bool:
+    try:
+        return ask(url, "GET", path, token).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def start(environ: Mapping[str, str], setting: Setting, log: Path) -> dict[str, float]:
+    """From the command to the first answer that needs everything: token, engine, database."""
+    token, path = setting.large.tokens[0], f"/customers/{setting.customers[0]}"
+    found, memory = [], []
+    for _ in range(3):
+        started = time.perf_counter()
+        with gunicorn("wsgi:app", environ, log) as server:
+            wait_until(lambda url=server.url: answers(url, path, token), "the service")  # type: ignore[misc]
+            found.append(time.perf_counter() - started)
+            memory.append(_idle_memory(server, path, token))
+    return {
+        "start_to_first_answer_s": statistics.median(found),
+        "idle_worker_rss_mb": statistics.median(each[0] for each in memory),
+        "idle_worker_uss_mb": statistics.median(each[1] for each in memory),
+    }
+
+
+def _idle_memory(server: Gunicorn, path: str, token: str) -> tuple[float, float]:
+    """After some requests, so that every worker has done all its imports."""
+    for _ in range(50):
+        ask(server.url, "GET", path, token)
+    return memory_of(server.workers())
+
+
+def tree(service: str, setting: Setting) -> dict[str, float]:
+    token = setting.large.tokens[0]
+    times = [
+        seconds_of(lambda: _expect(ask(service, "GET", "/organization_units/tree", token))) for _ in range(REPEATS)
+    ]
+    return {"tree_of_5000_units_s": statistics.median(times)}
+
+
+def move(service: str, setting: Setting, server: Postgres) -> dict[str, float]:
+    """A unit with 10,000 descendants, below another and back, each time one PATCH."""
+    top, other = _roots(server, setting.deep.company_id)
+    token, path = setting.deep.tokens[0], f"/organization_units/{top}"
+    targets = [other, None] * REPEATS
+    times = [
+        seconds_of(lambda parent=parent: _expect(ask(service, "PATCH", path, token, {"parent_id": parent})))  # type: ignore[misc]
+        for parent in targets
+    ]
+    return {"move_of_10000_units_s": statistics.median(times)}
+
+
+def _roots(server: Postgres, company_id: UUID) -> tuple[str, str]:
+    """The unit of 10,001 and the company's other root."""
+    statement = """
+        SELECT root.id::text FROM organization_unit AS root
+        WHERE root.company_id = %(company)s AND root.level = 0
+        ORDER BY EXISTS (SELECT FROM organization_unit AS child
+                         WHERE child.company_id = root.company_id AND child.parent_id = root.id) DESC
+    """
+    with server.superuser() as connection:
+        (top,), (other,) = connection.execute(statement, {"company": company_id}).fetchall()
+    return top, other
+
+
+def _expect(found: urllib3.BaseHTTPResponse) -> None:
+    if found.status != 200:
+        raise Failed(f"{found.status}: {found.data[:300]!r}")
+
+
+def plans(server: Postgres, setting: Setting) -> dict[str, str]:
+    """How PostgreSQL reads searches for the service's own role, under row-level security."""
+    company_id = setting.large.company_id
+    found = {}
+    with server.owner() as connection:
+        connection.execute("SELECT set_config('app.company_id', %s, false)", [str(company_id)])
+        for needle in (RARE, MEDIUM, COMMON, "ab"):
+            for kind, statement in (("page", SEARCH), ("total", COUNT)):
+                lines = connection.execute(statement, [f"%{needle}%", company_id]).fetchall()
+                found[f"{needle}, {kind}"] = _scans(lines)
+    return found
+
+
+def _scans(lines: list[Any]) -> str:
+    scans = [line.strip().removeprefix("->").split("  (cost")[0].strip() for (line,) in lines if "Scan" in line]
+    return " ← ".join(scans)

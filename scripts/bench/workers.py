@@ -1,0 +1,126 @@
+"""Worker settings compared: how fast each is, and what is left of each when the policy engine hangs."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import urllib3
+
+from scripts.bench.cases import Case, Setting, gets
+from scripts.bench.load import Sample, measure, write_requests
+from scripts.bench.rounds import Memory, Pace, Samples, Target, memory_of, note, run_rounds
+from scripts.bench.servers import Gunicorn, Postgres, gunicorn, silent_engine, wait_until
+from scripts.bench.singles import answers
+
+HANGING_SECONDS = 12
+PROBE_EVERY = 0.1
+
+
+class Workers(NamedTuple):
+    kind: str
+    threads: int
+
+    @property
+    def name(self) -> str:
+        return "sync" if self.kind == "sync" else f"gthread, {self.threads} threads"
+
+    def environ(self, common: Mapping[str, str]) -> dict[str, str]:
+        return {**common, "THREADS": str(self.threads)}
+
+
+COMPARED = (Workers("sync", 1), *(Workers("gthread", threads) for threads in (4, 8, 16, 32)))
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """While every question to the engine hangs: ms of /health and of /auth/verify, which asks nobody."""
+
+    health_p50: float
+    health_worst: float
+    verify_p50: float
+    verify_worst: float
+    probes_failed: int
+    load: Sample
+
+
+def compare(
+    environ: Mapping[str, str], setting: Setting, database: Postgres, folder: Path, pace: Pace
+) -> tuple[Samples, dict[str, Memory]]:
+    """Samples by ``<workers>: item`` and ``<workers>: list of 50``; memory of a worker under load."""
+    item = Case("item", gets([f"/customers/{id}" for id in setting.customers[:1000]], setting.large))
+    page = Case("list of 50", gets(["/customers"], setting.large))
+    with ExitStack() as stack:
+        servers = {each.name: stack.enter_context(_serving(each, environ, folder)) for each in COMPARED}
+        targets = {
+            f"{name}: {case.name}": Target(server, case) for case in (item, page) for name, server in servers.items()
+        }
+        samples = run_rounds(targets, database, folder, pace)
+        return samples, {name: memory_of(server.workers()) for name, server in servers.items()}
+
+
+@contextmanager
+def _serving(each: Workers, environ: Mapping[str, str], folder: Path) -> Iterator[Gunicorn]:
+    with gunicorn("wsgi:app", each.environ(environ), folder / "workers.log", each.kind) as server:
+        wait_until(lambda: answers(server.url, "/health/live"), each.name)
+        yield server
+
+
+def hang(environ: Mapping[str, str], setting: Setting, folder: Path) -> dict[str, Hanging]:
+    """16 callers whose question is never answered, and one who asks after the service's health."""
+    file = write_requests(folder, "hanging", gets([f"/customers/{setting.customers[0]}"], setting.large))
+    found = {}
+    for each in COMPARED:
+        with silent_engine() as engine:
+            own = each.environ(environ) | {"GUARDIAN_SERVICE_URL": engine}
+            with gunicorn("wsgi:app", own, folder / "hanging.log", each.kind) as server:
+                wait_until(lambda url=server.url: answers(url, "/health/live"), each.name)  # type: ignore[misc]
+                found[each.name] = _hanging(server, setting.large.tokens[0], file)
+                note(f"{each.name}: {found[each.name]}")
+    return found
+
+
+def _hanging(server: Gunicorn, token: str, file: Path) -> Hanging:
+    probes = [Probe(server.url, path, token) for path in ("/health", "/auth/verify")]
+    for probe in probes:
+        probe.start()
+    load = measure(server.url, file, HANGING_SECONDS, server.workers())
+    for probe in probes:
+        probe.stop()
+    health, verify = (sorted(probe.times) for probe in probes)
+    failed = sum(probe.failed for probe in probes)
+    return Hanging(statistics.median(health), health[-1], statistics.median(verify), verify[-1], failed, load)
+
+
+class Probe(threading.Thread):
+    """Asks again and again on new connections; ``times`` in ms, until the answer or the giving up."""
+
+    def __init__(self, url: str, path: str, token: str) -> None:
+        super().__init__(daemon=True)
+        self._url, self._pool = url + path, urllib3.PoolManager(timeout=30, retries=False)
+        self._headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+        self._stopped = threading.Event()
+        self.times: list[float] = []
+        self.failed = 0
+
+    def run(self) -> None:
+        while not self._stopped.wait(PROBE_EVERY):
+            started = time.perf_counter()
+            self.failed += not self._is_answered()
+            self.times.append((time.perf_counter() - started) * 1000)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
+
+    def _is_answered(self) -> bool:
+        try:
+            return self._pool.request("GET", self._url, headers=self._headers).status < 500
+        except urllib3.exceptions.HTTPError:
+            return False
