@@ -1,0 +1,1 @@
+"""Two example companies for development."""

@@ -1,0 +1,216 @@
+"""Fills the example companies, by the same services and schemas that the API uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, cycle, islice, repeat
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from app.companies.models import Company
+from app.companies.resources import Companies
+from app.core.crud import Crud
+from app.core.db import db, fold, unit_of_work
+from app.core.kernel import kernel
+from app.core.tenancy import tenant
+from app.customers.resources import Customers
+from app.demo.companies import EXAMPLES, Example
+from app.demo.names import address, businesses, people, phone_number, slug, trades
+from app.guardian.models import Role
+from app.guardian.service import assign_role
+from app.organization_units.models import OrganizationUnit
+from app.organization_units.resources import OrganizationUnits
+from app.positions.models import Position
+from app.positions.resources import Positions
+from app.subcontractors.models import Subcontractor
+from app.subcontractors.resources import Subcontractors
+from app.system.service import found_company, is_initialized
+from app.users.models import LoginKey, User
+from app.users.resources import Users
+
+# Development only, and printed by the command: there is nothing to protect.
+PASSWORD = "tulip-anchor-violin-42"
+USERS, CUSTOMERS, SUBCONTRACTORS = 300, 120, 30
+WITHOUT_POSITION = 6
+
+
+class Account(NamedTuple):
+    """Somebody who has a password. ``role`` is the code of a default role."""
+
+    name: str
+    role: str | None
+    may: str
+
+
+ADMIN = Account("admin", "administrator", "everything within the company")
+# By the number of the user in the list; every other user is without a password.
+ACCOUNTS = {
+    0: Account("manager", "manager", "read everything; create and change people, customers, subcontractors"),
+    1: Account("viewer", "viewer", "read everything"),
+    40: Account("colleague", None, "see their own profile"),
+}
+MANAGERS, VIEWERS = range(0, 36, 6), range(1, 120, 12)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """``is_new`` is False for a company that was there already."""
+
+    example: Example
+    is_new: bool
+    is_platform: bool
+
+
+def fill_companies() -> list[Filled]:
+    """Raises IntegrityError when a name or address is taken by somebody else's company."""
+    return [_fill_company(example, start * USERS) for start, example in enumerate(EXAMPLES)]
+
+
+def _fill_company(example: Example, start: int) -> Filled:
+    company_id = _find(example) or _found(example)
+    with tenant(company_id):
+        with unit_of_work(writes=False) as session:
+            is_platform = session.scalars(select(Company.is_platform)).one()
+            is_new = session.scalar(select(Subcontractor.id).limit(1)) is None
+        if is_new:
+            _make_contents(example, start)
+    return Filled(example, is_new, is_platform)
+
+
+def _make_contents(example: Example, start: int) -> None:
+    """All of it or nothing: a run that was interrupted is made up for by the next."""
+    hashes = {number: kernel().passwords.hash(PASSWORD) for number in ACCOUNTS}
+    with unit_of_work():
+        seats = _seats(_make_positions(example), USERS - 1)
+        _make_users(example, start, seats, hashes)
+        _make_customers(start)
+        _make_subcontractors(start)
+
+
+def _find(example: Example) -> UUID | None:
+    """By the administrator's address and the name: a company of one's own may have either."""
+    key = fold(f"{ADMIN.name}@{example.domain}")
+    with unit_of_work(writes=False) as session:
+        company_id = session.scalar(select(LoginKey.company_id).where(LoginKey.email_key == key))
+    if company_id is None:
+        return None
+    with tenant(company_id), unit_of_work(writes=False) as session:
+        return session.scalar(select(Company.id).where(Company.name == example.name))
+
+
+def _found(example: Example) -> UUID:
+    """The first company of the database becomes the platform company."""
+    company = {
+        "name": example.name,
+        "business_name": f"{example.name} Ltd.",
+        "description": example.description,
+        "website": f"https://www.{example.domain}",
+        "email": f"office@{example.domain}",
+        "phone_number": phone_number(0),
+        "address": address(1, example.city),
+        "city": example.city,
+        "country": "United Kingdom",
+        "company_key": example.company_key,
+        "days_credit": 30,
+    }
+    user = {"email": f"{ADMIN.name}@{example.domain}", "first_name": "Ada", "last_name": "Holm"}
+    values = Companies.wire.checked(company) | {"is_platform": not is_initialized()}
+    password_hash = kernel().passwords.hash(PASSWORD)
+    return found_company(uuid7(), values, user | {"password_hash": password_hash}).company.id
+
+
+def make(crud: type[Crud], values: dict[str, Any], **beyond: Any) -> Any:
+    """The row that a POST of ``values`` makes; ``beyond`` are columns that no request sets."""
+    return crud().new(crud.change_wire.checked(values) | beyond)
+
+
+def _make_positions(example: Example) -> list[tuple[Position, bool]]:
+    """The tree below the root, and its positions; True for the leading one of a unit."""
+    root = db.session.scalars(select(OrganizationUnit).where(OrganizationUnit.parent_id.is_(None))).one()
+    OrganizationUnits().change(root, {"name": example.name, "description": example.description})
+    above, positions = {0: root}, []
+    for level, name, titles in _lines(example.outline):
+        unit = make(OrganizationUnits, {"name": name, "parent_id": str(above[level - 1].id)})
+        above[level] = unit
+        for title in titles:
+            values = {"title": title, "organization_unit_id": str(unit.id), "level": level}
+            positions.append((make(Positions, values), title == titles[0]))
+    return positions
+
+
+def _lines(outline: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Level (1 below the root), name and titles of each unit."""
+    for line in outline.splitlines():
+        name, _, titles = line.partition(": ")
+        yield (len(name) - len(name.lstrip())) // 2 + 1, name.strip(), titles.split("; ")
+
+
+def _seats(positions: list[tuple[Position, bool]], number: int) -> Iterator[Position | None]:
+    """One person on each leading position, nobody on any for the last few, the others in turn."""
+    leading = [position for position, is_leading in positions if is_leading]
+    others = [position for position, is_leading in positions if not is_leading]
+    filled = islice(chain(leading, cycle(others)), number - WITHOUT_POSITION)
+    return chain(filled, repeat(None, WITHOUT_POSITION))
+
+
+def _make_users(example: Example, start: int, seats: Iterable[Position | None], hashes: dict[int, str]) -> None:
+    """All but the administrator, who founded the company."""
+    administrator = db.session.scalars(select(User.id)).one()
+    roles = {row.code: row.id for row in db.session.execute(select(Role.code, Role.id))}
+    for number, (name, position) in enumerate(zip(people(start), seats, strict=False)):
+        values = _person(example, number, *name) | {"position_id": str(position.id) if position else None}
+        user = make(Users, values, password_hash=hashes.get(number))
+        # A remote policy engine keeps the roles itself; then there are none here.
+        if role_id := roles.get(_role_of(number)):
+            assign_role(user.id, role_id, by=administrator)
+
+
+def _person(example: Example, number: int, first: str, last: str) -> dict[str, Any]:
+    local = ACCOUNTS[number].name if number in ACCOUNTS else slug(first, last)
+    return {
+        "email": f"{local}@{example.domain}",
+        "username": slug(first, last) if number % 3 == 0 else None,
+        "first_name": first,
+        "last_name": last,
+        "language": "fr" if number % 5 == 4 else "en",
+        "phone_number": phone_number(number),
+        "is_active": number % 20 != 19,
+        "is_verified": number % 7 != 6,
+    }
+
+
+def _role_of(number: int) -> str | None:
+    if number in MANAGERS:
+        return "manager"
+    return "viewer" if number in VIEWERS else None
+
+
+def _make_customers(start: int) -> None:
+    named = zip(businesses(start), people(start + 1000), strict=False)
+    for number, ((place, business), contact) in enumerate(islice(named, CUSTOMERS)):
+        values = {
+            "name": f"{place} {business}",
+            "email": f"orders@{slug(place, business)}.example",
+            "contact_person": " ".join(contact),
+            "phone_number": phone_number(number + 300),
+            "address": address(number, place),
+        }
+        make(Customers, values)
+
+
+def _make_subcontractors(start: int) -> None:
+    named = zip(trades(start), people(start + 1500), strict=False)
+    for number, ((place, trade), contact) in enumerate(islice(named, SUBCONTRACTORS)):
+        values = {
+            "name": f"{place} {trade}",
+            "description": f"{trade} in and around {place}.",
+            "email": f"office@{slug(place, trade)}.example",
+            "contact_person": " ".join(contact),
+            "phone_number": phone_number(number + 600),
+            "address": address(number, place),
+        }
+        make(Subcontractors, values)
