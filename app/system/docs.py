@@ -2,36 +2,117 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app
+from importlib.resources import files
+from pathlib import Path
 
-from app.core.http import Endpoint, answer, declare
+import orjson
+from flask import Response, current_app, request
+from jinja2 import Environment, PackageLoader
+
+from app.auth.cookies import ACCESS, REFRESH
+from app.config import VERSION
+from app.core.auth import cookie_name
+from app.core.errors import NotFound
+from app.core.http import Endpoint, declare
 from app.core.kernel import kernel
-from app.core.openapi import Json, as_yaml, document
+from app.core.openapi import as_yaml, document
+from app.core.openapi_schemas import Json
+
+OWN = Path(__file__).parent / "static"
+SWAGGER_UI = Path(str(files("flask_swagger_ui"))) / "dist"
+ASSETS = {
+    "docs.css": OWN,
+    "docs.js": OWN,
+    "favicon-32x32.png": SWAGGER_UI,
+    "swagger-ui-bundle.js": SWAGGER_UI,
+    "swagger-ui.css": SWAGGER_UI,
+}
+TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
+
+# Swagger UI draws its icons from data: URLs. Scripts come from files of this service alone.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+PAGE = Environment(loader=PackageLoader(__package__), autoescape=True)
 
 
 def spec() -> Json:
     """Built once per process, on the first request for it."""
-    cache = current_app.extensions
-    if "openapi" not in cache:
-        cache["openapi"] = document(kernel().routes)
-    found: Json = cache["openapi"]
+    cached = current_app.extensions
+    if "openapi" not in cached:
+        cached["openapi"] = document(kernel().routes)
+    found: Json = cached["openapi"]
+    return found
+
+
+def spec_text() -> str:
+    """``spec`` as YAML, which takes long to write."""
+    cached = current_app.extensions
+    if "openapi.yml" not in cached:
+        cached["openapi.yml"] = as_yaml(spec())
+    found: str = cached["openapi.yml"]
+    return found
+
+
+def servers() -> list[Json]:
+    """Where the caller reaches the paths: below the prefix of a gateway, if there is one."""
+    return [{"url": request.script_root or "/"}]
+
+
+def with_etag(found: Response) -> Response:
+    """Kept by browsers, which ask each time whether it is still the same: an upgrade shows at once."""
+    found.headers["Cache-Control"] = "public, no-cache"
+    found.add_etag()
+    found.make_conditional(request)
     return found
 
 
 class OpenApiJson(Endpoint):
     """This document, as JSON."""
 
-    access, path = "public", "/openapi.json"
+    access, path, revalidated = "public", "/openapi.json", True
 
     @declare(answer={"type": "object"})
     def get(self) -> Response:
-        return answer(spec())
+        here = {**spec(), "servers": servers()}
+        return with_etag(Response(orjson.dumps(here), mimetype="application/json"))
 
 
 class OpenApiYaml(Endpoint):
     """This document, as YAML."""
 
-    access, path = "public", "/openapi.yml"
+    access, path, revalidated = "public", "/openapi.yml", True
 
+    @declare(answer={"type": "string"}, media=("application/yaml",))
     def get(self) -> Response:
-        return Response(as_yaml(spec()), mimetype="application/yaml")
+        written, wanted = ({"servers": each} for each in (spec()["servers"], servers()))
+        text = spec_text().replace(as_yaml(written), as_yaml(wanted), 1)
+        return with_etag(Response(text, mimetype="application/yaml"))
+
+
+class Docs(Endpoint):
+    """This document as a page, with a sign-in and a way to try every operation."""
+
+    access, path = "public", "/docs"
+
+    @declare(answer={"type": "string"}, media=("text/html",))
+    def get(self) -> Response:
+        settings = kernel().settings
+        # Scripts cannot see the cookies, and asking without any would be an error in the console.
+        may_be_signed_in = any(cookie_name(settings, name) in request.cookies for name in (ACCESS, REFRESH))
+        page = PAGE.get_template("docs.html").render(version=VERSION, may_be_signed_in=may_be_signed_in)
+        return Response(page, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
+
+
+class DocsAsset(Endpoint):
+    """A file of the page /docs."""
+
+    access, path, revalidated = "public", "/docs/<name>", True
+
+    @declare(answer={"type": "string"}, errors=(404,), media=sorted(TYPES.values()))
+    def get(self, name: str) -> Response:
+        if name not in ASSETS:
+            raise NotFound()
+        path = ASSETS[name] / name
+        return with_etag(Response(path.read_bytes(), mimetype=TYPES[path.suffix]))
