@@ -1,6 +1,8 @@
 """gunicorn's settings; it reads this file by itself from the working directory. Arguments win."""
 
+import ctypes
 import os
+from contextlib import suppress
 
 from gunicorn.http.wsgi import Response
 
@@ -13,6 +15,19 @@ def _number(name, default):
     """A value that is no number is left to the service, which names every fault at once."""
     value = os.environ.get(name, "").strip()
     return int(value) if value.isdecimal() and int(value) > 0 else default
+
+
+M_MMAP_THRESHOLD = -3  # malloc.h
+
+
+def post_fork(server, worker):
+    """Memory of a password hash goes back to the system when it is freed.
+
+    glibc raises this threshold after the first large block and then keeps 19 MiB in every thread's
+    arena: after some logins a worker held 374 MB instead of 125.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
 
 def _without_server(default_headers):

@@ -2,43 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from flask import Flask
+from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli
 from app.auth.service import standing_of
-from app.clients.guardian import NAMES_003, GrantAll, GuardianClient, HttpTransport
+from app.clients.authzen import AuthZenClient
+from app.clients.breaker import Breaker
+from app.clients.counters import Observed, PolicyCounters, outcome_of
+from app.clients.decisions import Grants, Remembering, whole, without_item
+from app.clients.guardian import NAMES_003, GuardianClient
 from app.clients.jwks import JwksClient
+from app.clients.policy import GrantAll, PolicyEngine
+from app.clients.roles import RemoteRoleData
+from app.clients.transport import HttpTransport
 from app.config import Settings, load_settings
-from app.core import db as database
-from app.core import errors, http, logs
+from app.core import engine, envelope, errors, logs
 from app.core.auth import Authenticator
-from app.core.kernel import Kernel, PolicyEngine
+from app.core.kernel import Kernel
 from app.core.passwords import Passwords
+from app.core.roles import RoleData
 from app.core.tokens import Tokens
 from app.extensions import db, migrate
+from app.guardian.data import EmbeddedRoleData
 from app.guardian.decision import EmbeddedTransport
 from app.guardian.service import EmbeddedRoles, ExternalRoles
-from app.mounts import mount
+from app.guardian.subject import roles_of
+from app.mounts import mount, mount_engine
 from app.system.health import Watch
 
 
+class Service(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Nothing here is a coroutine function, and asking costs 3 µs a hook."""
+        return func
+
+
+# What the environment of a service that asks this engine says of its engine is not meant for the engine.
+ENGINE = {
+    "GUARDIAN_SERVICE_URL": "embedded",
+    "GUARDIAN_PROTOCOL": "guardian",
+    "USE_GUARDIAN_SERVICE": "true",
+    "COOKIE_HOST_PREFIX": "false",
+}
+
+
 def create_app(settings: Settings | None = None) -> Flask:
-    """Raises SettingsError, with every fault, and UnsafeRole (production, staging) for a database role that bypasses row-level security."""
-    settings = settings or load_settings()
+    """Raises SettingsError, with every fault."""
+    return _assembled(settings or load_settings(), mount)
+
+
+def create_engine(environ: Mapping[str, str] | None = None) -> Flask:
+    """The embedded policy engine alone, for other services. Raises SettingsError, with every fault."""
+    return _assembled(load_settings(environ, **ENGINE), mount_engine)
+
+
+def _assembled(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     logs.configure(settings)
-    app = Flask("app", static_folder=None)
+    app = Service("app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_content_length
     app.config["TESTING"] = settings.flask_env == "testing"
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    database.configure(app, settings)
+    engine.configure(app, settings)
     migrate.init_app(app, db, render_as_batch=False)
     app.extensions["identity"] = _kernel(settings)
-    http.install(app, settings)
+    envelope.install(app, settings)
     logs.install(app, settings)
     errors.install(app)
-    mount(app)
+    mount_all(app)
     cli.install(app)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
@@ -48,26 +84,60 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _kernel(settings: Settings) -> Kernel:
     tokens = Tokens(settings, JwksClient(settings.jwt_jwks_url) if settings.jwt_jwks_url else None)
-    engine, watch = _policy(settings)
+    metrics = CollectorRegistry()
+    policy, role_data, watch = _policy(settings, PolicyCounters(metrics))
     return Kernel(
         settings=settings,
         tokens=tokens,
         passwords=Passwords(settings),
         authenticator=Authenticator(settings, tokens, standing_of),
-        engine=engine,
-        roles=EmbeddedRoles() if settings.embedded_guardian else ExternalRoles(),
+        engine=policy,
+        roles=EmbeddedRoles() if settings.keeps_roles else ExternalRoles(),
+        role_data=role_data,
         watch=watch,
+        metrics=metrics,
     )
 
 
-def _policy(settings: Settings) -> tuple[PolicyEngine, Watch]:
+def _policy(settings: Settings, counters: PolicyCounters) -> tuple[PolicyEngine, RoleData, Watch]:
     if not settings.use_guardian_service:
         logs.log.warning("every_permission_is_granted", reason="USE_GUARDIAN_SERVICE=false")
-        return GrantAll(), Watch({})
+        return GrantAll(), EmbeddedRoleData(), Watch({})
     if settings.embedded_guardian:
-        return GuardianClient(EmbeddedTransport()), Watch({})
-    timeout = settings.guardian_service_timeout
-    transport = HttpTransport(settings.guardian_service_url, timeout, settings.max_in_flight)
-    client = GuardianClient(transport, NAMES_003 if settings.guardian_resource_names == "003" else {})
-    probe = GuardianClient(HttpTransport(settings.guardian_service_url, timeout, 1))
-    return client, Watch({"guardian": probe.check_health})
+        client = Observed(GuardianClient(EmbeddedTransport()), counters)
+        return _remembering(client, settings, counters), EmbeddedRoleData(), Watch({})
+    breaker = Breaker(outcome_of, notice=counters.note_breaker)
+    remote, role_data = _remote(settings, breaker)
+    client = Observed(remote, counters, breaker)
+    return _remembering(client, settings, counters), role_data, Watch({"guardian": _probe(settings)})
+
+
+def _remote(settings: Settings, breaker: Breaker) -> tuple[GuardianClient | AuthZenClient, RoleData]:
+    """Who decides, and who keeps the roles: AuthZEN has no words for them."""
+    if settings.guardian_protocol == "authzen":
+        return _authzen(settings, settings.max_in_flight), EmbeddedRoleData()
+    names = NAMES_003 if settings.guardian_resource_names == "003" else {}
+    transport = _transport(settings, settings.max_in_flight)
+    return GuardianClient(transport, names), RemoteRoleData(transport, breaker)
+
+
+def _probe(settings: Settings) -> Callable[[], None]:
+    """On a connection of its own."""
+    authzen = settings.guardian_protocol == "authzen"
+    client = _authzen(settings, 1) if authzen else GuardianClient(_transport(settings, 1))
+    return client.check_health
+
+
+def _authzen(settings: Settings, max_in_flight: int) -> AuthZenClient:
+    url, timeout = settings.guardian_service_url, settings.guardian_service_timeout
+    return AuthZenClient(url, timeout, max_in_flight, roles_of=roles_of, secret=settings.guardian_token)
+
+
+def _transport(settings: Settings, max_in_flight: int) -> HttpTransport:
+    return HttpTransport(settings.guardian_service_url, settings.guardian_service_timeout, max_in_flight)
+
+
+def _remembering(engine: PolicyEngine, settings: Settings, counters: PolicyCounters) -> PolicyEngine:
+    ttl = settings.guardian_decision_ttl_seconds
+    key_of = whole if settings.guardian_protocol == "authzen" else without_item
+    return Remembering(engine, Grants(ttl), counters, key_of) if ttl else engine

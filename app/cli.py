@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
+from typing import BinaryIO
 
 import click
 from flask import Flask
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import IntegrityError
 
 from app.config import ROOT
 from app.core.db import unit_of_work
+from app.core.errors import Invalid
 from app.core.kernel import kernel
 
 guardian = AppGroup("guardian", help="The embedded policy engine.")
@@ -21,21 +26,71 @@ def sync() -> None:
     """Load this service's permissions into the engine's catalogue."""
     from app.guardian.service import load_catalogue
 
-    if not kernel().settings.embedded_guardian:
-        click.echo("The policy engine is not embedded; nothing to do.")
+    if not kernel().settings.keeps_roles:
+        click.echo("The roles are kept in another service; nothing to do.")
         return
     with unit_of_work():
         load_catalogue(kernel().catalogue)
 
 
 @guardian.command("catalogue")
-def catalogue() -> None:
-    """Print every permission as JSON, for loading into an external engine."""
-    rows = [
-        {"service": each.service, "resource_name": each.resource_name, "operation": each.operation, "platform": each.platform}
-        for each in sorted(kernel().catalogue)
-    ]
-    click.echo(json.dumps(rows, indent=2))
+@click.option("--format", "form", type=click.Choice(("json", "guardian", "cerbos")), default="json", show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), help="With cerbos: a directory for its files."
+)
+def catalogue(form: str, output: Path | None) -> None:
+    """Print every permission, for loading into an external engine."""
+    from app.guardian.catalogue import FORMATS, as_cerbos
+
+    if output is None:
+        click.echo(FORMATS[form](), nl=False)
+        return
+    if form != "cerbos":
+        raise click.UsageError("--output is for --format cerbos.")
+    output.mkdir(parents=True, exist_ok=True)
+    for name, text in as_cerbos().items():
+        (output / name).write_text(text, encoding="utf-8")
+
+
+@guardian.command("import")
+@click.argument("file", type=click.File("rb"))
+def import_catalogue(file: BinaryIO) -> None:
+    """Add another service's permissions to the engine's catalogue.
+
+    FILE is a JSON list of objects with service, resource_name, operation and perhaps description.
+    """
+    from app.guardian.importing import read_catalogue
+    from app.guardian.service import load_catalogue
+
+    if not kernel().settings.keeps_roles:
+        raise click.ClickException("The roles are kept in another service; import there.")
+    try:
+        permissions = read_catalogue(file.read())
+    except Invalid as error:
+        raise click.ClickException(f"{error.detail} {json.dumps(error.errors) if error.errors else ''}") from None
+    with unit_of_work():
+        load_catalogue(permissions)
+    services = sorted({each.service for each in permissions})
+    click.echo(f"{len(permissions)} permissions of: {', '.join(services) or 'no service'}.")
+
+
+@guardian.command("serve")
+@click.option("--bind", default="127.0.0.1:5001", show_default=True, help="Address, or unix:PATH.")
+@click.argument("options", nargs=-1)
+def serve(bind: str, options: tuple[str, ...]) -> None:
+    """Serve the engine alone, for other services: gunicorn guardian_wsgi:app.
+
+    It needs this service's database and keys; OPTIONS after -- go to gunicorn.
+    """
+    from app import create_engine
+    from app.guardian.service import load_catalogue
+
+    engine = create_engine()
+    with engine.app_context(), unit_of_work():
+        load_catalogue(kernel().catalogue)
+    os.chdir(ROOT)
+    command = [sys.executable, "-m", "gunicorn", "--bind", bind, *options, "guardian_wsgi:app"]
+    os.execv(sys.executable, command)  # noqa: S606
 
 
 @click.command("openapi")
@@ -53,6 +108,26 @@ def openapi(check: bool) -> None:
         sys.exit(1)
 
 
+@click.command("demo")
+@click.option("--url", default="http://127.0.0.1:5000", show_default=True, help="Where the service is, for the hints.")
+@with_appcontext
+def demo(url: str) -> None:
+    """Fill two example companies and print how to sign in; development only."""
+    from app.demo.hints import hints
+    from app.demo.service import fill_companies
+
+    if kernel().settings.is_deployed:
+        raise click.ClickException("The demo data has known passwords: development and testing only.")
+    try:
+        filled = fill_companies()
+    except IntegrityError:
+        raise click.ClickException(
+            "A company or user here has a name of the demo data. Use an empty database."
+        ) from None
+    click.echo(hints(filled, url))
+
+
 def install(app: Flask) -> None:
     app.cli.add_command(guardian)
     app.cli.add_command(openapi)
+    app.cli.add_command(demo)

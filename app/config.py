@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from marshmallow import ValidationError
-from marshmallow.fields import Boolean, Field as Parser, Float, Integer
+from marshmallow.fields import Boolean, Float, Integer
+from marshmallow.fields import Field as Parser
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = (ROOT / "VERSION").read_text().strip()
@@ -18,6 +20,7 @@ VERSION = (ROOT / "VERSION").read_text().strip()
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 MIN_SECRET_BYTES = 32
+BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 PARSERS: dict[type, Parser[Any]] = {bool: Boolean(), int: Integer(), float: Float(allow_nan=False)}
 
 
@@ -54,7 +57,9 @@ class Settings:
     public_url: str = setting("", "URL under which browsers reach the service, for links and same-origin checks.")
     cors_origins: tuple[str, ...] = setting((), "Comma-separated origins that browsers may call from.")
     cookie_samesite: str = setting(
-        "", "SameSite of both cookies; empty: Lax for access, Strict for refresh.", choices=("", "Lax", "Strict", "None")
+        "",
+        "SameSite of both cookies; empty: Lax for access, Strict for refresh.",
+        choices=("", "Lax", "Strict", "None"),
     )
     cookie_host_prefix: bool = setting(False, "Name the cookies __Host-access_token and __Host-refresh_token.")
     max_content_length: int = setting(16 * 1024 * 1024, "Largest request body in bytes.")
@@ -67,7 +72,9 @@ class Settings:
         (), "Comma-separated PEM files (RSA, EC P-256, Ed25519); the first signs, all verify."
     )
     jwt_jwks_url: str = setting("", "Key set of an external auth service whose tokens are accepted.")
-    jwt_issuer: str = setting("identity-service", "Claim iss of our tokens and, with JWT_JWKS_URL, of the external ones.")
+    jwt_issuer: str = setting(
+        "identity-service", "Claim iss of our tokens and, with JWT_JWKS_URL, of the external ones."
+    )
     jwt_audience: str = setting("", "Claim aud; checked and written only when set.")
     jwt_profile_claims: bool = setting(False, "Put first_name and last_name into access tokens.")
     secret_key: str = setting("", "Root of derived keys (cursors, codes); default JWT_SECRET.", secret=True)
@@ -84,13 +91,20 @@ class Settings:
     )
     guardian_service_timeout: float = setting(5.0, "Seconds a policy decision may take in all.")
     guardian_max_in_flight: int = setting(0, "Calls to the engine at once per process; 0: half of THREADS.")
-    guardian_protocol: str = setting("guardian", "Language of the engine.", choices=("guardian",))
-    guardian_resource_names: str = setting(
-        "", "003: the resource names of document 003 are sent.", choices=("", "003")
+    guardian_protocol: str = setting("guardian", "Language of the engine.", choices=("guardian", "authzen"))
+    guardian_resource_names: str = setting("", "003: the resource names of document 003 are sent.", choices=("", "003"))
+    guardian_decision_ttl_seconds: float = setting(
+        0.0, "Seconds a grant is remembered; 0: every check reaches the engine, and nothing is ever stale."
+    )
+    guardian_token: str = setting("", "Bearer token sent to an AuthZEN engine.", secret=True)
+    authzen_roles_claim: str = setting(
+        "",
+        "Claim of the access token with the roles that go to an AuthZEN engine; where a token has none of it, "
+        "those of this service's own tables go.",
     )
     use_guardian_service: bool = setting(True, "false grants everything; development and testing only.")
 
-    threads: int = setting(16, "Threads per worker process.")
+    threads: int = setting(32, "Threads per worker process.")
     web_concurrency: int = setting(2, "Worker processes of gunicorn.")
 
     @property
@@ -106,17 +120,20 @@ class Settings:
         return self.guardian_service_url == "embedded"
 
     @property
+    def keeps_roles(self) -> bool:
+        """Whether roles are kept here: in the tables of the embedded engine, whoever decides by them."""
+        return self.embedded_guardian or self.guardian_protocol == "authzen"
+
+    @property
     def max_in_flight(self) -> int:
         return self.guardian_max_in_flight or max(1, self.threads // 2)
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Raises SettingsError."""
-    values, faults = _read(os.environ if environ is None else environ)
-    if faults:
-        raise SettingsError(faults)
+def load_settings(environ: Mapping[str, str] | None = None, **fixed: str) -> Settings:
+    """What is ``fixed`` wins over the environment. Raises SettingsError."""
+    values, faults = _read({**(os.environ if environ is None else environ), **fixed})
     found = Settings(**_completed(values))
-    faults = _faults(found)
+    faults += _faults(found)
     if faults:
         raise SettingsError(faults)
     return found
@@ -129,7 +146,7 @@ def declared() -> list[Field[Any]]:
 
 def default_of(each: Field[Any]) -> Any:
     factory = each.default_factory
-    return cast(Callable[[], Any], factory)() if callable(factory) else each.default
+    return factory() if callable(factory) else each.default
 
 
 def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -138,8 +155,8 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     for each in declared():
         name, default = each.name.upper(), default_of(each)
         raw = environ.get(name, "")
+        values[each.name] = default
         if raw == "":
-            values[each.name] = default
             continue
         try:
             value = _parsed(raw, default)
@@ -149,6 +166,7 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         choices = each.metadata["choices"]
         if choices and value not in choices:
             faults.append(f'{name} must be one of {", ".join(c or "(empty)" for c in choices)}, not "{raw}".')
+            continue
         values[each.name] = value
     return values, faults
 
@@ -172,7 +190,7 @@ def _completed(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _faults(found: Settings) -> list[str]:
-    checks = (*_secret_faults(found), *_number_faults(found), *_url_faults(found))
+    checks = (*_secret_faults(found), *_number_faults(found), *_url_faults(found), *_policy_faults(found))
     return [fault for fault in checks if fault]
 
 
@@ -187,7 +205,10 @@ def _secret_faults(found: Settings) -> list[str]:
             faults.append(f"JWT_PRIVATE_KEY_FILE: {path} is not a file.")
     if not found.is_deployed:
         return faults
-    for name in ("jwt_secret", "jwt_secret_previous", "secret_key"):
+    names = ["jwt_secret", "jwt_secret_previous"]
+    if found.secret_key != found.jwt_secret:
+        names.append("secret_key")
+    for name in names:
         value = getattr(found, name)
         if value and is_weak(value):
             faults.append(f"{name.upper()} must have at least {MIN_SECRET_BYTES} bytes and not be a placeholder.")
@@ -236,19 +257,31 @@ def _number_faults(found: Settings) -> list[str]:
     return faults
 
 
+def _policy_faults(found: Settings) -> list[str]:
+    faults, url = [], found.guardian_service_url
+    if url and not found.embedded_guardian and not _is_http(url):
+        faults.append("GUARDIAN_SERVICE_URL must be an http(s) URL or embedded.")
+    if found.guardian_protocol == "authzen" and found.use_guardian_service and not _is_http(url):
+        faults.append("GUARDIAN_PROTOCOL=authzen needs the engine's http(s) URL in GUARDIAN_SERVICE_URL.")
+    if found.guardian_decision_ttl_seconds < 0:
+        faults.append("GUARDIAN_DECISION_TTL_SECONDS must not be negative.")
+    if found.guardian_token and not BEARER_TOKEN.fullmatch(found.guardian_token):
+        faults.append("GUARDIAN_TOKEN must be a bearer token: letters, digits and -._~+/= only.")
+    return faults
+
+
 def _url_faults(found: Settings) -> list[str]:
     faults = []
     if not found.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
         faults.append("DATABASE_URL must start with sqlite:///, postgresql:// or postgres://.")
-    if not found.embedded_guardian and found.guardian_service_url and not _is_http(found.guardian_service_url):
-        faults.append("GUARDIAN_SERVICE_URL must be an http(s) URL or embedded.")
+    elif found.database_url in ("sqlite:///", "sqlite:///:memory:"):
+        faults.append("DATABASE_URL must name a file: every connection would have a database of its own.")
     for name in ("jwt_jwks_url", "public_url"):
         value = getattr(found, name)
         if value and not _is_http(value):
             faults.append(f"{name.upper()} must be an http(s) URL.")
     for origin in found.cors_origins:
-        parts = urlsplit(origin)
-        if not _is_http(origin) or parts.path or parts.query or parts.fragment:
+        if not _is_http(origin) or any(urlsplit(origin)[2:]):
             faults.append(f'CORS_ORIGINS: "{origin}" is not an origin such as https://app.example.com.')
     if found.cookie_samesite == "None" and not found.is_deployed:
         faults.append("COOKIE_SAMESITE=None needs Secure cookies, which only staging and production set.")
@@ -258,5 +291,8 @@ def _url_faults(found: Settings) -> list[str]:
 
 
 def _is_http(url: str) -> bool:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)

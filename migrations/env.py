@@ -7,6 +7,11 @@ from sqlalchemy import text
 LOCK = 7_021_936_150
 
 
+def is_ours(name, kind, _parents) -> bool:
+    """The search indexes belong to the operator (scripts/postgres/search-index.sql)."""
+    return not (kind == "index" and name.endswith("_search_text_trgm"))
+
+
 def run() -> None:
     extension = current_app.extensions["migrate"]
     engine, metadata = extension.db.engine, extension.db.metadata
@@ -17,6 +22,7 @@ def run() -> None:
             connection=connection,
             target_metadata=metadata,
             transactional_ddl=True,
+            include_name=is_ours,
             **extension.configure_args,
         )
         with context.begin_transaction():

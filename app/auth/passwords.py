@@ -32,7 +32,9 @@ def change_password(me: Principal, current: str, new: str, address: str | None) 
         forgive(key)
         _store(me, stored, renewed)
         mine = AuthSession.user_id == me.user_id
-        revoke(mine if me.session_id is None else mine & (AuthSession.id != me.session_id), "password changed")
+        revoke(
+            mine if me.session_id is None else mine & (AuthSession.id != me.session_id), "password changed"
+        )
 
 
 def _store(me: Principal, stored: str | None, renewed: str) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Response, request
 from marshmallow import fields, validate
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from app.auth.cookies import REFRESH, clear_cookies, set_cookies
 from app.auth.models import AuthSession
@@ -26,7 +26,7 @@ from app.auth.service import Caller, SignedIn, live_sessions, refresh, revoke, s
 from app.core.auth import cookie_name, principal
 from app.core.crud import Crud
 from app.core.db import db, unit_of_work
-from app.core.errors import ApiError, NotFound, Unauthenticated
+from app.core.errors import NotFound, Unauthenticated, Unavailable
 from app.core.http import Endpoint, answer, body, declare, no_content, optional_body
 from app.core.kernel import kernel
 from app.core.tenancy import tenant
@@ -40,7 +40,8 @@ TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"
 def caller() -> Caller:
     agent = request.headers.get("User-Agent")
     printable = agent and "".join(c for c in agent if c.isprintable()).encode("utf-8", "replace").decode()
-    return Caller(request.remote_addr, printable[:255] if printable else None)
+    address = request.remote_addr and request.remote_addr[:45]
+    return Caller(address, printable[:255] if printable else None)
 
 
 class Login(Endpoint):
@@ -117,10 +118,10 @@ class Logout(Endpoint):
 
 def _claims() -> Claims | None:
     authenticator = kernel().authenticator
+    token = authenticator.token_of(request)
     try:
-        token = authenticator.token_of(request)
         return authenticator.tokens.verify(token) if token else None
-    except ApiError:
+    except (Unauthenticated, Unavailable):
         return None
 
 
@@ -176,10 +177,10 @@ class OtherSessions(Endpoint):
 class OneSession(Endpoint):
     access, path = "self", "/auth/sessions/<id>"
 
-    @declare(errors=(404,))
+    @declare(status=204, errors=(404,))
     def delete(self, id: UUID) -> Response:
         """End one session of the caller."""
-        mine = (AuthSession.user_id == principal().user_id) & (AuthSession.id == id)
+        mine = and_(AuthSession.id == id, *live_sessions(principal().user_id))
         if not revoke(mine, "revoked"):
             raise NotFound("Session not found.", code="SESSION_NOT_FOUND")
         return no_content()
@@ -203,6 +204,8 @@ class KeySet(Endpoint):
 
     access, path = "public", "/.well-known/jwks.json"
 
-    @declare(answer={"type": "object", "properties": {"keys": {"type": "array", "items": {"type": "object"}}}})
+    @declare(
+        answer={"type": "object", "properties": {"keys": {"type": "array", "items": {"type": "object"}}}}
+    )
     def get(self) -> Response:
         return answer(kernel().tokens.public_keys(), 200, {"Cache-Control": "public, max-age=300"})

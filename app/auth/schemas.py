@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.core.schema import BaseSchema, Flag, Line, Timestamp, read_only_id
 from app.users.schemas import Password, UserSchema
@@ -14,8 +14,8 @@ OPTIONAL = {"optional": True}
 
 
 class LoginSchema(BaseSchema):
-    email = Line(validate=lambda text: len(text) <= LONGEST)
-    username = Line(validate=lambda text: len(text) <= LONGEST)
+    email = Line(validate=validate.Length(max=LONGEST))
+    username = Line(validate=validate.Length(max=LONGEST))
     password = Password(required=True)
 
     @validates_schema
@@ -44,7 +44,7 @@ class LoginAnswerSchema(TokensSchema):
 
 
 class RefreshSchema(BaseSchema):
-    refresh_token = fields.String()
+    refresh_token = Line(validate=validate.Length(min=1, max=LONGEST))
 
 
 class RefreshAnswerSchema(TokensSchema):

@@ -11,17 +11,18 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, case, delete, null, select, update
+from sqlalchemy import bindparam, case, delete, null, select, update
 from uuid_utils.compat import uuid7
 
 from app.auth.models import AuthSession, RefreshToken
 from app.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
 from app.companies.models import ACTIVE, Company
 from app.core.auth import Standing
-from app.core.db import add_in_order, db, fold, unit_of_work, utcnow
+from app.core.db import add_in_order, db, fetch_alone, fold, unit_of_work, utcnow
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
-from app.core.tenancy import current_tenant, tenant
+from app.core.postgres import ONLY
+from app.core.tenancy import Prepared, current_tenant, tenant
 from app.core.tokens import Claims
 from app.users.models import LoginKey, User
 
@@ -61,25 +62,33 @@ class Account(NamedTuple):
 
 def standing_of(claims: Claims) -> Standing | None:
     """One indexed query inside the token's tenant; None for an unknown subject or session."""
-    with tenant(claims.company_id), unit_of_work(writes=False):
-        row = db.session.execute(_standing(claims)).one_or_none()
-    return None if row is None else Standing(*row)
+    wanted = {"user_id": claims.user_id, "session_id": claims.session_id}
+    statement = _STANDING if claims.session_id else _STANDING_WITHOUT_SESSION
+    with tenant(claims.company_id):
+        rows = fetch_alone(statement, wanted)
+    return Standing._make(rows[0]) if rows else None
 
 
-def _standing(claims: Claims) -> Select[Any]:
-    user = (
+_SUBJECT = (
+    select(
         User.is_active,
         User.password_reset_required,
         User.last_password_change,
         User.email,
         Company.status,
         Company.is_platform,
+        Company.policy_version,
     )
-    statement = select(*user).join(Company, Company.id == User.company_id).where(User.id == claims.user_id)
-    if claims.session_id is None:
-        return statement.add_columns(null(), null())
-    mine = (AuthSession.id == claims.session_id) & (AuthSession.user_id == User.id)
-    return statement.add_columns(AuthSession.expires_at, AuthSession.revoked_at).join(AuthSession, mine)
+    .join(Company, Company.id == User.company_id)
+    .where(User.id == bindparam("user_id"))
+    .execution_options(trip=ONLY)
+)
+_STANDING_WITHOUT_SESSION = Prepared(_SUBJECT.add_columns(null(), null()))
+_STANDING = Prepared(
+    _SUBJECT.add_columns(AuthSession.expires_at, AuthSession.revoked_at).join(
+        AuthSession, (AuthSession.user_id == User.id) & (AuthSession.id == bindparam("session_id"))
+    )
+)
 
 
 def sign_in(name: str, identifier: str, password: str, caller: Caller) -> SignedIn:
@@ -90,21 +99,44 @@ def sign_in(name: str, identifier: str, password: str, caller: Caller) -> Signed
     account = _account(name, identifier)
     key = attempt_key(str(account.user_id) if account else fold(identifier), caller.ip)
     reserve_attempt(key)
+    while True:
+        verified = _verified(account, password, caller)
+        signed_in = _enter(verified, password, key, caller)
+        if signed_in is not None:
+            return signed_in
+        account = _account(name, identifier)
+
+
+def _verified(account: Account | None, password: str, caller: Caller) -> Account:
+    """Raises Unauthenticated."""
+    stored = account.password_hash if account else None
+    if kernel().passwords.verify(stored, password) and account is not None:
+        return account
+    log.info("login_failed", user_id=account and account.user_id, ip=caller.ip)
+    raise Unauthenticated("The e-mail address, user name or password is wrong.", code="INVALID_CREDENTIALS")
+
+
+def _enter(account: Account, password: str, key: bytes, caller: Caller) -> SignedIn | None:
+    """None if the password, or its hash, is no longer the verified one. Raises Forbidden."""
+    with unit_of_work():
+        forgive(key)
+        forget_old()
+    _check_active(account)
+    kept = _current_hash(account.password_hash or "", password)
+    with tenant(account.company_id), unit_of_work():
+        return open_session(account.user_id, caller) if _note_login(account, kept) else None
+
+
+def _current_hash(stored: str, password: str) -> str:
     passwords = kernel().passwords
-    if not passwords.verify(account.password_hash if account else None, password) or account is None:
-        log.info("login_failed", user_id=account and account.user_id, ip=caller.ip)
-        raise Unauthenticated("The e-mail address, user name or password is wrong.", code="INVALID_CREDENTIALS")
+    return passwords.hash(password) if passwords.needs_rehash(stored) else stored
+
+
+def _check_active(account: Account) -> None:
     if not account.is_active:
         raise Forbidden("The account is disabled.", code="ACCOUNT_DISABLED")
     if account.company_status != ACTIVE:
         raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
-    stale = account.password_hash if passwords.needs_rehash(account.password_hash or "") else None
-    renewed = passwords.hash(password) if stale else None
-    with tenant(account.company_id), unit_of_work():
-        forgive(key)
-        forget_old()
-        _note_login(account.user_id, stale, renewed)
-        return open_session(account.user_id, caller)
 
 
 def _account(name: str, identifier: str) -> Account | None:
@@ -124,13 +156,18 @@ def _account(name: str, identifier: str) -> Account | None:
     return None if row is None else Account(*row)
 
 
-def _note_login(user_id: UUID, stale: str | None, renewed: str | None) -> None:
-    """``last_login_at`` moves no row version; a hash is renewed only if it is still the one that was verified."""
-    login = update(User).where(User.id == user_id).values(last_login_at=utcnow())
-    db.session.execute(login.execution_options(synchronize_session=False))
-    if stale is not None:
-        renewal = update(User).where(User.id == user_id, User.password_hash == stale).values(password_hash=renewed)
-        db.session.execute(renewal.execution_options(synchronize_session=False))
+def _note_login(account: Account, kept: str) -> bool:
+    """Whether the stored hash is still the one that was verified; moves no row version.
+
+    It locks the row: a change of password, which ends the sessions, comes wholly before or after.
+    """
+    statement = (
+        update(User)
+        .where(User.id == account.user_id, User.password_hash == account.password_hash)
+        .values(last_login_at=utcnow(), password_hash=kept)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
 
 
 def open_session(user_id: UUID, caller: Caller) -> SignedIn:
@@ -152,7 +189,9 @@ def open_session(user_id: UUID, caller: Caller) -> SignedIn:
 
 def _forget_ended(user_id: UUID) -> None:
     """The user's long-ended sessions go when a new one comes."""
-    ended = select(AuthSession.id).where(AuthSession.user_id == user_id, AuthSession.expires_at < utcnow() - KEPT_AFTER_END)
+    ended = select(AuthSession.id).where(
+        AuthSession.user_id == user_id, AuthSession.expires_at < utcnow() - KEPT_AFTER_END
+    )
     tokens = delete(RefreshToken).where(RefreshToken.session_id.in_(ended))
     sessions = delete(AuthSession).where(AuthSession.id.in_(ended))
     for statement in (tokens, sessions):
@@ -161,7 +200,9 @@ def _forget_ended(user_id: UUID) -> None:
 
 def _signed_in(user_id: UUID, session_id: UUID, expires_at: datetime, refresh_token: str) -> SignedIn:
     company_id = current_tenant()
-    user = db.session.execute(select(User.email, User.first_name, User.last_name).where(User.id == user_id)).one()
+    user = db.session.execute(
+        select(User.email, User.first_name, User.last_name).where(User.id == user_id)
+    ).one()
     access = kernel().tokens.sign(
         user_id, company_id, session_id, user.email, first_name=user.first_name, last_name=user.last_name
     )
@@ -284,7 +325,8 @@ def _extend(held: Held) -> SignedIn:
         .where(AuthSession.id == held.session_id)
         .values(last_used_at=now, expires_at=expires_at, generation=newest)
     )
-    db.session.execute(statement.execution_options(synchronize_session=False))
+    if not db.session.execute(statement.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+        raise Unauthenticated("The session has ended.")
     token, row = _new_refresh_token(held.session_id, generation)
     db.session.add(row)
     db.session.flush()
@@ -320,4 +362,8 @@ def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
 
 def live_sessions(user_id: UUID) -> tuple[Any, ...]:
     """The conditions under which a session of the user is alive."""
-    return (AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None), AuthSession.expires_at > utcnow())
+    return (
+        AuthSession.user_id == user_id,
+        AuthSession.revoked_at.is_(None),
+        AuthSession.expires_at > utcnow(),
+    )

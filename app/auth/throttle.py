@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, delete, or_, select
+from sqlalchemy import case, delete, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.auth.models import LoginFailure
@@ -49,7 +50,7 @@ def reserve_attempt(key: bytes) -> None:
             return
         row = db.session.get(LoginFailure, key)
         due = row.last_attempt_at + timedelta(seconds=_delay(row.attempts)) if row else now
-    raise TooManyRequests(max(1, int((due - now).total_seconds()) + 1))
+    raise TooManyRequests(min(LONGEST_DELAY, max(1, math.ceil((due - now).total_seconds()))))
 
 
 def forgive(key: bytes) -> None:
@@ -63,13 +64,16 @@ def forget_old() -> None:
 
 def _delay(attempts: int) -> int:
     """Seconds before the next attempt: 1, 2, 4 … 60 once the free ones are used up."""
-    return min(LONGEST_DELAY, 2 ** max(0, min(attempts - FREE_ATTEMPTS, 6)))
+    return min(LONGEST_DELAY, 1 << max(0, min(attempts - FREE_ATTEMPTS, 6)))
 
 
 def _counting(key: bytes, now: datetime) -> Any:
     """Counts and returns a row, or returns none when the delay has not passed."""
     insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
-    waits = {LoginFailure.attempts == FREE_ATTEMPTS + n: now - timedelta(seconds=_delay(FREE_ATTEMPTS + n)) for n in range(6)}
+    waits = {
+        LoginFailure.attempts == FREE_ATTEMPTS + n: now - timedelta(seconds=_delay(FREE_ATTEMPTS + n))
+        for n in range(6)
+    }
     due = case(*waits.items(), else_=now - timedelta(seconds=LONGEST_DELAY))
     statement = insert(LoginFailure).values(key=key, attempts=1, last_attempt_at=now)
     return statement.on_conflict_do_update(

@@ -22,7 +22,13 @@ class Company(Identified, Timestamped, Versioned, Tenanted, LogoOwner, Model):
         UniqueConstraint("name_key"),
         UniqueConstraint("company_key"),
         UniqueConstraint("document_type", "document_number"),
-        Index("uq_company_is_platform", "is_platform", unique=True, postgresql_where=text("is_platform"), sqlite_where=text("is_platform")),
+        Index(
+            "uq_company_is_platform",
+            "is_platform",
+            unique=True,
+            postgresql_where=text("is_platform"),
+            sqlite_where=text("is_platform"),
+        ),
         Index("ix_company_created_at_id", "created_at", "id"),
     )
 
@@ -46,3 +52,5 @@ class Company(Identified, Timestamped, Versioned, Tenanted, LogoOwner, Model):
     customer_registration: Mapped[str] = mapped_column(String(10), default="closed")
     days_credit: Mapped[int | None]
     is_platform: Mapped[bool] = mapped_column(default=False)
+    # Raised by triggers on the policy engine's tables: a grant remembered under another is forgotten.
+    policy_version: Mapped[int] = mapped_column(default=0, server_default="0")

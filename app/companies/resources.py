@@ -33,7 +33,7 @@ class Companies(Crud):
     sort = ("created_at", "updated_at", "name")
     parameters = {"DELETE": {"cascade": QueryFlag(), "dry_run": QueryFlag()}}
     extra_answers = {"DELETE": HoldingsSchema()}
-    counted, cacheable = False, False
+    cacheable = False
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -62,11 +62,10 @@ class Companies(Crud):
         super().change(row, values)
 
     def remove(self, row: Company) -> Response | None:
-        held = holdings()
         if self.params.get("dry_run"):
-            return answer(held)
+            return answer(holdings())
         lock_company()
-        _check_removable(row, held, cascade=self.params.get("cascade", False))
+        _check_removable(row, holdings(), cascade=self.params.get("cascade", False))
         erase_tenant()
         db.session.expunge(row)
         return None
@@ -86,7 +85,9 @@ def _check_removable(company: Company, held: dict[str, int], *, cascade: bool) -
     if company.is_platform:
         raise Conflict("The platform company cannot be deleted.", code="PLATFORM_COMPANY")
     if cascade and company.status != INACTIVE:
-        raise Conflict("Only an inactive company can be deleted with all that it holds.", code="COMPANY_NOT_INACTIVE")
+        raise Conflict(
+            "Only an inactive company can be deleted with all that it holds.", code="COMPANY_NOT_INACTIVE"
+        )
     if not cascade and any(held.values()):
         listed = ", ".join(f"{count} {name}" for name, count in held.items() if count)
         raise Conflict(f"The company still holds: {listed}.", code="COMPANY_NOT_EMPTY")

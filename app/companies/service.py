@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Integer, Uuid, column, func, select, text
+from sqlalchemy import Integer, Uuid, column, select, text
 from sqlalchemy.orm import Session
 
 from app.companies.models import Company
 from app.core import counts
 from app.core.db import db
-from app.core.tenancy import current_tenant
 
 TOTALS = {"user": "total_users", "user.active": "total_active_users"}
 

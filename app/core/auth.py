@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from functools import reduce
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -28,6 +29,7 @@ class Standing(NamedTuple):
     email: str
     company_status: str
     is_platform: bool
+    policy_version: int
     session_expires_at: datetime | None
     session_revoked_at: datetime | None
 
@@ -44,6 +46,8 @@ class Principal:
     password_reset_required: bool
     token: str
     expires_at: datetime
+    policy_version: int
+    claimed_roles: tuple[str, ...] | None
 
 
 def principal() -> Principal:
@@ -57,7 +61,9 @@ def principal() -> Principal:
 class Authenticator:
     """``standing`` looks the subject up inside its tenant; None means there is no such subject or session."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, standing: Callable[[Claims], Standing | None]) -> None:
+    def __init__(
+        self, settings: Settings, tokens: Tokens, standing: Callable[[Claims], Standing | None]
+    ) -> None:
         self.settings = settings
         self.tokens = tokens
         self.standing = standing
@@ -87,12 +93,16 @@ class Authenticator:
             password_reset_required=standing.password_reset_required,
             token=token,
             expires_at=claims.expires_at,
+            policy_version=standing.policy_version,
+            claimed_roles=_claimed_roles(claims, self.settings.authzen_roles_claim),
         )
         return principal()
 
     def token_of(self, incoming: Request) -> str | None:
         """From the Authorization header (RFC 6750 section 2.1) or the cookie; both only if equal."""
-        bearer, cookie = _bearer(incoming), incoming.cookies.get(self.access_cookie) or None
+        bearer, cookie = _bearer(incoming), None
+        if "HTTP_COOKIE" in incoming.environ:
+            cookie = incoming.cookies.get(self.access_cookie) or None
         if bearer and cookie and bearer != cookie:
             raise BadRequest("The Authorization header and the cookie carry different tokens.")
         return bearer or cookie
@@ -120,7 +130,10 @@ class Authenticator:
             host = urlsplit(origin).netloc.lower()
         except ValueError:
             return False
-        return bool(host) and host in (request.host.lower(), urlsplit(self.settings.public_url).netloc.lower())
+        return bool(host) and host in (
+            request.host.lower(),
+            urlsplit(self.settings.public_url).netloc.lower(),
+        )
 
 
 def _check_live(claims: Claims, standing: Standing) -> None:
@@ -136,8 +149,26 @@ def _check_live(claims: Claims, standing: Standing) -> None:
         raise Unauthenticated("The password was changed after the token was issued.")
 
 
+def _claimed_roles(claims: Claims, name: str) -> tuple[str, ...] | None:
+    """The roles that the token states; None where it states none, or no claim is named. A dot leads into
+    an object, unless the claim itself has that name. Raises Unauthenticated for anything but names."""
+    found: Any = claims.raw.get(name) if name else None
+    if found is None and "." in name:
+        found = reduce(_member, name.split("."), claims.raw)
+    if found is None:
+        return None
+    roles = [found] if isinstance(found, str) else found
+    if not isinstance(roles, list) or not all(isinstance(each, str) and each for each in roles):
+        raise Unauthenticated("The token's roles are malformed.")
+    return tuple(roles)
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
 def _bearer(incoming: Request) -> str | None:
-    scheme, _, token = incoming.headers.get("Authorization", "").partition(" ")
+    scheme, _, token = incoming.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
 
 from flask import Response, request
 from marshmallow import fields
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, select
 
-from app.core import counts
 from app.core.auth import principal
-from app.core.db import db
+from app.core.db import Versioned, db
 from app.core.erase import release
-from app.core.errors import NotFound, PreconditionFailed
+from app.core.errors import Invalid, NotFound, PreconditionFailed
 from app.core.expand import Expansion, embed
-from app.core.http import Endpoint, answer, ask, body, no_content
+from app.core.http import Endpoint, answer, body, no_content
 from app.core.kernel import Permission, kernel
 from app.core.keys import derived_key
-from app.core.query import Listing, ListQuery, chosen, parse
+from app.core.policy import ask_all
+from app.core.query import DEFAULT_LIMIT, MAX_LIMIT, Listing, ListQuery, chosen, parse
+from app.core.reader import Reader
 from app.core.schema import BaseSchema
 
 COLLECTION = {"list": "GET", "create": "POST"}
@@ -49,9 +50,7 @@ class Crud(Endpoint, abstract=True):
     verbs: ClassVar[tuple[str, ...]] = VERBS
     parent: ClassVar[Parent | None] = None
     home: ClassVar[str] = ""
-    counted: ClassVar[bool] = True
     bare: ClassVar[bool] = False
-    versioned: ClassVar[bool] = True
     extra_answers: ClassVar[Mapping[str, BaseSchema]] = {}
     cacheable: ClassVar[bool] = True
     expansions: Mapping[str, Expansion] = {}
@@ -62,13 +61,22 @@ class Crud(Endpoint, abstract=True):
     change_wire: ClassVar[BaseSchema]
     listing: ClassVar[Listing]
     columns: ClassVar[dict[str, Any]]
+    reader: ClassVar[Reader]
+    versioned: ClassVar[bool]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.wire = cls.schema()
         cls.change_wire = cls.change_schema() if cls.change_schema else cls.wire
-        cls.listing = Listing(cls.model, cls.filters, cls.sort, tuple(cls.expand))
-        cls.columns = {name: getattr(cls.model, name) for name in cls.wire.dump_fields if hasattr(cls.model, name)}
+        # A bare array cannot say that there is more, and those who expect one do not ask for pages.
+        limit = MAX_LIMIT if cls.bare else DEFAULT_LIMIT
+        cls.listing = Listing(cls.model, cls.filters, cls.sort, tuple(cls.expand), limit)
+        cls.columns = {
+            name: getattr(cls.model, name) for name in cls.wire.dump_fields if hasattr(cls.model, name)
+        }
+        cls.versioned = issubclass(cls.model, Versioned)
+        version = cls.model.row_version if cls.versioned else None
+        cls.reader = Reader(cls.listing, cls.columns, version)
 
     @classmethod
     def paths(cls) -> list[tuple[str, list[str]]]:
@@ -133,17 +141,15 @@ class Crud(Endpoint, abstract=True):
 
     def check_parameters(self) -> None:
         if _is_get() and "id" not in (request.view_args or {}):
-            key = derived_key(kernel().settings.secret_key, "cursor")
             bound_to = f"{principal().company_id} {request.path}"
-            self.query = parse(self.listing, dict(request.args.lists()), key, bound_to)
+            self.query = parse(self.listing, dict(request.args.lists()), cursor_key(), bound_to)
         else:
             super().check_parameters()
         wished = chosen("expand", request.args.get("expand", ""), tuple(self.expand))
         self.expansions = {name: self.expand[name] for name in wished}
 
     def before(self, *, parent_id: UUID | None = None, **_ids: UUID) -> None:
-        for expansion in self.expansions.values():
-            ask(expansion.permission, "LIST")
+        ask_all((each.permission, "LIST") for each in self.expansions.values())
         if request.method == "POST" and parent_id is None:
             self.values = self.wire.checked(body())
             self.prepare(self.values)
@@ -154,12 +160,17 @@ class Crud(Endpoint, abstract=True):
     def post(self, parent_id: UUID | None = None) -> Response:
         if self.parent is not None and parent_id is not None:
             check_exists(self.parent.model, parent_id)
-            self.values = self.wire.checked({self.parent.column: str(parent_id), **body()})
-            self.values[self.parent.column] = parent_id
+            self.values = self._values_below(self.parent.column, parent_id)
         self.wire.check_refs(db.session(), self.values)
         row = self.new(self.values)
         where = f"{request.script_root}{self.home or self.path}/{row.id}"
         return answer(self.shown(row), 201, {"Location": where, **self.tag(row)})
+
+    def _values_below(self, column: str, parent_id: UUID) -> dict[str, Any]:
+        given = body()
+        if column in given:
+            raise Invalid.field(column, "Comes from the path.")
+        return self.wire.checked({**given, column: str(parent_id)})
 
     def put(self, id: UUID) -> Response:
         return self._write(id, partial=False)
@@ -174,10 +185,7 @@ class Crud(Endpoint, abstract=True):
 
     def found(self, id: UUID) -> Any:
         """The row, for writing. Raises NotFound."""
-        row = db.session.scalar(select(self.model).where(self.model.id == id))
-        if row is None:
-            raise not_found(self.model)
-        return row
+        return existing(self.model, id)
 
     def shown(self, row: Any) -> dict[str, Any]:
         item = {name: getattr(row, name) for name in self.columns}
@@ -187,8 +195,8 @@ class Crud(Endpoint, abstract=True):
     def _write(self, id: UUID, *, partial: bool) -> Response:
         row = self.found(id)
         values = self.change_wire.checked(body(), partial=partial)
-        self.check_version(row)
         self.change_wire.check_refs(db.session(), values)
+        self.check_version(row)
         self.change(row, values)
         return answer(self.shown(row), 200, self.tag(row))
 
@@ -201,62 +209,36 @@ class Crud(Endpoint, abstract=True):
             check_if_match(row.row_version)
 
     def _retrieve(self, id: UUID) -> Response:
-        version = (self.model.row_version,) if self.versioned else ()
-        row = db.session.execute(select(*self.columns.values(), *version).where(self.model.id == id)).one_or_none()
+        row = self.reader.item(id)
         if row is None:
             raise not_found(self.model)
         tag = self.tag(row)
-        if tag and self.cacheable and not self.expansions and request.if_none_match.contains_weak(str(row.row_version)):
+        if tag and self.cacheable and not self.expansions and is_unchanged(row.row_version):
             return Response(status=304, headers=tag)
-        item = dict(zip(self.columns, row, strict=False))
-        self.present([item])
-        embed([item], self.expansions)
-        return answer(item, 200, tag)
+        return answer(self._completed([self.reader.shown(row)])[0], 200, tag)
 
     def _list(self, parent_id: UUID | None) -> Response:
-        query, where = self.query, self._where(parent_id)
-        sort_value = self.listing.sort_column(query.sort).label("sort_")
-        statement = query.ordered(select(*self.columns.values(), sort_value).where(*where, *query.after()))
-        rows = db.session.execute(statement.offset(query.offset).limit(query.limit + 1)).all()
+        query = self.query
+        where = (*self.within(parent_id), *query.conditions)
+        rows = self.reader.rows(query, where)
         if not rows and self.parent is not None and parent_id is not None:
             check_exists(self.parent.model, parent_id)
-        items = [dict(zip(self.columns, row, strict=False)) for row in rows[: query.limit]]
-        self.present(items)
-        embed(items, self.expansions)
+        items = self._completed([self.reader.shown(row) for row in rows[: query.limit]])
         if self.bare:
             return answer(items)
-        return answer({"data": items, "pagination": self._pagination(rows, where)})
+        total = query.total_from(rows)
+        if total is None and query.counted:
+            total = self.reader.total(rows, where)
+        return answer({"data": items, "pagination": query.pagination(rows, total, cursor_key())})
 
-    def _where(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
-        return (*self.within(parent_id), *self.query.conditions)
+    def _completed(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self.present(items)
+        embed(items, self.expansions)
+        return items
 
-    def _pagination(self, rows: Sequence[Any], where: tuple[ColumnElement[bool], ...]) -> dict[str, Any]:
-        query = self.query
-        total = self._total(rows, where) if query.counted else None
-        has_more = len(rows) > query.limit
-        cursor = None
-        if has_more:
-            last = rows[query.limit - 1]
-            cursor = query.cursor(derived_key(kernel().settings.secret_key, "cursor"), last.sort_, last.id)
-        known = total is not None and not query.by_cursor
-        return {
-            "page": None if query.by_cursor else query.page,
-            "limit": query.limit,
-            "total": total,
-            "pages": -(-total // query.limit) if known and total is not None else None,
-            "has_next": has_more,
-            "has_prev": None if query.by_cursor else query.offset > 0,
-            "next_cursor": cursor,
-        }
 
-    def _total(self, rows: Sequence[Any], where: tuple[ColumnElement[bool], ...]) -> int:
-        """Exact. A page that is not full tells it by itself."""
-        query = self.query
-        if not query.by_cursor and len(rows) <= query.limit and (rows or not query.offset):
-            return query.offset + len(rows)
-        if not where and self.counted:
-            return counts.total_of(db.session(), self.model.__tablename__)
-        return db.session.scalar(select(func.count()).select_from(self.model).where(*where)) or 0
+def cursor_key() -> bytes:
+    return derived_key(kernel().settings.secret_key, "cursor")
 
 
 def _is_get() -> bool:
@@ -265,6 +247,11 @@ def _is_get() -> bool:
 
 def etag(row_version: int) -> str:
     return f'"{row_version}"'
+
+
+def is_unchanged(row_version: int) -> bool:
+    """If-None-Match, compared weakly (RFC 9110 section 13.1.2)."""
+    return "If-None-Match" in request.headers and request.if_none_match.contains_weak(str(row_version))
 
 
 def check_if_match(row_version: int) -> None:
@@ -278,6 +265,14 @@ def check_if_match(row_version: int) -> None:
 def not_found(model: type[Any]) -> NotFound:
     name: str = model.__tablename__
     return NotFound(f"{name.replace('_', ' ').capitalize()} not found.", code=f"{name.upper()}_NOT_FOUND")
+
+
+def existing(model: type[Any], id: UUID) -> Any:
+    """The row, for writing. Raises NotFound."""
+    row = db.session.scalar(select(model).where(model.id == id))
+    if row is None:
+        raise not_found(model)
+    return row
 
 
 def check_exists(model: type[Any], id: UUID) -> None:

@@ -10,9 +10,7 @@ from collections.abc import Callable
 Execute = Callable[[str], None]
 
 OWN = "company_id = nullif(current_setting('app.company_id', true), '')::uuid"
-OWN_COMPANY = (
-    "id = nullif(current_setting('app.company_id', true), '')::uuid OR current_setting('app.platform', true) = 'on'"
-)
+OWN_COMPANY = f"{OWN.replace('company_id =', 'id =', 1)} OR current_setting('app.platform', true) = 'on'"
 
 
 def protect(execute: Execute, dialect: str, table: str, rule: str = OWN) -> None:
@@ -155,7 +153,9 @@ def count_active_users(execute: Execute, dialect: str) -> None:
     _sqlite_trigger(execute, "user", "INSERT", "NEW", "user.active", "1", "NEW.is_active")
     _sqlite_trigger(execute, "user", "DELETE", "OLD", "user.active", "-1", "OLD.is_active")
     changed = "NEW.is_active <> OLD.is_active"
-    _sqlite_trigger(execute, "user", "UPDATE OF is_active", "NEW", "user.active", "NEW.is_active - OLD.is_active", changed)
+    _sqlite_trigger(
+        execute, "user", "UPDATE OF is_active", "NEW", "user.active", "NEW.is_active - OLD.is_active", changed
+    )
 
 
 def _trigger(execute: Execute, table: str, when: str, referencing: str, function: str) -> None:
@@ -179,3 +179,53 @@ def _sqlite_trigger(
         f" UPDATE row_count SET delta = delta + ({change}) WHERE {mine};"
         f" END"
     )
+
+
+# BEFORE, and per statement: the company's row is the first lock of every change of a role, so two of them
+# cannot wait for each other. Without a tenant it is an operator who changes something: of any company.
+RAISE_POLICY_VERSION = """
+    CREATE FUNCTION raise_policy_version() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        UPDATE company SET policy_version = policy_version + 1
+        WHERE id = coalesce(nullif(current_setting('app.company_id', true), '')::uuid, id);
+        RETURN NULL;
+    END $$
+"""
+
+
+def create_policy_version(execute: Execute, dialect: str) -> None:
+    if dialect == "postgresql":
+        execute(RAISE_POLICY_VERSION)
+
+
+def drop_policy_version(execute: Execute, dialect: str) -> None:
+    if dialect == "postgresql":
+        execute("DROP FUNCTION raise_policy_version()")
+
+
+def raise_policy_version(execute: Execute, dialect: str, table: str) -> None:
+    """Let every change of the table raise its company's ``policy_version``, in the same transaction."""
+    if dialect == "postgresql":
+        execute(
+            f'CREATE TRIGGER raise_policy_version BEFORE INSERT OR UPDATE OR DELETE ON "{table}"'
+            " FOR EACH STATEMENT EXECUTE FUNCTION raise_policy_version()"
+        )
+        return
+    for event, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+        execute(
+            f'CREATE TRIGGER {_policy_trigger(table, event)} AFTER {event} ON "{table}" FOR EACH ROW BEGIN'
+            f" UPDATE company SET policy_version = policy_version + 1 WHERE id = {row}.company_id; END"
+        )
+
+
+def keep_policy_version(execute: Execute, dialect: str, table: str) -> None:
+    """Undo ``raise_policy_version``."""
+    if dialect == "postgresql":
+        execute(f'DROP TRIGGER raise_policy_version ON "{table}"')
+        return
+    for event in ("INSERT", "UPDATE", "DELETE"):
+        execute(f"DROP TRIGGER {_policy_trigger(table, event)}")
+
+
+def _policy_trigger(table: str, event: str) -> str:
+    return f"policy_version_{table}_{event.lower()}"

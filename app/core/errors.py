@@ -15,6 +15,8 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from app.config import SettingsError
+
 log = structlog.get_logger(__name__)
 
 Messages = Mapping[str, Any]
@@ -105,7 +107,8 @@ class TooManyRequests(ApiError):
     status, code, message = 429, "RATE_LIMITED", "Too many attempts. Try again later."
 
     def __init__(self, retry_after: int, detail: str | None = None) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+        left = {"RateLimit-Remaining": "0", "RateLimit-Reset": str(retry_after)}
+        super().__init__(detail, headers={"Retry-After": str(retry_after), **left})
 
 
 class BadGateway(ApiError):
@@ -170,7 +173,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, render_http)
     app.register_error_handler(IntegrityError, _integrity)
     app.register_error_handler(StaleDataError, _stale)
-    for unavailable in (OperationalError, InterfaceError, PoolTimeout):
+    for unavailable in (OperationalError, InterfaceError, PoolTimeout, SettingsError):
         app.register_error_handler(unavailable, _unavailable)
     app.register_error_handler(DataError, _unacceptable)
     app.register_error_handler(Exception, _bug)
@@ -202,9 +205,11 @@ def _integrity(error: IntegrityError) -> Response:
     """A race that only the constraint could see; the body names the field."""
     kind, columns = violated(error)
     if kind == UNIQUE and columns:
-        return render(Conflict.field(columns[-1].removesuffix("_key")))
+        return render(Conflict.field(_field_of(columns[-1])))
     if kind == FOREIGN_KEY:
-        return render(Conflict("Something that this refers to, or that refers to this, was changed at the same time."))
+        return render(
+            Conflict("Something that this refers to, or that refers to this, was changed at the same time.")
+        )
     log.error("constraint_violated", constraint=kind)
     return render(Conflict("The values contradict a rule of the directory."))
 
@@ -226,6 +231,13 @@ def _columns_of(constraint: str) -> list[str]:
             if each.name == constraint:
                 return [column.name for column in each.columns]
     return []
+
+
+def _field_of(column: str) -> str:
+    """A case-folded column stands for the field that the caller knows."""
+    tables = current_app.extensions["sqlalchemy"].metadata.tables.values()
+    found = (table.c[column].info.get("stands_for") for table in tables if column in table.c)
+    return next((field for field in found if field), column)
 
 
 def _stale(_error: StaleDataError) -> Response:

@@ -17,8 +17,10 @@ MOST_EMBEDDED = 100
 
 @dataclass(frozen=True)
 class Expansion:
-    """``model`` may be the name of a class of a later slice. ``by`` is the column of the row that refers to ``model`` (one object or null), ``foreign`` the
-    column of ``model`` that refers back to the row (an array of at most 100, oldest first).
+    """``model`` may be the name of a class of a later slice.
+
+    ``by`` is the column of the row that refers to it (one object or null); ``foreign`` is the column of
+    ``model`` that refers back to the row (an array of at most 100, oldest first).
     """
 
     model: type[Any] | str
@@ -63,7 +65,9 @@ def _many(expansion: Expansion, items: list[dict[str, Any]]) -> dict[Any, Any]:
         .where(foreign.in_([item["id"] for item in items]))
         .subquery()
     )
-    statement = select(ranked).where(ranked.c.rank_ <= MOST_EMBEDDED).order_by(ranked.c.owner_, ranked.c.rank_)
+    statement = (
+        select(ranked).where(ranked.c.rank_ <= MOST_EMBEDDED).order_by(ranked.c.owner_, ranked.c.rank_)
+    )
     found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in db.session.execute(statement):
         found[row.owner_].append({name: getattr(row, name) for name in expansion.shown})

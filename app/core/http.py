@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
 import orjson
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from flask_restful import Api as RestfulApi
 from flask_restful import Resource
 from marshmallow import ValidationError, fields
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.exceptions import NotFound as RouteNotFound
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.clients.guardian import Question
-from app.config import Settings
 from app.core.auth import principal
 from app.core.db import unit_of_work
 from app.core.errors import (
@@ -28,11 +23,11 @@ from app.core.errors import (
     Invalid,
     MalformedJson,
     UnsupportedMediaType,
-    render_http,
 )
 from app.core.kernel import Permission, kernel
+from app.core.policy import ask, resource_id_of
 from app.core.query import single_values
-from app.core.schema import BaseSchema, parse_id
+from app.core.schema import CONTROL, BaseSchema, parse_id
 from app.core.tenancy import tenant
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
@@ -48,6 +43,8 @@ class Declaration:
     answer: BaseSchema | dict[str, Any] | None = None
     status: int = 200
     errors: tuple[int, ...] = ()
+    media: tuple[str, ...] = ("application/json",)
+    also: tuple[int, ...] = ()
 
 
 def declare(
@@ -56,11 +53,15 @@ def declare(
     answer: BaseSchema | dict[str, Any] | None = None,
     status: int = 200,
     errors: Iterable[int] = (),
+    media: Iterable[str] = ("application/json",),
+    also: Iterable[int] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a method of a hand-written endpoint. ``answer`` is a schema or a JSON schema."""
+    """Declare a method of a hand-written endpoint. ``answer`` is a schema or a JSON schema; statuses
+    in ``also`` carry it too."""
+    declared = Declaration(body, answer, status, tuple(errors), tuple(media), tuple(also))
 
     def mark(method: Callable[..., Any]) -> Callable[..., Any]:
-        method.declaration = Declaration(body, answer, status, tuple(errors))  # type: ignore[attr-defined]
+        method.declaration = declared  # type: ignore[attr-defined]
         return method
 
     return mark
@@ -91,18 +92,22 @@ class Endpoint(Resource):
     """One path. A class states a ``permission`` or that it is ``public`` or ``self``, or fails at import.
 
     ``public``: nobody is authenticated, and no transaction is opened. ``self``: the caller's own
-    things; the engine is not asked. ``platform`` names methods that only platform users may use.
+    things; the engine is not asked. ``item`` is the part of the path that is the resource's own id,
+    empty where none is. ``platform`` names methods that only platform users may use.
+    ``revalidated``: GET carries an ETag and answers 304.
     """
 
     path: ClassVar[str]
     access: ClassVar[str] = ""
     permission: ClassVar[str] = ""
+    item: ClassVar[str] = "id"
     service: ClassVar[str] = "identity"
     operations: ClassVar[Mapping[str, str]] = OPERATIONS
     platform: ClassVar[frozenset[str]] = frozenset()
     parameters: ClassVar[Mapping[str, Mapping[str, fields.Field[Any]]]] = {}
     own_transaction: ClassVar[bool] = False
     usable_before_password_change: ClassVar[bool] = False
+    revalidated: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -133,12 +138,15 @@ class Endpoint(Resource):
 
     def dispatch_request(self, **path: str) -> Response:
         handler = getattr(self, "get" if request.method == "HEAD" else request.method.lower())
-        self.admit(collection="id" not in path)
-        ids = {name: parse_id(text) for name, text in path.items()}
+        self.admit(collection="id" not in path, resource_id=resource_id_of(path.get(self.item)))
+        ids = {name: parse_id(text) if is_id(name) else text for name, text in path.items()}
         self.check_parameters()
         if self.access == "public" or self.own_transaction:
             return handler(**ids)  # type: ignore[no-any-return]
         self.before(**ids)
+        if request.method in UNSAFE:
+            # A body that trickles in must not hold a connection; on SQLite it would be the one writer's.
+            received()
         with self.transaction():
             return handler(**ids)  # type: ignore[no-any-return]
 
@@ -148,7 +156,7 @@ class Endpoint(Resource):
         with tenant(principal().company_id), unit_of_work(writes=request.method in UNSAFE):
             yield
 
-    def admit(self, *, collection: bool) -> None:
+    def admit(self, *, collection: bool, resource_id: str) -> None:
         """401, then CSRF, then 403 of the engine, then 403 of a rule beyond it."""
         authenticator = kernel().authenticator
         if self.access == "public":
@@ -161,7 +169,8 @@ class Endpoint(Resource):
         method = "GET" if request.method == "HEAD" else request.method
         needed = self.permission_of(method, collection=collection)
         if needed is not None:
-            ask(needed.resource_name, needed.operation, service=needed.service, within=self.nested_in())
+            asked = {"service": needed.service, "within": self.nested_in(), "resource_id": resource_id}
+            ask(needed.resource_name, needed.operation, **asked)
         if method in self.platform and not caller.is_platform:
             raise Forbidden("Only the platform company's users may do this.")
 
@@ -175,22 +184,16 @@ class Endpoint(Resource):
         """Hook: what must happen outside the transaction (hashing, network), after the permission."""
 
 
+def is_id(name: str) -> bool:
+    """Whether a parameter of a path is an id; any other is passed on as it stands."""
+    return name == "id" or name.endswith("_id")
+
+
 def _loaded(name: str, field: fields.Field[Any], text: str) -> Any:
     try:
         return field.deserialize(text)
     except ValidationError as error:
         raise Invalid(errors={name: error.messages}) from None
-
-
-def ask(resource_name: str, operation: str, *, service: str = "identity", within: str = "") -> None:
-    """Ask the engine, each question once per request. Raises what the engine's client raises."""
-    asked: set[Question] = g.setdefault("asked", set())
-    caller = principal()
-    question = Question(caller.user_id, caller.company_id, resource_name, operation, within, service)
-    if question in asked:
-        return
-    kernel().engine.check(question, token=caller.token, request_id=g.request_id)
-    asked.add(question)
 
 
 def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -205,12 +208,25 @@ def no_content() -> Response:
     return Response(status=204)
 
 
+def received() -> bytes:
+    """The body as it came. Raises RequestEntityTooLarge."""
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    if request.content_length is None:
+        # A chunked body that is longer would not be refused by werkzeug, but cut off.
+        request.max_content_length = limit + 1
+    found = request.get_data()
+    if len(found) > limit:
+        raise RequestEntityTooLarge()
+    return found
+
+
 def body() -> dict[str, Any]:
     """The JSON object of the request. Raises UnsupportedMediaType, MalformedJson, BadRequest."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType()
     try:
-        found = json.loads(request.get_data(), object_pairs_hook=_once, parse_constant=_refuse)
+        # RFC 8259 section 8.1: UTF-8 and nothing else.
+        found = json.loads(received().decode(), object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise MalformedJson() from None
     if not isinstance(found, dict):
@@ -220,13 +236,13 @@ def body() -> dict[str, Any]:
 
 def optional_body() -> dict[str, Any]:
     """As ``body``, but an empty request is an empty object."""
-    return body() if request.get_data(cache=True) else {}
+    return body() if received() else {}
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+    if len(found) != len(pairs) or any(CONTROL.search(name) for name in found):
+        raise ValueError("a name stands twice, or cannot be repeated in an answer")
     return found
 
 
@@ -244,82 +260,9 @@ class Api(RestfulApi):
         super().__init__(app)
         self.routes: list[Route] = []
 
-    def mount(self, endpoint: type[Endpoint]) -> None:
-        """Add the endpoint's routes to the application."""
-        for path, methods in endpoint.paths():
+    def mount(self, endpoint: type[Endpoint], *, without: str = "") -> None:
+        """Add the endpoint's routes to the application, with the beginning of their paths left out."""
+        for full, methods in endpoint.paths():
+            path = full.removeprefix(without)
             self.add_resource(endpoint, path, endpoint=f"{endpoint.__name__} {path}", methods=methods)
             self.routes += [Route(endpoint, path, method) for method in methods]
-
-
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
-EXPOSED = "ETag, Location, X-Request-ID, Retry-After"
-
-
-def install(app: Flask, settings: Settings) -> None:
-    app.url_map.merge_slashes = False
-    app.before_request(_name_request)
-    app.after_request(_headers(settings))
-    app.register_error_handler(RouteNotFound, _without_slash)
-
-
-def _name_request() -> None:
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-
-
-def _headers(settings: Settings) -> Callable[[Response], Response]:
-    fixed = dict(HEADERS)
-    fixed["Cross-Origin-Resource-Policy"] = "same-site" if settings.cors_origins else "same-origin"
-    if settings.flask_env == "production":
-        fixed["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-
-    def add(found: Response) -> Response:
-        headers = found.headers
-        for name, value in fixed.items():
-            if name not in headers:
-                headers[name] = value
-        headers["X-Request-ID"] = g.get("request_id", "")
-        if settings.cors_origins:
-            _allow_origin(found, settings)
-        return found
-
-    return add
-
-
-def _allow_origin(found: Response, settings: Settings) -> None:
-    found.vary.add("Origin")
-    origin = request.headers.get("Origin")
-    if origin not in settings.cors_origins:
-        return
-    found.headers["Access-Control-Allow-Origin"] = origin
-    found.headers["Access-Control-Allow-Credentials"] = "true"
-    found.headers["Access-Control-Expose-Headers"] = EXPOSED
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-        found.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
-        found.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, If-Match, If-None-Match, X-Request-ID"
-        found.headers["Access-Control-Max-Age"] = "600"
-
-
-def _without_slash(error: RouteNotFound) -> Any:
-    """308 to the path without its trailing slash, when that path exists (werkzeug only adds slashes)."""
-    path = request.path.rstrip("/")
-    if request.path.endswith("/") and path and _exists(path):
-        query = f"?{request.query_string.decode('ascii', 'replace')}" if request.query_string else ""
-        return Response(status=308, headers={"Location": request.script_root + path + query})
-    return render_http(error)
-
-
-def _exists(path: str) -> bool:
-    try:
-        current_app.url_map.bind("").match(path, method=request.method)
-    except MethodNotAllowed:
-        return True
-    except HTTPException:
-        return False
-    return True

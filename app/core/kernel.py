@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
 
 from flask import current_app
+from prometheus_client import CollectorRegistry
 
+from app.clients.policy import PolicyEngine
 from app.config import Settings
 from app.core.auth import Authenticator
 from app.core.passwords import Passwords
+from app.core.roles import RoleData
 from app.core.tokens import Tokens
 
 if TYPE_CHECKING:
-    from app.clients.guardian import Question
     from app.core.http import Route
-
-
-class PolicyEngine(Protocol):
-    """Decides. Raises Forbidden, BadGateway, Unavailable or GatewayTimeout; returning is a grant."""
-
-    def check(self, question: Question, *, token: str, request_id: str) -> None: ...
 
 
 class Watch(Protocol):
@@ -62,9 +58,11 @@ class Kernel:
     authenticator: Authenticator
     engine: PolicyEngine
     roles: Roles
+    role_data: RoleData
     watch: Watch
     catalogue: set[Permission] = field(default_factory=set)
     routes: list[Route] = field(default_factory=list)
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
 def kernel() -> Kernel:

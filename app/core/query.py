@@ -22,6 +22,7 @@ from app.core.schema import CANONICAL_UUID, CONTROL, normalized_email
 DEFAULT_LIMIT, MAX_LIMIT = 50, 1000
 MAX_NUMBER = 2**31 - 1
 MAX_IDS = 200
+MAX_SEARCH = 1000
 CACHE_BUSTERS = frozenset({"t", "_"})
 PAGING = ("page", "limit", "offset", "cursor", "count", "sort", "order")
 
@@ -34,6 +35,7 @@ class Listing:
     filters: tuple[str, ...] = ()
     sort: tuple[str, ...] = ("created_at",)
     expand: tuple[str, ...] = ()
+    limit: int = DEFAULT_LIMIT
 
     @property
     def searches(self) -> bool:
@@ -91,6 +93,26 @@ class ListQuery:
         beyond = keys < last if self.descending else keys > last
         return (or_(beyond, column.is_(None)) if _is_nullable(column) else beyond,)
 
+    def total_from(self, rows: Sequence[Any]) -> int | None:
+        """What a page that is not full tells by itself; ``rows`` may hold one more than the limit."""
+        if self.by_cursor or len(rows) > self.limit or (self.offset and not rows):
+            return None
+        return self.offset + len(rows)
+
+    def pagination(self, rows: Sequence[Any], total: int | None, key: bytes) -> dict[str, Any]:
+        """The ``pagination`` member of a list's answer."""
+        has_next = len(rows) > self.limit
+        last = rows[self.limit - 1] if has_next else None
+        return {
+            "page": None if self.by_cursor else self.page,
+            "limit": self.limit,
+            "total": total,
+            "pages": None if self.by_cursor or total is None else -(-total // self.limit),
+            "has_next": has_next,
+            "has_prev": None if self.by_cursor else self.offset > 0,
+            "next_cursor": self.cursor(key, last.sort_, last.id) if last else None,
+        }
+
     def cursor(self, key: bytes, value: Any, row_id: UUID) -> str:
         payload = orjson.dumps([value, row_id])
         return base64.urlsafe_b64encode(_seal(key, self.fingerprint, payload) + payload).rstrip(b"=").decode()
@@ -105,8 +127,10 @@ def parse(listing: Listing, args: Mapping[str, Sequence[str]], key: bytes, bound
     modes = [name for name in ("page", "offset", "cursor") if name in given]
     if len(modes) > 1:
         raise Invalid.field(modes[1], f"Cannot be combined with {modes[0]}.")
-    limit = min(_number(given, "limit", DEFAULT_LIMIT, 1), MAX_LIMIT)
-    offset = _number(given, "offset", 0, 0) if "offset" in given else (_number(given, "page", 1, 1) - 1) * limit
+    limit = min(_number(given, "limit", listing.limit, 1), MAX_LIMIT)
+    offset = (
+        _number(given, "offset", 0, 0) if "offset" in given else (_number(given, "page", 1, 1) - 1) * limit
+    )
     sort = _one_of("sort", given.get("sort", listing.sort[0]), listing.sort)
     order = _one_of("order", given.get("order", "asc"), ("asc", "desc"))
     fingerprint = _fingerprint(given, sort, order, bound_to)
@@ -131,7 +155,9 @@ def single_values(args: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> 
     unknown = [name for name in args if name not in allowed and name not in CACHE_BUSTERS]
     if unknown:
         known = f"Allowed: {', '.join(allowed)}." if allowed else "None is allowed here."
-        raise Invalid(f"Unknown query parameter. {known}", errors={_shown(unknown[0]): [f"Unknown parameter. {known}"]})
+        raise Invalid(
+            f"Unknown query parameter. {known}", errors={_shown(unknown[0]): [f"Unknown parameter. {known}"]}
+        )
     for name, values in args.items():
         if len(values) > 1 and name not in CACHE_BUSTERS:
             raise Invalid.field(name, "Given more than once.")
@@ -181,7 +207,9 @@ def _conditions(listing: Listing, given: Mapping[str, str]) -> tuple[ColumnEleme
 
 
 def searched(column: InstrumentedAttribute[Any], text: str) -> ColumnElement[bool]:
-    """Literal substring of a folded column."""
+    """Literal substring of a folded column. Raises Invalid."""
+    if len(text) > MAX_SEARCH:
+        raise Invalid.field("search", f"At most {MAX_SEARCH} characters.")
     needle = fold(text.strip()).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return column.like(f"%{needle}%", escape="\\")
 
@@ -222,7 +250,7 @@ def _in_ids(model: type[Any], text: str) -> ColumnElement[bool]:
     if len(parts) > MAX_IDS:
         raise Invalid.field("id__in", f"At most {MAX_IDS} ids.")
     ids = [_uuid("id__in", part) for part in parts]
-    return model.id.in_(ids) if ids else false()  # type: ignore[attr-defined,no-any-return]
+    return model.id.in_(ids) if ids else false()
 
 
 def _fingerprint(given: Mapping[str, str], sort: str, order: str, bound_to: str) -> bytes:

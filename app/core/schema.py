@@ -22,7 +22,7 @@ INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
 class Line(fields.String):
     """Trimmed, NFC text without control characters other than newline and tab."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages = {
         "control": "Must not contain control characters.",
         "blank": "Must not be blank.",
     }
@@ -30,9 +30,9 @@ class Line(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        text = unicodedata.normalize("NFC", value).strip()
-        if CONTROL.search(text):
+        if CONTROL.search(value):
             raise self.make_error("control")
+        text = unicodedata.normalize("NFC", value).strip()
         if self.required and not text:
             raise self.make_error("blank")
         return text
@@ -74,8 +74,8 @@ class Flag(fields.Boolean):
 class QueryFlag(fields.Boolean):
     """``true`` or ``false`` in a query string."""
 
-    truthy: ClassVar[set[Any]] = {"true"}
-    falsy: ClassVar[set[Any]] = {"false"}
+    truthy = {"true"}
+    falsy = {"false"}
 
 
 class Id(fields.UUID):
@@ -92,7 +92,7 @@ class Refers(fields.Field[Any]):
         super().__init__(**kwargs)
         self.column = column
 
-    def exists(self, name: str, value: Any) -> Select[tuple[str]]:
+    def exists(self, name: str, value: Any) -> Select[str]:
         """A select that answers ``name`` if there is such a row."""
         return select(literal(name)).select_from(self.column.class_).where(self.column == value)
 
@@ -124,7 +124,7 @@ def of(attribute: InstrumentedAttribute[Any], field: type[fields.Field[Any]] = L
     return field(validate=validators or None, **options)
 
 
-def integer(attribute: InstrumentedAttribute[Any], *validators: Any, **options: Any) -> fields.Integer:
+def integer(attribute: InstrumentedAttribute[Any], *validators: Any, **options: Any) -> Any:
     return of(attribute, fields.Integer, strict=True, validate=(INT32, *validators), **options)
 
 
@@ -138,14 +138,14 @@ class BaseSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    error_messages: ClassVar[dict[str, str]] = {"unknown": "Unknown or read-only field."}
+    error_messages = {"unknown": "Unknown or read-only field."}
 
     def checked(self, body: Mapping[str, Any], *, partial: bool | tuple[str, ...] = False) -> dict[str, Any]:
         """The values of a body. Raises Invalid with a message for every field at fault."""
         try:
             values: dict[str, Any] = self.load(body, partial=partial)
         except ValidationError as error:
-            raise Invalid(errors=error.normalized_messages()) from None
+            raise Invalid(errors=dict(error.messages_dict)) from None
         return values
 
     def check_refs(self, session: Session, values: Mapping[str, Any]) -> None:

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import ForeignKey, Table, Uuid, column, event, inspect
+from sqlalchemy import ForeignKey, Select, Table, Uuid, bindparam, column, event, inspect
 from sqlalchemy.orm import (
     LoaderCriteriaOption,
     Mapped,
@@ -26,7 +25,6 @@ from sqlalchemy.orm import (
     with_loader_criteria,
 )
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.dml import UpdateBase
 
 
 class TenantNotSet(RuntimeError):
@@ -68,7 +66,8 @@ class Scope:
     platform: bool = False
 
 
-_scope: ContextVar[Scope] = ContextVar("tenancy_scope", default=Scope())
+NOBODY = Scope()
+_scope: ContextVar[Scope] = ContextVar("tenancy_scope", default=NOBODY)
 _in_transaction: ContextVar[bool] = ContextVar("tenancy_in_transaction", default=False)
 
 
@@ -126,33 +125,44 @@ class GuardedSession(FlaskSession):
     def bulk_save_objects(self, *args: Any, **kwargs: Any) -> None:
         raise UnguardedStatement("Bulk saves skip the flush guard; use add_all().")
 
-    bulk_insert_mappings = bulk_update_mappings = bulk_save_objects  # type: ignore[assignment]
+    bulk_insert_mappings = bulk_update_mappings = bulk_save_objects
 
 
-@lru_cache(maxsize=4096)
-def _criterion(company_id: UUID) -> LoaderCriteriaOption:
-    return with_loader_criteria(
-        Tenanted,
-        lambda cls: cls.company_id == company_id,
-        include_aliases=True,
-        propagate_to_loaders=False,
-    )
+# The option and its parameter are constants, so a statement that carries them is compiled once for all
+# tenants; the tenant is looked up whenever it runs.
+_TENANT = bindparam("tenant_id", callable_=current_tenant, type_=Uuid())
+OWN_ROWS: LoaderCriteriaOption = with_loader_criteria(
+    Tenanted,
+    lambda cls: cls.company_id == _TENANT,
+    include_aliases=True,
+    propagate_to_loaders=False,
+    track_closure_variables=False,
+)
 
 
 @event.listens_for(GuardedSession, "do_orm_execute")
 def _narrow(state: ORMExecuteState) -> None:
     if "unguarded" in state.execution_options:
         return
-    if not state.is_orm_statement:
-        raise UnguardedStatement("Core statements need the execution option unguarded=<reason>.")
+    if not state.is_orm_statement or state.is_from_statement:
+        raise UnguardedStatement("Core and textual statements need the execution option unguarded=<reason>.")
     scope = _scope.get()
     if scope.company_id is None:
         _refuse_tenant_tables(state, scope)
         return
-    if state.is_insert or _writes_company_id(state):
+    if state.is_insert or (state.is_update and (state.parameters or _writes_company_id(state))):
+        # An update by a list of parameters finds its rows by their keys alone: no criterion is added.
         raise UnguardedStatement("Rows are inserted through the session, and their tenant never changes.")
     if not state.is_column_load:
-        state.statement = state.statement.options(_criterion(scope.company_id))
+        state.statement = state.statement.options(OWN_ROWS)
+
+
+class Prepared:
+    """A read that is built once: ``narrowed`` to whatever tenant is bound when it runs, compiled once for all."""
+
+    def __init__(self, plain: Select[*tuple[Any, ...]]) -> None:
+        self.plain = plain
+        self.narrowed = plain.options(OWN_ROWS)
 
 
 def _refuse_tenant_tables(state: ORMExecuteState, scope: Scope) -> None:
@@ -163,19 +173,13 @@ def _refuse_tenant_tables(state: ORMExecuteState, scope: Scope) -> None:
 
 
 def _tables(statement: Any) -> Iterator[Table]:
-    if isinstance(statement, UpdateBase):
-        yield statement.table  # type: ignore[attr-defined]
     for element in visitors.iterate(statement):
-        if isinstance(element, Table):
-            yield element
-        table = getattr(element, "table", None)
-        if isinstance(table, Table):
-            yield table
+        for found in (element, getattr(element, "table", None)):
+            if isinstance(found, Table):
+                yield found
 
 
 def _writes_company_id(state: ORMExecuteState) -> bool:
-    if not state.is_update:
-        return False
     values = getattr(state.statement, "_values", None) or {}
     return any(getattr(column, "name", column) == "company_id" for column in values)
 
@@ -185,7 +189,7 @@ GLOBAL_TABLES: set[str] = set()
 
 
 def is_tenant_table(table: Table) -> bool:
-    return table.name in PLATFORM_TABLES or "company_id" in table.c and table.name not in GLOBAL_TABLES
+    return table.name in PLATFORM_TABLES or ("company_id" in table.c and table.name not in GLOBAL_TABLES)
 
 
 @event.listens_for(GuardedSession, "before_flush")
@@ -209,7 +213,11 @@ def _stamp_new(row: Tenanted, scope: Scope) -> None:
 
 
 def _check_kept(row: Tenanted, scope: Scope) -> None:
-    if inspect(row).attrs["company_id" if "company_id" in inspect(row).mapper.attrs else "id"].history.deleted:
+    if (
+        inspect(row)
+        .attrs["company_id" if "company_id" in inspect(row).mapper.attrs else "id"]
+        .history.deleted
+    ):
         raise ForeignTenant(f"The tenant of a {type(row).__name__} cannot change.")
     if not scope.platform and row.company_id != scope.company_id:
         raise ForeignTenant(f"A {type(row).__name__} of another tenant was changed.")

@@ -14,7 +14,10 @@ class Customer(TenantScoped, Identified, Timestamped, Versioned, LogoOwner, Mode
     """A company's client."""
 
     __tablename__ = "customer"
-    __table_args__ = (UniqueConstraint("company_id", "email"), *listed_by("customer", "created_at", "updated_at", "name_key"),)
+    __table_args__ = (
+        UniqueConstraint("company_id", "email"),
+        *listed_by("customer", "created_at", "updated_at", "name_key"),
+    )
 
     name: Mapped[str] = mapped_column(String(100))
     name_key: Mapped[str] = folded("name")

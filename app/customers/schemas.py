@@ -1,7 +1,6 @@
 """Customers on the wire."""
 
-from app.core.schema import Email, OwnedSchema, of, read_only_id
-from app.core.schema import Flag
+from app.core.schema import Email, Flag, OwnedSchema, of, read_only_id
 from app.customers.models import Customer
 
 

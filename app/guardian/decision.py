@@ -7,40 +7,41 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, or_, select
+from sqlalchemy import bindparam, or_, select
 
-from app.clients.guardian import Reply
-from app.core.db import db, unit_of_work
-from app.core.tenancy import tenant
+from app.clients.transport import Reply
+from app.core.db import fetch_alone
+from app.core.postgres import ONLY
+from app.core.tenancy import Prepared, tenant
 from app.guardian.models import PolicyPermission, Role, RolePolicy, UserRole, permission_id
 
 REASON = "No role of the user grants this."
 
 
 def is_granted(user_id: UUID, service: str, resource_name: str, operation: str) -> bool:
-    """Inside the tenant's unit of work."""
-    wanted = permission_id(service, resource_name, operation)
-    return db.session.execute(_granting(user_id, wanted)).first() is not None
+    """In a transaction of its own, inside the tenant."""
+    wanted = {"user_id": user_id, "wanted": permission_id(service, resource_name, operation)}
+    return bool(fetch_alone(_GRANTING, wanted))
 
 
-def _granting(user_id: UUID, wanted: UUID) -> Select[Any]:
-    """A role of the user that is the Administrator or holds the permission."""
-    holds = (
-        select(RolePolicy.role_id)
-        .join(PolicyPermission, PolicyPermission.policy_id == RolePolicy.policy_id)
-        .where(RolePolicy.role_id == Role.id, PolicyPermission.permission_id == wanted)
-    )
-    return (
-        select(Role.id)
-        .join(UserRole, UserRole.role_id == Role.id)
-        .where(UserRole.user_id == user_id, or_(Role.is_system, holds.exists()))
-        .limit(1)
-    )
+_HOLDING = (
+    select(RolePolicy.role_id)
+    .join(PolicyPermission, PolicyPermission.policy_id == RolePolicy.policy_id)
+    .where(RolePolicy.role_id == Role.id, PolicyPermission.permission_id == bindparam("wanted"))
+)
+# A role of the user that is the Administrator or holds the permission.
+_GRANTING = Prepared(
+    select(Role.id)
+    .join(UserRole, UserRole.role_id == Role.id)
+    .where(UserRole.user_id == bindparam("user_id"), or_(Role.is_system, _HOLDING.exists()))
+    .limit(1)
+    .execution_options(trip=ONLY)
+)
 
 
 def answer_to(question: Mapping[str, Any]) -> dict[str, Any]:
     """What POST /check-access says. The question's ids are the authenticated subject's."""
-    with tenant(UUID(question["company_id"])), unit_of_work(writes=False):
+    with tenant(UUID(question["company_id"])):
         granted = is_granted(
             UUID(question["user_id"]), question["service"], question["resource_name"], question["operation"]
         )

@@ -3,27 +3,72 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from flask import Response
+from flask import Response, request
+from sqlalchemy import ColumnElement, select
 
 from app.core.auth import principal
-from app.core.crud import Crud
+from app.core.crud import Crud, Parent, existing
+from app.core.db import db
 from app.core.errors import Forbidden
-from app.core.http import Endpoint, answer, body, declare
+from app.core.http import Endpoint, answer, body, declare, no_content
+from app.guardian.composition import add_permission, attach_policy, detach_policy, remove_permission
 from app.guardian.decision import answer_to
-from app.guardian.models import GuardianPermission, Role, UserRole
-from app.guardian.schemas import DecisionSchema, PermissionSchema, QuestionSchema, RoleSchema, UserRoleSchema
-from app.guardian.service import assign_role, remove_assignment
+from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
+from app.guardian.rules import check_editable, check_policy_not_above
+from app.guardian.schemas import (
+    DecisionSchema,
+    HeldPermissionSchema,
+    HeldPolicySchema,
+    PermissionSchema,
+    PolicySchema,
+    QuestionSchema,
+    RoleSchema,
+    UserRoleSchema,
+)
+from app.guardian.service import assign_role, change_assignment, remove_assignment
+
+Paths = list[tuple[str, list[str]]]
 
 
 class Roles(Crud):
-    """Roles of the company."""
+    """Roles of the company.
+
+    The Administrator's (``is_system``) is shown, for it can be assigned; what it means is every
+    permission, of later services too, so none are listed below it and nobody edits it. With any other
+    role its assignments go: that takes permissions away and never gives any.
+    """
 
     model, schema, path = Role, RoleSchema, "/guardian/roles"
     service, permission, bare = "guardian", "role", True
     filters = ("name", "code")
     sort = ("created_at", "name")
-    verbs = ("list", "retrieve")
+
+    def change(self, row: Role, values: dict[str, Any]) -> None:
+        check_editable(row, principal().user_id)
+        super().change(row, values)
+
+    def remove(self, row: Role) -> None:
+        check_editable(row, principal().user_id)
+        super().remove(row)
+
+
+class Policies(Crud):
+    """Policies of the company: named sets of permissions."""
+
+    model, schema, path = Policy, PolicySchema, "/guardian/policies"
+    service, permission, bare = "guardian", "policy", True
+    filters = ("name",)
+    sort = ("created_at", "name")
+
+    def change(self, row: Policy, values: dict[str, Any]) -> None:
+        check_policy_not_above(row, principal().user_id)
+        super().change(row, values)
+
+    def remove(self, row: Policy) -> None:
+        check_policy_not_above(row, principal().user_id)
+        super().remove(row)
 
 
 class Permissions(Crud):
@@ -33,7 +78,92 @@ class Permissions(Crud):
     service, permission, bare = "guardian", "permission", True
     filters = ("service", "resource_name", "operation")
     sort = ("resource_name", "service", "operation")
+    verbs = ("list", "retrieve")
+
+
+class PoliciesOfRole(Crud):
+    """Policies of one role."""
+
+    model, schema, path = Policy, PolicySchema, "/guardian/roles/<parent_id>/policies"
+    service, permission, bare = "guardian", "policy", True
+    filters, sort = Policies.filters, Policies.sort
     verbs = ("list",)
+    parent = Parent(Role, "role_id")
+
+    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+        return (Policy.id.in_(select(RolePolicy.policy_id).where(RolePolicy.role_id == parent_id)),)
+
+
+class PermissionsOfPolicy(Crud):
+    """Permissions of one policy."""
+
+    model, schema, path = GuardianPermission, PermissionSchema, "/guardian/policies/<parent_id>/permissions"
+    service, permission, bare = "guardian", "permission", True
+    filters, sort = Permissions.filters, Permissions.sort
+    verbs = ("list",)
+    parent = Parent(Policy, "policy_id")
+
+    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+        held = select(PolicyPermission.permission_id).where(PolicyPermission.policy_id == parent_id)
+        return (GuardianPermission.id.in_(held),)
+
+
+class RoleComposition(Endpoint):
+    """The policies that a role is made of."""
+
+    service, permission, path = "guardian", "role", PoliciesOfRole.path
+    operations = {"POST": "UPDATE", "DELETE": "UPDATE"}
+    item = "parent_id"
+
+    @classmethod
+    def paths(cls) -> Paths:
+        return [(cls.path, ["POST"]), (f"{cls.path}/<policy_id>", ["DELETE"])]
+
+    @declare(body=HeldPolicySchema(), answer=PolicySchema(), status=201, errors=(409,))
+    def post(self, parent_id: UUID) -> Response:
+        """Give the role a policy."""
+        role, schema = existing(Role, parent_id), HeldPolicySchema()
+        values = schema.checked(body())
+        schema.check_refs(db.session(), values)
+        return _created(Policies, attach_policy(role, values["policy_id"], by=principal().user_id))
+
+    @declare(status=204, errors=(409,))
+    def delete(self, parent_id: UUID, policy_id: UUID) -> Response:
+        """Take a policy from the role."""
+        detach_policy(existing(Role, parent_id), policy_id, by=principal().user_id)
+        return no_content()
+
+
+class PolicyComposition(Endpoint):
+    """The permissions that a policy is made of."""
+
+    service, permission, path = "guardian", "policy", PermissionsOfPolicy.path
+    operations = {"POST": "UPDATE", "DELETE": "UPDATE"}
+    item = "parent_id"
+
+    @classmethod
+    def paths(cls) -> Paths:
+        return [(cls.path, ["POST"]), (f"{cls.path}/<permission_id>", ["DELETE"])]
+
+    @declare(body=HeldPermissionSchema(), answer=PermissionSchema(), status=201, errors=(409,))
+    def post(self, parent_id: UUID) -> Response:
+        """Add a permission to the policy."""
+        policy, schema = existing(Policy, parent_id), HeldPermissionSchema()
+        values = schema.checked(body())
+        schema.check_refs(db.session(), values)
+        return _created(Permissions, add_permission(policy, values["permission_id"], by=principal().user_id))
+
+    @declare(status=204)
+    def delete(self, parent_id: UUID, permission_id: UUID) -> Response:
+        """Remove a permission from the policy."""
+        remove_permission(existing(Policy, parent_id), permission_id, by=principal().user_id)
+        return no_content()
+
+
+def _created(crud: type[Crud], row: Any) -> Response:
+    """What a role or policy has got: an item of its own collection."""
+    shown = {name: getattr(row, name) for name in crud.columns}
+    return answer(shown, 201, {"Location": f"{request.script_root}{crud.path}/{row.id}"})
 
 
 class UserRoles(Crud):
@@ -43,11 +173,12 @@ class UserRoles(Crud):
     service, permission, bare = "guardian", "user_role", True
     filters = ("user_id", "role_id")
     sort = ("created_at",)
-    verbs = ("list", "create", "retrieve", "remove")
-    versioned = False
 
     def new(self, values: dict[str, Any]) -> UserRole:
         return assign_role(values["user_id"], values["role_id"], by=principal().user_id)
+
+    def change(self, row: UserRole, values: dict[str, Any]) -> None:
+        change_assignment(row, values, by=principal().user_id)
 
     def remove(self, row: UserRole) -> None:
         remove_assignment(row)

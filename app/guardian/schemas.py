@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from app.core.schema import BaseSchema, Flag, Id, Line, OwnedSchema, Ref, Timestamp, of, read_only_id
-from app.guardian.models import GuardianPermission, Role
+from app.guardian.models import GuardianPermission, Policy, Role
 from app.users.models import User
 
 
@@ -16,12 +16,25 @@ class RoleSchema(OwnedSchema):
     is_system = Flag(dump_only=True)
 
 
+class PolicySchema(OwnedSchema):
+    name = of(Policy.name, required=True)
+    description = of(Policy.description)
+
+
 class PermissionSchema(BaseSchema):
     id = read_only_id()
     service = of(GuardianPermission.service)
     resource_name = of(GuardianPermission.resource_name)
     operation = of(GuardianPermission.operation)
     description = of(GuardianPermission.description)
+
+
+class HeldPolicySchema(BaseSchema):
+    policy_id = Ref(Policy, required=True)
+
+
+class HeldPermissionSchema(BaseSchema):
+    permission_id = Ref(GuardianPermission, required=True)
 
 
 class UserRoleSchema(BaseSchema):

@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils.compat import uuid7
 
 from app.companies.service import lock_company
 from app.core.db import add_in_order, db
-from app.core.errors import Conflict, Forbidden
+from app.core.errors import Conflict
 from app.core.kernel import Permission, kernel
 from app.guardian.models import (
     GuardianPermission,
@@ -24,6 +24,7 @@ from app.guardian.models import (
     UserRole,
     permission_id,
 )
+from app.guardian.rules import check_not_above, is_administrator
 from app.users.models import User
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 READS = ("LIST", "READ")
 MANAGED = ("user", "customer", "subcontractor")
 ADMINISTRATOR, MANAGER, VIEWER, CUSTOMER = "administrator", "manager", "viewer", "customer"
+ROWS_PER_INSERT = 1000
+"""SQLite takes 32,766 parameters in one statement."""
 DESCRIPTIONS = {
     ADMINISTRATOR: "Everything.",
     MANAGER: "Reads everything; creates and updates people, customers and subcontractors.",
@@ -45,7 +48,13 @@ class EmbeddedRoles:
     def company_made(self) -> None:
         load_catalogue(kernel().catalogue)
         roles = {
-            code: Role(id=uuid7(), name=code.capitalize(), code=code, description=text, is_system=code == ADMINISTRATOR)
+            code: Role(
+                id=uuid7(),
+                name=code.capitalize(),
+                code=code,
+                description=text,
+                is_system=code == ADMINISTRATOR,
+            )
             for code, text in DESCRIPTIONS.items()
         }
         policies = {code: Policy(id=uuid7(), name=roles[code].name) for code in (MANAGER, VIEWER)}
@@ -109,13 +118,9 @@ def load_catalogue(catalogue: Iterable[Permission]) -> None:
         }
         for each in sorted(catalogue)
     ]
-    statement = insert(GuardianPermission).values(rows).on_conflict_do_nothing()
-    db.session.execute(statement, execution_options={"unguarded": "the catalogue is global"})
-
-
-def is_administrator(user_id: UUID) -> bool:
-    statement = select(UserRole.id).join(Role, Role.id == UserRole.role_id).where(UserRole.user_id == user_id, Role.is_system)
-    return db.session.execute(statement).first() is not None
+    for first in range(0, len(rows), ROWS_PER_INSERT):
+        statement = insert(GuardianPermission).values(rows[first : first + ROWS_PER_INSERT]).on_conflict_do_nothing()
+        db.session.execute(statement, execution_options={"unguarded": "the catalogue is global"})
 
 
 def _has_other_administrator(user_id: UUID) -> bool:
@@ -131,42 +136,47 @@ def _has_other_administrator(user_id: UUID) -> bool:
 
 def assign_role(user_id: UUID, role_id: UUID, *, by: UUID) -> UserRole:
     """Raises Forbidden for a role that holds what the assigner lacks. A second assignment is a conflict."""
-    role = db.session.scalars(select(Role).where(Role.id == role_id)).one()
-    check_not_above(role, by)
-    assignment = UserRole(user_id=user_id, role_id=role.id)
+    check_not_above(_role(role_id), by)
+    assignment = UserRole(user_id=user_id, role_id=role_id)
     db.session.add(assignment)
     db.session.flush()
     return assignment
 
 
-def check_not_above(role: Role, user_id: UUID) -> None:
-    """Nobody hands out what they do not have. Raises Forbidden."""
-    if is_administrator(user_id):
+def change_assignment(assignment: UserRole, values: dict[str, Any], *, by: UUID) -> None:
+    """Raises what ``assign_role`` raises, and Conflict for the last administrator's."""
+    held = _held(assignment)
+    user_id, role_id = assignment.user_id, assignment.role_id
+    after = values.get("user_id", user_id), values.get("role_id", role_id)
+    if after == (user_id, role_id):
         return
-    if role.is_system or db.session.execute(_lacking(role.id, user_id)).first() is not None:
-        raise Forbidden("The role holds a permission that you do not have yourself.", code="ROLE_ABOVE_OWN")
-
-
-def _lacking(role_id: UUID, user_id: UUID) -> Select[Any]:
-    """Permissions of the role that no role of the user holds."""
-    own = (
-        select(PolicyPermission.permission_id)
-        .join(RolePolicy, RolePolicy.policy_id == PolicyPermission.policy_id)
-        .join(UserRole, UserRole.role_id == RolePolicy.role_id)
-        .where(UserRole.user_id == user_id)
-    )
-    return (
-        select(PolicyPermission.permission_id)
-        .join(RolePolicy, RolePolicy.policy_id == PolicyPermission.policy_id)
-        .where(RolePolicy.role_id == role_id, PolicyPermission.permission_id.not_in(own))
-        .limit(1)
-    )
+    check_not_above(_role(after[1]), by)
+    if held.is_system:
+        kernel().roles.check_leaving(user_id)
+    assignment.user_id, assignment.role_id = after
+    db.session.flush()
 
 
 def remove_assignment(assignment: UserRole) -> None:
     """Raises Conflict for the last administrator's."""
-    role = db.session.scalars(select(Role).where(Role.id == assignment.role_id)).one()
-    if role.is_system:
+    if _held(assignment).is_system:
         kernel().roles.check_leaving(assignment.user_id)
     db.session.delete(assignment)
     db.session.flush()
+
+
+def _held(assignment: UserRole) -> Role:
+    """The role of an assignment, which nobody else can change from now on: it has no version that would tell."""
+    lock_company()
+    current = select(UserRole).where(UserRole.id == assignment.id).execution_options(populate_existing=True)
+    if db.session.scalar(current) is None:
+        raise Conflict()
+    return _role(assignment.role_id)
+
+
+def _role(role_id: UUID) -> Role:
+    """Raises Conflict for one that was deleted since it was looked up."""
+    role = db.session.scalar(select(Role).where(Role.id == role_id))
+    if role is None:
+        raise Conflict()
+    return role

@@ -36,7 +36,9 @@ class OrganizationUnits(Crud):
     expand = {
         "parent": Expansion(OrganizationUnit, SUMMARY, "organization_unit", by="parent_id"),
         "children": Expansion(OrganizationUnit, SUMMARY, "organization_unit", foreign="parent_id"),
-        "positions": Expansion("Position", ("id", "title", "level"), "position", foreign="organization_unit_id"),
+        "positions": Expansion(
+            "Position", ("id", "title", "level"), "position", foreign="organization_unit_id"
+        ),
     }
     parameters = {"DELETE": {"dry_run": QueryFlag()}}
     extra_answers = {"DELETE": DeletedSubtreeSchema()}
@@ -46,9 +48,10 @@ class OrganizationUnits(Crud):
 
     def change(self, row: OrganizationUnit, values: dict[str, Any]) -> None:
         parent_id = values.pop("parent_id", row.parent_id)
-        if parent_id != row.parent_id:
-            move_unit(row, parent_id)
-        super().change(row, values)
+        if parent_id == row.parent_id:
+            super().change(row, values)
+        else:
+            move_unit(row, parent_id, values)
 
     def remove(self, row: OrganizationUnit) -> Response | None:
         if self.params.get("dry_run"):
@@ -70,7 +73,11 @@ class Children(Crud):
 class Descendants(Crud):
     """The whole subtree of a unit, without the unit itself; in tree order with ``sort=path``."""
 
-    model, schema, path = OrganizationUnit, OrganizationUnitSchema, "/organization_units/<parent_id>/descendants"
+    model, schema, path = (
+        OrganizationUnit,
+        OrganizationUnitSchema,
+        "/organization_units/<parent_id>/descendants",
+    )
     permission, home = "organization_unit", OrganizationUnits.path
     filters, expand = ("name", "level", "parent_id"), OrganizationUnits.expand
     sort = (*OrganizationUnits.sort, "path")
@@ -87,7 +94,11 @@ class Descendants(Crud):
 class Ancestors(Endpoint):
     """Ancestors of a unit, from the root down."""
 
-    permission, operations, path = "organization_unit", {"GET": "LIST"}, "/organization_units/<parent_id>/ancestors"
+    permission, operations, path = (
+        "organization_unit",
+        {"GET": "LIST"},
+        "/organization_units/<parent_id>/ancestors",
+    )
 
     @declare(answer=AncestorsSchema(), errors=(404,))
     def get(self, parent_id: UUID) -> Response:

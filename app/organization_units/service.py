@@ -13,7 +13,7 @@ from sqlalchemy import case, func, literal, select, update
 from uuid_utils.compat import uuid7
 
 from app.companies.service import lock_company, share_company
-from app.core.db import db, utcnow
+from app.core.db import db, fold_columns, utcnow
 from app.core.erase import dependents, erase
 from app.core.errors import Conflict, Invalid
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
@@ -26,34 +26,36 @@ def create_unit(values: dict[str, Any]) -> OrganizationUnit:
     unit_id = uuid7()
     level = parent.level + 1 if parent else 0
     _check_level(level)
-    unit = OrganizationUnit(**values, id=unit_id, path=f"{parent.path if parent else ''}/{unit_id}", level=level)
+    unit = OrganizationUnit(
+        **values, id=unit_id, path=f"{parent.path if parent else ''}/{unit_id}", level=level
+    )
     db.session.add(unit)
     db.session.flush()
     return unit
 
 
-def move_unit(unit: OrganizationUnit, parent_id: UUID | None) -> None:
+def move_unit(unit: OrganizationUnit, parent_id: UUID | None, values: dict[str, Any]) -> None:
     """Hang the unit and its subtree below another parent: one UPDATE whatever its size.
 
+    ``values`` are the unit's other changes. They go into that UPDATE, because a new name must be
+    free where the unit arrives and nowhere else.
     Raises Invalid for its own descendant, Conflict when a concurrent move got there first.
     """
     parent = find_parent(parent_id)
     _check_not_within(unit, parent)
     seen = _standing(unit, parent)
-    lock_company()
-    db.session.refresh(unit)
+    _lock_tree(unit)
     parent = find_parent(parent_id)
     if _standing(unit, parent) != seen:
         raise Conflict()
-    _rewrite_paths(unit, parent)
+    _rewrite_paths(unit, parent, values)
     db.session.refresh(unit)
 
 
 def delete_unit(unit: OrganizationUnit) -> None:
     """The unit, its descendants and their positions; the holders of these stay, without position."""
     seen = _standing(unit, None)
-    lock_company()
-    db.session.refresh(unit)
+    _lock_tree(unit)
     if _standing(unit, None) != seen:
         raise Conflict()
     erase(OrganizationUnit, OrganizationUnit.within(unit.path))
@@ -83,6 +85,14 @@ def find_parent(parent_id: UUID | None) -> OrganizationUnit | None:
     return parent
 
 
+def _lock_tree(unit: OrganizationUnit) -> None:
+    """Keep other moves and deletions out, and read the unit again. Raises Conflict if it has gone."""
+    lock_company()
+    statement = select(OrganizationUnit).where(OrganizationUnit.id == unit.id)
+    if db.session.scalar(statement.execution_options(populate_existing=True)) is None:
+        raise Conflict()
+
+
 def _check_level(level: int) -> None:
     if level > MAX_LEVEL:
         raise Invalid.field("parent_id", f"The tree may be at most {MAX_LEVEL} levels deep.")
@@ -97,7 +107,7 @@ def _standing(unit: OrganizationUnit, parent: OrganizationUnit | None) -> tuple[
     return unit.row_version, unit.path, parent.path if parent else ""
 
 
-def _rewrite_paths(unit: OrganizationUnit, parent: OrganizationUnit | None) -> None:
+def _rewrite_paths(unit: OrganizationUnit, parent: OrganizationUnit | None, own: dict[str, Any]) -> None:
     within = OrganizationUnit.within(unit.path)
     lowered = (parent.level + 1 if parent else 0) - unit.level
     deepest = db.session.scalar(select(func.max(OrganizationUnit.level)).where(within)) or 0
@@ -106,9 +116,19 @@ def _rewrite_paths(unit: OrganizationUnit, parent: OrganizationUnit | None) -> N
     values = {
         "path": literal(parent.path if parent else "") + kept,
         "level": OrganizationUnit.level + lowered,
-        "parent_id": case((OrganizationUnit.id == unit.id, parent.id if parent else None), else_=OrganizationUnit.parent_id),
+        **_only_for(unit, own | {"parent_id": parent.id if parent else None}),
         "row_version": OrganizationUnit.row_version + 1,
         "updated_at": utcnow(),
     }
     statement = update(OrganizationUnit).where(within).values(values)
     db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def _only_for(unit: OrganizationUnit, values: dict[str, Any]) -> dict[str, Any]:
+    """New values of one row in an UPDATE of many."""
+    for name, value in values.items():
+        setattr(unit, name, value)
+    fold_columns(unit)
+    changed = (*values, "name_key", "search_text")
+    is_it = OrganizationUnit.id == unit.id
+    return {name: case((is_it, getattr(unit, name)), else_=getattr(OrganizationUnit, name)) for name in changed}

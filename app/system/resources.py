@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hmac
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, current_app, request
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.companies.resources import Companies
 from app.config import VERSION, Settings, declared
 from app.core.auth import principal
 from app.core.crud import Crud
-from app.core.db import utcnow
+from app.core.db import unit_of_work, utcnow
 from app.core.errors import ApiError, Unauthenticated
-from app.core.http import Endpoint, answer, ask, body, declare
+from app.core.http import Endpoint, answer, body, declare
 from app.core.kernel import kernel
+from app.core.policy import ask
 from app.organization_units.resources import OrganizationUnits
 from app.positions.resources import Positions
-from app.system.health import check_database, is_draining, look
+from app.system.health import Finding, check_database, is_draining, look
 from app.system.schemas import (
     ConfigSchema,
     FoundedSchema,
@@ -40,22 +44,24 @@ class Health(Endpoint):
 
     access, path = "public", "/health"
 
-    @declare(answer=HealthSchema(), errors=(503,))
+    @declare(answer=HealthSchema(), also=(503,))
     def get(self) -> Response:
-        database = look(check_database)
-        others = kernel().watch.current()
-        checks = {"database": database, **others}
-        degraded = not all(finding.healthy for finding in others.values())
-        status = "unhealthy" if not database.healthy else "degraded" if degraded else "healthy"
-        shown = {
-            "status": status,
-            "service": SERVICE,
-            "version": VERSION,
-            "environment": kernel().settings.flask_env,
-            "timestamp": utcnow(),
-            "checks": {name: finding.shown() for name, finding in checks.items()},
-        }
-        return answer(shown, 200 if database.healthy else 503)
+        return health_shown(SERVICE, {"database": look(check_database), **kernel().watch.current()})
+
+
+def health_shown(service: str, checks: Mapping[str, Finding]) -> Response:
+    """Only without its database is a service not healthy at all."""
+    usable = checks["database"].healthy
+    degraded = not all(finding.healthy for finding in checks.values())
+    shown = {
+        "status": "unhealthy" if not usable else "degraded" if degraded else "healthy",
+        "service": service,
+        "version": VERSION,
+        "environment": kernel().settings.flask_env,
+        "timestamp": utcnow(),
+        "checks": {name: finding.shown() for name, finding in checks.items()},
+    }
+    return answer(shown, 200 if usable else 503)
 
 
 class Live(Endpoint):
@@ -73,7 +79,7 @@ class Ready(Endpoint):
 
     access, path = "public", "/health/ready"
 
-    @declare(answer=StatusSchema(), errors=(503,))
+    @declare(answer=StatusSchema(), also=(503,))
     def get(self) -> Response:
         if is_draining(kernel().settings.drain_file):
             return answer({"status": "draining"}, 503)
@@ -120,9 +126,10 @@ def _may_read_settings() -> bool:
     try:
         if authenticator.token_of(request) is None:
             return False
-        authenticator.authenticate()
+        if authenticator.authenticate().password_reset_required:
+            return False
         ask("config", "READ")
-    except ApiError:
+    except (ApiError, SQLAlchemyError):
         return False
     return principal().is_platform
 
@@ -143,11 +150,20 @@ def effective(settings: Settings) -> dict[str, Any]:
     for each in declared():
         value = getattr(settings, each.name)
         if each.name == "database_url":
-            value = make_url(value).render_as_string(hide_password=True)
+            value = _without_password(value)
         elif each.metadata["secret"]:
             value = "set" if value else "not set"
+        elif isinstance(value, str):
+            value = re.sub(r"//[^/?#]*@", "//***@", value)
         shown[each.name] = value
     return shown
+
+
+def _without_password(url: str) -> str:
+    """Drivers take a password before the host and in the query."""
+    found = make_url(url)
+    hidden = {name: "***" for name in found.query if "password" in name.lower()}
+    return found.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 class InitDb(Endpoint):
@@ -163,14 +179,17 @@ class InitDb(Endpoint):
     @declare(body=InitSchema(), answer=FoundedSchema(), status=201, errors=(401, 403))
     def post(self) -> Response:
         """Make the platform company, its first unit, position and administrator."""
-        _check_init_token()
+        check_init_token()
         if is_initialized():
             raise already()
-        values = InitSchema().checked(body())
+        values = _wished()
         passwords, password = kernel().passwords, values["user"].pop("password")
         passwords.check_acceptable(password, values["user"]["email"])
         founded = initialize(values["company"], values["user"] | {"password_hash": passwords.hash(password)})
-        company = _row(Companies, founded.company) | {"total_users": 1, "total_active_users": int(founded.user.is_active)}
+        company = _row(Companies, founded.company) | {
+            "total_users": 1,
+            "total_active_users": int(founded.user.is_active),
+        }
         shown = {
             "company": company,
             "organization_unit": _row(OrganizationUnits, founded.organization_unit),
@@ -180,11 +199,20 @@ class InitDb(Endpoint):
         return answer(shown, 201, {"Location": f"{request.script_root}/companies/{founded.company.id}"})
 
 
+def _wished() -> dict[str, Any]:
+    """The body of a first initialisation. Raises Invalid."""
+    schema = InitSchema()
+    values = schema.checked(body())
+    with unit_of_work(writes=False) as session:
+        schema.check_refs(session, values)
+    return values
+
+
 def _row(crud: type[Crud], row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in crud.columns}
 
 
-def _check_init_token() -> None:
+def check_init_token() -> None:
     """Raises Unauthenticated."""
     expected = kernel().settings.init_token
     given = request.headers.get("X-Init-Token", "")

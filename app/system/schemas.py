@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from collections.abc import Mapping
+from typing import Any, cast
 
+from marshmallow import fields, validate
+from sqlalchemy.orm import Session
+
+from app.companies.models import ACTIVE, Company
 from app.companies.schemas import CompanySchema
-from app.core.schema import BaseSchema, Flag, Timestamp
+from app.core.errors import Invalid
+from app.core.schema import BaseSchema, Email, Flag, Id, Line, Timestamp, of
 from app.organization_units.schemas import OrganizationUnitSchema
 from app.positions.schemas import PositionSchema
-from app.users.schemas import UserSchema
+from app.users.models import User
+from app.users.schemas import Password, UserSchema
 
 
 class CheckSchema(BaseSchema):
@@ -49,16 +56,31 @@ class InitializedSchema(BaseSchema):
     initialized = Flag()
 
 
+class FirstCompanySchema(CompanySchema):
+    """The platform company is always active."""
+
+    status = of(Company.status, validate=[validate.Equal(ACTIVE)])
+
+
 class FirstUserSchema(UserSchema):
-    """The first administrator has no position to choose from yet."""
+    """The first administrator is active, and has no position to choose from yet."""
+
+    is_active = of(User.is_active, Flag, validate=[validate.Equal(True)])
 
     class Meta(UserSchema.Meta):
         exclude = ("position_id",)
 
 
 class InitSchema(BaseSchema):
-    company = fields.Nested(CompanySchema, required=True)
+    company = fields.Nested(FirstCompanySchema, required=True)
     user = fields.Nested(FirstUserSchema, required=True)
+
+    def check_refs(self, session: Session, values: Mapping[str, Any]) -> None:
+        for name, field in self.fields.items():
+            try:
+                cast(BaseSchema, cast(fields.Nested, field).schema).check_refs(session, values[name])
+            except Invalid as error:
+                raise Invalid(errors={name: error.errors}) from None
 
 
 class FoundedSchema(BaseSchema):
@@ -66,3 +88,36 @@ class FoundedSchema(BaseSchema):
     organization_unit = fields.Nested(OrganizationUnitSchema)
     position = fields.Nested(PositionSchema)
     user = fields.Nested(UserSchema)
+
+
+class EngineConfigSchema(BaseSchema):
+    env = fields.String()
+    debug = Flag()
+    version = fields.String()
+    services = fields.List(fields.String())
+
+
+class EngineCompanySchema(BaseSchema):
+    """Guardian's clients send the name too; the directory knows it."""
+
+    company_id = Id(required=True)
+    name = Line(load_only=True)
+
+
+class EngineUserSchema(BaseSchema):
+    """Guardian's clients send these too; the directory knows the one and a session proves the other."""
+
+    user_id = Id(required=True)
+    email = Email(load_only=True)
+    password = Password()
+
+
+class EngineInitSchema(BaseSchema):
+    company = fields.Nested(EngineCompanySchema, required=True)
+    user = fields.Nested(EngineUserSchema, required=True)
+
+
+class EngineInitializedSchema(BaseSchema):
+    initialized = Flag()
+    company_id = Id()
+    user_id = Id()

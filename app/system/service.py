@@ -37,6 +37,11 @@ def is_initialized() -> bool:
         return session.execute(select(Company.id).limit(1)).first() is not None
 
 
+def platform_company() -> UUID | None:
+    with platform_session() as session:
+        return session.scalar(select(Company.id).where(Company.is_platform))
+
+
 def initialize(company: dict[str, Any], user: dict[str, Any]) -> Founded:
     """``user`` carries ``password_hash``. Raises Forbidden once there is a company."""
     if is_initialized():

@@ -80,8 +80,8 @@ class LoginKey(Model):
 
     company_id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
-    email_key: Mapped[str] = mapped_column(CodePointText)
-    username_key: Mapped[str | None] = mapped_column(CodePointText)
+    email_key: Mapped[str] = mapped_column(CodePointText, info={"stands_for": "email"})
+    username_key: Mapped[str | None] = mapped_column(CodePointText, info={"stands_for": "username"})
 
 
 GLOBAL_TABLES.add(LoginKey.__tablename__)

@@ -6,7 +6,17 @@ from typing import Any, NoReturn
 
 from marshmallow import ValidationError, fields, validate
 
-from app.core.schema import CodeRef, Email, Flag, Line, OwnedSchema, BaseSchema, Ref, Timestamp, of, read_only_id
+from app.core.schema import (
+    BaseSchema,
+    CodeRef,
+    Email,
+    Flag,
+    OwnedSchema,
+    Ref,
+    Timestamp,
+    of,
+    read_only_id,
+)
 from app.document_types.models import DocumentType
 from app.positions.models import Position
 from app.users.models import LANGUAGES, User
@@ -18,14 +28,22 @@ class Password(fields.String):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(load_only=True, metadata={"format": "password"}, **kwargs)
 
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        if isinstance(value, str) and "\x00" in value:
+            raise ValidationError("Must not contain NUL.")
+        return super()._deserialize(value, *args, **kwargs)
+
 
 class NoPassword(fields.Field[Any]):
     """Refuses, and names the ways that do change a password."""
 
+    default_error_messages = dict.fromkeys(
+        ("invalid", "null"),
+        "A password is changed by PATCH /users/me/change-password or by POST /users/{{id}}/admin-reset-password.",
+    )
+
     def _deserialize(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise ValidationError(
-            "A password is changed by PATCH /users/me/change-password or by POST /users/{id}/admin-reset-password."
-        )
+        raise self.make_error("invalid")
 
 
 class ProfileSchema(BaseSchema):
@@ -51,8 +69,8 @@ class UserChangeSchema(ProfileSchema, OwnedSchema):
     password_reset_required = Flag(dump_only=True)
     last_password_change = Timestamp(allow_none=True)
     last_login_at = Timestamp(allow_none=True)
-    password = NoPassword(load_only=True)
+    password: Any = NoPassword(load_only=True)
 
 
 class UserSchema(UserChangeSchema):
-    password = Password(required=True)
+    password: Any = Password(required=True)

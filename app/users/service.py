@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from app.core.db import add_in_order, db, fold, utcnow
+from app.core.db import add_in_order, db, fold
 from app.core.errors import Conflict, Invalid
 from app.core.kernel import kernel
 from app.core.tenancy import current_tenant
@@ -20,8 +20,6 @@ KEYS = ("email", "username")
 def create_user(values: dict[str, Any]) -> User:
     """``values`` are columns of User. A taken e-mail or username surfaces as IntegrityError (409)."""
     user = User(id=uuid7(), **values)
-    if user.password_hash is not None:
-        user.last_password_change = utcnow()
     keys = LoginKey(company_id=current_tenant(), user_id=user.id, email_key="")
     _set_keys(keys, user)
     add_in_order([user], [keys])

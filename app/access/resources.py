@@ -1,0 +1,148 @@
+"""/users/{id}/roles, policies and permissions. No transaction is open while their keeper is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, g, request
+from sqlalchemy import bindparam, select
+
+from app.access.schemas import (
+    AssignableRolesSchema,
+    AssignmentSchema,
+    AssignmentsSchema,
+    FormerlyWantedRoleSchema,
+    PermissionsSchema,
+    PoliciesSchema,
+    WantedRoleSchema,
+)
+from app.core.auth import principal
+from app.core.crud import not_found
+from app.core.db import fetch_alone
+from app.core.http import Endpoint, answer, body, declare, no_content
+from app.core.kernel import Permission, kernel
+from app.core.postgres import ONLY
+from app.core.roles import Asker
+from app.core.tenancy import Prepared, tenant
+from app.users.models import User
+
+
+class RolesOfUser(Endpoint):
+    """Roles of a user."""
+
+    path, permission, own_transaction = "/users/<parent_id>/roles", "user_role", True
+    operations = {"GET": "LIST", "POST": "CREATE"}
+
+    @declare(answer=AssignmentsSchema())
+    def get(self, parent_id: UUID) -> Response:
+        _check_user(parent_id)
+        return answer({"roles": kernel().role_data.roles_of(parent_id, _asker())})
+
+    @declare(body=WantedRoleSchema(), answer=AssignmentSchema(), status=201, errors=(409,))
+    def post(self, parent_id: UUID) -> Response:
+        """Give a user a role. role is an older name of role_id."""
+        _check_user(parent_id)
+        made = kernel().role_data.assign(parent_id, _wanted(body()), _asker())
+        return answer(made, 201, {"Location": f"{request.script_root}/users/{parent_id}/roles/{made['id']}"})
+
+
+class RoleOfUser(Endpoint):
+    """One role of a user."""
+
+    path, permission, own_transaction = "/users/<parent_id>/roles/<user_role_id>", "user_role", True
+    item = "user_role_id"
+
+    @declare(answer=AssignmentSchema())
+    def get(self, parent_id: UUID, user_role_id: UUID) -> Response:
+        _check_user(parent_id)
+        return answer(kernel().role_data.assignment(parent_id, user_role_id, _asker()))
+
+    @declare(status=204, errors=(409,))
+    def delete(self, parent_id: UUID, user_role_id: UUID) -> Response:
+        """Take a role from a user."""
+        _check_user(parent_id)
+        kernel().role_data.withdraw(parent_id, user_role_id, _asker())
+        return no_content()
+
+
+class PoliciesOfUser(Endpoint):
+    """Policies of a user's roles, each once."""
+
+    path, permission, own_transaction = "/users/<parent_id>/policies", "user_policy", True
+    operations = {"GET": "LIST"}
+
+    @declare(answer=PoliciesSchema())
+    def get(self, parent_id: UUID) -> Response:
+        _check_user(parent_id)
+        return answer({"policies": kernel().role_data.policies_of(parent_id, _asker())})
+
+
+class PermissionsOfUser(Endpoint):
+    """What a user may do, each permission once."""
+
+    path, permission, own_transaction = "/users/<parent_id>/permissions", "user_permission", True
+    operations = {"GET": "LIST"}
+
+    @declare(answer=PermissionsSchema())
+    def get(self, parent_id: UUID) -> Response:
+        _check_user(parent_id)
+        return _permissions_of(parent_id)
+
+
+class OwnPermissions(Endpoint):
+    """What the caller may do, each permission once."""
+
+    access, path, own_transaction = "self", "/users/me/permissions", True
+
+    @declare(answer=PermissionsSchema(), errors=(502, 504))
+    def get(self) -> Response:
+        return _permissions_of(principal().user_id)
+
+
+class AssignableRoles(Endpoint):
+    """Roles that can be assigned, with what they allow."""
+
+    path, permission, own_transaction = "/users/roles", "user_role", True
+    operations = {"GET": "LIST"}
+
+    @declare(answer=AssignableRolesSchema())
+    def get(self) -> Response:
+        return answer({"roles": kernel().role_data.roles(_asker())})
+
+
+def _permissions_of(user_id: UUID) -> Response:
+    """Without those that a role may hold, but only users of the platform can use."""
+    held = kernel().role_data.permissions_of(user_id, _asker())
+    beyond = set() if principal().is_platform else {_key(each) for each in kernel().catalogue if each.platform}
+    return answer({"permissions": [each for each in held if tuple(map(each.get, KEY)) not in beyond]})
+
+
+KEY = ("service", "resource_name", "operation")
+
+
+def _key(permission: Permission) -> tuple[str, ...]:
+    return permission.service, permission.resource_name, permission.operation
+
+
+def _asker() -> Asker:
+    caller = principal()
+    return Asker(caller.user_id, caller.company_id, caller.token, g.request_id)
+
+
+def _wanted(given: dict[str, Any]) -> UUID:
+    """Raises Invalid, naming the field as it was given."""
+    is_older = "role" in given and "role_id" not in given
+    values = (FormerlyWantedRoleSchema() if is_older else WantedRoleSchema()).checked(given)
+    found: UUID = values["role" if is_older else "role_id"]
+    return found
+
+
+def _check_user(user_id: UUID) -> None:
+    """Raises NotFound."""
+    with tenant(principal().company_id):
+        if not fetch_alone(_USER, {"user_id": user_id}):
+            raise not_found(User)
+
+
+_USER = Prepared(select(User.id).where(User.id == bindparam("user_id")).execution_options(trip=ONLY))

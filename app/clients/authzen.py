@@ -1,0 +1,138 @@
+"""The AuthZEN protocol: OpenID AuthZEN Authorization API 1.0, single and batch evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from app.clients.discovery import Discovery
+from app.clients.origin import root_of
+from app.clients.policy import Question, checked_request_id, parsed, printable
+from app.clients.transport import HttpTransport, Reply, busy, unusable
+from app.core.errors import Forbidden
+
+MAX_BATCH = 50
+"""Evaluations in one request: Cerbos takes no more, and an answer to so many stays below 64 KB."""
+NO_BATCHES = (404, 405, 501)
+
+Json = dict[str, Any]
+RolesOf = Callable[[Question], Sequence[str]]
+"""The roles of the question's user, where the token states none."""
+
+
+class AuthZenClient:
+    """Believes nothing but ``"decision": true`` in an answer of 200.
+
+    Every other status is a failure, 400, 403 and 404 too: the protocol keeps them apart from decisions
+    (section 10.1.2). The caller's token is not passed on; the engine knows us by ``secret``.
+    """
+
+    def __init__(self, url: str, timeout: float, max_in_flight: int, *, roles_of: RolesOf, secret: str = "") -> None:
+        """Raises ValueError for a URL that is not ``http(s)://host[:port][/prefix]``."""
+        self._transport = HttpTransport(root_of(url), timeout, max_in_flight)
+        self._discovery = Discovery(url, self._transport)
+        self._roles_of = roles_of
+        self._credentials = {"Authorization": f"Bearer {secret}"} if secret else {}
+
+    def check(self, question: Question, *, token: str, request_id: str) -> None:
+        """Raises Forbidden, BadGateway, Unavailable or GatewayTimeout unless granted."""
+        self._check_singly([question], self._common(question, request_id), self._headers(request_id))
+
+    def check_all(self, questions: Sequence[Question], *, token: str, request_id: str) -> None:
+        """As ``check``. Raises ValueError for questions of several users: they have one subject here."""
+        common = self._common(questions[0], request_id)
+        if len({(each.user_id, each.company_id, each.roles) for each in questions}) > 1:
+            raise ValueError("The questions are about several subjects.")
+        headers = self._headers(request_id)
+        for first in range(0, len(questions), MAX_BATCH):
+            self._check_batch(questions[first : first + MAX_BATCH], common, headers)
+
+    def check_health(self) -> None:
+        """The protocol has no health endpoint: any answer that is no failure will do."""
+        reply = self._transport.send("GET", self._discovery.path, b"", {"Accept": "application/json"})
+        if reply.status >= 500:
+            raise unusable(f"status {reply.status}")
+
+    def _check_batch(self, questions: Sequence[Question], common: Json, headers: Mapping[str, str]) -> None:
+        deadline = self._transport.deadline()
+        path = self._discovery.endpoints(deadline).evaluations
+        if path is None or len(questions) == 1:
+            return self._check_singly(questions, common, headers)
+        body = orjson.dumps({**common, "evaluations": [_asked(each) for each in questions]})
+        reply = self._transport.send("POST", path, body, headers, deadline=deadline)
+        if reply.status in NO_BATCHES:
+            return self._check_singly(questions, common, headers)
+        _judge_all(_answered(reply), len(questions))
+
+    def _check_singly(self, questions: Sequence[Question], common: Json, headers: Mapping[str, str]) -> None:
+        for question in questions:
+            deadline = self._transport.deadline()
+            path = self._discovery.endpoints(deadline).evaluation
+            body = orjson.dumps({**common, **_asked(question)})
+            _judge(_answered(self._transport.send("POST", path, body, headers, deadline=deadline)))
+
+    def _headers(self, request_id: str) -> dict[str, str]:
+        return {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "X-Request-ID": checked_request_id(request_id),
+            **self._credentials,
+        }
+
+    def _common(self, question: Question, request_id: str) -> Json:
+        """What several questions of one request share; Cerbos insists on a context."""
+        roles = list(self._roles_of(question) if question.roles is None else question.roles)
+        properties = {"company_id": question.company_id, "roles": roles, "cerbos.roles": roles}
+        return {
+            "subject": {"type": "user", "id": question.user_id, "properties": properties},
+            "context": {"request_id": request_id},
+        }
+
+
+def _asked(question: Question) -> Json:
+    """Two services may use one name, so policies can tell them apart by ``service``."""
+    properties = {"company_id": question.company_id, "service": question.service}
+    if question.within:
+        properties["within"] = question.within
+    resource = {"type": question.resource_name, "id": question.resource_id, "properties": properties}
+    return {"action": {"name": question.operation.lower()}, "resource": resource}
+
+
+def _answered(reply: Reply) -> Mapping[str, Any]:
+    if reply.status == 429:
+        raise busy("status 429")
+    if reply.status != 200:
+        raise unusable(f"status {reply.status}")
+    return parsed(reply)
+
+
+def _judge_all(answer: Mapping[str, Any], asked: int) -> None:
+    """A missing item is a denial; one too many, and the two sides are out of step."""
+    items = answer.get("evaluations")
+    if not isinstance(items, list) or len(items) > asked:
+        raise unusable("no decision for each question")
+    for item in items:
+        if not isinstance(item, dict):
+            raise unusable("no boolean decision")
+        _judge(item)
+    if len(items) < asked:
+        raise Forbidden()
+
+
+def _judge(answer: Mapping[str, Any]) -> None:
+    decision = answer.get("decision")
+    if not isinstance(decision, bool):
+        raise unusable("no boolean decision")
+    if not decision:
+        raise Forbidden(_reason(answer.get("context")))
+
+
+def _reason(context: object) -> str | None:
+    """What is meant for users; ``reason_admin`` is not (section 5.5.1)."""
+    if not isinstance(context, dict):
+        return None
+    given = context.get("reason_user", context.get("reason"))
+    texts = given.values() if isinstance(given, dict) else [given]
+    return next((shown for text in texts if isinstance(text, str) and (shown := printable(text))), None)

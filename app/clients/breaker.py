@@ -1,0 +1,113 @@
+"""A circuit breaker: an engine that keeps failing is left alone for a while, and nobody waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from math import ceil
+
+import structlog
+
+from app.clients.fork import call_in_forked_children
+from app.core.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+MAX_FAILURES = 5
+OPEN_SECONDS = 5.0
+
+
+class State(IntEnum):
+    CLOSED, TRYING, OPEN = range(3)
+
+
+class Outcome(IntEnum):
+    """Of one call. ``UNKNOWN``: the engine was not reached, for a reason that is not its own."""
+
+    SUCCESS, FAILURE, UNKNOWN = range(3)
+
+
+class CircuitOpen(Unavailable):
+    """The call was not tried."""
+
+
+def _unnoticed(_state: State) -> None:
+    """For breakers that nobody watches."""
+
+
+class Breaker:
+    """After MAX_FAILURES failures in a row calls are refused for OPEN_SECONDS, then one is tried.
+
+    An outcome counts only in the period in which its call began: what was under way when the circuit
+    opened neither closes it nor keeps it open.
+    """
+
+    def __init__(
+        self,
+        outcome_of: Callable[[BaseException | None], Outcome],
+        *,
+        notice: Callable[[State], None] = _unnoticed,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._outcome_of, self._notice, self._clock = outcome_of, notice, clock
+        self._start_afresh()
+        call_in_forked_children(self._start_afresh)
+
+    def _start_afresh(self) -> None:
+        self._lock = threading.Lock()
+        self._failures, self._period, self._open_until = 0, 0, 0.0
+        self._state = State.CLOSED
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Around one call. Raises CircuitOpen instead of letting it begin."""
+        period = self._enter()
+        try:
+            yield
+        except BaseException as error:
+            self._leave(period, self._outcome_of(error))
+            raise
+        self._leave(period, self._outcome_of(None))
+
+    def _enter(self) -> int:
+        with self._lock:
+            if self._state is not State.CLOSED:
+                self._try_again()
+            return self._period
+
+    def _try_again(self) -> None:
+        """One call at a time, once the pause is over. Raises CircuitOpen."""
+        wait = self._open_until - self._clock()
+        if self._state is State.TRYING or wait > 0:
+            raise CircuitOpen("The policy engine is not available.", retry_after=max(1, ceil(wait)))
+        self._become(State.TRYING)
+
+    def _leave(self, period: int, outcome: Outcome) -> None:
+        with self._lock:
+            if period != self._period:
+                return
+            if outcome is Outcome.SUCCESS:
+                self._failures = 0
+                self._become(State.CLOSED)
+            elif outcome is Outcome.FAILURE:
+                self._fail()
+            elif self._state is State.TRYING:
+                self._become(State.OPEN)
+
+    def _fail(self) -> None:
+        self._failures += 1
+        if self._failures < MAX_FAILURES:
+            return
+        self._open_until = self._clock() + OPEN_SECONDS
+        self._period += 1
+        self._become(State.OPEN)
+
+    def _become(self, state: State) -> None:
+        if state is self._state:
+            return
+        self._state = state
+        self._notice(state)
+        log.warning("policy_engine_circuit", state=state.name.lower())

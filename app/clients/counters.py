@@ -1,0 +1,103 @@
+"""What the policy engine's client counts, ready for Prometheus; nothing here is served anywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from app.clients.breaker import Breaker, CircuitOpen, Outcome, State
+from app.clients.guardian import TokenRefused
+from app.clients.policy import PolicyEngine, Question
+from app.clients.transport import TooManyInFlight
+from app.core.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+GRANTED, BROKEN = "granted", "error"
+# The first that fits: the special ones stand before what they are a kind of.
+OUTCOMES: tuple[tuple[type[BaseException], str, Outcome], ...] = (
+    (Forbidden, "denied", Outcome.SUCCESS),
+    (TokenRefused, "token_refused", Outcome.SUCCESS),
+    (TooManyInFlight, "too_many_in_flight", Outcome.UNKNOWN),
+    (CircuitOpen, "circuit_open", Outcome.UNKNOWN),
+    (Unauthenticated, "not_asked", Outcome.UNKNOWN),
+    (BadGateway, "unusable", Outcome.FAILURE),
+    (GatewayTimeout, "late", Outcome.FAILURE),
+    (Unavailable, "unreachable", Outcome.FAILURE),
+    (BaseException, BROKEN, Outcome.UNKNOWN),
+)
+
+
+def named(error: BaseException | None) -> str:
+    return GRANTED if error is None else next(name for kind, name, _ in OUTCOMES if isinstance(error, kind))
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """A denial is a success: the engine works. So is its refusal of one caller's token, or a single
+    caller whose token only the engine dislikes could take the permissions of everybody away."""
+    if error is None:
+        return Outcome.SUCCESS
+    return next(outcome for kind, _, outcome in OUTCOMES if isinstance(error, kind))
+
+
+class PolicyCounters:
+    """One per process. A name is looked up once here and not at every check: labels() costs more than inc()."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        checks = Counter(
+            "identity_policy_checks", "Permission checks by what became of them.", ["outcome"], registry=registry
+        )
+        names = [GRANTED, *(name for _, name, _ in OUTCOMES)]
+        self._checks = {name: checks.labels(name) for name in names}
+        remembered = Counter("identity_policy_cache", "Look-ups of remembered grants.", ["result"], registry=registry)
+        self.hits, self.misses = remembered.labels("hit"), remembered.labels("miss")
+        self._seconds = Histogram(
+            "identity_policy_check_seconds",
+            "Time until the engine decided or failed.",
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._breaker = Gauge(
+            "identity_policy_breaker_state",
+            "0: calls pass, 1: one is tried, 2: calls are refused.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+
+    def note_breaker(self, state: State) -> None:
+        self._breaker.set(state)
+
+    def note(self, error: BaseException | None, seconds: float) -> None:
+        name = named(error)
+        self._checks[name].inc()
+        if name not in ("too_many_in_flight", "circuit_open", "not_asked"):
+            self._seconds.observe(seconds)
+
+
+class Observed:
+    """An engine behind its breaker, if it has one, with every check counted."""
+
+    def __init__(self, engine: PolicyEngine, counters: PolicyCounters, breaker: Breaker | None = None) -> None:
+        self._engine, self._counters = engine, counters
+        self._guarded = breaker.call if breaker else nullcontext
+
+    def check(self, question: Question, *, token: str, request_id: str) -> None:
+        with self._observed(), self._guarded():
+            self._engine.check(question, token=token, request_id=request_id)
+
+    def check_all(self, questions: Sequence[Question], *, token: str, request_id: str) -> None:
+        with self._observed(), self._guarded():
+            self._engine.check_all(questions, token=token, request_id=request_id)
+
+    @contextmanager
+    def _observed(self) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        except BaseException as error:
+            self._counters.note(error, time.perf_counter() - started)
+            raise
+        self._counters.note(None, time.perf_counter() - started)

@@ -1,0 +1,100 @@
+"""Grants remembered across requests, where GUARDIAN_DECISION_TTL_SECONDS allows it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+
+from app.clients.counters import PolicyCounters
+from app.clients.fork import call_in_forked_children
+from app.clients.policy import PolicyEngine, Question
+
+MAX_GRANTS = 10_000
+
+
+class Grants:
+    """The keys last used, at most ``limit``, each for ``ttl`` seconds since the question was asked."""
+
+    def __init__(self, ttl: float, limit: int = MAX_GRANTS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ttl, self._limit, self.clock = ttl, limit, clock
+        self._start_afresh()
+        call_in_forked_children(self._start_afresh)
+
+    def _start_afresh(self) -> None:
+        self._lock = threading.Lock()
+        self._asked: OrderedDict[Hashable, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def __contains__(self, key: Hashable) -> bool:
+        with self._lock:
+            asked = self._asked.get(key)
+            if asked is None:
+                return False
+            if self.clock() - asked >= self._ttl:
+                del self._asked[key]
+                return False
+            self._asked.move_to_end(key)
+            return True
+
+    def keep(self, key: Hashable, asked: float) -> None:
+        """``asked``: when the question was, on this clock. An engine may have changed its mind since."""
+        with self._lock:
+            self._asked[key] = asked
+            self._asked.move_to_end(key)
+            if len(self._asked) > self._limit:
+                self._asked.popitem(last=False)
+
+
+class Remembering:
+    """Asks the engine only what it has not granted before. Denials and failures are never kept."""
+
+    def __init__(
+        self,
+        engine: PolicyEngine,
+        grants: Grants,
+        counters: PolicyCounters,
+        key_of: Callable[[Question], Hashable],
+    ) -> None:
+        self._engine, self._grants, self._counters, self._key_of = engine, grants, counters, key_of
+
+    def check(self, question: Question, *, token: str, request_id: str) -> None:
+        self.check_all([question], token=token, request_id=request_id)
+
+    def check_all(self, questions: Sequence[Question], *, token: str, request_id: str) -> None:
+        open_questions = [each for each in questions if not self._is_granted(each)]
+        if not open_questions:
+            return
+        asked = self._grants.clock()
+        if len(open_questions) == 1:
+            self._engine.check(open_questions[0], token=token, request_id=request_id)
+        else:
+            self._engine.check_all(open_questions, token=token, request_id=request_id)
+        for each in open_questions:
+            self._grants.keep(self._key_of(each), asked)
+
+    def _is_granted(self, question: Question) -> bool:
+        found = self._key_of(question) in self._grants
+        (self._counters.hits if found else self._counters.misses).inc()
+        return found
+
+
+def whole(question: Question) -> Hashable:
+    """For engines that may decide by each part of the question."""
+    return question
+
+
+def without_item(question: Question) -> Hashable:
+    """For engines that are told neither the item nor roles."""
+    return (
+        question.user_id,
+        question.company_id,
+        question.resource_name,
+        question.operation,
+        question.service,
+        question.within,
+        question.policy_version,
+    )

@@ -1,0 +1,104 @@
+"""Where an AuthZEN engine answers (AuthZEN 1.0 section 9): by its discovery document, or the default paths."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import structlog
+
+from app.clients.fork import call_in_forked_children
+from app.clients.policy import parsed
+from app.clients.transport import Reply, TooManyInFlight
+from app.core.errors import ApiError
+
+log = structlog.get_logger(__name__)
+
+WELL_KNOWN = "/.well-known/authzen-configuration"
+RETRY_SECONDS = 30.0
+
+
+class Getter(Protocol):
+    def path_of(self, url: str) -> str | None: ...
+
+    def send(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], *, deadline: float | None = None
+    ) -> Reply: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Paths on the engine's host. ``evaluations`` is None for an engine that takes no batches."""
+
+    evaluation: str
+    evaluations: str | None
+
+
+class Discovery:
+    """Looks the document up before the first question, and again later only if the engine did not answer.
+
+    While one thread looks it up, the others go by the default paths: with an engine that hangs they
+    would all wait here, outside the bound on calls in flight.
+    """
+
+    def __init__(self, url: str, transport: Getter) -> None:
+        self._url, self._transport = url.rstrip("/"), transport
+        prefix = urlsplit(self._url).path
+        self.path = WELL_KNOWN + prefix
+        self._endpoints = Endpoints(f"{prefix}/access/v1/evaluation", f"{prefix}/access/v1/evaluations")
+        self._due: float | None = 0.0
+        self._renew_lock()
+        call_in_forked_children(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+    def endpoints(self, deadline: float) -> Endpoints:
+        """Never fails. It may take half of the time that is left until the deadline."""
+        if self._due is not None and self._lock.acquire(blocking=False):
+            try:
+                self._look_up(deadline)
+            finally:
+                self._lock.release()
+        return self._endpoints
+
+    def _look_up(self, deadline: float) -> None:
+        now = time.monotonic()
+        if self._due is None or now < self._due:
+            return
+        self._due = now + RETRY_SECONDS
+        accepted = {"Accept": "application/json"}
+        try:
+            reply = self._transport.send("GET", self.path, b"", accepted, deadline=now + (deadline - now) / 2)
+            self._due = None if reply.status < 500 and reply.status != 429 else self._due
+            self._endpoints = self._honoured(reply)
+        except TooManyInFlight:
+            self._due = now
+        except ApiError as error:
+            log.info("policy_engine_not_discovered", reason=type(error).__name__)
+
+    def _honoured(self, reply: Reply) -> Endpoints:
+        """What the document says, if it is about this engine, and nothing but this engine."""
+        if reply.status != 200:
+            return self._endpoints
+        document = parsed(reply)
+        named = document.get("policy_decision_point")
+        if not isinstance(named, str) or named.rstrip("/") != self._url:
+            log.warning("policy_engine_document_ignored", reason="it is about another policy_decision_point")
+            return self._endpoints
+        return self._stated(document)
+
+    def _stated(self, document: Mapping[str, Any]) -> Endpoints:
+        single = self._path_of(document.get("access_evaluation_endpoint"))
+        if single is None:
+            log.warning("policy_engine_document_ignored", reason="no evaluation endpoint on the engine's own host")
+            return self._endpoints
+        return Endpoints(single, self._path_of(document.get("access_evaluations_endpoint")))
+
+    def _path_of(self, url: object) -> str | None:
+        """On another host our token, and the decision, would be somebody else's."""
+        return self._transport.path_of(url) if isinstance(url, str) else None

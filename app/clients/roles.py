@@ -1,0 +1,135 @@
+"""Role data of a remote Guardian: ``core.roles.RoleData`` over HTTP, in the caller's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+import orjson
+
+from app.clients.breaker import Breaker
+from app.clients.conversation import Answer, Conversation, answer_of, unique
+from app.clients.fan_out import Call, FanOut
+from app.clients.told import Told
+from app.clients.transport import HttpTransport, unusable
+from app.core.roles import ADMINISTRATOR, ALL, Asker, Json, permission_name
+
+
+class RemoteRoleData:
+    """Calls that need no answer of one another go side by side."""
+
+    def __init__(self, transport: HttpTransport, breaker: Breaker) -> None:
+        self._transport, self._breaker = transport, breaker
+        self._fan_out = FanOut(transport)
+
+    def roles_of(self, user_id: UUID, asker: Asker) -> list[Json]:
+        engine = self._asked_by(asker)
+        assignments = engine.assignments_of(user_id)
+        roles = engine.roles_by_id(_role_ids(assignments))
+        return [_assignment(each, user_id, roles[each.uuid("role_id")]) for each in assignments]
+
+    def assign(self, user_id: UUID, role_id: UUID, asker: Asker) -> Json:
+        engine = self._asked_by(asker)
+        role = engine.role(role_id)
+        body = orjson.dumps({"user_id": user_id, "role_id": role_id})
+        made = engine.told(engine.done(Call("POST", "/user-roles", body), "role"))
+        if made.uuid("user_id", user_id) != user_id or made.uuid("role_id", role_id) != role_id:
+            raise unusable("another assignment than the one asked for")
+        return _assignment(made, user_id, role)
+
+    def assignment(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> Json:
+        engine = self._asked_by(asker)
+        found = engine.assignment(user_id, assignment_id)
+        [role] = engine.roles_by_id([found.uuid("role_id")]).values()
+        return _assignment(found, user_id, role)
+
+    def withdraw(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None:
+        engine = self._asked_by(asker)
+        engine.assignment(user_id, assignment_id)
+        engine.done(Call("DELETE", f"/user-roles/{assignment_id}"), "user_role")
+
+    def policies_of(self, user_id: UUID, asker: Asker) -> list[Json]:
+        engine = self._asked_by(asker)
+        held = engine.policies_by_role(_role_ids(engine.assignments_of(user_id)))
+        return [_named(each) for each in unique(held.values())]
+
+    def permissions_of(self, user_id: UUID, asker: Asker) -> list[Json]:
+        engine = self._asked_by(asker)
+        held = engine.policies_by_role(_role_ids(engine.assignments_of(user_id)))
+        # An administrator's role has no policies, so only those without any need a look.
+        bare = engine.roles_by_id([role_id for role_id, policies in held.items() if not policies])
+        if any(map(_is_administrators, bare.values())):
+            return _permissions(engine.listed("/permissions", "permissions"))
+        return _permissions(unique(engine.permissions_by_policy(held).values()))
+
+    def roles(self, asker: Asker) -> list[Json]:
+        engine = self._asked_by(asker)
+        roles = engine.listed("/roles", "roles")
+        held = engine.policies_by_role([role.id for role in roles if not _is_administrators(role)])
+        permissions = engine.permissions_by_policy(held)
+        names = {role_id: _names(permissions[each.id] for each in policies) for role_id, policies in held.items()}
+        return [_assignable(role, names.get(role.id, list(ALL))) for role in roles]
+
+    def _asked_by(self, asker: Asker) -> Conversation:
+        return Conversation(self._exchange, asker, self._transport.deadline())
+
+    def _exchange(self, calls: list[Call], headers: Mapping[str, str], deadline: float) -> list[Answer]:
+        if not calls:
+            return []
+        with self._breaker.call():
+            return [answer_of(reply) for reply in self._fan_out.exchange(calls, headers, deadline)]
+
+
+def _role_ids(assignments: Iterable[Told]) -> list[UUID]:
+    return list(dict.fromkeys(each.uuid("role_id") for each in assignments))
+
+
+def _is_administrators(role: Told) -> bool:
+    """Other engines may call any role of their own a system role."""
+    return role.flag("is_system") and role.optional_text("code") == ADMINISTRATOR
+
+
+def _assignment(told: Told, user_id: UUID, role: Told) -> Json:
+    made = told.time("created_at")
+    return {"id": told.id, "user_id": user_id, "role_id": role.id, "created_at": made, "role": _role(role)}
+
+
+def _role(told: Told) -> Json:
+    return {**_named(told), "code": told.optional_text("code"), "is_system": told.flag("is_system")}
+
+
+def _named(told: Told) -> Json:
+    """A role or policy."""
+    return {
+        "id": told.id,
+        "company_id": told.uuid("company_id", None),
+        "name": told.required_text("name"),
+        "description": told.optional_text("description"),
+        "created_at": told.time("created_at"),
+        "updated_at": told.time("updated_at"),
+    }
+
+
+def _assignable(told: Told, permissions: list[str]) -> Json:
+    role = _role(told)
+    return {**{name: role[name] for name in ("id", "name", "code", "description")}, "permissions": permissions}
+
+
+def _permissions(told: Iterable[Told]) -> list[Json]:
+    shown = [_permission(each) for each in told]
+    return sorted(shown, key=lambda each: (each["service"] or "", each["resource_name"], each["operation"]))
+
+
+def _permission(told: Told) -> Json:
+    return {
+        "id": told.id,
+        "service": told.optional_text("service"),
+        "resource_name": told.required_text("resource_name"),
+        "operation": told.required_text("operation"),
+        "description": told.optional_text("description"),
+    }
+
+
+def _names(lists: Iterable[Iterable[Told]]) -> list[str]:
+    shown = _permissions(unique(lists))
+    return [permission_name(each["service"] or "identity", each["resource_name"], each["operation"]) for each in shown]

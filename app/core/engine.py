@@ -1,0 +1,88 @@
+"""The connections: their limits, their pragmas, and how a transaction begins on either database."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import event, exc
+from sqlalchemy.engine import Connection, Engine
+
+from app.config import Settings, SettingsError
+from app.core import postgres
+from app.core.db import db, is_writing
+from app.core.tenancy import current_scope
+
+
+class UnsafeRole(SettingsError):
+    """Row-level security does not bind the database role."""
+
+
+def configure(app: Flask, settings: Settings) -> None:
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(settings)
+    app.config["SQLALCHEMY_RECORD_QUERIES"] = False
+    db.init_app(app)
+    with app.app_context():
+        _prepare(db.engine)
+        if settings.is_deployed and settings.is_postgresql:
+            event.listen(db.engine, "connect", _check_role)
+            _probe(db.engine)
+
+
+def _probe(engine: Engine) -> None:
+    """An unsafe role stops the start; a database that is not there yet does not."""
+    with suppress(exc.OperationalError):
+        engine.connect().close()
+    engine.dispose()
+
+
+def _check_role(connection: Any, _record: Any) -> None:
+    """Raises UnsafeRole."""
+    row = connection.execute("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user").fetchone()
+    if row[0]:
+        connection.close()
+        raise UnsafeRole(["DATABASE_URL: the role is a superuser or has BYPASSRLS; it must be a plain one."])
+
+
+def _engine_options(settings: Settings) -> dict[str, Any]:
+    options: dict[str, Any] = {"pool_size": settings.database_pool_size, "max_overflow": 0, "pool_timeout": 2}
+    # The text of an error is logged, and would repeat the values of the row.
+    options["hide_parameters"] = True
+    if settings.is_postgresql:
+        timeouts = (
+            "-c statement_timeout=5000 -c lock_timeout=2000"
+            " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+        )
+        # Without these a host that vanished would hold a thread until TCP gives up, after 15 minutes.
+        lost = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+        options["connect_args"] = {"options": timeouts, "connect_timeout": 2, **postgres.DRIVER, **lost}
+    else:
+        options["connect_args"] = {"timeout": 5, "check_same_thread": False}
+    return options
+
+
+def _prepare(engine: Engine) -> None:
+    """Attach what every connection and transaction needs."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _open_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        postgres.attach(engine)
+        event.listen(engine, "begin", _begin_postgresql)
+
+
+def _open_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=5000", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that upgrades from reading to writing fails at once with SQLITE_BUSY.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing() else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    postgres.defer_begin(connection, current_scope(), writes=is_writing())

@@ -1,0 +1,159 @@
+"""Marshmallow schemas → the components of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from apispec import APISpec
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from marshmallow import fields
+
+from app.core.expand import MOST_EMBEDDED, Expansion
+from app.core.query import MAX_NUMBER
+from app.core.schema import BaseSchema
+
+Json = dict[str, Any]
+UUID_SCHEMA: Json = {"type": "string", "format": "uuid"}
+
+PROBLEM_SCHEMA: Json = {
+    "type": "object",
+    "required": [
+        "type",
+        "title",
+        "status",
+        "detail",
+        "message",
+        "error_code",
+        "timestamp",
+        "path",
+        "request_id",
+    ],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "message": {"type": "string"},
+        "error_code": {"type": "string"},
+        "errors": {"type": "object", "additionalProperties": True},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "path": {"type": "string"},
+        "request_id": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+
+PAGINATION_SCHEMA: Json = {
+    "type": "object",
+    "required": ["page", "limit", "total", "pages", "has_next", "has_prev", "next_cursor"],
+    "properties": {
+        "page": {"type": "integer", "nullable": True},
+        "limit": {"type": "integer"},
+        "total": {"type": "integer", "nullable": True},
+        "pages": {"type": "integer", "nullable": True},
+        "has_next": {"type": "boolean"},
+        "has_prev": {"type": "boolean", "nullable": True},
+        "next_cursor": {"type": "string", "nullable": True},
+    },
+    "additionalProperties": False,
+}
+
+
+class Components:
+    """The schemas of the document by name, written when they are first referred to."""
+
+    def __init__(self) -> None:
+        self.schemas: Json = {"Problem": PROBLEM_SCHEMA, "Pagination": PAGINATION_SCHEMA}
+        self._converter = OpenAPIConverter("3.0.3", str, cast(APISpec, _NoSpec()))
+
+    def output(self, schema: BaseSchema, expansions: dict[str, Expansion] | None = None) -> Json:
+        """What is answered: every field present, nothing besides."""
+        name = _name(schema)
+        if name not in self.schemas:
+            self.schemas[name] = {}
+            properties = {key: self.property(field) for key, field in schema.dump_fields.items()}
+            required = [key for key, field in schema.dump_fields.items() if not field.metadata.get("optional")]
+            self.schemas[name] = _object(properties, required)
+        if expansions:
+            for key, expansion in expansions.items():
+                self.schemas[name]["properties"].setdefault(key, _embedded(expansion))
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def input(self, schema: BaseSchema, *, partial: bool, leave_out: str = "") -> Json:
+        """What is taken."""
+        name = f"{_name(schema)}{'Patch' if partial else 'Input'}{'Below' if leave_out else ''}"
+        loaded = {
+            key: field
+            for key, field in schema.load_fields.items()
+            if key != leave_out and type(field).__name__ != "NoPassword"
+        }
+        if name not in self.schemas:
+            required = [key for key, field in loaded.items() if field.required and not partial]
+            properties = {key: self.property(field, taken=True) for key, field in loaded.items()}
+            self.schemas[name] = _object(properties, required)
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def property(self, field: fields.Field[Any], *, taken: bool = False) -> Json:
+        if isinstance(field, fields.Nested):
+            nested: Any = field.schema
+            return self.input(nested, partial=False) if taken else self.output(nested)
+        if isinstance(field, fields.List):
+            return {"type": "array", "items": self.property(field.inner, taken=taken)}
+        if isinstance(field, fields.Dict) and isinstance(field.value_field, fields.Nested):
+            return {"type": "object", "additionalProperties": self.property(field.value_field)}
+        found: Json = dict(self._converter.field2property(field))
+        for noise in ("readOnly", "writeOnly", "optional"):
+            found.pop(noise, None)
+        if not taken:
+            for limit in ("minLength", "maxLength"):
+                found.pop(limit, None)
+        if taken and field.required and found.get("type") == "string":
+            found.setdefault("minLength", 1)
+        return found
+
+
+def _object(properties: Json, required: list[str]) -> Json:
+    """OpenAPI 3.0 forbids an empty ``required``."""
+    found: Json = {"type": "object", "properties": properties, "additionalProperties": False}
+    return found | ({"required": required} if required else {})
+
+
+class _NoSpec:
+    """The converter only asks for components that this module writes itself."""
+
+    components: Any = None
+    openapi_version: Any = None
+
+
+def _name(schema: BaseSchema) -> str:
+    return type(schema).__name__.removesuffix("Schema")
+
+
+def _embedded(expansion: Expansion) -> Json:
+    properties = {name: column_schema(getattr(expansion.target, name), shown=True) for name in expansion.shown}
+    item: Json = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+    return (
+        {"type": "array", "items": item, "maxItems": MOST_EMBEDDED} if expansion.foreign else {**item, "nullable": True}
+    )
+
+
+TYPES: dict[str, Json] = {
+    "UUID": UUID_SCHEMA,
+    "bool": {"type": "boolean"},
+    "int": {"type": "integer"},
+    "str": {"type": "string"},
+}
+
+
+def column_schema(attribute: Any, *, shown: bool = False) -> Json:
+    found = dict(TYPES[attribute.type.python_type.__name__])
+    if shown and attribute.property.columns[0].nullable:
+        found["nullable"] = True
+    if not shown and found == {"type": "integer"}:
+        found |= {"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
+    return found

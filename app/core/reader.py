@@ -1,0 +1,76 @@
+"""Reading one model's rows as plain tuples, with statements that are built and compiled once.
+
+Neither the ORM's entities nor marshmallow stand between a row and its JSON: together they cost
+more than the query. What is shown still follows from the schema alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
+
+from app.core import counts
+from app.core.db import db, fetch
+from app.core.postgres import ONLY
+from app.core.query import Listing, ListQuery
+from app.core.tenancy import Prepared
+
+Json = dict[str, Any]
+
+
+class Reader:
+    """``columns`` maps what is shown to where it comes from; ``version`` is the row version or None."""
+
+    def __init__(self, listing: Listing, columns: Mapping[str, Any], version: Any) -> None:
+        self.listing = listing
+        self.model = listing.model
+        self.columns = columns
+        self.names = tuple(columns)
+        self._version = () if version is None else (version,)
+        self.counted = self.model.__tablename__ in counts.COUNTED_TABLES
+        self._pages: dict[tuple[str, bool], Prepared] = {}
+
+    def shown(self, row: Sequence[Any]) -> Json:
+        """The row's columns come first, in the order of their names."""
+        return dict(zip(self.names, row, strict=False))
+
+    @cached_property
+    def _item(self) -> Prepared:
+        wanted = self.model.id == bindparam("item_id")
+        return Prepared(select(*self.columns.values(), *self._version).where(wanted).execution_options(trip=ONLY))
+
+    def item(self, item_id: UUID) -> Row[Any] | None:
+        rows = fetch(self._item, {"item_id": item_id})
+        return rows[0] if rows else None
+
+    def rows(self, query: ListQuery, where: Sequence[ColumnElement[bool]]) -> Sequence[Row[Any]]:
+        """One row more than the limit, if there is one; ``sort_`` is the value by which they are sorted."""
+        conditions = (*where, *query.after())
+        read = Prepared(self._page(query).where(*conditions)) if conditions else self._whole(query)
+        return fetch(read, {"limit_": query.limit + 1, "offset_": query.offset})
+
+    def _whole(self, query: ListQuery) -> Prepared:
+        """The unfiltered list, with the maintained count in ``total_``: one statement."""
+        key = (query.sort, query.descending)
+        if key not in self._pages:
+            total = (counts.total(self.model).label("total_"),) if self.counted else ()
+            page = self._page(query).add_columns(*total).execution_options(trip=ONLY)
+            self._pages[key] = Prepared(page)
+        return self._pages[key]
+
+    def _page(self, query: ListQuery) -> Select[Any]:
+        sort_value = self.listing.sort_column(query.sort).label("sort_")
+        statement = query.ordered(select(*self.columns.values(), sort_value))
+        return statement.limit(bindparam("limit_")).offset(bindparam("offset_"))
+
+    def total(self, rows: Sequence[Row[Any]], where: Sequence[ColumnElement[bool]]) -> int:
+        """Exact. ``rows`` are those of the page, which may know it already."""
+        if rows and hasattr(rows[0], "total_"):
+            return int(rows[0].total_ or 0)
+        if self.counted and not where:
+            return counts.total_of(self.model)
+        return db.session.scalar(select(func.count()).select_from(self.model).where(*where)) or 0

@@ -1,0 +1,154 @@
+"""Role data read from, and changed in, the tables of the embedded engine: ``core.roles.RoleData``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, bindparam, or_, select
+
+from app.core.crud import existing, not_found
+from app.core.db import db, fetch, fetch_alone, unit_of_work
+from app.core.postgres import ONLY
+from app.core.roles import ALL, Asker, Json, permission_name
+from app.core.tenancy import Prepared, tenant
+from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
+from app.guardian.schemas import PermissionSchema, PolicySchema, RoleSchema
+from app.guardian.service import assign_role, remove_assignment
+
+ASSIGNMENT = ("id", "user_id", "role_id", "created_at")
+ROLE = tuple(RoleSchema().dump_fields)
+POLICY = tuple(PolicySchema().dump_fields)
+PERMISSION = tuple(PermissionSchema().dump_fields)
+
+
+class EmbeddedRoleData:
+    def roles_of(self, user_id: UUID, asker: Asker) -> list[Json]:
+        with tenant(asker.company_id):
+            rows = fetch_alone(_ASSIGNMENTS, {"user_id": user_id})
+        return [_assignment(row) for row in rows]
+
+    def assign(self, user_id: UUID, role_id: UUID, asker: Asker) -> Json:
+        with tenant(asker.company_id), unit_of_work():
+            role = existing(Role, role_id)
+            made = assign_role(user_id, role_id, by=asker.user_id)
+            return {**_shown(made, ASSIGNMENT), "role": _shown(role, ROLE)}
+
+    def assignment(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> Json:
+        with tenant(asker.company_id):
+            rows = fetch_alone(_ASSIGNMENT, {"user_id": user_id, "assignment_id": assignment_id})
+        if not rows:
+            raise not_found(UserRole)
+        return _assignment(rows[0])
+
+    def withdraw(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None:
+        with tenant(asker.company_id), unit_of_work():
+            wanted = select(UserRole).where(UserRole.id == assignment_id, UserRole.user_id == user_id)
+            found = db.session.scalar(wanted)
+            if found is None:
+                raise not_found(UserRole)
+            remove_assignment(found)
+
+    def policies_of(self, user_id: UUID, asker: Asker) -> list[Json]:
+        with tenant(asker.company_id):
+            rows = fetch_alone(_POLICIES, {"user_id": user_id})
+        return [dict(zip(POLICY, row, strict=True)) for row in rows]
+
+    def permissions_of(self, user_id: UUID, asker: Asker) -> list[Json]:
+        with tenant(asker.company_id):
+            rows = fetch_alone(_PERMISSIONS, {"user_id": user_id})
+        return [dict(zip(PERMISSION, row, strict=True)) for row in rows]
+
+    def roles(self, asker: Asker) -> list[Json]:
+        with tenant(asker.company_id), unit_of_work(writes=False):
+            roles, held = fetch(_ROLES, {}), fetch(_HELD_BY_ROLES, {})
+        names = _names(held)
+        return [
+            {
+                "id": role.id,
+                "name": role.name,
+                "code": role.code,
+                "description": role.description,
+                "permissions": list(ALL) if role.is_system else names[role.id],
+            }
+            for role in roles
+        ]
+
+
+def _columns(model: type[Any], names: Iterable[str]) -> list[Any]:
+    return [getattr(model, name) for name in names]
+
+
+def _through_roles(column: Any) -> Select[Any]:
+    """A column of what hangs on the policies of the user's roles."""
+    return (
+        select(column)
+        .select_from(RolePolicy)
+        .join(UserRole, UserRole.role_id == RolePolicy.role_id)
+        .where(UserRole.user_id == bindparam("user_id"))
+    )
+
+
+_OF_USER = (
+    select(*_columns(UserRole, ASSIGNMENT), *_columns(Role, ROLE))
+    .join(Role, Role.id == UserRole.role_id)
+    .where(UserRole.user_id == bindparam("user_id"))
+    .order_by(UserRole.created_at, UserRole.id)
+    .execution_options(trip=ONLY)
+)
+_ASSIGNMENTS = Prepared(_OF_USER)
+_ASSIGNMENT = Prepared(_OF_USER.where(UserRole.id == bindparam("assignment_id")))
+_POLICIES = Prepared(
+    select(*_columns(Policy, POLICY))
+    .where(Policy.id.in_(_through_roles(RolePolicy.policy_id)))
+    .order_by(Policy.created_at, Policy.id)
+    .execution_options(trip=ONLY)
+)
+_HELD = GuardianPermission.id.in_(
+    _through_roles(PolicyPermission.permission_id).join(
+        PolicyPermission, PolicyPermission.policy_id == RolePolicy.policy_id
+    )
+)
+_ADMINISTERS = (
+    select(UserRole.id)
+    .join(Role, Role.id == UserRole.role_id)
+    .where(UserRole.user_id == bindparam("user_id"), Role.is_system)
+    .exists()
+)
+_BY_NAME = (GuardianPermission.service, GuardianPermission.resource_name, GuardianPermission.operation)
+_PERMISSIONS = Prepared(
+    select(*_columns(GuardianPermission, PERMISSION))
+    .where(or_(_ADMINISTERS, _HELD))
+    .order_by(*_BY_NAME)
+    .execution_options(trip=ONLY)
+)
+_ROLES = Prepared(
+    select(Role.id, Role.name, Role.code, Role.description, Role.is_system).order_by(Role.created_at, Role.id)
+)
+_HELD_BY_ROLES = Prepared(
+    select(RolePolicy.role_id, *_BY_NAME)
+    .distinct()
+    .join(PolicyPermission, PolicyPermission.policy_id == RolePolicy.policy_id)
+    .join(GuardianPermission, GuardianPermission.id == PolicyPermission.permission_id)
+    .order_by(*_BY_NAME)
+)
+
+
+def _assignment(row: Row[Any]) -> Json:
+    """``id`` and ``created_at`` stand in both parts, so they are told apart by their places."""
+    values = tuple(row)
+    role = dict(zip(ROLE, values[len(ASSIGNMENT) :], strict=True))
+    return {**dict(zip(ASSIGNMENT, values, strict=False)), "role": role}
+
+
+def _shown(row: Any, names: Iterable[str]) -> Json:
+    return {name: getattr(row, name) for name in names}
+
+
+def _names(held: Iterable[Row[Any]]) -> dict[UUID, list[str]]:
+    found: dict[UUID, list[str]] = defaultdict(list)
+    for row in held:
+        found[row.role_id].append(permission_name(row.service, row.resource_name, row.operation))
+    return found

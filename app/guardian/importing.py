@@ -1,0 +1,40 @@
+"""Another service's permissions, read from a file, so that this engine can decide about them too."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from marshmallow import ValidationError, validate
+
+from app.core.errors import Invalid
+from app.core.kernel import Permission
+from app.core.schema import BaseSchema, of
+from app.guardian.models import GuardianPermission
+
+OWN_SERVICES = ("identity", "guardian")
+# Permissions are written service:resource:operation in places, and their ids are made of their names.
+NAME = validate.Regexp(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z", error="Only letters, digits and _ . - make a name.")
+FOREIGN = validate.NoneOf(OWN_SERVICES, error="This service's own permissions come with it.")
+
+
+class ImportedSchema(BaseSchema):
+    service = of(GuardianPermission.service, required=True, validate=[NAME, FOREIGN])
+    resource_name = of(GuardianPermission.resource_name, required=True, validate=[NAME])
+    operation = of(GuardianPermission.operation, required=True, validate=[NAME])
+    description = of(GuardianPermission.description)
+
+
+def read_catalogue(text: bytes) -> list[Permission]:
+    """Of a JSON list of ``{service, resource_name, operation, description}``. Raises Invalid."""
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Invalid("The file is not valid JSON.") from None
+    if not isinstance(rows, list):
+        raise Invalid("The file must hold a JSON list.")
+    try:
+        values: list[dict[str, Any]] = ImportedSchema(many=True).load(rows)
+    except ValidationError as error:
+        raise Invalid(errors=dict(error.messages_dict)) from None
+    return [Permission(**{**each, "description": each.get("description") or ""}) for each in values]

@@ -1,0 +1,52 @@
+"""The first administrator of a company whose directory was made by a service that keeps no roles."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.companies.service import lock_company
+from app.core.db import db, unit_of_work
+from app.core.errors import Forbidden
+from app.core.kernel import kernel
+from app.core.tenancy import tenant
+from app.guardian.models import Role, UserRole
+from app.guardian.rules import is_administrator
+from app.users.models import User
+
+
+def initialize_engine(company_id: UUID, user_id: UUID) -> bool:
+    """Make the only user of a company its administrator; False if they are that already.
+
+    Raises Forbidden for everybody else, known or not.
+    """
+    with tenant(company_id):
+        with unit_of_work(writes=False):
+            if is_administrator(user_id):
+                return False
+            _check_vacant(user_id)
+        with unit_of_work():
+            lock_company()
+            _check_vacant(user_id)
+            if db.session.scalar(select(Role.id).where(Role.is_system)) is None:
+                kernel().roles.company_made()
+            kernel().roles.make_administrator(user_id)
+    return True
+
+
+def has_administrator(company_id: UUID) -> bool:
+    with tenant(company_id), unit_of_work(writes=False):
+        return _is_administered()
+
+
+def _is_administered() -> bool:
+    statement = select(UserRole.id).join(Role, Role.id == UserRole.role_id).where(Role.is_system).limit(1)
+    return db.session.execute(statement).first() is not None
+
+
+def _check_vacant(user_id: UUID) -> None:
+    """Nobody can have made a second user before there was an administrator who may. Raises Forbidden."""
+    users = db.session.scalars(select(User.id).limit(2)).all()
+    if list(users) != [user_id] or _is_administered():
+        raise Forbidden("The company is already initialized.", code="ALREADY_INITIALIZED")

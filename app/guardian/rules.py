@@ -1,0 +1,66 @@
+"""Nobody hands out, edits or puts together what they lack themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from app.core.db import db
+from app.core.errors import Conflict, Forbidden
+from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
+
+ABOVE = "ROLE_ABOVE_OWN"
+
+
+def is_administrator(user_id: UUID) -> bool:
+    statement = (
+        select(UserRole.id)
+        .join(Role, Role.id == UserRole.role_id)
+        .where(UserRole.user_id == user_id, Role.is_system)
+    )
+    return db.session.execute(statement).first() is not None
+
+
+def check_editable(role: Role, by: UUID) -> None:
+    """Raises Conflict for the Administrator's role, and Forbidden."""
+    if role.is_system:
+        raise Conflict("The role of the administrators means everything and stays as it is.", code="SYSTEM_ROLE")
+    check_not_above(role, by)
+
+
+def check_not_above(role: Role, user_id: UUID) -> None:
+    """Nobody hands out what they do not have. Raises Forbidden."""
+    held = (
+        select(PolicyPermission.permission_id)
+        .join(RolePolicy, RolePolicy.policy_id == PolicyPermission.policy_id)
+        .where(RolePolicy.role_id == role.id)
+    )
+    if not is_administrator(user_id) and (role.is_system or _lacks(user_id, held, PolicyPermission.permission_id)):
+        raise Forbidden("The role holds a permission that you do not have yourself.", code=ABOVE)
+
+
+def check_policy_not_above(policy: Policy, user_id: UUID) -> None:
+    """Raises Forbidden."""
+    held = select(PolicyPermission.permission_id).where(PolicyPermission.policy_id == policy.id)
+    if not is_administrator(user_id) and _lacks(user_id, held, PolicyPermission.permission_id):
+        raise Forbidden("The policy holds a permission that you do not have yourself.", code=ABOVE)
+
+
+def check_held(permission_id: UUID, user_id: UUID) -> None:
+    """Raises Forbidden."""
+    wanted = select(GuardianPermission.id).where(GuardianPermission.id == permission_id)
+    if not is_administrator(user_id) and _lacks(user_id, wanted, GuardianPermission.id):
+        raise Forbidden("You do not have this permission yourself.", code=ABOVE)
+
+
+def _lacks(user_id: UUID, wanted: Select[Any], permission: Any) -> bool:
+    """Whether one of the wanted permissions is in no role of the user."""
+    own = (
+        select(PolicyPermission.permission_id)
+        .join(RolePolicy, RolePolicy.policy_id == PolicyPermission.policy_id)
+        .join(UserRole, UserRole.role_id == RolePolicy.role_id)
+        .where(UserRole.user_id == user_id)
+    )
+    return db.session.execute(wanted.where(permission.not_in(own)).limit(1)).first() is not None

@@ -1,0 +1,76 @@
+"""The embedded engine's own state, for those who deploy it as a service: /guardian/health and its like."""
+
+from __future__ import annotations
+
+from flask import Response, current_app
+
+from app.config import VERSION
+from app.core.http import Endpoint, answer, body, declare
+from app.core.kernel import kernel
+from app.guardian.initialization import has_administrator, initialize_engine
+from app.system.health import check_database, look
+from app.system.resources import check_init_token, health_shown
+from app.system.schemas import (
+    EngineConfigSchema,
+    EngineInitializedSchema,
+    EngineInitSchema,
+    HealthSchema,
+    InitializedSchema,
+    VersionSchema,
+)
+from app.system.service import platform_company
+
+SERVICE = "guardian_service"
+
+
+class GuardianHealth(Endpoint):
+    """How the policy engine is doing."""
+
+    access, path = "public", "/guardian/health"
+
+    @declare(answer=HealthSchema(), also=(503,))
+    def get(self) -> Response:
+        return health_shown(SERVICE, {"database": look(check_database)})
+
+
+class GuardianVersion(Endpoint):
+    """The version of the policy engine."""
+
+    access, path, own_transaction = "self", "/guardian/version", True
+
+    @declare(answer=VersionSchema())
+    def get(self) -> Response:
+        return answer({"version": VERSION})
+
+
+class GuardianConfig(Endpoint):
+    """What the policy engine runs as, and the services whose permissions are part of this release."""
+
+    access, path = "public", "/guardian/config"
+
+    @declare(answer=EngineConfigSchema())
+    def get(self) -> Response:
+        services = sorted({each.service for each in kernel().catalogue})
+        env, debug = kernel().settings.flask_env, bool(current_app.debug)
+        return answer({"env": env, "debug": debug, "version": VERSION, "services": services})
+
+
+class GuardianInitDb(Endpoint):
+    """The first administrator."""
+
+    access, path = "public", "/guardian/init-db"
+
+    @declare(answer=InitializedSchema())
+    def get(self) -> Response:
+        """Whether the platform company has an administrator."""
+        company_id = platform_company()
+        return answer({"initialized": company_id is not None and has_administrator(company_id)})
+
+    @declare(body=EngineInitSchema(), answer=EngineInitializedSchema(), status=201, errors=(401, 403), also=(200,))
+    def post(self) -> Response:
+        """Make the only user of a company its administrator; 200 if they are that already."""
+        check_init_token()
+        values = EngineInitSchema().checked(body())
+        company_id, user_id = values["company"]["company_id"], values["user"]["user_id"]
+        is_new = initialize_engine(company_id, user_id)
+        return answer({"initialized": True, "company_id": company_id, "user_id": user_id}, 201 if is_new else 200)

@@ -1,0 +1,28 @@
+"""A look at the database past tenants and row-level security, for what no client may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, NullPool, Table, create_engine, func, select
+
+from app.core.db import Model
+from tests.support.databases import KEPT, Postgres, worker
+
+
+@pytest.fixture
+def everything(database: str, database_url: str, postgres: Postgres) -> Iterator[Engine]:
+    superuser = f"postgresql+psycopg://postgres@/identity_{worker()}?host={postgres.socket_dir}"
+    engine = create_engine(database_url if database == "sqlite" else superuser, poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+def row_counts(engine: Engine) -> dict[str, int]:
+    """Of every table that a test begins with empty."""
+    tables: list[Table] = [table for table in Model.metadata.sorted_tables if table.name not in KEPT]
+    with engine.connect() as connection:
+        return {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables
+        }

@@ -1,0 +1,136 @@
+"""``flask guardian serve`` as a process of its own, and clients that speak to it over a socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+
+from app.config import ROOT
+from tests.support import contract
+from tests.support.clients import ApiClient
+from tests.support.databases import ENVIRONMENT
+
+PREFIX = "/guardian"
+# As it would be where the engine has the environment of the service that asks it.
+CONFUSING = {"GUARDIAN_SERVICE_URL": "http://127.0.0.1:9", "USE_GUARDIAN_SERVICE": "false"}
+
+
+@dataclass
+class Answer:
+    """What tests look at in a TestResponse."""
+
+    status_code: int
+    headers: http.client.HTTPMessage
+    data: bytes
+    path: str
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
+
+    @property
+    def mimetype(self) -> str:
+        return self.headers.get_content_type()
+
+    @property
+    def request(self) -> SimpleNamespace:
+        return SimpleNamespace(path=self.path)
+
+    def get_json(self) -> Any:
+        return json.loads(self.data)
+
+
+@dataclass
+class SocketClient(ApiClient):
+    """Asks the served engine at the root, where the protocol has its paths, and holds it against openapi.yml."""
+
+    port: int = 0
+    cookie: bool = True
+
+    def request(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
+        query = urlencode(options.get("query_string") or {})
+        target = path.removeprefix(PREFIX) + (f"?{query}" if query else "")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        body = None if json is None else _dumped(json)
+        connection.request(method, target, body, {**self._credentials(body), **options.get("headers", {})})
+        got = connection.getresponse()
+        answer = Answer(got.status, got.headers, got.read(), path.partition("?")[0])
+        connection.close()
+        contract.check(self.app, method, answer)  # type: ignore[arg-type]
+        return answer
+
+    def _credentials(self, body: bytes | None) -> dict[str, str]:
+        kind = {"Content-Type": "application/json"} if body is not None else {}
+        return {**kind, **({"Cookie": f"access_token={self.token}"} if self.token else {})}
+
+
+def _dumped(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+@dataclass
+class Served:
+    """A running engine."""
+
+    process: subprocess.Popen[str]
+    port: int
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def speaking(self, client: ApiClient) -> SocketClient:
+        """The same person, over the socket."""
+        return SocketClient(client.app, client.token, client.user_id, client.company_id, client.email, port=self.port)
+
+
+@pytest.fixture(scope="session")
+def served(database_url: str) -> Iterator[Served]:
+    base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    settings = {"DATABASE_URL": database_url, "LOG_LEVEL": "INFO", "WEB_CONCURRENCY": "1", "THREADS": "40"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask", "guardian", "serve", "--bind", "127.0.0.1:0"],
+        cwd=ROOT,
+        env={**base, **ENVIRONMENT, **CONFUSING, **settings},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield _listening(process)
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+def _listening(process: subprocess.Popen[str]) -> Served:
+    assert process.stderr is not None
+    log = []
+    for line in process.stderr:
+        log.append(line)
+        if found := re.search(r"Listening at: http://[\d.]+:(\d+)", line):
+            return Served(process, int(found[1]), log)
+    raise AssertionError("The engine did not start:\n" + "".join(log))
+
+
+Through = Callable[[ApiClient], ApiClient]
+
+
+@pytest.fixture(params=["in the service", "as a process"])
+def engine(request: pytest.FixtureRequest, app: Flask) -> Through:
+    """How a client reaches the engine: ``engine(acme.admin).get("/guardian/roles")``."""
+    if request.param == "in the service":
+        return lambda client: client
+    served: Served = request.getfixturevalue("served")
+    return served.speaking
