@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli
 from app.auth.service import standing_of
+from app.auth.sessions import end_sessions_of
 from app.clients.authzen import AuthZenClient
 from app.clients.breaker import Breaker
 from app.clients.counters import Observed, PolicyCounters, outcome_of
@@ -95,6 +96,7 @@ def _kernel(settings: Settings) -> Kernel:
         roles=EmbeddedRoles() if settings.keeps_roles else ExternalRoles(),
         role_data=role_data,
         watch=watch,
+        end_sessions=end_sessions_of,
         metrics=metrics,
     )
 

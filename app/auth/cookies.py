@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Response
 
-from app.auth.service import SignedIn
+from app.auth.sessions import SignedIn
 from app.config import Settings
 from app.core.auth import cookie_name
 

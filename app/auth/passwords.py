@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from app.auth.models import AuthSession
-from app.auth.service import revoke
+from app.auth.sessions import revoke
 from app.auth.throttle import attempt_key, forgive, reserve_attempt
 from app.core.auth import Principal
 from app.core.db import db, unit_of_work, utcnow
@@ -32,9 +32,7 @@ def change_password(me: Principal, current: str, new: str, address: str | None) 
         forgive(key)
         _store(me, stored, renewed)
         mine = AuthSession.user_id == me.user_id
-        revoke(
-            mine if me.session_id is None else mine & (AuthSession.id != me.session_id), "password changed"
-        )
+        revoke(mine if me.session_id is None else mine & (AuthSession.id != me.session_id), "password changed")
 
 
 def _store(me: Principal, stored: str | None, renewed: str) -> None:

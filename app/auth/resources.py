@@ -22,7 +22,8 @@ from app.auth.schemas import (
     SessionSchema,
     VerifySchema,
 )
-from app.auth.service import Caller, SignedIn, live_sessions, refresh, revoke, sign_in, sign_out
+from app.auth.service import sign_in
+from app.auth.sessions import Caller, SignedIn, live_sessions, refresh, revoke, sign_out
 from app.core.auth import cookie_name, principal
 from app.core.crud import Crud
 from app.core.db import db, unit_of_work
@@ -204,8 +205,6 @@ class KeySet(Endpoint):
 
     access, path = "public", "/.well-known/jwks.json"
 
-    @declare(
-        answer={"type": "object", "properties": {"keys": {"type": "array", "items": {"type": "object"}}}}
-    )
+    @declare(answer={"type": "object", "properties": {"keys": {"type": "array", "items": {"type": "object"}}}})
     def get(self) -> Response:
         return answer(kernel().tokens.public_keys(), 200, {"Cache-Control": "public, max-age=300"})

@@ -71,8 +71,7 @@ def _counting(key: bytes, now: datetime) -> Any:
     """Counts and returns a row, or returns none when the delay has not passed."""
     insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
     waits = {
-        LoginFailure.attempts == FREE_ATTEMPTS + n: now - timedelta(seconds=_delay(FREE_ATTEMPTS + n))
-        for n in range(6)
+        LoginFailure.attempts == FREE_ATTEMPTS + n: now - timedelta(seconds=_delay(FREE_ATTEMPTS + n)) for n in range(6)
     }
     due = case(*waits.items(), else_=now - timedelta(seconds=LONGEST_DELAY))
     statement = insert(LoginFailure).values(key=key, attempts=1, last_attempt_at=now)

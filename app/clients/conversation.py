@@ -95,8 +95,7 @@ class Conversation:
         paths = {each: pattern.format(each) for each in ids}
         documents = zip(paths.items(), self._read_all(paths.values()), strict=True)
         return {
-            each: self._completed(path, self._items(document, (name,)), (name,))
-            for (each, path), document in documents
+            each: self._completed(path, self._items(document, (name,)), (name,)) for (each, path), document in documents
         }
 
     def _read_all(self, paths: Iterable[str]) -> list[Any]:

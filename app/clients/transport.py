@@ -112,9 +112,7 @@ class HttpTransport:
         except OSError:
             return _write(self._origin.open(deadline), request, deadline)
 
-    def receive(
-        self, connection: socket.socket, method: str, deadline: float, most: int = MAX_BODY_BYTES
-    ) -> Reply:
+    def receive(self, connection: socket.socket, method: str, deadline: float, most: int = MAX_BODY_BYTES) -> Reply:
         """The reply, and the connection kept for another call or closed. Raises FAILURES."""
         is_clean = False
         try:

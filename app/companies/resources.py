@@ -85,9 +85,7 @@ def _check_removable(company: Company, held: dict[str, int], *, cascade: bool) -
     if company.is_platform:
         raise Conflict("The platform company cannot be deleted.", code="PLATFORM_COMPANY")
     if cascade and company.status != INACTIVE:
-        raise Conflict(
-            "Only an inactive company can be deleted with all that it holds.", code="COMPANY_NOT_INACTIVE"
-        )
+        raise Conflict("Only an inactive company can be deleted with all that it holds.", code="COMPANY_NOT_INACTIVE")
     if not cascade and any(held.values()):
         listed = ", ".join(f"{count} {name}" for name, count in held.items() if count)
         raise Conflict(f"The company still holds: {listed}.", code="COMPANY_NOT_EMPTY")

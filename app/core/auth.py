@@ -61,9 +61,7 @@ def principal() -> Principal:
 class Authenticator:
     """``standing`` looks the subject up inside its tenant; None means there is no such subject or session."""
 
-    def __init__(
-        self, settings: Settings, tokens: Tokens, standing: Callable[[Claims], Standing | None]
-    ) -> None:
+    def __init__(self, settings: Settings, tokens: Tokens, standing: Callable[[Claims], Standing | None]) -> None:
         self.settings = settings
         self.tokens = tokens
         self.standing = standing

@@ -27,9 +27,7 @@ class RowCount(TenantScoped, Model):
 
     # No foreign key: deltas come from triggers on rows that have one.
     company_id: Mapped[UUID] = mapped_column(primary_key=True)
-    id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True
-    )
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True)
     counted: Mapped[str] = mapped_column(String(40))
     delta: Mapped[int] = mapped_column(BigInteger)
 

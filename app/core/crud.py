@@ -71,9 +71,7 @@ class Crud(Endpoint, abstract=True):
         # A bare array cannot say that there is more, and those who expect one do not ask for pages.
         limit = MAX_LIMIT if cls.bare else DEFAULT_LIMIT
         cls.listing = Listing(cls.model, cls.filters, cls.sort, tuple(cls.expand), limit)
-        cls.columns = {
-            name: getattr(cls.model, name) for name in cls.wire.dump_fields if hasattr(cls.model, name)
-        }
+        cls.columns = {name: getattr(cls.model, name) for name in cls.wire.dump_fields if hasattr(cls.model, name)}
         cls.versioned = issubclass(cls.model, Versioned)
         version = cls.model.row_version if cls.versioned else None
         cls.reader = Reader(cls.listing, cls.columns, version)

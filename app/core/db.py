@@ -123,9 +123,7 @@ def same_tenant(column: str, target: str) -> ForeignKeyConstraint:
 
 def listed_by(table: str, *columns: str) -> tuple[Index, ...]:
     """One index per order in which a list can be read, ties broken by id."""
-    return tuple(
-        Index(f"ix_{table}_company_id_{column}_id", "company_id", column, "id") for column in columns
-    )
+    return tuple(Index(f"ix_{table}_company_id_{column}_id", "company_id", column, "id") for column in columns)
 
 
 def folded(*names: str, **options: Any) -> MappedColumn[Any]:

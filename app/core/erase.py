@@ -22,9 +22,7 @@ Condition = ColumnElement[bool]
 def erase(model: type[Any], condition: Condition) -> None:
     """Delete the tenant's rows of ``model`` that meet ``condition``, and their dependents."""
     release(model, condition)
-    db.session.execute(
-        delete(model).where(condition, _own(model)).execution_options(synchronize_session=False)
-    )
+    db.session.execute(delete(model).where(condition, _own(model)).execution_options(synchronize_session=False))
 
 
 def release(model: type[Any], condition: Condition) -> None:
@@ -44,9 +42,7 @@ def dependents(model: type[Any], condition: Condition) -> dict[str, int]:
         refers = column.in_(select(model.id).where(condition))
         is_cleared = column.property.columns[0].nullable
         name = f"{referrer.__tablename__}.{column.key}" if is_cleared else referrer.__tablename__
-        found[name] = (
-            db.session.scalar(select(func.count()).select_from(referrer).where(refers, _own(referrer))) or 0
-        )
+        found[name] = db.session.scalar(select(func.count()).select_from(referrer).where(refers, _own(referrer))) or 0
         if not is_cleared:
             found.update(dependents(referrer, refers))
     return found

@@ -9,7 +9,16 @@ from typing import Any, ClassVar
 import orjson
 import structlog
 from flask import Flask, Response, current_app, g, request
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NoResultFound,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
@@ -173,7 +182,9 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, render_http)
     app.register_error_handler(IntegrityError, _integrity)
     app.register_error_handler(StaleDataError, _stale)
-    for unavailable in (OperationalError, InterfaceError, PoolTimeout, SettingsError):
+    app.register_error_handler(ProgrammingError, _programming)
+    app.register_error_handler(NoResultFound, _gone)
+    for unavailable in (OperationalError, InterfaceError, InternalError, NotSupportedError, PoolTimeout, SettingsError):
         app.register_error_handler(unavailable, _unavailable)
     app.register_error_handler(DataError, _unacceptable)
     app.register_error_handler(Exception, _bug)
@@ -207,9 +218,7 @@ def _integrity(error: IntegrityError) -> Response:
     if kind == UNIQUE and columns:
         return render(Conflict.field(_field_of(columns[-1])))
     if kind == FOREIGN_KEY:
-        return render(
-            Conflict("Something that this refers to, or that refers to this, was changed at the same time.")
-        )
+        return render(Conflict("Something that this refers to, or that refers to this, was changed at the same time."))
     log.error("constraint_violated", constraint=kind)
     return render(Conflict("The values contradict a rule of the directory."))
 
@@ -247,6 +256,19 @@ def _stale(_error: StaleDataError) -> Response:
 def _unavailable(error: Exception) -> Response:
     log.warning("database_unavailable", reason=type(getattr(error, "orig", error)).__name__)
     return render(Unavailable("The database cannot be reached at the moment."))
+
+
+NOT_MIGRATED = ("42P01", "42703")
+"""SQLSTATE of a table or column that is not there."""
+
+
+def _programming(error: ProgrammingError) -> Response:
+    return _unavailable(error) if getattr(error.orig, "sqlstate", "") in NOT_MIGRATED else _bug(error)
+
+
+def _gone(_error: NoResultFound) -> Response:
+    """A row that this request had seen was deleted meanwhile."""
+    return render(Conflict())
 
 
 def _unacceptable(_error: DataError) -> Response:

@@ -65,9 +65,7 @@ def _many(expansion: Expansion, items: list[dict[str, Any]]) -> dict[Any, Any]:
         .where(foreign.in_([item["id"] for item in items]))
         .subquery()
     )
-    statement = (
-        select(ranked).where(ranked.c.rank_ <= MOST_EMBEDDED).order_by(ranked.c.owner_, ranked.c.rank_)
-    )
+    statement = select(ranked).where(ranked.c.rank_ <= MOST_EMBEDDED).order_by(ranked.c.owner_, ranked.c.rank_)
     found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in db.session.execute(statement):
         found[row.owner_].append({name: getattr(row, name) for name in expansion.shown})

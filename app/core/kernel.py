@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
@@ -60,6 +60,7 @@ class Kernel:
     roles: Roles
     role_data: RoleData
     watch: Watch
+    end_sessions: Callable[[UUID], None]
     catalogue: set[Permission] = field(default_factory=set)
     routes: list[Route] = field(default_factory=list)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -8,7 +8,7 @@ from typing import Any
 from app.core.crud import Crud
 from app.core.http import Route, is_id
 from app.core.openapi_schemas import UUID_SCHEMA, Components, Json, column_schema
-from app.core.query import MAX_IDS, MAX_LIMIT, MAX_NUMBER, MAX_SEARCH, Listing
+from app.core.query import MAX_IDS, MAX_LIMIT, MAX_NUMBER, MAX_SEARCH, Listing, takes_null
 
 
 def parameters(route: Route, components: Components) -> list[Json]:
@@ -51,7 +51,12 @@ def _list_parameter(listing: Listing, name: str) -> Json:
     }
     if name in known:
         return _query(name, known[name])
-    return _query(name, column_schema(getattr(listing.model, name)))
+    return _query(name, _filter(getattr(listing.model, name)))
+
+
+def _filter(column: Any) -> Json:
+    schema = column_schema(column)
+    return {"anyOf": [schema, {"type": "string", "enum": ["null"]}]} if takes_null(column) else schema
 
 
 def _path_parameters(path: str) -> list[Json]:

@@ -30,18 +30,14 @@ ZXCVBN_LENGTH, ZXCVBN_SYMBOL_LENGTH, ZXCVBN_MAX_SYMBOLS = 72, 24, 5
 AMBIGUOUS_SYMBOLS = frozenset("@4({[<69!1|7$5+")
 
 # The digits are bounded so that a damaged row cannot occupy a thread for hours.
-WERKZEUG = re.compile(
-    r"(pbkdf2:sha(1|224|256|384|512):\d{1,7}|scrypt:\d{1,7}:\d{1,3}:\d{1,2})\$[^$]+\$[0-9a-f]+"
-)
+WERKZEUG = re.compile(r"(pbkdf2:sha(1|224|256|384|512):\d{1,7}|scrypt:\d{1,7}:\d{1,3}:\d{1,2})\$[^$]+\$[0-9a-f]+")
 BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")
 
 
 class Passwords:
     """One per process: its slots bound the memory of all hashing that goes on at once."""
 
-    def __init__(
-        self, settings: Settings, *, slots: int | None = None, max_wait: float = MAX_WAIT_SECONDS
-    ) -> None:
+    def __init__(self, settings: Settings, *, slots: int | None = None, max_wait: float = MAX_WAIT_SECONDS) -> None:
         self._min_length = settings.password_min_length
         self._hasher = PasswordHasher(
             time_cost=settings.argon2_time_cost,

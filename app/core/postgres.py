@@ -73,7 +73,12 @@ class TripCursor(psycopg.Cursor[Any]):
         name = self._prepared(text)
         literals = b", ".join(Transformer(self.connection).as_literal(value) for value in values)
         call = b"EXECUTE " + name + (b"(" + literals + b")" if literals else b"")
-        super().execute(begin + b"; " + call + (b"; COMMIT" if self.trip == ONLY else b""), prepare=False)
+        try:
+            super().execute(begin + b"; " + call + (b"; COMMIT" if self.trip == ONLY else b""), prepare=False)
+        except psycopg.errors.FeatureNotSupported:
+            # A migration changed a type under the plan; it is prepared anew the next time.
+            del _state(self.connection).prepared[text]
+            raise
         for _ in range(1 + begin.count(b";")):
             self.nextset()
         if self.trip == ONLY:
@@ -82,12 +87,13 @@ class TripCursor(psycopg.Cursor[Any]):
         return self
 
     def _prepared(self, text: str) -> bytes:
-        prepared = _state(self.connection).prepared
-        name = prepared.get(text)
+        state = _state(self.connection)
+        name = state.prepared.get(text)
         if name is None:
-            name = b"trip_%d" % len(prepared)
+            name = b"trip_%d" % state.next_name
+            state.next_name += 1
             super().execute(b"PREPARE " + name + b" AS " + text.encode(), prepare=False)
-            prepared[text] = name
+            state.prepared[text] = name
         return name
 
 
@@ -96,6 +102,7 @@ class _State:
 
     def __init__(self) -> None:
         self.begin: bytes | None = None
+        self.next_name = 0
         self.prepared: dict[str, bytes] = {}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, DateTime, Integer, Select, Text, Uuid, and_, false, or_, tuple_
+from sqlalchemy import Boolean, ColumnElement, DateTime, Integer, Select, String, Uuid, and_, false, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db import fold
@@ -128,9 +128,7 @@ def parse(listing: Listing, args: Mapping[str, Sequence[str]], key: bytes, bound
     if len(modes) > 1:
         raise Invalid.field(modes[1], f"Cannot be combined with {modes[0]}.")
     limit = min(_number(given, "limit", listing.limit, 1), MAX_LIMIT)
-    offset = (
-        _number(given, "offset", 0, 0) if "offset" in given else (_number(given, "page", 1, 1) - 1) * limit
-    )
+    offset = _number(given, "offset", 0, 0) if "offset" in given else (_number(given, "page", 1, 1) - 1) * limit
     sort = _one_of("sort", given.get("sort", listing.sort[0]), listing.sort)
     order = _one_of("order", given.get("order", "asc"), ("asc", "desc"))
     fingerprint = _fingerprint(given, sort, order, bound_to)
@@ -155,9 +153,7 @@ def single_values(args: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> 
     unknown = [name for name in args if name not in allowed and name not in CACHE_BUSTERS]
     if unknown:
         known = f"Allowed: {', '.join(allowed)}." if allowed else "None is allowed here."
-        raise Invalid(
-            f"Unknown query parameter. {known}", errors={_shown(unknown[0]): [f"Unknown parameter. {known}"]}
-        )
+        raise Invalid(f"Unknown query parameter. {known}", errors={_shown(unknown[0]): [f"Unknown parameter. {known}"]})
     for name, values in args.items():
         if len(values) > 1 and name not in CACHE_BUSTERS:
             raise Invalid.field(name, "Given more than once.")
@@ -214,9 +210,14 @@ def searched(column: InstrumentedAttribute[Any], text: str) -> ColumnElement[boo
     return column.like(f"%{needle}%", escape="\\")
 
 
+def takes_null(column: InstrumentedAttribute[Any]) -> bool:
+    """Whether a filter on the column knows the word null; in a text it is a word like any other."""
+    return _is_nullable(column) and not isinstance(column.type, String)
+
+
 def _filter(model: type[Any], name: str, text: str) -> ColumnElement[bool]:
     column = getattr(model, name)
-    if text == "null" and _is_nullable(column) and not isinstance(column.type, Text):
+    if text == "null" and takes_null(column):
         return column.is_(None)  # type: ignore[no-any-return]
     return column == parsed(name, column.type, text)  # type: ignore[no-any-return]
 

@@ -213,11 +213,7 @@ def _stamp_new(row: Tenanted, scope: Scope) -> None:
 
 
 def _check_kept(row: Tenanted, scope: Scope) -> None:
-    if (
-        inspect(row)
-        .attrs["company_id" if "company_id" in inspect(row).mapper.attrs else "id"]
-        .history.deleted
-    ):
+    if inspect(row).attrs["company_id" if "company_id" in inspect(row).mapper.attrs else "id"].history.deleted:
         raise ForeignTenant(f"The tenant of a {type(row).__name__} cannot change.")
     if not scope.platform and row.company_id != scope.company_id:
         raise ForeignTenant(f"A {type(row).__name__} of another tenant was changed.")

@@ -16,9 +16,7 @@ ABOVE = "ROLE_ABOVE_OWN"
 
 def is_administrator(user_id: UUID) -> bool:
     statement = (
-        select(UserRole.id)
-        .join(Role, Role.id == UserRole.role_id)
-        .where(UserRole.user_id == user_id, Role.is_system)
+        select(UserRole.id).join(Role, Role.id == UserRole.role_id).where(UserRole.user_id == user_id, Role.is_system)
     )
     return db.session.execute(statement).first() is not None
 

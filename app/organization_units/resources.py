@@ -36,9 +36,7 @@ class OrganizationUnits(Crud):
     expand = {
         "parent": Expansion(OrganizationUnit, SUMMARY, "organization_unit", by="parent_id"),
         "children": Expansion(OrganizationUnit, SUMMARY, "organization_unit", foreign="parent_id"),
-        "positions": Expansion(
-            "Position", ("id", "title", "level"), "position", foreign="organization_unit_id"
-        ),
+        "positions": Expansion("Position", ("id", "title", "level"), "position", foreign="organization_unit_id"),
     }
     parameters = {"DELETE": {"dry_run": QueryFlag()}}
     extra_answers = {"DELETE": DeletedSubtreeSchema()}

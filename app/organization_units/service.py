@@ -26,9 +26,7 @@ def create_unit(values: dict[str, Any]) -> OrganizationUnit:
     unit_id = uuid7()
     level = parent.level + 1 if parent else 0
     _check_level(level)
-    unit = OrganizationUnit(
-        **values, id=unit_id, path=f"{parent.path if parent else ''}/{unit_id}", level=level
-    )
+    unit = OrganizationUnit(**values, id=unit_id, path=f"{parent.path if parent else ''}/{unit_id}", level=level)
     db.session.add(unit)
     db.session.flush()
     return unit

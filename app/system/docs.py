@@ -84,7 +84,7 @@ class OpenApiYaml(Endpoint):
 
     access, path, revalidated = "public", "/openapi.yml", True
 
-    @declare(answer={"type": "string"}, media=("application/yaml",))
+    @declare(answer={"type": "object"}, media=("application/yaml",))
     def get(self) -> Response:
         written, wanted = ({"servers": each} for each in (spec()["servers"], servers()))
         text = spec_text().replace(as_yaml(written), as_yaml(wanted), 1)

@@ -73,9 +73,7 @@ class Watch:
 
     def _start(self) -> None:
         for name, check in self.looks.items():
-            threading.Thread(
-                target=self._watch, args=(name, check), name=f"watch-{name}", daemon=True
-            ).start()
+            threading.Thread(target=self._watch, args=(name, check), name=f"watch-{name}", daemon=True).start()
         deadline = time.monotonic() + FIRST_LOOK_SECONDS
         while len(self.findings) < len(self.looks) and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -28,9 +28,7 @@ class Users(Crud):
     filters = ("email", "username", "is_active", "is_verified", "position_id")
     sort = ("created_at", "updated_at", "email", "last_name", "last_login_at")
     expand = {
-        "position": Expansion(
-            Position, ("id", "title", "organization_unit_id"), "position", by="position_id"
-        ),
+        "position": Expansion(Position, ("id", "title", "organization_unit_id"), "position", by="position_id"),
         "company": Expansion(Company, ("id", "name", "status"), "company", by="company_id"),
     }
 

@@ -32,6 +32,7 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
         raise Invalid.field("email", "Your own e-mail address is changed by POST /users/me/email.")
     if user.is_active and values.get("is_active") is False:
         _check_may_leave(user, by)
+        kernel().end_sessions(user.id)
     for name, value in values.items():
         setattr(user, name, value)
     if any(name in values for name in KEYS):

