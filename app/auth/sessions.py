@@ -67,11 +67,9 @@ def open_session(user_id: UUID, caller: Caller) -> SignedIn:
 
 def _forget_ended(user_id: UUID) -> None:
     """The user's long-ended sessions go when a new one comes."""
-    ended = select(AuthSession.id).where(
-        AuthSession.user_id == user_id, AuthSession.expires_at < utcnow() - KEPT_AFTER_END
-    )
-    tokens = delete(RefreshToken).where(RefreshToken.session_id.in_(ended))
-    sessions = delete(AuthSession).where(AuthSession.id.in_(ended))
+    ended = (AuthSession.user_id == user_id, AuthSession.expires_at < utcnow() - KEPT_AFTER_END)
+    tokens = delete(RefreshToken).where(RefreshToken.session_id.in_(select(AuthSession.id).where(*ended)))
+    sessions = delete(AuthSession).where(*ended)
     for statement in (tokens, sessions):
         db.session.execute(statement.execution_options(synchronize_session=False))
 

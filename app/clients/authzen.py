@@ -26,7 +26,7 @@ class AuthZenClient:
     """Believes nothing but ``"decision": true`` in an answer of 200.
 
     Every other status is a failure, 400, 403 and 404 too: the protocol keeps them apart from decisions
-    (section 10.1.2). The caller's token is not passed on; the engine knows us by ``secret``.
+    (Transport, Error Responses). The caller's token is not passed on; the engine knows us by ``secret``.
     """
 
     def __init__(self, url: str, timeout: float, max_in_flight: int, *, roles_of: RolesOf, secret: str = "") -> None:
@@ -130,7 +130,7 @@ def _judge(answer: Mapping[str, Any]) -> None:
 
 
 def _reason(context: object) -> str | None:
-    """What is meant for users; ``reason_admin`` is not (section 5.5.1)."""
+    """What is meant for users; ``reason_admin`` is not (Reason Object)."""
     if not isinstance(context, dict):
         return None
     given = context.get("reason_user", context.get("reason"))

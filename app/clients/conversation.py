@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, NoReturn, TypeVar
 from uuid import UUID
 
-from app.clients.fan_out import MAX_DATA_BYTES, Call
+from app.clients.fan_out import MAX_DATA_BYTES, Call, Flight
 from app.clients.guardian import TokenRefused, headers_of, reason_of
 from app.clients.policy import strict_json
 from app.clients.told import Told, items_of, object_of
@@ -19,17 +20,19 @@ WHOLE_PAGE = 1000
 DONE, REFUSED = (200, 201), (400, 403, 404, 409)
 
 
+Key = TypeVar("Key", bound=Hashable)
+Fly = Callable[[Mapping[str, str], float], AbstractContextManager[Flight]]
+Lists = dict[UUID, list[Told]]
+
+
 class Answer(NamedTuple):
     status: int
     document: Any
 
 
-Exchange = Callable[[list[Call], Mapping[str, str], float], list[Answer]]
-
-
 class Conversation:
-    def __init__(self, exchange: Exchange, asker: Asker, deadline: float) -> None:
-        self._exchange, self._asker, self._deadline = exchange, asker, deadline
+    def __init__(self, fly: Fly, asker: Asker, deadline: float) -> None:
+        self._fly, self._asker, self._deadline = fly, asker, deadline
         self._headers = headers_of(asker.token, asker.request_id)
 
     def assignments_of(self, user_id: UUID) -> list[Told]:
@@ -52,24 +55,42 @@ class Conversation:
         return self._own_item(found, role_id, "role")
 
     def roles_by_id(self, role_ids: Iterable[UUID]) -> dict[UUID, Told]:
-        ids = list(role_ids)
-        told = [self.told(each) for each in self._read_all(f"/roles/{role_id}" for role_id in ids)]
-        return {role_id: _identical(each, role_id) for role_id, each in zip(ids, told, strict=True)}
+        found = self._read({role_id: f"/roles/{role_id}" for role_id in role_ids})
+        return {role_id: _identical(self.told(each), role_id) for role_id, each in found.items()}
 
-    def policies_by_role(self, role_ids: Iterable[UUID]) -> dict[UUID, list[Told]]:
-        return self._listed_by(role_ids, "/roles/{}/policies", "policies")
+    def policies_by_role(self, role_ids: Iterable[UUID]) -> Lists:
+        return self._lists({role_id: _policies(role_id) for role_id in role_ids}, "policies")
 
-    def permissions_by_policy(self, held: Mapping[UUID, list[Told]]) -> dict[UUID, list[Told]]:
-        return self._listed_by([each.id for each in unique(held.values())], "/policies/{}/permissions", "permissions")
+    def permissions_by_policy(self, policy_ids: Iterable[UUID]) -> Lists:
+        return self._lists({policy_id: _permissions(policy_id) for policy_id in policy_ids}, "permissions")
+
+    def holdings(self, role_ids: Iterable[UUID]) -> tuple[Lists, Lists]:
+        """Policies by role and permissions by policy, each asked for as soon as its policy is known."""
+        policies: Lists = {}
+        permissions: Lists = {}
+        paths: dict[tuple[str, UUID], str] = {("policies", each): _policies(each) for each in role_ids}
+        for (name, owner), document, more in self._reading(paths):
+            items = self._items(document, (name,))
+            if name == "permissions":
+                permissions[owner] = items
+                continue
+            policies[owner] = items
+            more({("permissions", each.id): _permissions(each.id) for each in items})
+        policies = self._all_completed(policies, _policies, "policies")
+        permissions = self._all_completed(permissions, _permissions, "permissions")
+        late = [each.id for each in unique(policies.values()) if each.id not in permissions]
+        return policies, permissions | self.permissions_by_policy(late)
 
     def listed(self, path: str, *names: str) -> list[Told]:
         """A whole list."""
-        [document] = self._read_all([path])
+        [document] = self._read({path: path}).values()
         return self._completed(path, self._items(document, names), names)
 
     def done(self, call: Call, kind: str) -> Any:
         """The document of a call about one thing of a kind. Raises Forbidden, NotFound, Conflict and BadRequest."""
-        [answer] = self._exchange([call], self._headers, self._deadline)
+        with self._fly(self._headers, self._deadline) as flight:
+            flight.add(call)
+            [answer] = [answer_of(reply) for _, reply in flight]
         if answer.status in REFUSED:
             _refuse(answer, kind)
         return answer.document
@@ -91,25 +112,40 @@ class Conversation:
         company_id = self._asker.company_id
         return bool(told.uuid("company_id", company_id) != company_id)
 
-    def _listed_by(self, ids: Iterable[UUID], pattern: str, name: str) -> dict[UUID, list[Told]]:
-        paths = {each: pattern.format(each) for each in ids}
-        documents = zip(paths.items(), self._read_all(paths.values()), strict=True)
-        return {
-            each: self._completed(path, self._items(document, (name,)), (name,)) for (each, path), document in documents
-        }
+    def _lists(self, paths: Mapping[UUID, str], name: str) -> Lists:
+        found = {each: self._items(document, (name,)) for each, document in self._read(paths).items()}
+        return self._all_completed(found, paths.__getitem__, name)
 
-    def _read_all(self, paths: Iterable[str]) -> list[Any]:
-        """Raises Forbidden, and BadGateway for what the engine itself spoke of and does not find."""
-        answers = self._exchange([Call("GET", path) for path in paths], self._headers, self._deadline)
-        for answer in answers:
-            if answer.status == 403:
-                _refuse(answer, "")
-            if answer.status != 200:
-                raise unusable(f"status {answer.status} for a part")
-        return [answer.document for answer in answers]
+    def _read(self, paths: Mapping[Key, str]) -> dict[Key, Any]:
+        """The documents in the order of the paths."""
+        found = {key: document for key, document, _ in self._reading(paths)}
+        return {key: found[key] for key in paths}
+
+    def _reading(self, paths: Mapping[Key, str]) -> Iterator[tuple[Key, Any, Callable[[Mapping[Key, str]], None]]]:
+        """Documents as they come, and a way to ask for more; a key is asked for once.
+
+        Raises Forbidden, and BadGateway for what the engine itself spoke of and does not find.
+        """
+        asked: set[Key] = set()
+
+        def ask(wanted: Mapping[Key, str]) -> None:
+            for key, path in wanted.items():
+                if key not in asked:
+                    asked.add(key)
+                    flight.add(Call("GET", path, about=key))
+
+        if not paths:
+            return
+        with self._fly(self._headers, self._deadline) as flight:
+            ask(paths)
+            for key, reply in flight:
+                yield key, _part(answer_of(reply)), ask
 
     def _items(self, document: Any, names: Iterable[str]) -> list[Told]:
         return [self.told(each) for each in items_of(document, names)]
+
+    def _all_completed(self, lists: Lists, path_of: Callable[[UUID], str], name: str) -> Lists:
+        return {each: self._completed(path_of(each), items, (name,)) for each, items in lists.items()}
 
     def _completed(self, path: str, items: list[Told], names: Iterable[str]) -> list[Told]:
         """With the pages that follow. An engine that knows no pages gives the same one again."""
@@ -117,10 +153,28 @@ class Conversation:
         page, last = 1, items
         while len(last) == WHOLE_PAGE:
             page += 1
-            [document] = self._read_all([f"{path}{'&' if '?' in path else '?'}page={page}&limit={WHOLE_PAGE}"])
+            further = f"{path}{'&' if '?' in path else '?'}page={page}&limit={WHOLE_PAGE}"
+            [document] = self._read({further: further}).values()
             last = [each for each in self._items(document, names) if each.id not in found]
             found.update((each.id, each) for each in last)
         return list(found.values())
+
+
+def _policies(role_id: UUID) -> str:
+    return f"/roles/{role_id}/policies"
+
+
+def _permissions(policy_id: UUID) -> str:
+    return f"/policies/{policy_id}/permissions"
+
+
+def _part(answer: Answer) -> Any:
+    """Raises Forbidden and BadGateway."""
+    if answer.status == 403:
+        _refuse(answer, "")
+    if answer.status != 200:
+        raise unusable(f"status {answer.status} for a part")
+    return answer.document
 
 
 def answer_of(reply: Reply) -> Answer:
@@ -145,7 +199,8 @@ def _refuse(answer: Answer, kind: str) -> NoReturn:
     if answer.status == 404:
         raise _missing(kind)
     if answer.status == 409:
-        raise Conflict(reason, code=code)
+        # There is one way in which giving a role contradicts anything.
+        raise Conflict(reason, code=code, errors={"role_id": ["Already in use."]} if kind == "role" else None)
     raise BadRequest(reason)
 
 

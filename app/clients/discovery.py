@@ -1,4 +1,4 @@
-"""Where an AuthZEN engine answers (AuthZEN 1.0 section 9): by its discovery document, or the default paths."""
+"""Where an AuthZEN engine answers: by its discovery document (AuthZEN 1.0, PDP Metadata) or by the default paths."""
 
 from __future__ import annotations
 

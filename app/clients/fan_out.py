@@ -11,8 +11,9 @@ import select
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -26,9 +27,12 @@ MAX_DATA_BYTES = 1024 * 1024
 
 
 class Call(NamedTuple):
+    """``about`` comes back with the reply."""
+
     method: str
     path: str
     body: bytes = b""
+    about: Any = None
 
 
 class FanOut:
@@ -47,41 +51,46 @@ class FanOut:
         bound = self._transport.max_in_flight
         self._places = threading.Semaphore(max(1, bound - bound // 5))
 
-    def exchange(self, calls: Iterable[Call], headers: Mapping[str, str], deadline: float) -> list[Reply]:
-        """The replies in the order of the calls. Waits for permits as long as the deadline allows.
-
-        Raises BadGateway, Unavailable or GatewayTimeout, and ValueError before anything is sent.
-        """
-        requests = [(each.method, self._transport.request(*each, headers)) for each in calls]
-        flight = _Flight(self._transport, self._places, deadline)
+    @contextmanager
+    def flight(self, headers: Mapping[str, str], deadline: float) -> Iterator[Flight]:
+        """Calls under way are given up at the end."""
+        flight = Flight(self._transport, self._places, headers, deadline)
         try:
-            return flight.flown(requests)
-        except FAILURES as error:
-            raise translated(error) from error
+            yield flight
         finally:
             flight.end()
 
 
-class _Flight:
-    """The calls of one exchange that are under way, by their descriptors."""
+class Flight:
+    """Give it calls with ``add``, also while its replies are iterated over; they come in any order.
 
-    def __init__(self, transport: HttpTransport, places: threading.Semaphore, deadline: float) -> None:
-        self._transport, self._places, self._deadline = transport, places, deadline
+    Waits for permits as long as the deadline allows. Iterating raises BadGateway, Unavailable or
+    GatewayTimeout.
+    """
+
+    def __init__(
+        self, transport: HttpTransport, places: threading.Semaphore, headers: Mapping[str, str], deadline: float
+    ) -> None:
+        self._transport, self._places, self._headers, self._deadline = transport, places, headers, deadline
         self._poll = select.poll()
-        self._under_way: dict[int, tuple[int, socket.socket]] = {}
+        self._waiting: deque[tuple[Call, bytes]] = deque()
+        self._under_way: dict[int, tuple[Call, socket.socket]] = {}
         self._permits = 0
 
-    def flown(self, requests: Sequence[tuple[str, bytes]]) -> list[Reply]:
-        waiting = deque(enumerate(requests))
-        replies: dict[int, Reply] = {}
-        self._begin(waiting)
-        while self._under_way:
-            for number, connection in self._answering():
-                method = requests[number][0]
-                replies[number] = self._transport.receive(connection, method, self._deadline, MAX_DATA_BYTES)
-                self._give_back()
-                self._begin(waiting)
-        return [replies[number] for number in range(len(requests))]
+    def add(self, call: Call) -> None:
+        """Raises ValueError for what cannot be sent."""
+        self._waiting.append((call, self._transport.request(call.method, call.path, call.body, self._headers)))
+
+    def __iter__(self) -> Iterator[tuple[Any, Reply]]:
+        """``about`` and the reply of each call."""
+        while self._waiting or self._under_way:
+            self._guarded(self._begin)
+            for descriptor in self._guarded(self._answering):
+                reply = self._guarded(self._receive, descriptor)
+                # What waits goes out before the reply is looked at, what it leads to goes out after.
+                self._guarded(self._begin)
+                yield reply
+                self._guarded(self._begin)
 
     def end(self) -> None:
         for _, connection in self._under_way.values():
@@ -89,19 +98,29 @@ class _Flight:
         while self._permits:
             self._give_back()
 
-    def _begin(self, waiting: deque[tuple[int, tuple[str, bytes]]]) -> None:
+    def _guarded(self, step: Any, *args: Any) -> Any:
+        try:
+            return step(*args)
+        except FAILURES as error:
+            raise translated(error) from error
+
+    def _begin(self) -> None:
         """As many as there are permits for."""
-        while waiting and self._has_permit():
-            number, (_, request) = waiting.popleft()
+        while self._waiting and self._has_permit():
+            call, request = self._waiting.popleft()
             connection = self._transport.deliver(request, self._deadline)
-            self._under_way[connection.fileno()] = number, connection
+            self._under_way[connection.fileno()] = call, connection
             self._poll.register(connection, select.POLLIN)
 
-    def _answering(self) -> Iterable[tuple[int, socket.socket]]:
-        ready = self._poll.poll(left(self._deadline) * 1000)
-        for descriptor, _ in ready:
-            self._poll.unregister(descriptor)
-            yield self._under_way.pop(descriptor)
+    def _answering(self) -> list[int]:
+        return [descriptor for descriptor, _ in self._poll.poll(left(self._deadline) * 1000)]
+
+    def _receive(self, descriptor: int) -> tuple[Any, Reply]:
+        self._poll.unregister(descriptor)
+        call, connection = self._under_way.pop(descriptor)
+        reply = self._transport.receive(connection, call.method, self._deadline, MAX_DATA_BYTES)
+        self._give_back()
+        return call.about, reply
 
     def _has_permit(self) -> bool:
         """The first is waited for; with calls under way, another one only taken where it is free."""

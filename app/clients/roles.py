@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from uuid import UUID
 
 import orjson
 
 from app.clients.breaker import Breaker
-from app.clients.conversation import Answer, Conversation, answer_of, unique
-from app.clients.fan_out import Call, FanOut
+from app.clients.conversation import Conversation, unique
+from app.clients.fan_out import Call, FanOut, Flight
 from app.clients.told import Told
 from app.clients.transport import HttpTransport, unusable
 from app.core.roles import ADMINISTRATOR, ALL, Asker, Json, permission_name
@@ -55,29 +56,27 @@ class RemoteRoleData:
 
     def permissions_of(self, user_id: UUID, asker: Asker) -> list[Json]:
         engine = self._asked_by(asker)
-        held = engine.policies_by_role(_role_ids(engine.assignments_of(user_id)))
+        policies, permissions = engine.holdings(_role_ids(engine.assignments_of(user_id)))
         # An administrator's role has no policies, so only those without any need a look.
-        bare = engine.roles_by_id([role_id for role_id, policies in held.items() if not policies])
+        bare = engine.roles_by_id([role_id for role_id, held in policies.items() if not held])
         if any(map(_is_administrators, bare.values())):
             return _permissions(engine.listed("/permissions", "permissions"))
-        return _permissions(unique(engine.permissions_by_policy(held).values()))
+        return _permissions(unique(permissions.values()))
 
     def roles(self, asker: Asker) -> list[Json]:
         engine = self._asked_by(asker)
         roles = engine.listed("/roles", "roles")
-        held = engine.policies_by_role([role.id for role in roles if not _is_administrators(role)])
-        permissions = engine.permissions_by_policy(held)
-        names = {role_id: _names(permissions[each.id] for each in policies) for role_id, policies in held.items()}
+        policies, permissions = engine.holdings([role.id for role in roles if not _is_administrators(role)])
+        names = {role_id: _names(permissions[each.id] for each in held) for role_id, held in policies.items()}
         return [_assignable(role, names.get(role.id, list(ALL))) for role in roles]
 
     def _asked_by(self, asker: Asker) -> Conversation:
-        return Conversation(self._exchange, asker, self._transport.deadline())
+        return Conversation(self._fly, asker, self._transport.deadline())
 
-    def _exchange(self, calls: list[Call], headers: Mapping[str, str], deadline: float) -> list[Answer]:
-        if not calls:
-            return []
-        with self._breaker.call():
-            return [answer_of(reply) for reply in self._fan_out.exchange(calls, headers, deadline)]
+    @contextmanager
+    def _fly(self, headers: Mapping[str, str], deadline: float) -> Iterator[Flight]:
+        with self._breaker.call(), self._fan_out.flight(headers, deadline) as flight:
+            yield flight
 
 
 def _role_ids(assignments: Iterable[Told]) -> list[UUID]:

@@ -28,6 +28,7 @@ FIRST, ONLY = "first", "only"
 for what is all of its transaction; a statement that follows after all begins another."""
 
 
+READING = b"BEGIN READ ONLY"
 # psycopg sends no BEGIN of its own, and prepares nothing: it forgets what it prepared at every ROLLBACK,
 # which ends each of our reads, and drops the statements of this module with it.
 DRIVER = {"autocommit": True, "prepare_threshold": None}
@@ -36,7 +37,7 @@ DRIVER = {"autocommit": True, "prepare_threshold": None}
 def begin_of(scope: Scope, *, writes: bool) -> bytes:
     """BEGIN with the tenant that row-level security reads. ``set_config``'s third argument ends the
     setting with the transaction: a pooled connection carries nothing over."""
-    begin = "BEGIN" if writes else "BEGIN READ ONLY"
+    begin = "BEGIN" if writes else READING.decode()
     if scope.company_id is not None:
         begin += f"; SELECT set_config('app.company_id', '{UUID(int=scope.company_id.int)}', true)"
     elif scope.platform:
@@ -71,17 +72,19 @@ class TripCursor(psycopg.Cursor[Any]):
         text, names = numbered(query)
         values = [params[name] for name in names]
         name = self._prepared(text)
+        # Never half of a transaction that writes.
+        is_all = self.trip == ONLY and begin.startswith(READING)
         literals = b", ".join(Transformer(self.connection).as_literal(value) for value in values)
         call = b"EXECUTE " + name + (b"(" + literals + b")" if literals else b"")
         try:
-            super().execute(begin + b"; " + call + (b"; COMMIT" if self.trip == ONLY else b""), prepare=False)
+            super().execute(begin + b"; " + call + (b"; COMMIT" if is_all else b""), prepare=False)
         except psycopg.errors.FeatureNotSupported:
             # A migration changed a type under the plan; it is prepared anew the next time.
             del _state(self.connection).prepared[text]
             raise
         for _ in range(1 + begin.count(b";")):
             self.nextset()
-        if self.trip == ONLY:
+        if is_all:
             # Whatever may follow all the same belongs to the tenant too.
             _state(self.connection).begin = begin
         return self

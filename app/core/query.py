@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -230,7 +231,7 @@ def parsed(name: str, kind: Any, text: str) -> Any:
         return _boolean(name, text)
     if isinstance(kind, Integer):
         return _signed(name, text)
-    return normalized_email(text) if name == "email" else text
+    return normalized_email(text) if name == "email" else unicodedata.normalize("NFC", text).strip()
 
 
 def _signed(name: str, text: str) -> int:

@@ -85,7 +85,7 @@ class ExternalRoles:
         log.info("administrator_role_skipped", reason="the policy engine is remote", user_id=user_id)
 
     def check_leaving(self, user_id: UUID) -> None:
-        log.debug("last_administrator_not_checked", reason="the policy engine is remote", user_id=user_id)
+        log.info("last_administrator_not_checked", reason="the policy engine is remote", user_id=user_id)
 
 
 def holding(policy: Policy, permission: Permission) -> PolicyPermission:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.companies.models import Company
 from app.core.auth import principal
-from app.core.crud import Crud, Parent, check_if_match, etag
+from app.core.crud import Crud, Parent, check_if_match, etag, is_unchanged
 from app.core.db import db
 from app.core.expand import Expansion
 from app.core.http import Endpoint, answer, body, declare
@@ -62,12 +62,15 @@ class UsersOfPosition(Crud):
 class Me(Endpoint):
     """The caller."""
 
-    access, path = "self", "/users/me"
+    access, path, revalidated = "self", "/users/me", True
     usable_before_password_change = True
 
     @declare(answer=UserSchema())
     def get(self) -> Response:
-        return self._shown(self._row())
+        row = self._row()
+        if is_unchanged(row.row_version):
+            return Response(status=304, headers={"ETag": etag(row.row_version)})
+        return self._shown(row)
 
     @declare(body=ProfileSchema(partial=True), answer=UserSchema(), errors=(409, 412))
     def patch(self) -> Response:

@@ -17,7 +17,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from uuid_utils.compat import uuid7
 
-from app.auth.service import Caller, open_session
+from app.auth.sessions import Caller, open_session
 from app.core.db import Model, db, fold, unit_of_work, utcnow
 from app.core.kernel import kernel
 from app.core.tenancy import tenant

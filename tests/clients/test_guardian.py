@@ -368,9 +368,7 @@ def test_the_path_of_the_url_is_a_prefix(engine: FakeGuardian, base: str) -> Non
     assert engine.seen[0].path == "/policy/v1/check-access"
 
 
-def test_proxies_of_the_environment_are_ignored(
-    engine: FakeGuardian, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxies_of_the_environment_are_ignored(engine: FakeGuardian, monkeypatch: pytest.MonkeyPatch) -> None:
     engine.behaviour = grants
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, refused_url())
@@ -384,9 +382,7 @@ def test_proxies_of_the_environment_are_ignored(
     "token",
     ["", "a\r\nX-Evil: 1", "a\r\n X-Evil: 1", "a\nb", "a\n", "a\x00b", "a; role=admin", 'a"b', "a b", "é"],
 )
-def test_a_token_that_would_break_out_of_its_cookie_is_401_and_never_sent(
-    engine: FakeGuardian, token: str
-) -> None:
+def test_a_token_that_would_break_out_of_its_cookie_is_401_and_never_sent(engine: FakeGuardian, token: str) -> None:
     engine.behaviour = grants
 
     with pytest.raises(Unauthenticated):
@@ -396,9 +392,7 @@ def test_a_token_that_would_break_out_of_its_cookie_is_401_and_never_sent(
 
 
 @pytest.mark.parametrize("request_id", ["", "a\r\nX-Evil: 1", "a\n", "a b", "é", "x" * 129])
-def test_a_request_id_that_the_service_would_not_make_is_never_sent(
-    engine: FakeGuardian, request_id: str
-) -> None:
+def test_a_request_id_that_the_service_would_not_make_is_never_sent(engine: FakeGuardian, request_id: str) -> None:
     engine.behaviour = grants
 
     with pytest.raises(ValueError, match="request id"):
@@ -629,9 +623,7 @@ UNCLEAN = (
 
 
 @pytest.mark.parametrize("name", UNCLEAN)
-def test_a_connection_that_was_not_read_to_a_clean_end_is_not_used_again(
-    engine: FakeGuardian, name: str
-) -> None:
+def test_a_connection_that_was_not_read_to_a_clean_end_is_not_used_again(engine: FakeGuardian, name: str) -> None:
     client = client_of(engine.url, timeout=2.0)
     engine.behaviour = UNUSABLE[name]
     refusal(client)
@@ -879,9 +871,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path = tmp_path_factory.mktemp("tls") / "engine.pem"
     path.write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
     return path
@@ -918,9 +908,7 @@ def test_a_dribble_through_tls_is_504_in_time(secure_engine: FakeGuardian, certi
     assert timed_out_after(client) < TIMEOUT + SLACK
 
 
-def test_an_unasked_grant_that_tls_holds_back_is_not_read(
-    secure_engine: FakeGuardian, certificate: Path
-) -> None:
+def test_an_unasked_grant_that_tls_holds_back_is_not_read(secure_engine: FakeGuardian, certificate: Path) -> None:
     """A whole read buffer, and behind it, in the same record, a grant that the socket does not show."""
     trusting = ssl.create_default_context(cafile=str(certificate))
     client = GuardianClient(HttpTransport(secure_engine.url, 2.0, 1, tls=trusting))

@@ -111,9 +111,7 @@ def dripping(body: bytes, pause: float) -> Answer:
 
 
 def _kind(private: Any) -> Any:
-    return next(
-        (kind for kind in (RSAPrivateKey, EllipticCurvePrivateKey) if isinstance(private, kind)), None
-    )
+    return next((kind for kind in (RSAPrivateKey, EllipticCurvePrivateKey) if isinstance(private, kind)), None)
 
 
 def public_jwk(private: Any, kid: str = "k1", **changes: Any) -> dict[str, Any]:
@@ -207,9 +205,7 @@ def failures(url: str) -> dict[str, Answer]:
         "deep": document(b'{"keys":' + b"[" * 100_000),
         "not utf-8": document(b"\xff\xfe"),
         "too large": document(json.dumps(good).encode() + b" " * MAX_BYTES),
-        "compressed": document(
-            gzip.compress(json.dumps(good).encode()), headers={"Content-Encoding": "gzip"}
-        ),
+        "compressed": document(gzip.compress(json.dumps(good).encode()), headers={"Content-Encoding": "gzip"}),
         "cut short": document(b'{"keys": []}', headers={"Content-Length": "500"}),
         "no http": not_http,
         "nothing": lambda request: None,
@@ -268,9 +264,7 @@ def test_a_key_set_of_exactly_256_kib_is_read(server: KeyServer) -> None:
 
 @pytest.mark.parametrize("extra", [{}, {"use": "sig"}], ids=["plain", "sig"])
 @pytest.mark.parametrize("algorithm", sorted(KEYS))
-def test_a_key_has_the_algorithm_of_its_type(
-    server: KeyServer, algorithm: str, extra: dict[str, str]
-) -> None:
+def test_a_key_has_the_algorithm_of_its_type(server: KeyServer, algorithm: str, extra: dict[str, str]) -> None:
     server.answer = document({"keys": [public_jwk(KEYS[algorithm], **extra)]})
 
     found = JwksClient(server.url).key("k1")
@@ -477,9 +471,7 @@ def test_an_external_token_must_come_from_the_issuer(
         ours(server).verify(external.sign(USER, COMPANY, None, None))
 
 
-def test_an_external_token_without_an_issuer_is_refused(
-    server: KeyServer, theirs: Callable[..., Tokens]
-) -> None:
+def test_an_external_token_without_an_issuer_is_refused(server: KeyServer, theirs: Callable[..., Tokens]) -> None:
     external = theirs()
     server.answer = document(external.public_keys())
     claims = jwt.decode(external.sign(USER, COMPANY, None, None), options={"verify_signature": False})
@@ -490,9 +482,7 @@ def test_an_external_token_without_an_issuer_is_refused(
         ours(server).verify(jwt.encode(claims, KEYS["EdDSA"], "EdDSA", headers={"kid": kid}))
 
 
-@pytest.mark.parametrize(
-    ("written", "wanted"), [("", "directory"), ("directory", ""), ("other", "directory")]
-)
+@pytest.mark.parametrize(("written", "wanted"), [("", "directory"), ("directory", ""), ("other", "directory")])
 def test_an_external_token_for_another_audience_is_refused(
     server: KeyServer, theirs: Callable[..., Tokens], written: str, wanted: str
 ) -> None:

@@ -90,6 +90,20 @@ def decides(is_granted: Callable[[dict[str, Any]], bool]) -> Behaviour:
     return behave
 
 
+def decides_each(is_granted: Callable[[dict[str, Any]], bool]) -> Behaviour:
+    """AuthZEN: answers a single evaluation, or each of a batch, by its own members; it has no document."""
+
+    def behave(exchange: Exchange) -> bool:
+        if exchange.seen.method == "GET":
+            return answers(404, {})(exchange)
+        asked = exchange.seen.asked
+        items = [{"decision": is_granted(asked | each)} for each in asked.get("evaluations", [{}])]
+        exchange.socket.sendall(answer(200, {"evaluations": items} if "evaluations" in asked else items[0]))
+        return True
+
+    return behave
+
+
 def hangs(exchange: Exchange) -> bool:
     exchange.stopped.wait()
     return False

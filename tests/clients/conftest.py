@@ -1,0 +1,5 @@
+"""What the tests of the clients share."""
+
+from tests.support.variants import variant
+
+__all__ = ["variant"]
