@@ -51,6 +51,7 @@ class Postgres:
     def __init__(self, socket_dir: str, server: Any = None) -> None:
         self.socket_dir = socket_dir
         self._server = server
+        self._cleaners: dict[str, psycopg.Connection[Any]] = {}
 
     @classmethod
     def start(cls, data_dir: Path) -> Postgres:
@@ -84,9 +85,13 @@ class Postgres:
             connection.execute(sql.SQL(owned).format(*names))
 
     def empty(self, database: str) -> None:
-        tables = [sql.Identifier(name) for name in Model.metadata.tables if name not in KEPT]
-        with self.superuser(database) as connection:
-            connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(tables)))
+        """Deleting a few rows takes a tenth of the time of TRUNCATE, which makes new files for every index."""
+        connection = self._cleaners.get(database)
+        if connection is None or connection.closed:
+            connection = self._cleaners[database] = self.superuser(database)
+        # Neither foreign keys nor counting triggers have a say in this.
+        tables = "; ".join(f'DELETE FROM "{name}"' for name in Model.metadata.tables if name not in KEPT)
+        connection.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {tables}; COMMIT".encode())
 
 
 def empty_sqlite(app: Flask) -> None:

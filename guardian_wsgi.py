@@ -1,0 +1,19 @@
+"""The policy engine alone: ``gunicorn guardian_wsgi:app``, which is what ``flask guardian serve`` runs."""
+
+import os
+import sys
+
+import dev_env
+from app import create_engine
+from app.config import SettingsError
+
+# gunicorn takes this code for "cannot boot" and stops, where any other would make it try for ever.
+BOOT_ERROR = 3
+
+dev_env.load(os.environ)
+
+try:
+    app = create_engine()
+except SettingsError as error:
+    print(error, file=sys.stderr)
+    sys.exit(BOOT_ERROR)

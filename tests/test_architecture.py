@@ -1,0 +1,334 @@
+"""The rules of docs/architecture.md, executable."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import Inspector
+
+from app.config import ROOT
+from app.core.crud import Crud
+from app.core.db import db
+from app.core.http import Endpoint
+from app.core.tenancy import GLOBAL_TABLES, PLATFORM_TABLES
+from tests.support.databases import ROLE, Postgres, worker
+from tests.support.declared import routes_of
+
+LONGEST_FILE, LONGEST_FUNCTION = 300, 45
+# Each may import those before it, and the kernel.
+SLICES = (
+    "document_types", "companies", "organization_units", "positions", "users", "customers", "subcontractors",
+    "guardian", "access", "auth", "system", "demo",
+)  # fmt: skip
+ASSEMBLY = {"app/__init__.py", "app/mounts.py", "app/cli.py"}
+KERNEL = {"config", "config_example", "core", "clients", "extensions"}
+NETWORK = {
+    "aiohttp", "boto3", "ftplib", "http.client", "httpx", "requests", "smtplib", "socket", "ssl", "telnetlib",
+    "urllib.request", "urllib3", "websockets",
+}  # fmt: skip
+
+# Where a statement runs that the session's guard does not narrow, and why it may.
+UNGUARDED = {
+    "app/companies/service.py": 1,  # each company's counts, for the platform's list
+    "app/core/erase.py": 1,  # the whole of one tenant goes
+    "app/guardian/service.py": 1,  # the catalogue of permissions is global
+}
+# Where a transaction sees more than one company.
+PLATFORM_SESSIONS = {
+    "app/companies/resources.py": 1,  # the platform's list, and its changes of companies
+    "app/system/service.py": 2,  # is there a company at all, and which is the platform's?
+    "app/system/health.py": 1,  # the database answers and is migrated
+}
+# What a contract names as reachable without a permission.
+PUBLIC = {
+    "/health", "/health/live", "/health/ready", "/config", "/init-db", "/openapi.json", "/openapi.yml", "/docs",
+    "/docs/<name>", "/auth/login", "/auth/refresh", "/auth/logout", "/.well-known/jwks.json",
+    "/guardian/health", "/guardian/config", "/guardian/init-db",
+}  # fmt: skip
+OWN = {
+    "/version", "/users/me", "/users/me/change-password", "/auth/verify", "/auth/sessions", "/auth/sessions/<id>",
+    "/users/me/permissions", "/guardian/check-access", "/guardian/version",
+}  # fmt: skip
+
+
+@cache
+def sources(folder: str = "app") -> dict[str, ast.Module]:
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def nodes(kind: type[Any], folder: str = "app") -> Iterator[tuple[str, Any]]:
+    for path, tree in sources(folder).items():
+        for node in ast.walk(tree):
+            if isinstance(node, kind):
+                yield path, node
+
+
+def imports(folder: str = "app") -> Iterator[tuple[str, str]]:
+    """Each file with each module that it imports, ``from a import b`` as a and as a.b."""
+    for path, node in nodes((ast.Import, ast.ImportFrom), folder):  # type: ignore[arg-type]
+        if isinstance(node, ast.Import):
+            yield from ((path, alias.name) for alias in node.names)
+        elif node.module is not None:
+            yield path, node.module
+            yield from ((path, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def called(node: ast.Call) -> str:
+    """The last name of what is called."""
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
+
+
+def slice_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "app" and len(parts) > 1 else ""
+
+
+def folder_of(path: str) -> str:
+    return Path(path).parts[1].removesuffix(".py")
+
+
+def test_only_the_unit_of_work_commits() -> None:
+    found = {path for path, node in nodes(ast.Call) if called(node) == "commit"}
+
+    assert found == {"app/core/db.py"}
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    reads = {"os.environ", "os.environb", "os.getenv"}
+    names = {path for path, node in nodes(ast.Attribute) if ast.unparse(node) in reads}
+    imported = {path for path, module in imports() if module in {*reads, "dotenv"}}
+
+    assert names | imported == {"app/config.py"}
+
+
+def test_only_the_clients_speak_to_the_network() -> None:
+    found = {path for path, module in imports() if module in NETWORK}
+
+    assert found
+    assert all(path.startswith("app/clients/") for path in found), found
+
+
+def test_every_folder_of_the_application_is_a_slice_or_the_kernel() -> None:
+    folders = {folder_of(path) for path in sources() if path.count("/") > 1}
+
+    assert folders <= {*SLICES, *KERNEL}
+
+
+def test_imports_go_one_way() -> None:
+    wrong = []
+
+    for path, module in imports():
+        importer, imported = folder_of(path), slice_of(module)
+        if path in ASSEMBLY or not imported or imported in KERNEL:
+            continue
+        if importer not in SLICES or imported not in SLICES[: SLICES.index(importer) + 1]:
+            wrong.append(f"{path} imports {module}")
+
+    assert wrong == []
+
+
+def test_migrations_do_not_import_what_will_change_after_them() -> None:
+    allowed = {"app.core", "app.core.ddl", "app.core.db", "app.core.db.utcnow"}
+
+    assert {module for _, module in imports("migrations") if module.startswith("app")} <= allowed
+
+
+def test_statements_past_the_guard_are_these() -> None:
+    found: Counter[str] = Counter()
+
+    for path, node in nodes(ast.Call):
+        found[path] += any(keyword.arg == "unguarded" for keyword in node.keywords)
+    for path, node in nodes(ast.Dict):
+        found[path] += any(getattr(key, "value", None) == "unguarded" for key in node.keys)
+
+    assert +found == Counter(UNGUARDED)
+
+
+def test_transactions_that_see_every_company_are_these() -> None:
+    found = Counter(path for path, node in nodes(ast.Call) if called(node) == "platform_session")
+
+    assert found == Counter(PLATFORM_SESSIONS)
+
+
+def test_only_the_kernel_asks_connections_and_tables_past_the_session() -> None:
+    past = {"connect", "connection", "raw_connection", "exec_driver_sql", "get_bind"}
+    calls = {path for path, node in nodes(ast.Call) if called(node) in past}
+    tables = {path for path, node in nodes(ast.Attribute) if node.attr == "__table__"}
+
+    # The dialect of the bind decides between two statements there.
+    outside = {path for path in calls | tables if not path.startswith(("app/core/", "app/clients/"))}
+    assert outside <= {"app/companies/service.py"}
+
+
+def test_no_statement_is_put_together_from_text() -> None:
+    writers = {path for path, module in imports() if module in ("sqlalchemy.text", "sqlalchemy.literal_column")}
+    composed = [
+        f"{path}:{node.lineno}"
+        for path, node in nodes(ast.Call)
+        if path in writers
+        and called(node) in ("text", "literal_column")
+        and not all(isinstance(each, ast.Constant) for each in node.args[:1])
+    ]
+
+    assert writers
+    assert [each for each in composed if not each.startswith("app/core/ddl.py")] == []
+
+
+def test_nothing_is_printed() -> None:
+    assert [path for path, node in nodes(ast.Call) if called(node) in ("print", "pprint")] == []
+
+
+def test_no_file_and_no_function_is_long() -> None:
+    long = {path: lines for path in sources() if (lines := _lines_of(path)) >= LONGEST_FILE}
+    functions = {
+        f"{path}:{node.name}": node.end_lineno - node.lineno + 1
+        for path, node in nodes((ast.FunctionDef, ast.AsyncFunctionDef))  # type: ignore[arg-type]
+    }
+
+    assert long == {}
+    assert {name: lines for name, lines in functions.items() if lines > LONGEST_FUNCTION} == {}
+
+
+def _lines_of(path: str) -> int:
+    return len((ROOT / path).read_text(encoding="utf-8").splitlines())
+
+
+# Endpoints
+
+
+def endpoints() -> list[type[Endpoint]]:
+    def below(parent: type[Endpoint]) -> Iterator[type[Endpoint]]:
+        for each in parent.__subclasses__():
+            yield each
+            yield from below(each)
+
+    return [each for each in below(Endpoint) if each.__module__.startswith("app.") and each is not Crud]
+
+
+def test_every_route_states_a_permission_or_is_one_that_the_contract_leaves_open(app: Flask) -> None:
+    unprotected = {route for route in routes_of(app) if route.permission is None}
+
+    assert {route.path for route in unprotected if route.endpoint.access == "public"} == PUBLIC
+    assert {route.path for route in unprotected if route.endpoint.access == "self"} == OWN
+    assert all(route.endpoint.access in ("public", "self") for route in unprotected)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{}, {"permission": "x", "access": "public"}, {"permission": "x", "access": "self"}, {"access": "everybody"}],
+)
+def test_an_endpoint_that_does_not_state_who_may_use_it_fails_at_import(attributes: dict[str, str]) -> None:
+    with pytest.raises(TypeError, match="must state a permission"):
+        type("Forgotten", (Endpoint,), {"path": "/forgotten", **attributes})
+
+
+def test_every_endpoint_is_mounted(app: Flask) -> None:
+    mounted = {route.endpoint for route in routes_of(app)}
+
+    assert [each for each in endpoints() if each not in mounted] == []
+
+
+def test_nobody_inherits_from_a_declared_collection() -> None:
+    assert [each for each in endpoints() if issubclass(each, Crud) and each.__bases__ != (Crud,)] == []
+
+
+# The migrated databases
+
+
+@pytest.fixture
+def inspector(app: Flask) -> Inspector:
+    with app.app_context():
+        return inspect(db.engine)
+
+
+def tenant_tables(inspector: Inspector) -> list[str]:
+    """Those that carry a company_id in the database, whatever the models say."""
+    found = [
+        table
+        for table in inspector.get_table_names()
+        if "company_id" in {column["name"] for column in inspector.get_columns(table)}
+    ]
+    return [table for table in found if table not in GLOBAL_TABLES]
+
+
+def test_the_keys_to_sign_in_are_the_only_table_of_all_tenants() -> None:
+    assert sorted(GLOBAL_TABLES) == ["login_key"]
+
+
+def test_keys_of_tenant_tables_begin_with_the_tenant(inspector: Inspector) -> None:
+    wrong = []
+
+    for table in tenant_tables(inspector):
+        keys = [inspector.get_pk_constraint(table)["constrained_columns"]]
+        keys += [each["column_names"] for each in inspector.get_unique_constraints(table)]
+        keys += [each["column_names"] for each in inspector.get_indexes(table) if each["unique"]]
+        wrong += [f"{table}: {key}" for key in keys if key[0] != "company_id"]
+
+    assert wrong == []
+
+
+def test_every_index_of_a_tenant_table_begins_with_the_tenant(inspector: Inspector) -> None:
+    indexes = {
+        f"{table}: {each['name']}": each["column_names"]
+        for table in tenant_tables(inspector)
+        for each in inspector.get_indexes(table)
+    }
+
+    assert {name for name, columns in indexes.items() if columns[0] != "company_id"} == set()
+
+
+def test_references_stay_within_the_tenant_and_do_nothing_by_themselves(inspector: Inspector) -> None:
+    tables = tenant_tables(inspector)
+    wrong = []
+
+    for table in (*tables, *GLOBAL_TABLES):
+        for key in inspector.get_foreign_keys(table):
+            within = key["referred_table"] in tables
+            composite = (key["constrained_columns"][0], key["referred_columns"][0]) == ("company_id", "company_id")
+            if key["options"].get("ondelete") or key["options"].get("onupdate") or (within and not composite):
+                wrong.append(f"{table}: {key['constrained_columns']}")
+
+    assert wrong == []
+
+
+POLICIES = text(
+    "SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, p.polname, p.polcmd::text, p.polpermissive,"
+    " pg_get_expr(p.polqual, c.oid) AS visible, pg_get_expr(p.polwithcheck, c.oid) AS writable"
+    " FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid"
+    " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'"
+)
+OWN_ROWS = "(company_id = (NULLIF(current_setting('app.company_id'::text, true), ''::text))::uuid)"
+OWN_COMPANY = (
+    "((id = (NULLIF(current_setting('app.company_id'::text, true), ''::text))::uuid)"
+    " OR (current_setting('app.platform'::text, true) = 'on'::text))"
+)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_every_tenant_table_has_forced_row_level_security_for_reading_and_writing(inspector: Inspector) -> None:
+    protected = {*tenant_tables(inspector), *PLATFORM_TABLES}
+    with inspector.engine.connect() as connection:
+        policies = connection.execute(POLICIES).all()
+
+    assert {each.relname for each in policies if each.polname} == protected
+    for policy in policies:
+        if policy.relname in protected:
+            rule = OWN_COMPANY if policy.relname in PLATFORM_TABLES else OWN_ROWS
+            assert policy[1:] == (True, True, "tenant", "*", True, rule, rule), policy.relname
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_the_role_of_these_tests_is_one_that_row_level_security_holds_for(app: Flask, postgres: Postgres) -> None:
+    asked = "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = %s"
+
+    with postgres.superuser(f"identity_{worker()}") as connection:
+        assert connection.execute(asked, (ROLE,)).fetchone() == (False, False)

@@ -1,0 +1,165 @@
+"""Generated and hand-picked bad input on every operation of openapi.yml: no answer is a 5xx, all conform.
+
+The input is the same in every run and on both databases.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from functools import cache
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+import schemathesis
+from flask import Flask
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from werkzeug.test import TestResponse
+
+from app.core.http import is_id
+from tests.support.clients import ApiClient, Tenant, sign_in
+from tests.support.contract import spec
+from tests.support.declared import PLACEHOLDER, Maker, routes_of, schema_of
+
+MOST_PER_OPERATION = 14
+CHECKS = (
+    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
+    response_schema_conformance, negative_data_rejection,
+)  # fmt: skip
+# Deletions come last, so that the rows of the paths are there for the others.
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+WRITES = ("POST", "PUT", "PATCH")
+
+
+@cache
+def cases() -> list[Case]:
+    """Requests of every operation, with values inside and outside the boundaries of what it takes."""
+    schema = schemathesis.openapi.from_dict(_open(spec()))
+    operations = sorted((each.ok() for each in schema.get_all_operations()), key=_order)
+    return [case for operation in operations for case in _boundaries(schema, operation)]
+
+
+def _open(document: dict[str, Any]) -> dict[str, Any]:
+    """Without the ways to sign in: the token is this file's own affair."""
+    found = copy.deepcopy(document)
+    found["components"].pop("securitySchemes")
+    for item in found["paths"].values():
+        for operation in item.values():
+            operation.pop("security", None)
+    return found
+
+
+def _order(operation: Any) -> tuple[int, str]:
+    return METHODS.index(operation.method.upper()), operation.path
+
+
+def _boundaries(schema: Any, operation: Any) -> list[Case]:
+    """Some, spread over all, which are thousands."""
+    config = schema.config.generation
+    found = [*schema.iter_coverage_cases(operation, generation_modes=[*GenerationMode], generation_config=config)]
+    return found[:: -(-len(found) // MOST_PER_OPERATION)]
+
+
+def administrator(tenant: Tenant) -> ApiClient:
+    """With a session of its own, since some operations end the one that they are sent with."""
+    admin = tenant.admin
+    return sign_in(tenant.app, tenant.company_id, UUID(admin.user_id), admin.email)
+
+
+def test_generated_requests_are_answered_as_the_contract_says(app: Flask, acme: Tenant) -> None:
+    maker = Maker(app, acme)
+    ids = {case.operation.path: dict(_own_ids(maker, _pattern(case))) for case in cases()}
+    failures = []
+
+    for operation, group in groupby(cases(), key=lambda case: case.operation.label):
+        headers = {"Authorization": f"Bearer {administrator(acme).token}"}
+        for n, case in enumerate(group):
+            if n % 2 and case.path_parameters:
+                case.path_parameters = {**case.path_parameters, **ids[case.operation.path]}
+            response = case.call(app=app, headers=headers)
+            try:
+                case.validate_response(response, checks=[*CHECKS])
+            except FailureGroup as found:
+                failures += [f"{operation} {case.formatted_path}: {each}" for each in found.exceptions]
+
+    assert failures == []
+
+
+def _pattern(case: Case) -> str:
+    path: str = case.operation.path
+    return path.replace("{", "<").replace("}", ">")
+
+
+def _own_ids(maker: Maker, pattern: str) -> Iterator[tuple[str, str]]:
+    """Ids of rows that are there, for every id of the path."""
+    filled = maker.path(pattern).split("/")
+    for place, part in enumerate(pattern.split("/")):
+        match = PLACEHOLDER.fullmatch(part)
+        if match and is_id(match[1]):
+            yield match[1], filled[place]
+
+
+NASTY = (
+    "", " ", "%00", "%1F", "%ff%fe", "%ed%a0%80", "%25", "'", "\\", "$1", "null", "-1", "1e309", "9" * 40,
+    "%F0%9F%98%80" * 90, "a" * 3000, "..%2F..%2Fetc%2Fpasswd", "x%27%20OR%201=1--", "%0D%0AX-Injected:%201",
+    "00000000-0000-0000-0000-000000000000", ",,", "٣",
+)  # fmt: skip
+NASTY_JSON: tuple[Any, ...] = (
+    None, True, 0, -1, 1.5, 10**20, -(10**400), "", " ", "\x00", "\x1f", "\ud800", "\udfff", "a" * 5000, "😀" * 300,
+    "null", "'--", "\\", [], [[]], [None] * 100, {}, {"a": {"b": {}}}, {"": ""}, str(UUID(int=0)), "1e309",
+    "http://[", "a@b", "@", "\u202e", "{{7*7}}",
+)  # fmt: skip
+
+
+def check_unharmed(answer: TestResponse) -> None:
+    """The client has held the answer against openapi.yml already."""
+    assert answer.status_code < 500, f"{answer.request.method} {answer.request.url}: {answer.text[:300]}"
+    assert "X-Injected" not in answer.headers
+
+
+def test_no_value_of_a_query_parameter_does_harm(acme: Tenant) -> None:
+    maker, asked = Maker(acme.app, acme), set()
+
+    for path, item in spec()["paths"].items():
+        for parameter in item.get("get", {}).get("parameters", ()):
+            name, kind = parameter["name"], json.dumps(parameter["schema"])
+            if parameter["in"] != "query" or (name, kind) in asked:
+                continue
+            asked.add((name, kind))
+            found = maker.path(path.replace("{", "<").replace("}", ">"))
+            for value in NASTY:
+                check_unharmed(acme.admin.get(f"{found}?{name}={value}"))
+
+
+def test_no_id_in_a_path_does_harm(acme: Tenant) -> None:
+    texts = [each for each in NASTY if each.strip() and not each.startswith("a")]
+
+    for route in routes_of(acme.app):
+        if "<" not in route.path:
+            continue
+        client, body = administrator(acme), {} if route.method in WRITES else None
+        for text in texts:
+            before, _, after = route.path.partition(PLACEHOLDER.search(route.path)[0])  # type: ignore[index]
+            check_unharmed(client.request(route.method, f"{before}{text}{PLACEHOLDER.sub('x', after)}", body))
+
+
+def test_no_value_of_a_field_does_harm(app: Flask, acme: Tenant) -> None:
+    maker = Maker(app, acme)
+    targets = [(route, maker.path(route.path), schema_of(route)) for route in routes_of(app) if route.method in WRITES]
+
+    for route, path, schema in targets:
+        client, names = administrator(acme), schema.load_fields if schema else ("x",)
+        for value in NASTY_JSON:
+            body = json.dumps(dict.fromkeys(names, value))
+            check_unharmed(client.request(route.method, path, data=body, content_type="application/json"))
