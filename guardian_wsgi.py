@@ -4,7 +4,7 @@ import os
 import sys
 
 import dev_env
-from app import create_engine
+from app import create_guardian
 from app.config import SettingsError
 
 # gunicorn takes this code for "cannot boot" and stops, where any other would make it try for ever.
@@ -13,7 +13,7 @@ BOOT_ERROR = 3
 dev_env.load(os.environ)
 
 try:
-    app = create_engine()
+    app = create_guardian()
 except SettingsError as error:
     print(error, file=sys.stderr)
     sys.exit(BOOT_ERROR)

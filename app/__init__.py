@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     return _assembled(settings or load_settings(), mount)
 
 
-def create_engine(environ: Mapping[str, str] | None = None) -> Flask:
+def create_guardian(environ: Mapping[str, str] | None = None) -> Flask:
     """The embedded policy engine alone, for other services. Raises SettingsError, with every fault."""
     return _assembled(load_settings(environ, **ENGINE), mount_engine)
 
@@ -77,6 +77,8 @@ def _assembled(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     errors.install(app)
     mount_all(app)
     cli.install(app)
+    if settings.is_deployed and not settings.trusted_proxies:
+        logs.log.warning("no_proxy_is_trusted", consequence="behind a proxy all clients share one address")
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count)  # type: ignore[method-assign]

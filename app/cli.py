@@ -82,10 +82,10 @@ def serve(bind: str, options: tuple[str, ...]) -> None:
 
     It needs this service's database and keys; OPTIONS after -- go to gunicorn.
     """
-    from app import create_engine
+    from app import create_guardian
     from app.guardian.service import load_catalogue
 
-    engine = create_engine()
+    engine = create_guardian()
     with engine.app_context(), unit_of_work():
         load_catalogue(kernel().catalogue)
     os.chdir(ROOT)

@@ -229,21 +229,19 @@ def is_weak(secret: str) -> bool:
 
 
 POSITIVE = (
-    "database_pool_size",
-    "max_content_length",
-    "access_token_ttl_minutes",
-    "refresh_token_ttl_days",
-    "session_max_days",
-    "argon2_time_cost",
-    "argon2_parallelism",
-    "guardian_service_timeout",
-    "threads",
+    "database_pool_size", "max_content_length", "access_token_ttl_minutes", "refresh_token_ttl_days",
+    "session_max_days", "argon2_time_cost", "argon2_parallelism", "guardian_service_timeout", "threads",
     "web_concurrency",
-)
+)  # fmt: skip
+
+
+# Tokens are refused beyond 24 hours.
+MOST = {"access_token_ttl_minutes": 24 * 60, "refresh_token_ttl_days": 3650, "session_max_days": 3650}
 
 
 def _number_faults(found: Settings) -> list[str]:
     faults = [f"{name.upper()} must be greater than 0." for name in POSITIVE if getattr(found, name) <= 0]
+    faults += [f"{name.upper()} must be at most {most}." for name, most in MOST.items() if getattr(found, name) > most]
     if found.trusted_proxies < 0:
         faults.append("TRUSTED_PROXIES must not be negative.")
     if found.guardian_max_in_flight < 0:

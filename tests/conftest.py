@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,15 @@ def pytest_configure(config: pytest.Config) -> None:
     postgres = Postgres.start(directory / "postgres")
     os.environ |= {DIRECTORY: str(directory), SOCKETS: postgres.socket_dir}
     config.add_cleanup(postgres.stop)
+
+
+@pytest.fixture(autouse=True)
+def _unbound_loggers() -> Iterator[None]:
+    """An application of production keeps its loggers as they are; the next test's must listen again."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if name.startswith("app."):
+            getattr(getattr(module, "log", None), "__dict__", {}).pop("bind", None)
 
 
 @pytest.fixture(scope="session")

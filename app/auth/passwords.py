@@ -19,14 +19,14 @@ def change_password(me: Principal, current: str, new: str, address: str | None) 
     """Raises Invalid, TooManyRequests, and Conflict when the password changed meanwhile."""
     with tenant(me.company_id), unit_of_work(writes=False):
         stored = db.session.scalar(select(User.password_hash).where(User.id == me.user_id))
-    key = attempt_key(f"change {me.user_id}", address)
-    reserve_attempt(key)
     passwords = kernel().passwords
-    if not passwords.verify(stored, current):
-        raise Invalid.field("current_password", "Is wrong.")
     passwords.check_acceptable(new, me.email, "new_password")
     if current == new:
         raise Invalid.field("new_password", "Must differ from the current one.")
+    key = attempt_key(f"change {me.user_id}", address)
+    reserve_attempt(key)
+    if not passwords.verify(stored, current):
+        raise Invalid.field("current_password", "Is wrong.")
     renewed = passwords.hash(new)
     with tenant(me.company_id), unit_of_work():
         forgive(key)

@@ -131,13 +131,14 @@ def _account(name: str, identifier: str) -> Account | None:
 
 
 def _note_login(account: Account, kept: str) -> bool:
-    """Whether the stored hash is still the one that was verified; moves no row version.
+    """Whether the user is still active and the hash the one that was verified; moves no row version.
 
-    It locks the row: a change of password, which ends the sessions, comes wholly before or after.
+    It locks the row: what ends the sessions, a change of password or deactivation, comes wholly before
+    or after.
     """
     statement = (
         update(User)
-        .where(User.id == account.user_id, User.password_hash == account.password_hash)
+        .where(User.id == account.user_id, User.is_active, User.password_hash == account.password_hash)
         .values(last_login_at=utcnow(), password_hash=kept)
         .execution_options(synchronize_session=False)
     )

@@ -8,7 +8,7 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, delete, or_
+from sqlalchemy import case, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.auth.models import LoginFailure
@@ -20,6 +20,7 @@ from app.core.keys import derived_key
 FREE_ATTEMPTS = 5
 LONGEST_DELAY = 60
 FORGOTTEN_AFTER = timedelta(hours=24)
+SWEPT = 1000
 
 
 def attempt_key(account: str, address: str | None) -> bytes:
@@ -59,7 +60,10 @@ def forgive(key: bytes) -> None:
 
 
 def forget_old() -> None:
-    db.session.execute(delete(LoginFailure).where(LoginFailure.last_attempt_at < utcnow() - FORGOTTEN_AFTER))
+    """A bounded sweep: a flood of made-up names must not burden the sign-in that finds it."""
+    old = select(LoginFailure.key).where(LoginFailure.last_attempt_at < utcnow() - FORGOTTEN_AFTER).limit(SWEPT)
+    statement = delete(LoginFailure).where(LoginFailure.key.in_(old))
+    db.session.execute(statement.execution_options(synchronize_session=False))
 
 
 def _delay(attempts: int) -> int:

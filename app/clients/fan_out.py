@@ -124,14 +124,16 @@ class Flight:
 
     def _has_permit(self) -> bool:
         """The first is waited for; with calls under way, another one only taken where it is free."""
-        waits = {"timeout": left(self._deadline)} if not self._permits else {"blocking": False}
-        if not self._places.acquire(**waits):
+        if not self._places.acquire(**self._patience()):
             return self._without_permit()
-        if not self._transport.permits.acquire(**waits):
+        if not self._transport.permits.acquire(**self._patience()):
             self._places.release()
             return self._without_permit()
         self._permits += 1
         return True
+
+    def _patience(self) -> dict[str, Any]:
+        return {"blocking": False} if self._permits else {"timeout": left(self._deadline)}
 
     def _without_permit(self) -> bool:
         """Raises TooManyInFlight where nothing is under way: the time to wait is over."""

@@ -166,6 +166,11 @@ def fold_columns(row: Any) -> None:
             setattr(row, column.key, "\n".join(texts) if texts or len(names) > 1 else None)
 
 
+def folded_names(model: type[Any]) -> list[str]:
+    """The columns declared with ``folded``."""
+    return [column.key for column in model.__table__.c if "folds" in column.info]
+
+
 _writing: ContextVar[bool] = ContextVar("db_writing", default=True)
 
 

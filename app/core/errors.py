@@ -218,7 +218,7 @@ def _integrity(error: IntegrityError) -> Response:
     if kind == UNIQUE and columns:
         return render(Conflict.field(_field_of(columns[-1])))
     if kind == FOREIGN_KEY:
-        return render(Conflict("Something that this refers to, or that refers to this, was changed at the same time."))
+        return render(Conflict("This is still in use, or what it refers to is gone."))
     log.error("constraint_violated", constraint=kind)
     return render(Conflict("The values contradict a rule of the directory."))
 

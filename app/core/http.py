@@ -239,7 +239,13 @@ def optional_body() -> dict[str, Any]:
     return body() if received() else {}
 
 
+MAX_MEMBERS = 500
+"""Of one JSON object: each unknown one would cost a message in the answer."""
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_MEMBERS:
+        raise ValueError("too many members")
     found = dict(pairs)
     if len(found) != len(pairs) or any(CONTROL.search(name) for name in found):
         raise ValueError("a name stands twice, or cannot be repeated in an answer")

@@ -35,6 +35,10 @@ class Roles(Protocol):
 
     def make_administrator(self, user_id: UUID) -> None: ...
 
+    def check_not_above(self, user_id: UUID, by: UUID) -> None:
+        """Raises Forbidden if the user has a role that holds what ``by`` lacks: whoever takes over an
+        account has its permissions."""
+
     def check_leaving(self, user_id: UUID) -> None:
         """Raises Conflict if the user is the last active administrator of the bound tenant."""
 

@@ -23,9 +23,9 @@ from app.core.tenancy import Scope
 
 Params = Any
 
-FIRST, ONLY = "first", "only"
-"""Values of the execution option ``trip``: the statement takes BEGIN along; ONLY takes COMMIT along as well,
-for what is all of its transaction; a statement that follows after all begins another."""
+ONLY = "only"
+"""Value of the execution option ``trip`` for what is all of a reading transaction: it takes BEGIN and COMMIT
+along; a statement that follows after all begins another."""
 
 
 READING = b"BEGIN READ ONLY"
@@ -70,11 +70,16 @@ class TripCursor(psycopg.Cursor[Any]):
     def _take_along(self, begin: bytes, query: str, params: Params) -> Any:
         """One simple-query message, with the statement prepared once per connection: its plan is kept."""
         text, names = numbered(query)
-        values = [params[name] for name in names]
-        name = self._prepared(text)
+        try:
+            values = [params[name] for name in names]
+            literals = b", ".join(Transformer(self.connection).as_literal(value) for value in values)
+            name = self._prepared(text)
+        except BaseException:
+            # Nothing was sent yet: what may follow still begins with it.
+            _state(self.connection).begin = begin
+            raise
         # Never half of a transaction that writes.
-        is_all = self.trip == ONLY and begin.startswith(READING)
-        literals = b", ".join(Transformer(self.connection).as_literal(value) for value in values)
+        is_all = begin.startswith(READING)
         call = b"EXECUTE " + name + (b"(" + literals + b")" if literals else b"")
         try:
             super().execute(begin + b"; " + call + (b"; COMMIT" if is_all else b""), prepare=False)

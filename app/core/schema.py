@@ -19,17 +19,24 @@ CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGN
 INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
 
 
+# Normalising takes time that grows with the square of a run of combining marks, and holds the interpreter.
+MAX_RAW_LENGTH = 16_000
+
+
 class Line(fields.String):
     """Trimmed, NFC text without control characters other than newline and tab."""
 
     default_error_messages = {
         "control": "Must not contain control characters.",
         "blank": "Must not be blank.",
+        "long": "Is too long.",
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
+        if len(value) > MAX_RAW_LENGTH:
+            raise self.make_error("long")
         if CONTROL.search(value):
             raise self.make_error("control")
         text = unicodedata.normalize("NFC", value).strip()

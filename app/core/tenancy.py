@@ -1,7 +1,7 @@
 """Tenant isolation, lines one and two: every statement is narrowed, every new row is stamped.
 
-Line three, row-level security, is in the migrations (``core/rls.py``); it receives the tenant
-from the BEGIN that ``core/db.py`` sends.
+Line three, row-level security, is in the migrations (``core/ddl.py``); it receives the tenant
+from the BEGIN that ``core/postgres.py`` sends.
 """
 
 from __future__ import annotations

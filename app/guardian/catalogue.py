@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from app.core.kernel import Permission, kernel
-from app.guardian.service import ADMINISTRATOR, MANAGER, VIEWER, defaults_of
+from app.core.roles import ADMINISTRATOR
+from app.guardian.service import MANAGER, VIEWER, defaults_of
 
 Json = dict[str, Any]
 CODES = (ADMINISTRATOR, MANAGER, VIEWER)

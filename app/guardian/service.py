@@ -15,6 +15,7 @@ from app.companies.service import lock_company
 from app.core.db import add_in_order, db
 from app.core.errors import Conflict
 from app.core.kernel import Permission, kernel
+from app.core.roles import ADMINISTRATOR
 from app.guardian.models import (
     GuardianPermission,
     Policy,
@@ -31,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 READS = ("LIST", "READ")
 MANAGED = ("user", "customer", "subcontractor")
-ADMINISTRATOR, MANAGER, VIEWER, CUSTOMER = "administrator", "manager", "viewer", "customer"
+MANAGER, VIEWER, CUSTOMER = "manager", "viewer", "customer"
 ROWS_PER_INSERT = 1000
 """SQLite takes 32,766 parameters in one statement."""
 DESCRIPTIONS = {
@@ -74,6 +75,11 @@ class EmbeddedRoles:
         if is_administrator(user_id) and not _has_other_administrator(user_id):
             raise Conflict("The company would be left without an administrator.", code="LAST_ADMINISTRATOR")
 
+    def check_not_above(self, user_id: UUID, by: UUID) -> None:
+        held = select(Role).join(UserRole, UserRole.role_id == Role.id).where(UserRole.user_id == user_id)
+        for role in db.session.scalars(held).all():
+            check_not_above(role, by)
+
 
 class ExternalRoles:
     """Where the roles are kept in another service, that service's operators do this."""
@@ -86,6 +92,9 @@ class ExternalRoles:
 
     def check_leaving(self, user_id: UUID) -> None:
         log.info("last_administrator_not_checked", reason="the policy engine is remote", user_id=user_id)
+
+    def check_not_above(self, user_id: UUID, by: UUID) -> None:
+        log.debug("roles_not_compared", reason="the policy engine is remote", user_id=user_id)
 
 
 def holding(policy: Policy, permission: Permission) -> PolicyPermission:

@@ -69,7 +69,7 @@ class Children(Crud):
 
 
 class Descendants(Crud):
-    """The whole subtree of a unit, without the unit itself; in tree order with ``sort=path``."""
+    """The whole subtree of a unit, by path, without the unit itself."""
 
     model, schema, path = (
         OrganizationUnit,
@@ -78,7 +78,7 @@ class Descendants(Crud):
     )
     permission, home = "organization_unit", OrganizationUnits.path
     filters, expand = ("name", "level", "parent_id"), OrganizationUnits.expand
-    sort = (*OrganizationUnits.sort, "path")
+    sort = ("path", *OrganizationUnits.sort)
     verbs = ("list",)
     parent = Parent(OrganizationUnit, "parent_id")
 

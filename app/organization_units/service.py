@@ -13,7 +13,7 @@ from sqlalchemy import case, func, literal, select, update
 from uuid_utils.compat import uuid7
 
 from app.companies.service import lock_company, share_company
-from app.core.db import db, fold_columns, utcnow
+from app.core.db import db, fold_columns, folded_names, utcnow
 from app.core.erase import dependents, erase
 from app.core.errors import Conflict, Invalid
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
@@ -127,6 +127,6 @@ def _only_for(unit: OrganizationUnit, values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         setattr(unit, name, value)
     fold_columns(unit)
-    changed = (*values, "name_key", "search_text")
+    changed = (*values, *folded_names(OrganizationUnit))
     is_it = OrganizationUnit.id == unit.id
     return {name: case((is_it, getattr(unit, name)), else_=getattr(OrganizationUnit, name)) for name in changed}

@@ -6,15 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from alembic.script import ScriptDirectory
+from sqlalchemy import select, text
 
 from app.companies.models import Company
+from app.config import ROOT
 from app.core.db import platform_session
-from app.core.errors import ApiError
+from app.core.errors import ApiError, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -51,9 +54,25 @@ def look(check: Look) -> Finding:
 
 
 def check_database() -> None:
-    """The database answers and is migrated."""
+    """The database answers."""
     with platform_session() as session:
         session.execute(select(Company.id).limit(1)).all()
+
+
+def check_migrated() -> None:
+    """Raises Unavailable unless the database is at the newest migration that this service knows."""
+    with platform_session() as session:
+        found = session.scalar(CURRENT, execution_options={"unguarded": "the version of the schema"})
+    if found != newest_migration():
+        raise Unavailable("The database is not migrated to this version.")
+
+
+CURRENT = text("SELECT version_num FROM alembic_version")
+
+
+@cache
+def newest_migration() -> str | None:
+    return ScriptDirectory(str(ROOT / "migrations")).get_current_head()
 
 
 @dataclass

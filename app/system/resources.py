@@ -22,7 +22,7 @@ from app.core.kernel import kernel
 from app.core.policy import ask
 from app.organization_units.resources import OrganizationUnits
 from app.positions.resources import Positions
-from app.system.health import Finding, check_database, is_draining, look
+from app.system.health import Finding, check_database, check_migrated, is_draining, look
 from app.system.schemas import (
     ConfigSchema,
     FoundedSchema,
@@ -83,7 +83,7 @@ class Ready(Endpoint):
     def get(self) -> Response:
         if is_draining(kernel().settings.drain_file):
             return answer({"status": "draining"}, 503)
-        if not look(check_database).healthy:
+        if not look(check_migrated).healthy:
             return answer({"status": "database not ready"}, 503)
         return answer({"status": "ready"})
 

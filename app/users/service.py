@@ -30,14 +30,19 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
     """Raises Conflict and Invalid for what users may not do to themselves or to the last administrator."""
     if user.id == by and values.get("email", user.email) != user.email:
         raise Invalid.field("email", "Your own e-mail address is changed by POST /users/me/email.")
-    if user.is_active and values.get("is_active") is False:
+    leaves = user.is_active and values.get("is_active") is False
+    if leaves:
         _check_may_leave(user, by)
-        kernel().end_sessions(user.id)
+    elif any(getattr(user, name) != values[name] for name in (*KEYS, "is_active") if name in values):
+        kernel().roles.check_not_above(user.id, by)
     for name, value in values.items():
         setattr(user, name, value)
     if any(name in values for name in KEYS):
         _set_keys(db.session.scalars(select(LoginKey).where(LoginKey.user_id == user.id)).one(), user)
     db.session.flush()
+    if leaves:
+        # The row is locked by now: a sign-in comes wholly before or after.
+        kernel().end_sessions(user.id)
 
 
 def check_deletable(user: User, *, by: UUID) -> None:
@@ -49,6 +54,7 @@ def _check_may_leave(user: User, by: UUID) -> None:
     if user.id == by:
         raise Conflict("You cannot deactivate or delete yourself.", code="OWN_ACCOUNT")
     kernel().roles.check_leaving(user.id)
+    kernel().roles.check_not_above(user.id, by)
 
 
 def _set_keys(keys: LoginKey, user: User) -> None:

@@ -56,9 +56,7 @@ def upgrade() -> None:
         sa.Column("last_attempt_at", TIMESTAMP, nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_login_failure")),
     )
-    op.create_index(
-        op.f("ix_login_failure_last_attempt_at"), "login_failure", ["last_attempt_at"], unique=False
-    )
+    op.create_index(op.f("ix_login_failure_last_attempt_at"), "login_failure", ["last_attempt_at"], unique=False)
     op.create_table(
         "permission",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -114,14 +112,10 @@ def upgrade() -> None:
         sa.Column("created_at", TIMESTAMP, nullable=False),
         sa.Column("updated_at", TIMESTAMP, nullable=False),
         sa.Column("row_version", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["document_type"], ["document_type.code"], name=op.f("fk_company_document_type")
-        ),
+        sa.ForeignKeyConstraint(["document_type"], ["document_type.code"], name=op.f("fk_company_document_type")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_company")),
         sa.UniqueConstraint("company_key", name=op.f("uq_company_company_key")),
-        sa.UniqueConstraint(
-            "document_type", "document_number", name=op.f("uq_company_document_type_document_number")
-        ),
+        sa.UniqueConstraint("document_type", "document_number", name=op.f("uq_company_document_type_document_number")),
         sa.UniqueConstraint("name_key", name=op.f("uq_company_name_key")),
     )
     op.create_index("ix_company_created_at_id", "company", ["created_at", "id"], unique=False)
@@ -155,9 +149,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_customer_company_id_created_at_id", "customer", ["company_id", "created_at", "id"], unique=False
     )
-    op.create_index(
-        "ix_customer_company_id_name_key_id", "customer", ["company_id", "name_key", "id"], unique=False
-    )
+    op.create_index("ix_customer_company_id_name_key_id", "customer", ["company_id", "name_key", "id"], unique=False)
     op.create_index(
         "ix_customer_company_id_updated_at_id", "customer", ["company_id", "updated_at", "id"], unique=False
     )
@@ -198,9 +190,7 @@ def upgrade() -> None:
         ["company_id", "name_key", "id"],
         unique=False,
     )
-    op.create_index(
-        "ix_organization_unit_company_id_path", "organization_unit", ["company_id", "path"], unique=False
-    )
+    op.create_index("ix_organization_unit_company_id_path", "organization_unit", ["company_id", "path"], unique=False)
     op.create_index(
         "uq_organization_unit_company_id_name",
         "organization_unit",
@@ -223,9 +213,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("company_id", "id", name=op.f("pk_policy")),
         sa.UniqueConstraint("company_id", "name_key", name=op.f("uq_policy_company_id_name_key")),
     )
-    op.create_index(
-        "ix_policy_company_id_created_at_id", "policy", ["company_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_policy_company_id_created_at_id", "policy", ["company_id", "created_at", "id"], unique=False)
     op.create_table(
         "role",
         sa.Column("company_id", sa.Uuid(), nullable=False),
@@ -242,9 +230,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("company_id", "id", name=op.f("pk_role")),
         sa.UniqueConstraint("company_id", "name_key", name=op.f("uq_role_company_id_name_key")),
     )
-    op.create_index(
-        "ix_role_company_id_created_at_id", "role", ["company_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_role_company_id_created_at_id", "role", ["company_id", "created_at", "id"], unique=False)
     op.create_table(
         "subcontractor",
         sa.Column("company_id", sa.Uuid(), nullable=False),
@@ -293,12 +279,8 @@ def upgrade() -> None:
             name=op.f("fk_policy_permission_company_id_policy_id"),
         ),
         sa.ForeignKeyConstraint(["company_id"], ["company.id"], name=op.f("fk_policy_permission_company_id")),
-        sa.ForeignKeyConstraint(
-            ["permission_id"], ["permission.id"], name=op.f("fk_policy_permission_permission_id")
-        ),
-        sa.PrimaryKeyConstraint(
-            "company_id", "policy_id", "permission_id", name=op.f("pk_policy_permission")
-        ),
+        sa.ForeignKeyConstraint(["permission_id"], ["permission.id"], name=op.f("fk_policy_permission_permission_id")),
+        sa.PrimaryKeyConstraint("company_id", "policy_id", "permission_id", name=op.f("pk_policy_permission")),
     )
     op.create_table(
         "position",
@@ -330,9 +312,7 @@ def upgrade() -> None:
         ["company_id", "organization_unit_id", "created_at", "id"],
         unique=False,
     )
-    op.create_index(
-        "ix_position_company_id_title_key_id", "position", ["company_id", "title_key", "id"], unique=False
-    )
+    op.create_index("ix_position_company_id_title_key_id", "position", ["company_id", "title_key", "id"], unique=False)
     op.create_table(
         "role_policy",
         sa.Column("company_id", sa.Uuid(), nullable=False),
@@ -351,9 +331,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["company_id"], ["company.id"], name=op.f("fk_role_policy_company_id")),
         sa.PrimaryKeyConstraint("company_id", "role_id", "policy_id", name=op.f("pk_role_policy")),
     )
-    op.create_index(
-        "ix_role_policy_company_id_policy_id", "role_policy", ["company_id", "policy_id"], unique=False
-    )
+    op.create_index("ix_role_policy_company_id_policy_id", "role_policy", ["company_id", "policy_id"], unique=False)
     op.create_table(
         "user",
         sa.Column("company_id", sa.Uuid(), nullable=False),
@@ -390,30 +368,20 @@ def upgrade() -> None:
             name=op.f("fk_user_company_id_position_id"),
         ),
         sa.ForeignKeyConstraint(["company_id"], ["company.id"], name=op.f("fk_user_company_id")),
-        sa.ForeignKeyConstraint(
-            ["document_type"], ["document_type.code"], name=op.f("fk_user_document_type")
-        ),
+        sa.ForeignKeyConstraint(["document_type"], ["document_type.code"], name=op.f("fk_user_document_type")),
         sa.PrimaryKeyConstraint("company_id", "id", name=op.f("pk_user")),
     )
-    op.create_index(
-        "ix_user_company_id_created_at_id", "user", ["company_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_user_company_id_created_at_id", "user", ["company_id", "created_at", "id"], unique=False)
     op.create_index("ix_user_company_id_email_id", "user", ["company_id", "email", "id"], unique=False)
-    op.create_index(
-        "ix_user_company_id_last_login_at_id", "user", ["company_id", "last_login_at", "id"], unique=False
-    )
-    op.create_index(
-        "ix_user_company_id_last_name_key_id", "user", ["company_id", "last_name_key", "id"], unique=False
-    )
+    op.create_index("ix_user_company_id_last_login_at_id", "user", ["company_id", "last_login_at", "id"], unique=False)
+    op.create_index("ix_user_company_id_last_name_key_id", "user", ["company_id", "last_name_key", "id"], unique=False)
     op.create_index(
         "ix_user_company_id_position_id",
         "user",
         ["company_id", "position_id", "created_at", "id"],
         unique=False,
     )
-    op.create_index(
-        "ix_user_company_id_updated_at_id", "user", ["company_id", "updated_at", "id"], unique=False
-    )
+    op.create_index("ix_user_company_id_updated_at_id", "user", ["company_id", "updated_at", "id"], unique=False)
     op.create_table(
         "auth_session",
         sa.Column("company_id", sa.Uuid(), nullable=False),
@@ -475,9 +443,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["company_id"], ["company.id"], name=op.f("fk_user_role_company_id")),
         sa.PrimaryKeyConstraint("company_id", "id", name=op.f("pk_user_role")),
-        sa.UniqueConstraint(
-            "company_id", "user_id", "role_id", name=op.f("uq_user_role_company_id_user_id_role_id")
-        ),
+        sa.UniqueConstraint("company_id", "user_id", "role_id", name=op.f("uq_user_role_company_id_user_id_role_id")),
     )
     op.create_index("ix_user_role_company_id_role_id", "user_role", ["company_id", "role_id"], unique=False)
     op.create_table(

@@ -38,9 +38,7 @@ def test_nobody_changes_a_password(app: Flask) -> None:
     assert Browser(app).patch(PATH, {"current_password": PASSWORD, "new_password": NEW}).status_code == 401
 
 
-def test_a_wrong_current_password_is_400_at_its_field_and_changes_nothing(
-    app: Flask, person: ApiClient
-) -> None:
+def test_a_wrong_current_password_is_400_at_its_field_and_changes_nothing(app: Flask, person: ApiClient) -> None:
     before = user_row(app, person)
 
     answer = change(person, current="wrong password")

@@ -72,9 +72,7 @@ def test_a_request_of_another_site_is_rejected_and_changes_nothing(browser: Brow
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", ["/customers", "/customers/00000000-0000-7000-8000-000000000000"])
-def test_every_unsafe_method_is_checked_before_anything_else(
-    app: Flask, acme: Tenant, method: str, path: str
-) -> None:
+def test_every_unsafe_method_is_checked_before_anything_else(app: Flask, acme: Tenant, method: str, path: str) -> None:
     browser = Browser(app)
     browser.keep("access_token", acme.admin.token or "")
 
@@ -152,9 +150,7 @@ def test_no_other_site_initialises_the_database(app: Flask) -> None:
     assert Browser(app).get("/init-db").get_json() == {"initialized": False}
 
 
-def test_the_host_is_the_one_that_the_trusted_proxy_was_asked_for(
-    variant: Variant, app: Flask, acme: Tenant
-) -> None:
+def test_the_host_is_the_one_that_the_trusted_proxy_was_asked_for(variant: Variant, app: Flask, acme: Tenant) -> None:
     headers = {"Origin": "https://id.example.org", "X-Forwarded-Host": "id.example.org", "X-Forwarded-Proto": "https"}
     trusting, person = variant(TRUSTED_PROXIES="1"), acme.user()
 

@@ -257,9 +257,7 @@ def test_a_token_of_the_key_set_is_accepted(
     claims = {"sub": person.user_id, "company_id": person.company_id, "iss": "https://issuer.example"}
 
     def told(**changes: Any) -> int:
-        signed = jwt.encode(
-            {**claims, "exp": now() + timedelta(hours=1), **changes}, key, name, headers={"kid": name}
-        )
+        signed = jwt.encode({**claims, "exp": now() + timedelta(hours=1), **changes}, key, name, headers={"kid": name})
         return status(service, signed)
 
     assert told() == 200
@@ -314,9 +312,7 @@ def test_a_private_key_signs_and_its_public_half_is_published(
     assert not {"d", "p", "q", "k"} & {member for each in by_kid.values() for member in each}
 
 
-def test_a_key_that_signs_no_longer_still_verifies(
-    variant: Variant, keys: dict[str, str], person: ApiClient
-) -> None:
+def test_a_key_that_signs_no_longer_still_verifies(variant: Variant, keys: dict[str, str], person: ApiClient) -> None:
     before = variant(JWT_PRIVATE_KEY_FILE=keys["RS256"])
     token = set_cookies(Browser(before).log_in(person.email))["access_token"].value
 

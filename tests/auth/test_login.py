@@ -125,9 +125,7 @@ def test_a_disabled_account_is_told_so_only_with_its_password(app: Flask, acme: 
 
 
 @pytest.mark.parametrize("status", ["inactive", "suspended"])
-def test_nobody_of_a_company_that_is_not_active_signs_in(
-    app: Flask, acme: Tenant, globex: Tenant, status: str
-) -> None:
+def test_nobody_of_a_company_that_is_not_active_signs_in(app: Flask, acme: Tenant, globex: Tenant, status: str) -> None:
     person = globex.user()
     acme.admin.patch(f"/companies/{globex.company_id}", {"status": status})
 

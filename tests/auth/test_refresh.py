@@ -95,9 +95,7 @@ def test_an_unknown_field_is_400_and_rotates_nothing(app: Flask, browser: Browse
     assert browser.post("/auth/refresh").status_code == 200
 
 
-def test_a_token_is_looked_for_in_the_company_that_it_names_only(
-    app: Flask, browser: Browser, globex: Tenant
-) -> None:
+def test_a_token_is_looked_for_in_the_company_that_it_names_only(app: Flask, browser: Browser, globex: Tenant) -> None:
     head = urlsafe_b64encode(globex.company_id.bytes).rstrip(b"=").decode()
     secret = token_of(browser).partition(".")[2]
 

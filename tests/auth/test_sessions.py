@@ -155,9 +155,7 @@ def test_sessions_of_nobody_are_401(app: Flask, call: str) -> None:
     assert Browser(app).request(method, path).status_code == 401
 
 
-def test_another_users_session_is_404_and_lives_on(
-    app: Flask, acme: Tenant, globex: Tenant, person: ApiClient
-) -> None:
+def test_another_users_session_is_404_and_lives_on(app: Flask, acme: Tenant, globex: Tenant, person: ApiClient) -> None:
     for other in (acme.user(), globex.user(), acme.admin):
         session = current_session(other)["id"]
 
@@ -172,9 +170,7 @@ def test_a_session_that_is_none_cannot_be_revoked(person: ApiClient, id: str, st
     assert person.delete(f"/auth/sessions/{id}").status_code == status
 
 
-def test_the_list_shows_ones_own_live_sessions(
-    app: Flask, acme: Tenant, person: ApiClient, browser: Browser
-) -> None:
+def test_the_list_shows_ones_own_live_sessions(app: Flask, acme: Tenant, person: ApiClient, browser: Browser) -> None:
     acme.user()
     expired, revoked = signed_in(app, person), signed_in(app, person)
     expire(app, acme, current_session(expired)["id"])

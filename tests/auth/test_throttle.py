@@ -119,9 +119,7 @@ def test_the_owner_elsewhere_is_not_locked_out(app: Flask, person: ApiClient) ->
         ("::ffff:198.51.100.7", "198.51.100.9", "::ffff:198.51.101.7"),
     ],
 )
-def test_a_network_counts_as_one(
-    app: Flask, person: ApiClient, address: str, neighbour: str, stranger: str
-) -> None:
+def test_a_network_counts_as_one(app: Flask, person: ApiClient, address: str, neighbour: str, stranger: str) -> None:
     guess(app, person.email, 5, address=address)
 
     assert guess(app, person.email, address=neighbour) == [429]
@@ -153,9 +151,7 @@ def test_one_account_does_not_slow_down_another(app: Flask, acme: Tenant, person
     assert guess(app, acme.user().email, password=PASSWORD) == [200]
 
 
-def test_the_counters_are_rows_that_every_process_reads(
-    app: Flask, other_process: Flask, person: ApiClient
-) -> None:
+def test_the_counters_are_rows_that_every_process_reads(app: Flask, other_process: Flask, person: ApiClient) -> None:
     guess(app, person.email, 3)
     guess(other_process, person.email, 2)
 

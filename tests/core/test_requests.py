@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -416,3 +417,19 @@ def test_an_id_may_be_written_in_capitals_and_in_no_other_way(acme: Tenant, wile
 
     for text in (wile["id"].replace("-", ""), f"{{{wile['id']}}}", f"urn:uuid:{wile['id']}", "0", "%20", "null", "é"):
         assert refused(acme.admin.get(f"/customers/{text}")) == (400, "INVALID_ID"), text
+
+
+def test_a_run_of_combining_marks_is_refused_before_it_is_normalised(anonymous: ApiClient) -> None:
+    hostile = "a" + "\u0301" * 20_000 + "\u0327" * 20_000
+
+    started = time.process_time()
+    answer = anonymous.post("/auth/login", {"email": hostile, "password": "x"})
+
+    assert answer.status_code == 400
+    assert time.process_time() - started < 0.5
+
+
+def test_an_object_of_very_many_members_is_refused_as_a_whole(anonymous: ApiClient) -> None:
+    answer = anonymous.post("/auth/login", {f"field{n}": 1 for n in range(10_000)})
+
+    assert (answer.status_code, answer.get_json()["error_code"]) == (400, "MALFORMED_JSON")

@@ -24,9 +24,7 @@ def engine() -> Iterator[FakeGuardian]:
 
 
 @pytest.fixture(scope="module")
-def service(
-    database_url: str, engine: FakeGuardian, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+def service(database_url: str, engine: FakeGuardian, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = {
         "DATABASE_URL": database_url,
         "GUARDIAN_SERVICE_URL": engine.url,

@@ -212,9 +212,7 @@ def test_a_statement_that_is_cancelled_is_503(app: Flask, acme: Tenant, postgres
 
 
 @only_sqlite
-def test_a_sqlite_that_another_process_keeps_locked_is_503_for_writers_only(
-    acme: Tenant, database_url: str
-) -> None:
+def test_a_sqlite_that_another_process_keeps_locked_is_503_for_writers_only(acme: Tenant, database_url: str) -> None:
     with closing(connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         answer, seconds = timed(lambda: acme.admin.post("/customers", {"name": "Never"}))

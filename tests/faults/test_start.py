@@ -148,5 +148,3 @@ def test_a_role_that_became_unsafe_since_the_start_serves_nothing(postgres: Post
 
 def test_a_database_that_is_not_there_does_not_stop_the_start() -> None:
     assert create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing", **PRODUCTION))
-
-

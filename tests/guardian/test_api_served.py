@@ -7,7 +7,7 @@ import sys
 
 from flask import Flask
 
-from app import create_engine
+from app import create_guardian
 from app.config import ROOT
 from app.core.kernel import Kernel
 from tests.support.clients import PASSWORD, ApiClient, Tenant
@@ -77,7 +77,7 @@ def test_engine_takes_nothing_from_settings_that_are_about_another_engine() -> N
         "COOKIE_HOST_PREFIX": "true",
     }
 
-    engine = create_engine(ENVIRONMENT | theirs)
+    engine = create_guardian(ENVIRONMENT | theirs)
 
     kernel: Kernel = engine.extensions["identity"]
     assert kernel.settings.embedded_guardian

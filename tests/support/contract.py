@@ -19,9 +19,7 @@ Json = dict[str, Any]
 
 @lru_cache
 def spec() -> Json:
-    found: Json = yaml.load(
-        (ROOT / "openapi.yml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    )
+    found: Json = yaml.load((ROOT / "openapi.yml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return found
 
 
@@ -33,9 +31,7 @@ def check(app: Flask, method: str, answer: TestResponse) -> None:
     if operation is None:
         return
     responses = operation["responses"]
-    declared = responses.get(str(answer.status_code)) or (
-        responses["default"] if answer.status_code >= 400 else None
-    )
+    declared = responses.get(str(answer.status_code)) or (responses["default"] if answer.status_code >= 400 else None)
     assert declared is not None, f"{method} {answer.request.path}: {answer.status_code} is not in openapi.yml"
     content = declared.get("content")
     if not content:
@@ -59,9 +55,7 @@ def _operation(app: Flask, method: str, path: str) -> Json | None:
 
 def _validate(schema: Json, body: Any) -> None:
     validator = _validator(json.dumps(schema))
-    errors = [
-        f"{'/'.join(map(str, error.instance_path))}: {error.message}" for error in validator.iter_errors(body)
-    ]
+    errors = [f"{'/'.join(map(str, error.instance_path))}: {error.message}" for error in validator.iter_errors(body)]
     assert not errors, errors
 
 

@@ -61,9 +61,7 @@ class Postgres:
             for name in QUICK:
                 connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
             connection.execute("SELECT pg_reload_conf()")
-            connection.execute(
-                sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS").format(sql.Identifier(ROLE))
-            )
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS").format(sql.Identifier(ROLE)))
         found.create(TEMPLATE)
         migrate(found.url(TEMPLATE))
         return found
@@ -80,6 +78,7 @@ class Postgres:
     def create(self, database: str, template: str = "template0") -> None:
         owned = "CREATE DATABASE {} OWNER {} TEMPLATE {}"
         names = (sql.Identifier(database), sql.Identifier(ROLE), sql.Identifier(template))
+        self._cleaners.pop(database, None)
         with self.superuser() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(names[0]))
             connection.execute(sql.SQL(owned).format(*names))

@@ -410,3 +410,23 @@ def test_users_of_a_position_are_listed_with_the_permission_for_users(acme: Tena
 
     assert [row["email"] for row in found["data"]] == ["wile@example.com"]
     assert stranger.get(f"/positions/{held['id']}/users").status_code == 403
+
+
+@pytest.mark.parametrize("change", [{"email": "taken.over@example.com"}, {"username": "mine"}, {"is_active": False}])
+def test_manager_cannot_take_over_or_shut_out_an_administrator(globex: Tenant, change: dict[str, object]) -> None:
+    globex.user("administrator")
+    manager = globex.user("manager")
+    path = f"/users/{globex.admin.user_id}"
+
+    answer = manager.patch(path, change)
+
+    assert (answer.status_code, answer.get_json()["error_code"]) == (403, "ROLE_ABOVE_OWN")
+    assert globex.admin.get(path).get_json()["email"] == globex.admin.email
+
+
+def test_manager_changes_the_address_of_somebody_with_less(globex: Tenant) -> None:
+    manager, colleague = globex.user("manager"), globex.user()
+
+    answer = manager.patch(f"/users/{colleague.user_id}", {"email": "new.address@example.com"})
+
+    assert answer.status_code == 200
