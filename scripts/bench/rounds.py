@@ -24,7 +24,7 @@ class Pace:
     warm_up: int
 
 
-QUICK, FULL = Pace(repeats=1, seconds=2, warm_up=1), Pace(repeats=3, seconds=8, warm_up=2)
+QUICK, FULL = Pace(repeats=1, seconds=2, warm_up=1), Pace(repeats=3, seconds=4, warm_up=1)
 
 
 class Target(NamedTuple):
