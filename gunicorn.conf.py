@@ -42,7 +42,7 @@ dev_env.load(os.environ)
 bind = "127.0.0.1:5000"
 worker_class = "gthread"
 workers = _number("WEB_CONCURRENCY", 2)
-threads = _number("THREADS", 32)
+threads = _number("THREADS", 42)
 
 timeout = 30
 graceful_timeout = 30

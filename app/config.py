@@ -104,7 +104,7 @@ class Settings:
     )
     use_guardian_service: bool = setting(True, "false grants everything; development and testing only.")
 
-    threads: int = setting(32, "Threads per worker process.")
+    threads: int = setting(42, "Threads per worker process.")
     web_concurrency: int = setting(2, "Worker processes of gunicorn.")
 
     @property

@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", action="append", default=[], type=Path, metavar="FILE", help="a .md or .json file")
     parser.add_argument("--folder", type=Path, help="keeps the database and the logs there, and uses them again")
     parser.add_argument("--web-concurrency", default="2", help="worker processes of gunicorn")
-    parser.add_argument("--threads", default="16", help="threads of each")
+    parser.add_argument("--threads", default="42", help="threads of each")
     parser.add_argument("--worker-class", help="of the service and of the floors; else that of gunicorn.conf.py")
     parser.add_argument("--without-search-index", action="store_true", help="leave out the superuser's script")
     return parser.parse_args()
