@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from marshmallow import ValidationError
 from marshmallow.fields import Boolean, Float, Integer
 from marshmallow.fields import Field as Parser
+
+from app.config_faults import faults_of
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = (ROOT / "VERSION").read_text().strip()
 
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-MIN_SECRET_BYTES = 32
-BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 PARSERS: dict[type, Parser[Any]] = {bool: Boolean(), int: Integer(), float: Float(allow_nan=False)}
 
 
@@ -104,6 +102,52 @@ class Settings:
     )
     use_guardian_service: bool = setting(True, "false grants everything; development and testing only.")
 
+    password_reset_otp_ttl_minutes: int = setting(15, "Life of a mailed code.")
+    password_reset_otp_max_attempts: int = setting(3, "Guesses that one mailed code stands.")
+    registration: str = setting("closed", "Whether strangers may found a company.", choices=("closed", "open"))
+    internal_auth_token: str = setting(
+        "", "Sent as X-Internal-Token by the service that asks POST /verify_password.", secret=True
+    )
+    verify_password_public: bool = setting(False, "Let POST /verify_password be asked without it in production.")
+
+    use_email_service: bool = setting(False, "Send mail by SMTP; false only logs that there was one.")
+    mail_server: str = setting("localhost", "SMTP server.")
+    mail_port: int = setting(587, "Its port.")
+    mail_use_tls: bool = setting(True, "STARTTLS (RFC 3207).")
+    mail_use_ssl: bool = setting(False, "TLS from the first byte (RFC 8314 section 3); excludes MAIL_USE_TLS.")
+    mail_username: str = setting("", "SMTP user; empty: no sign-in.")
+    mail_password: str = setting("", "SMTP password.", secret=True)
+    mail_default_sender: str = setting("", "From address, such as Identity <noreply@example.com>.")
+    mail_max_emails: int = setting(100, "Mails sent over one SMTP connection.")
+    mail_worker: str = setting(
+        "thread",
+        "Who works off the outbox: a thread of every serving process, or flask mail worker.",
+        choices=("thread", "external"),
+    )
+    mail_folder: str = setting("instance/outbox", "Where development and testing put mails that are not sent.")
+
+    ratelimit_enabled: bool = setting(True, "Limit requests per client address.")
+    ratelimit_storage_uri: str = setting("memory://", "memory:// (per process) or redis://host.", secret=True)
+    ratelimit_strategy: str = setting(
+        "fixed-window", "How requests are counted.", choices=("fixed-window", "moving-window")
+    )
+
+    storage_backend: str = setting(
+        "local", "Where files are kept; none: their endpoints answer 503.", choices=("local", "s3", "service", "none")
+    )
+    use_storage_service: str = setting(
+        "", "true: STORAGE_BACKEND=service, false: none, as in document 003.", choices=("", "true", "false")
+    )
+    storage_path: str = setting("instance/storage", "Folder of the local backend.")
+    storage_url: str = setting("", "s3://bucket/prefix of the s3 backend.")
+    s3_endpoint_url: str = setting("", "An S3-compatible store other than Amazon's.")
+    storage_service_url: str = setting("", "The Storage Service.")
+    storage_request_timeout: float = setting(30.0, "Seconds one storage request may take in all.")
+    max_avatar_size_mb: int = setting(5, "Largest avatar or logo.")
+    customer_document_path: str = setting("", "Folder of customers' documents, local backend; empty: STORAGE_PATH.")
+    max_document_size_mb: int = setting(20, "Largest document of a customer.")
+    document_quota_mb: int = setting(1024, "Documents of all customers of a company.")
+
     threads: int = setting(42, "Threads per worker process.")
     web_concurrency: int = setting(2, "Worker processes of gunicorn.")
 
@@ -133,7 +177,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **fixed: str) -> Set
     """What is ``fixed`` wins over the environment. Raises SettingsError."""
     values, faults = _read({**(os.environ if environ is None else environ), **fixed})
     found = Settings(**_completed(values))
-    faults += _faults(found)
+    faults += faults_of(found)
     if faults:
         raise SettingsError(faults)
     return found
@@ -186,111 +230,6 @@ def _completed(values: dict[str, Any]) -> dict[str, Any]:
     deployed = values["flask_env"] in ("production", "staging")
     values["guardian_service_url"] = values["guardian_service_url"] or ("" if deployed else "embedded")
     values["secret_key"] = values["secret_key"] or values["jwt_secret"]
+    backends = {"true": "service", "false": "none"}
+    values["storage_backend"] = backends.get(values["use_storage_service"], values["storage_backend"])
     return values
-
-
-def _faults(found: Settings) -> list[str]:
-    checks = (*_secret_faults(found), *_number_faults(found), *_url_faults(found), *_policy_faults(found))
-    return [fault for fault in checks if fault]
-
-
-def _secret_faults(found: Settings) -> list[str]:
-    faults = []
-    if not found.jwt_secret and not found.jwt_private_key_file:
-        faults.append("JWT_SECRET or JWT_PRIVATE_KEY_FILE is required.")
-    if not found.secret_key:
-        faults.append("SECRET_KEY is required when JWT_SECRET is not set.")
-    for path in found.jwt_private_key_file:
-        if not Path(path).is_file():
-            faults.append(f"JWT_PRIVATE_KEY_FILE: {path} is not a file.")
-    if not found.is_deployed:
-        return faults
-    names = ["jwt_secret", "jwt_secret_previous"]
-    if found.secret_key != found.jwt_secret:
-        names.append("secret_key")
-    for name in names:
-        value = getattr(found, name)
-        if value and is_weak(value):
-            faults.append(f"{name.upper()} must have at least {MIN_SECRET_BYTES} bytes and not be a placeholder.")
-    if found.flask_env == "production" and not found.init_token:
-        faults.append("INIT_TOKEN is required in production.")
-    if not found.use_guardian_service:
-        faults.append("USE_GUARDIAN_SERVICE=false is refused in production and staging.")
-    elif not found.guardian_service_url:
-        faults.append("GUARDIAN_SERVICE_URL is required in production and staging (a URL, or embedded).")
-    return faults
-
-
-def is_weak(secret: str) -> bool:
-    """True for fewer than 32 bytes, fewer than 8 distinct characters, or an example's text."""
-    lowered = secret.lower()
-    placeholder = any(word in lowered for word in ("change-me", "changeme", "your_jwt_secret", "your-secret"))
-    return len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < 8 or placeholder
-
-
-POSITIVE = (
-    "database_pool_size", "max_content_length", "access_token_ttl_minutes", "refresh_token_ttl_days",
-    "session_max_days", "argon2_time_cost", "argon2_parallelism", "guardian_service_timeout", "threads",
-    "web_concurrency",
-)  # fmt: skip
-
-
-# Tokens are refused beyond 24 hours.
-MOST = {"access_token_ttl_minutes": 24 * 60, "refresh_token_ttl_days": 3650, "session_max_days": 3650}
-
-
-def _number_faults(found: Settings) -> list[str]:
-    faults = [f"{name.upper()} must be greater than 0." for name in POSITIVE if getattr(found, name) <= 0]
-    faults += [f"{name.upper()} must be at most {most}." for name, most in MOST.items() if getattr(found, name) > most]
-    if found.trusted_proxies < 0:
-        faults.append("TRUSTED_PROXIES must not be negative.")
-    if found.guardian_max_in_flight < 0:
-        faults.append("GUARDIAN_MAX_IN_FLIGHT must not be negative.")
-    elif found.threads > 1 and found.guardian_max_in_flight >= found.threads:
-        faults.append("GUARDIAN_MAX_IN_FLIGHT must be below THREADS, or a hanging engine takes every thread.")
-    if not 8 <= found.password_min_length <= 128:
-        faults.append("PASSWORD_MIN_LENGTH must be between 8 and 128.")
-    if found.argon2_memory_kib < 8 * found.argon2_parallelism:
-        faults.append("ARGON2_MEMORY_KIB must be at least 8 per lane.")
-    return faults
-
-
-def _policy_faults(found: Settings) -> list[str]:
-    faults, url = [], found.guardian_service_url
-    if url and not found.embedded_guardian and not _is_http(url):
-        faults.append("GUARDIAN_SERVICE_URL must be an http(s) URL or embedded.")
-    if found.guardian_protocol == "authzen" and found.use_guardian_service and not _is_http(url):
-        faults.append("GUARDIAN_PROTOCOL=authzen needs the engine's http(s) URL in GUARDIAN_SERVICE_URL.")
-    if found.guardian_decision_ttl_seconds < 0:
-        faults.append("GUARDIAN_DECISION_TTL_SECONDS must not be negative.")
-    if found.guardian_token and not BEARER_TOKEN.fullmatch(found.guardian_token):
-        faults.append("GUARDIAN_TOKEN must be a bearer token: letters, digits and -._~+/= only.")
-    return faults
-
-
-def _url_faults(found: Settings) -> list[str]:
-    faults = []
-    if not found.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
-        faults.append("DATABASE_URL must start with sqlite:///, postgresql:// or postgres://.")
-    elif found.database_url in ("sqlite:///", "sqlite:///:memory:"):
-        faults.append("DATABASE_URL must name a file: every connection would have a database of its own.")
-    for name in ("jwt_jwks_url", "public_url"):
-        value = getattr(found, name)
-        if value and not _is_http(value):
-            faults.append(f"{name.upper()} must be an http(s) URL.")
-    for origin in found.cors_origins:
-        if not _is_http(origin) or any(urlsplit(origin)[2:]):
-            faults.append(f'CORS_ORIGINS: "{origin}" is not an origin such as https://app.example.com.')
-    if found.cookie_samesite == "None" and not found.is_deployed:
-        faults.append("COOKIE_SAMESITE=None needs Secure cookies, which only staging and production set.")
-    if found.cookie_host_prefix and not found.is_deployed:
-        faults.append("COOKIE_HOST_PREFIX needs Secure cookies, which only staging and production set.")
-    return faults
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -111,13 +111,22 @@ def test_urls_that_cannot_be_read_are_faults() -> None:
             assert names_in(faults(**{name: url})) == {name}, (name, url)
 
 
+def test_a_document_that_could_not_be_fetched_again_is_not_taken() -> None:
+    remote = {"STORAGE_BACKEND": "s3", "STORAGE_URL": "s3://bucket"}
+
+    assert faults(MAX_DOCUMENT_SIZE_MB="500") == []
+    assert faults(MAX_DOCUMENT_SIZE_MB="60", **remote) == []
+    assert names_in(faults(MAX_DOCUMENT_SIZE_MB="61", **remote)) == {"MAX_DOCUMENT_SIZE_MB"}
+
+
 def test_no_secret_is_shown_by_the_settings_themselves() -> None:
     for each in declared():
-        if each.metadata["secret"] and each.name != "database_url":
+        if each.metadata["secret"] and not each.name.endswith(("_url", "_uri")):
             environ = {"JWT_SECRET": STRONG, each.name.upper(): "a-secret-that-nobody-sees"}
             assert "a-secret-that-nobody-sees" not in repr(load_settings(environ)), each.name
     url = {"JWT_SECRET": STRONG, "DATABASE_URL": "postgresql://u:hunter2@h/d"}
     assert "hunter2" not in repr(load_settings(url))
+    assert "hunter2" not in repr(load_settings({"JWT_SECRET": STRONG, "RATELIMIT_STORAGE_URI": "redis://:hunter2@h"}))
 
 
 # What production and staging refuse
