@@ -30,6 +30,22 @@ def post_fork(server, worker):
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
 
+def post_worker_init(worker):
+    """Every serving process works off the outbox, unless MAIL_WORKER says that another does."""
+    # Imported here: the arbiter, which only supervises, does without the whole service.
+    from app.core.worker import start_worker
+
+    if "identity" in getattr(worker.wsgi, "extensions", {}):
+        worker.outbox = start_worker(worker.wsgi)
+
+
+def worker_exit(server, worker):
+    """The mail at hand is finished and marked first, or it would be sent twice."""
+    outbox = getattr(worker, "outbox", None)
+    if outbox is not None:
+        outbox.stop()
+
+
 def _without_server(default_headers):
     def headers(self):
         return [line for line in default_headers(self) if not line.startswith("Server:")]

@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _unbound_loggers() -> Iterator[None]:
     """An application of production keeps its loggers as they are; the next test's must listen again."""
     yield
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if name.startswith("app."):
             getattr(getattr(module, "log", None), "__dict__", {}).pop("bind", None)
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
 
 from flask import current_app
 from prometheus_client import CollectorRegistry
 
+from app.clients.limiter import Limits
+from app.clients.mailer import Mailer
 from app.clients.policy import PolicyEngine
+from app.clients.storage import Storage
 from app.config import Settings
 from app.core.auth import Authenticator
+from app.core.images import Images
 from app.core.passwords import Passwords
 from app.core.roles import RoleData
 from app.core.tokens import Tokens
 
 if TYPE_CHECKING:
     from app.core.http import Route
+    from app.core.outbox import Job
 
 
 class Watch(Protocol):
@@ -33,7 +39,8 @@ class Roles(Protocol):
     def company_made(self) -> None:
         """Give the bound tenant the default roles."""
 
-    def make_administrator(self, user_id: UUID) -> None: ...
+    def give(self, user_id: UUID, code: str) -> None:
+        """A default role, if the bound tenant still has it."""
 
     def check_not_above(self, user_id: UUID, by: UUID) -> None:
         """Raises Forbidden if the user has a role that holds what ``by`` lacks: whoever takes over an
@@ -64,10 +71,21 @@ class Kernel:
     roles: Roles
     role_data: RoleData
     watch: Watch
+    # What earlier slices ask of later ones, inside the tenant's unit of work: of a user, of a user and the former
+    # address, and of who is to administer the company that is being made.
     end_sessions: Callable[[UUID], None]
+    address_changed: Callable[[UUID, str], None]
+    activated: Callable[[UUID], None]
+    invite_administrator: Callable[[Mapping[str, Any]], None]
+    mailer: Mailer
+    limits: Limits
+    storage: Storage
+    images: Images
     catalogue: set[Permission] = field(default_factory=set)
     routes: list[Route] = field(default_factory=list)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    jobs: dict[str, Callable[[Job], None]] = field(default_factory=dict)
+    wake: Event = field(default_factory=Event)
 
 
 def kernel() -> Kernel:

@@ -1,0 +1,126 @@
+"""One-time links: a token that is mailed, kept as a hash, and good for one purpose, one subject, once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, LargeBinary, String, delete, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Identified, Model, db, unit_of_work, utcnow
+from app.core.errors import BadRequest
+from app.core.opaque import company_of, digest, new_token
+from app.core.outbox import enqueue
+from app.core.tenancy import TenantScoped, current_tenant, tenant
+
+EXPIRE = "links.expire"
+"""The job that removes a link once it is of no use."""
+
+
+class InvalidLink(BadRequest):
+    code, message = "INVALID_LINK", "The link is not valid, was used, or has expired."
+
+
+class OneTimeLink(TenantScoped, Identified, Model):
+    """``subject_id`` is whom or what it is about; ``address`` where it goes. The token is made when the
+    mail is sent, so that no plain one is ever stored."""
+
+    __tablename__ = "one_time_link"
+    __table_args__ = (
+        Index("uq_one_time_link_company_id_token_hash", "company_id", "token_hash", unique=True),
+        Index("uq_one_time_link_company_id_purpose_subject_id", "company_id", "purpose", "subject_id", unique=True),
+    )
+
+    purpose: Mapped[str] = mapped_column(String(40))
+    subject_id: Mapped[UUID]
+    address: Mapped[str] = mapped_column(String(254))
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+def issue(purpose: str, subject_id: UUID, address: str, lifetime: timedelta) -> UUID:
+    """A link that takes the place of earlier ones for the same purpose and subject. Inside the tenant's unit of
+    work; the caller posts the mail that carries its id."""
+    withdraw(purpose, subject_id)
+    link = OneTimeLink(purpose=purpose, subject_id=subject_id, address=address, expires_at=utcnow() + lifetime)
+    db.session.add(link)
+    db.session.flush()
+    enqueue(EXPIRE, {"link_id": str(link.id)}, delay=lifetime)
+    return link.id
+
+
+def withdraw(purpose: str, subject_id: UUID) -> None:
+    """Earlier links for this stop working."""
+    which = (OneTimeLink.purpose == purpose, OneTimeLink.subject_id == subject_id)
+    db.session.execute(delete(OneTimeLink).where(*which).execution_options(synchronize_session=False))
+
+
+def withdraw_all(subject_id: UUID) -> None:
+    """Whatever was mailed about this subject stops working."""
+    which = OneTimeLink.subject_id == subject_id
+    db.session.execute(delete(OneTimeLink).where(which).execution_options(synchronize_session=False))
+
+
+def arm(link_id: UUID) -> tuple[OneTimeLink, str] | None:
+    """The link with a fresh token, which kills the one of an earlier attempt to mail it; None when it was used,
+    replaced or has expired. Inside the tenant's unit of work."""
+    token = new_token(current_tenant())
+    statement = (
+        update(OneTimeLink)
+        .where(OneTimeLink.id == link_id, *_live())
+        .values(token_hash=digest(token))
+        .execution_options(synchronize_session=False)
+    )
+    if not db.session.execute(statement).rowcount:  # type: ignore[attr-defined]
+        return None
+    return db.session.scalars(select(OneTimeLink).where(OneTimeLink.id == link_id)).one(), token
+
+
+def tenant_of(token: str) -> UUID:
+    """Raises InvalidLink."""
+    try:
+        return company_of(token)
+    except ValueError:
+        raise InvalidLink() from None
+
+
+def find(token: str, purpose: str) -> OneTimeLink | None:
+    """Used or expired, too. Inside the tenant's unit of work."""
+    statement = select(OneTimeLink).where(OneTimeLink.token_hash == digest(token), OneTimeLink.purpose == purpose)
+    return db.session.scalar(statement)
+
+
+def check(token: str, purpose: str) -> OneTimeLink:
+    """The live link, not yet used up, in a transaction of its own. Raises InvalidLink."""
+    with tenant(tenant_of(token)), unit_of_work(writes=False):
+        link = find(token, purpose)
+    if link is None or link.used_at is not None or link.expires_at <= utcnow():
+        raise InvalidLink()
+    return link
+
+
+def use_up(link_id: UUID) -> None:
+    """Of two at once, one gets through. Inside the tenant's unit of work. Raises InvalidLink."""
+    statement = (
+        update(OneTimeLink)
+        .where(OneTimeLink.id == link_id, *_live())
+        .values(used_at=utcnow())
+        .execution_options(synchronize_session=False)
+    )
+    if not db.session.execute(statement).rowcount:  # type: ignore[attr-defined]
+        raise InvalidLink()
+
+
+def _live() -> tuple[Any, ...]:
+    return OneTimeLink.used_at.is_(None), OneTimeLink.expires_at > utcnow()
+
+
+def expire(job: Any) -> None:
+    """The handler of ``EXPIRE``."""
+    with tenant(job.tenant_id), unit_of_work():
+        which = OneTimeLink.id == UUID(job.payload["link_id"])
+        db.session.execute(delete(OneTimeLink).where(which).execution_options(synchronize_session=False))

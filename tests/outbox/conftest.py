@@ -1,0 +1,5 @@
+"""Applications with other settings."""
+
+from tests.support.variants import variant
+
+__all__ = ["variant"]

@@ -1,0 +1,43 @@
+"""Forks worker processes when told to; their jobs append a line to a file, slowly enough to be killed at it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from datetime import timedelta
+
+from app import create_app
+from app.config import load_settings
+from app.core.outbox import Job
+from app.core.worker import Worker
+
+
+def main(path: str, lease_seconds: str) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for _ in sys.stdin:
+        child = os.fork()
+        if not child:
+            work(path, timedelta(seconds=float(lease_seconds)))
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+
+
+def work(path: str, lease: timedelta) -> None:
+    app = create_app(load_settings())
+
+    def note(job: Job) -> None:
+        time.sleep(0.005)
+        with open(path, "a", encoding="ascii") as file:
+            file.write(f"{job.id}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        time.sleep(0.005)
+
+    app.extensions["identity"].jobs["test.note"] = note
+    Worker(app, lease=lease).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
