@@ -18,12 +18,12 @@ from app.access.schemas import (
     WantedRoleSchema,
 )
 from app.core.auth import principal
-from app.core.crud import not_found
 from app.core.db import fetch_alone
 from app.core.http import Endpoint, answer, body, declare, no_content
 from app.core.kernel import Permission, kernel
 from app.core.postgres import ONLY
 from app.core.roles import Asker
+from app.core.rows import not_found
 from app.core.tenancy import Prepared, tenant
 from app.users.models import User
 
@@ -37,13 +37,13 @@ class RolesOfUser(Endpoint):
     @declare(answer=AssignmentsSchema())
     def get(self, parent_id: UUID) -> Response:
         _check_user(parent_id)
-        return answer({"roles": kernel().role_data.roles_of(parent_id, _asker())})
+        return answer({"roles": kernel().role_data.roles_of(parent_id, asker())})
 
     @declare(body=WantedRoleSchema(), answer=AssignmentSchema(), status=201, errors=(409,))
     def post(self, parent_id: UUID) -> Response:
         """Give a user a role. role is an older name of role_id."""
         _check_user(parent_id)
-        made = kernel().role_data.assign(parent_id, _wanted(body()), _asker())
+        made = kernel().role_data.assign(parent_id, _wanted(body()), asker())
         return answer(made, 201, {"Location": f"{request.script_root}/users/{parent_id}/roles/{made['id']}"})
 
 
@@ -56,13 +56,13 @@ class RoleOfUser(Endpoint):
     @declare(answer=AssignmentSchema())
     def get(self, parent_id: UUID, user_role_id: UUID) -> Response:
         _check_user(parent_id)
-        return answer(kernel().role_data.assignment(parent_id, user_role_id, _asker()))
+        return answer(kernel().role_data.assignment(parent_id, user_role_id, asker()))
 
     @declare(status=204, errors=(409,))
     def delete(self, parent_id: UUID, user_role_id: UUID) -> Response:
         """Take a role from a user."""
         _check_user(parent_id)
-        kernel().role_data.withdraw(parent_id, user_role_id, _asker())
+        kernel().role_data.withdraw(parent_id, user_role_id, asker())
         return no_content()
 
 
@@ -75,7 +75,7 @@ class PoliciesOfUser(Endpoint):
     @declare(answer=PoliciesSchema())
     def get(self, parent_id: UUID) -> Response:
         _check_user(parent_id)
-        return answer({"policies": kernel().role_data.policies_of(parent_id, _asker())})
+        return answer({"policies": kernel().role_data.policies_of(parent_id, asker())})
 
 
 class PermissionsOfUser(Endpoint):
@@ -108,12 +108,12 @@ class AssignableRoles(Endpoint):
 
     @declare(answer=AssignableRolesSchema())
     def get(self) -> Response:
-        return answer({"roles": kernel().role_data.roles(_asker())})
+        return answer({"roles": kernel().role_data.roles(asker())})
 
 
 def _permissions_of(user_id: UUID) -> Response:
     """Without those that a role may hold, but only users of the platform can use."""
-    held = kernel().role_data.permissions_of(user_id, _asker())
+    held = kernel().role_data.permissions_of(user_id, asker())
     beyond = set() if principal().is_platform else {_key(each) for each in kernel().catalogue if each.platform}
     return answer({"permissions": [each for each in held if tuple(map(each.get, KEY)) not in beyond]})
 
@@ -125,7 +125,7 @@ def _key(permission: Permission) -> tuple[str, ...]:
     return permission.service, permission.resource_name, permission.operation
 
 
-def _asker() -> Asker:
+def asker() -> Asker:
     caller = principal()
     return Asker(caller.user_id, caller.company_id, caller.token, g.request_id)
 

@@ -1,4 +1,4 @@
-"""/auth/… and the change of one's own password."""
+"""/auth/…"""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import fields, validate
-from sqlalchemy import and_, select
+from sqlalchemy import and_
 
-from app.auth.cookies import REFRESH, clear_cookies, set_cookies
+from app.auth.answers import TOKEN_IN_BODY, caller, claims, entered, with_tokens
+from app.auth.cookies import REFRESH, clear_cookies
 from app.auth.models import AuthSession
-from app.auth.passwords import change_password
 from app.auth.schemas import (
-    ChangePasswordSchema,
     LoginAnswerSchema,
     LoginSchema,
     MessageSchema,
@@ -22,66 +20,26 @@ from app.auth.schemas import (
     SessionSchema,
     VerifySchema,
 )
-from app.auth.service import sign_in
-from app.auth.sessions import Caller, SignedIn, live_sessions, refresh, revoke, sign_out
+from app.auth.service import Given, sign_in
+from app.auth.sessions import end_other_sessions, live_sessions, refresh, revoke, sign_out
 from app.core.auth import cookie_name, principal
 from app.core.crud import Crud
-from app.core.db import db, unit_of_work
-from app.core.errors import NotFound, Unauthenticated, Unavailable
+from app.core.errors import NotFound, Unauthenticated
 from app.core.http import Endpoint, answer, body, declare, no_content, optional_body
 from app.core.kernel import kernel
-from app.core.tenancy import tenant
-from app.core.tokens import Claims
-from app.users.models import User
-from app.users.resources import Users
-
-TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"]))}}
-
-
-def caller() -> Caller:
-    agent = request.headers.get("User-Agent")
-    printable = agent and "".join(c for c in agent if c.isprintable()).encode("utf-8", "replace").decode()
-    address = request.remote_addr and request.remote_addr[:45]
-    return Caller(address, printable[:255] if printable else None)
 
 
 class Login(Endpoint):
     """Sign in with an e-mail address or user name and a password."""
 
-    access, path, parameters = "public", "/auth/login", TOKEN_IN_BODY
+    access, path, parameters, limits = "public", "/auth/login", TOKEN_IN_BODY, "30/minute"
 
     @declare(body=LoginSchema(), answer=LoginAnswerSchema(), errors=(401, 403, 429))
     def post(self) -> Response:
         values = LoginSchema().checked(body())
         name = "email" if "email" in values else "username"
-        signed_in = sign_in(name, values[name], values["password"], caller())
-        user = _user(signed_in)
-        shown: dict[str, Any] = {
-            "message": "Login successful",
-            "user": user,
-            "password_reset_required": user["password_reset_required"],
-        }
-        return _with_tokens(shown, signed_in, in_body="token" in self.params)
-
-
-def _user(signed_in: SignedIn) -> dict[str, Any]:
-    with tenant(signed_in.company_id), unit_of_work(writes=False):
-        row = db.session.execute(select(*Users.columns.values()).where(User.id == signed_in.user_id)).one()
-    return dict(zip(Users.columns, row, strict=True))
-
-
-def _with_tokens(shown: dict[str, Any], signed_in: SignedIn, *, in_body: bool) -> Response:
-    settings = kernel().settings
-    if in_body:
-        shown |= {
-            "access_token": signed_in.access_token,
-            "refresh_token": signed_in.refresh_token,
-            "token_type": "Bearer",
-            "expires_in": settings.access_token_ttl_minutes * 60,
-        }
-    found = answer(shown)
-    set_cookies(found, settings, signed_in)
-    return found
+        signed_in = sign_in(Given(name, values[name], values["password"], caller()))
+        return entered(signed_in, "Login successful", in_body="token" in self.params)
 
 
 def _refresh_cookie() -> str | None:
@@ -100,7 +58,7 @@ class Refresh(Endpoint):
         if not token:
             raise Unauthenticated("There is no refresh token.")
         in_body = given is not None or "token" in self.params
-        return _with_tokens({"message": "Token refreshed"}, refresh(token), in_body=in_body)
+        return with_tokens({"message": "Token refreshed"}, refresh(token), in_body=in_body)
 
 
 class Logout(Endpoint):
@@ -111,19 +69,10 @@ class Logout(Endpoint):
     @declare(body=RefreshSchema(), answer=MessageSchema())
     def post(self) -> Response:
         given = RefreshSchema().checked(optional_body()).get("refresh_token")
-        sign_out(_claims(), given or _refresh_cookie())
+        sign_out(claims(), given or _refresh_cookie())
         found = answer({"message": "Logout successful"})
         clear_cookies(found, kernel().settings)
         return found
-
-
-def _claims() -> Claims | None:
-    authenticator = kernel().authenticator
-    token = authenticator.token_of(request)
-    try:
-        return authenticator.tokens.verify(token) if token else None
-    except (Unauthenticated, Unavailable):
-        return None
 
 
 class Verify(Endpoint):
@@ -169,9 +118,7 @@ class OtherSessions(Endpoint):
 
     def delete(self) -> Response:
         """End all other sessions of the caller."""
-        me = principal()
-        mine = AuthSession.user_id == me.user_id
-        revoke(mine if me.session_id is None else mine & (AuthSession.id != me.session_id), "revoked")
+        end_other_sessions(principal().user_id, principal().session_id, "revoked")
         return no_content()
 
 
@@ -185,19 +132,6 @@ class OneSession(Endpoint):
         if not revoke(mine, "revoked"):
             raise NotFound("Session not found.", code="SESSION_NOT_FOUND")
         return no_content()
-
-
-class ChangePassword(Endpoint):
-    """Change one's own password; ends the other sessions."""
-
-    access, path = "self", "/users/me/change-password"
-    own_transaction = usable_before_password_change = True
-
-    @declare(body=ChangePasswordSchema(), answer=MessageSchema(), errors=(409, 429))
-    def patch(self) -> Response:
-        values = ChangePasswordSchema().checked(body())
-        change_password(principal(), values["current_password"], values["new_password"], request.remote_addr)
-        return answer({"message": "Password changed successfully"})
 
 
 class KeySet(Endpoint):

@@ -28,6 +28,12 @@ class MessageSchema(BaseSchema):
     message = fields.String(dump_only=True)
 
 
+class TokenSchema(BaseSchema):
+    """From a mailed link: what follows ``#token=``."""
+
+    token = Line(required=True, validate=validate.Length(max=LONGEST))
+
+
 class TokensSchema(BaseSchema):
     """Only with ``?token=body``; seconds in ``expires_in``."""
 
@@ -69,8 +75,3 @@ class SessionSchema(BaseSchema):
     ip = fields.String(dump_only=True, allow_none=True)
     user_agent = fields.String(dump_only=True, allow_none=True)
     is_current = Flag(dump_only=True)
-
-
-class ChangePasswordSchema(BaseSchema):
-    current_password = Password(required=True)
-    new_password = Password(required=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import structlog
@@ -13,7 +14,7 @@ from app.auth.sessions import Caller, SignedIn, open_session
 from app.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
 from app.companies.models import ACTIVE, Company
 from app.core.auth import Standing
-from app.core.db import db, fetch_alone, fold, unit_of_work, utcnow
+from app.core.db import CodePointText, db, fetch_alone, fold, unit_of_work, utcnow
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
 from app.core.postgres import ONLY
@@ -22,6 +23,8 @@ from app.core.tokens import Claims
 from app.users.models import LoginKey, User
 
 log = structlog.get_logger(__name__)
+
+Entry = TypeVar("Entry")
 
 NOBODY = UUID(int=0)
 
@@ -65,40 +68,82 @@ _STANDING = Prepared(
 )
 
 
-def sign_in(name: str, identifier: str, password: str, caller: Caller) -> SignedIn:
-    """``name`` is email or username. Raises Unauthenticated, TooManyRequests, Forbidden.
+class Given(NamedTuple):
+    """``name`` is email or username."""
+
+    name: str
+    identifier: str
+    password: str
+    caller: Caller
+
+
+def sign_in(given: Given) -> SignedIn:
+    """Raises Unauthenticated, TooManyRequests, Forbidden.
 
     An unknown identifier takes the same steps as a known one, down to the hash.
     """
-    account = _account(name, identifier)
-    key = attempt_key(str(account.user_id) if account else fold(identifier), caller.ip)
+    return _throttled(given, lambda account: open_session(account.user_id, given.caller))
+
+
+def recognise(given: Given) -> Account:
+    """As ``sign_in``, without a session."""
+    return _throttled(given, lambda account: account)
+
+
+def recognise_for_service(given: Given) -> Account:
+    """As ``recognise``, for a service that slows down guessing itself: its one network stands for all its callers,
+    any of whom could lock an owner out."""
+    return _let_in(given, _account_of(given), lambda account: account)
+
+
+def _throttled(given: Given, entry: Callable[[Account], Entry]) -> Entry:
+    account = _account_of(given)
+    # By the field as well: a text that stands for an account in one field must not be told, by what it cost there,
+    # from one that stands for nobody in both.
+    key = attempt_key(str(account.user_id) if account else f"{given.name} {fold(given.identifier)}", given.caller.ip)
     reserve_attempt(key)
+    return _let_in(given, account, entry, key)
+
+
+def _let_in(
+    given: Given, account: Account | None, entry: Callable[[Account], Entry], key: bytes | None = None
+) -> Entry:
+    """``entry`` runs in the transaction that notes the login; if the password, or its hash, is no longer the
+    verified one by then, everything is looked at again."""
     while True:
-        verified = _verified(account, password, caller)
-        signed_in = _enter(verified, password, key, caller)
-        if signed_in is not None:
-            return signed_in
-        account = _account(name, identifier)
+        verified = _verified(account, given)
+        try:
+            check_active(verified)
+        except Forbidden:
+            # The password was right, and what that forgives outlives the refusal.
+            with unit_of_work():
+                _forgive(key)
+            raise
+        kept = _current_hash(verified.password_hash or "", given.password)
+        with tenant(verified.company_id), unit_of_work():
+            if _note_login(verified, kept):
+                _forgive(key)
+                return entry(verified)
+        account = _account_of(given)
 
 
-def _verified(account: Account | None, password: str, caller: Caller) -> Account:
-    """Raises Unauthenticated."""
-    stored = account.password_hash if account else None
-    if kernel().passwords.verify(stored, password) and account is not None:
-        return account
-    log.info("login_failed", user_id=account and account.user_id, ip=caller.ip)
-    raise Unauthenticated("The e-mail address, user name or password is wrong.", code="INVALID_CREDENTIALS")
-
-
-def _enter(account: Account, password: str, key: bytes, caller: Caller) -> SignedIn | None:
-    """None if the password, or its hash, is no longer the verified one. Raises Forbidden."""
-    with unit_of_work():
+def _forgive(key: bytes | None) -> None:
+    if key is not None:
         forgive(key)
         forget_old()
-    _check_active(account)
-    kept = _current_hash(account.password_hash or "", password)
-    with tenant(account.company_id), unit_of_work():
-        return open_session(account.user_id, caller) if _note_login(account, kept) else None
+
+
+def _account_of(given: Given) -> Account | None:
+    return find_account(given.name, given.identifier)
+
+
+def _verified(account: Account | None, given: Given) -> Account:
+    """Raises Unauthenticated."""
+    stored = account.password_hash if account else None
+    if kernel().passwords.verify(stored, given.password) and account is not None:
+        return account
+    log.info("login_failed", user_id=account and account.user_id, ip=given.caller.ip)
+    raise Unauthenticated("The e-mail address, user name or password is wrong.", code="INVALID_CREDENTIALS")
 
 
 def _current_hash(stored: str, password: str) -> str:
@@ -106,28 +151,37 @@ def _current_hash(stored: str, password: str) -> str:
     return passwords.hash(password) if passwords.needs_rehash(stored) else stored
 
 
-def _check_active(account: Account) -> None:
+def check_active(account: Account) -> None:
+    """Raises Forbidden."""
     if not account.is_active:
         raise Forbidden("The account is disabled.", code="ACCOUNT_DISABLED")
     if account.company_status != ACTIVE:
         raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
 
 
-def _account(name: str, identifier: str) -> Account | None:
-    column = LoginKey.email_key if name == "email" else LoginKey.username_key
-    with unit_of_work(writes=False):
-        found = db.session.execute(
-            select(LoginKey.company_id, LoginKey.user_id).where(column == fold(identifier))
-        ).one_or_none()
-    company_id, user_id = found or (NOBODY, NOBODY)
-    with tenant(company_id), unit_of_work(writes=False):
-        statement = (
-            select(User.id, User.company_id, User.password_hash, User.is_active, Company.status)
-            .join(Company, Company.id == User.company_id)
-            .where(User.id == user_id)
-        )
-        row = db.session.execute(statement).one_or_none()
-    return None if row is None else Account(*row)
+def find_account(name: str, identifier: str) -> Account | None:
+    """``name`` is email or username. In two transactions of its own; an unknown one takes the same steps."""
+    found = fetch_alone(_KEYS[name], {"key": fold(identifier)})
+    company_id, user_id = tuple(found[0]) if found else (NOBODY, NOBODY)
+    with tenant(company_id):
+        rows = fetch_alone(_ACCOUNT, {"user_id": user_id})
+    return Account._make(rows[0]) if rows else None
+
+
+_KEYS = {
+    name: Prepared(
+        select(LoginKey.company_id, LoginKey.user_id)
+        .where(column == bindparam("key", type_=CodePointText))
+        .execution_options(trip=ONLY)
+    )
+    for name, column in (("email", LoginKey.email_key), ("username", LoginKey.username_key))
+}
+_ACCOUNT = Prepared(
+    select(User.id, User.company_id, User.password_hash, User.is_active, Company.status)
+    .join(Company, Company.id == User.company_id)
+    .where(User.id == bindparam("user_id"))
+    .execution_options(trip=ONLY)
+)
 
 
 def _note_login(account: Account, kept: str) -> bool:

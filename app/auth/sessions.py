@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 from uuid_utils.compat import uuid7
 
 from app.auth.models import AuthSession, RefreshToken
 from app.companies.models import ACTIVE, Company
-from app.core.db import add_in_order, db, unit_of_work, utcnow
+from app.core.db import UtcDateTime, add_in_order, db, fetch, unit_of_work, utcnow
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
-from app.core.tenancy import current_tenant, tenant
+from app.core.opaque import company_of, digest, new_token
+from app.core.tenancy import Prepared, current_tenant, tenant
 from app.core.tokens import Claims
 from app.users.models import User
 
@@ -67,43 +65,42 @@ def open_session(user_id: UUID, caller: Caller) -> SignedIn:
 
 def _forget_ended(user_id: UUID) -> None:
     """The user's long-ended sessions go when a new one comes."""
-    ended = (AuthSession.user_id == user_id, AuthSession.expires_at < utcnow() - KEPT_AFTER_END)
+    for statement in _ENDED:
+        db.session.execute(statement, {"user_id_": user_id, "before_": utcnow() - KEPT_AFTER_END})
+
+
+def _ended() -> tuple[Any, ...]:
+    before = bindparam("before_", type_=UtcDateTime)
+    ended = (AuthSession.user_id == bindparam("user_id_"), AuthSession.expires_at < before)
     tokens = delete(RefreshToken).where(RefreshToken.session_id.in_(select(AuthSession.id).where(*ended)))
     sessions = delete(AuthSession).where(*ended)
-    for statement in (tokens, sessions):
-        db.session.execute(statement.execution_options(synchronize_session=False))
+    return tuple(each.execution_options(synchronize_session=False) for each in (tokens, sessions))
+
+
+_ENDED = _ended()
 
 
 def _signed_in(user_id: UUID, session_id: UUID, expires_at: datetime, refresh_token: str) -> SignedIn:
     company_id = current_tenant()
-    user = db.session.execute(select(User.email, User.first_name, User.last_name).where(User.id == user_id)).one()
+    [user] = fetch(_NAMES, {"user_id": user_id})
     access = kernel().tokens.sign(
         user_id, company_id, session_id, user.email, first_name=user.first_name, last_name=user.last_name
     )
     return SignedIn(access, refresh_token, expires_at, user_id, company_id)
 
 
-# Refresh tokens: the company's id in clear, so that the look-up runs inside its tenant, and 256 random bits.
+_NAMES = Prepared(select(User.email, User.first_name, User.last_name).where(User.id == bindparam("user_id")))
 
 
 def _new_refresh_token(session_id: UUID, generation: int) -> tuple[str, RefreshToken]:
-    token = f"{_text(current_tenant().bytes)}.{secrets.token_urlsafe(32)}"
-    return token, RefreshToken(session_id=session_id, token_hash=_digest(token), generation=generation)
+    token = new_token(current_tenant())
+    return token, RefreshToken(session_id=session_id, token_hash=digest(token), generation=generation)
 
 
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
-
-
-def company_of(token: str) -> UUID:
+def _company_of(token: str) -> UUID:
     """Raises Unauthenticated."""
-    head = token.partition(".")[0]
     try:
-        return UUID(bytes=base64.b64decode(head + "==", altchars=b"-_", validate=True))
+        return company_of(token)
     except ValueError:
         raise Unauthenticated("The refresh token is not valid.") from None
 
@@ -126,7 +123,7 @@ class Held(NamedTuple):
 
 def refresh(token: str) -> SignedIn:
     """Rotate. Raises Unauthenticated, and revokes the session if the token was rotated before (theft)."""
-    with tenant(company_of(token)):
+    with tenant(_company_of(token)):
         with unit_of_work():
             held = _held(token)
             _check_usable(held)
@@ -156,7 +153,7 @@ def _held(token: str) -> Held:
         .join(AuthSession, AuthSession.id == RefreshToken.session_id)
         .join(User, User.id == AuthSession.user_id)
         .join(Company, Company.id == User.company_id)
-        .where(RefreshToken.token_hash == _digest(token))
+        .where(RefreshToken.token_hash == digest(token))
     )
     row = db.session.execute(statement).one_or_none()
     if row is None:
@@ -218,6 +215,12 @@ def revoke(which: Any, reason: str) -> int:
     return int(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
 
 
+def end_other_sessions(user_id: UUID, kept: UUID | None, reason: str) -> None:
+    """All of a user but one."""
+    mine = AuthSession.user_id == user_id
+    revoke(mine if kept is None else mine & (AuthSession.id != kept), reason)
+
+
 def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
     """Revoke the session of either token; silently nothing where there is none."""
     if claims is not None and claims.session_id is not None:
@@ -227,10 +230,10 @@ def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
         return
     try:
         company_id = company_of(refresh_token)
-    except Unauthenticated:
+    except ValueError:
         return
     with tenant(company_id), unit_of_work():
-        owner = select(RefreshToken.session_id).where(RefreshToken.token_hash == _digest(refresh_token))
+        owner = select(RefreshToken.session_id).where(RefreshToken.token_hash == digest(refresh_token))
         revoke(AuthSession.id.in_(owner), "logout")
 
 

@@ -10,7 +10,7 @@ from flask import Response, request
 from uuid_utils.compat import uuid7
 
 from app.companies.models import ACTIVE, INACTIVE, Company
-from app.companies.schemas import CompanySchema, HoldingsSchema
+from app.companies.schemas import CompanyChangeSchema, CompanySchema, HoldingsSchema
 from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
 from app.core.auth import principal
 from app.core.crud import Crud
@@ -26,7 +26,7 @@ from app.core.tenancy import current_scope, tenant
 class Companies(Crud):
     """Tenants. The platform company's users see all of them, everyone else sees their own."""
 
-    model, schema, path = Company, CompanySchema, "/companies"
+    model, schema, change_schema, path = Company, CompanySchema, CompanyChangeSchema, "/companies"
     permission = "company"
     platform = frozenset({"POST", "DELETE"})
     filters = ("name", "email", "status", "company_key", "document_type", "document_number")
@@ -52,8 +52,11 @@ class Companies(Crud):
                 yield
 
     def new(self, values: dict[str, Any]) -> Company:
+        admin = values.pop("admin", None)
         company: Company = super().new(values | {"id": current_scope().company_id})
         kernel().roles.company_made()
+        if admin is not None:
+            kernel().invite_administrator(admin)
         return company
 
     def change(self, row: Company, values: dict[str, Any]) -> None:

@@ -3,11 +3,13 @@
 from marshmallow import fields, validate
 
 from app.companies.models import REGISTRATIONS, STATUSES, Company
+from app.core.mail import BUTTON
 from app.core.schema import (
     BaseSchema,
     CodeRef,
     Email,
     Flag,
+    Line,
     Timestamp,
     Url,
     integer,
@@ -17,7 +19,7 @@ from app.core.schema import (
 from app.document_types.models import DocumentType
 
 
-class CompanySchema(BaseSchema):
+class CompanyChangeSchema(BaseSchema):
     id = read_only_id()
     name = of(Company.name, required=True)
     business_name = of(Company.business_name)
@@ -42,6 +44,19 @@ class CompanySchema(BaseSchema):
     total_active_users = fields.Integer(dump_only=True)
     created_at = Timestamp()
     updated_at = Timestamp()
+
+
+class FirstAdministratorSchema(BaseSchema):
+    """Who is invited to administer a new company. The limits are those of a user, which is a later slice."""
+
+    email = Email(required=True, validate=validate.Length(max=254))
+    first_name = Line(allow_none=True, validate=validate.Length(max=50))
+    last_name = Line(allow_none=True, validate=validate.Length(max=50))
+    language = Line(validate=validate.OneOf(tuple(BUTTON)))
+
+
+class CompanySchema(CompanyChangeSchema):
+    admin = fields.Nested(FirstAdministratorSchema, load_only=True)
 
 
 class HoldingsSchema(BaseSchema):

@@ -10,6 +10,7 @@ from app.companies.service import lock_company
 from app.core.db import db, unit_of_work
 from app.core.errors import Forbidden
 from app.core.kernel import kernel
+from app.core.roles import ADMINISTRATOR
 from app.core.tenancy import tenant
 from app.guardian.models import Role, UserRole
 from app.guardian.rules import is_administrator
@@ -31,7 +32,7 @@ def initialize_engine(company_id: UUID, user_id: UUID) -> bool:
             _check_vacant(user_id)
             if db.session.scalar(select(Role.id).where(Role.is_system)) is None:
                 kernel().roles.company_made()
-            kernel().roles.make_administrator(user_id)
+            kernel().roles.give(user_id, ADMINISTRATOR)
     return True
 
 

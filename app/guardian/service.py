@@ -15,7 +15,7 @@ from app.companies.service import lock_company
 from app.core.db import add_in_order, db
 from app.core.errors import Conflict
 from app.core.kernel import Permission, kernel
-from app.core.roles import ADMINISTRATOR
+from app.core.roles import ADMINISTRATOR, CUSTOMER
 from app.guardian.models import (
     GuardianPermission,
     Policy,
@@ -31,8 +31,14 @@ from app.users.models import User
 log = structlog.get_logger(__name__)
 
 READS = ("LIST", "READ")
-MANAGED = ("user", "customer", "subcontractor")
-MANAGER, VIEWER, CUSTOMER = "manager", "viewer", "customer"
+MANAGED = (
+    "user", "customer", "customer_logo", "subcontractor", "subcontractor_logo",
+    "communication_preference", "customer_address", "customer_contact", "customer_document", "customer_note",
+    "customer_service", "customer_subscription", "customer_tag", "tag",
+)  # fmt: skip
+OWN = "customer_profile"
+"""What only ever reaches the caller's own."""
+MANAGER, VIEWER = "manager", "viewer"
 ROWS_PER_INSERT = 1000
 """SQLite takes 32,766 parameters in one statement."""
 DESCRIPTIONS = {
@@ -58,15 +64,18 @@ class EmbeddedRoles:
             )
             for code, text in DESCRIPTIONS.items()
         }
-        policies = {code: Policy(id=uuid7(), name=roles[code].name) for code in (MANAGER, VIEWER)}
+        policies = {code: Policy(id=uuid7(), name=roles[code].name) for code in (MANAGER, VIEWER, CUSTOMER)}
         add_in_order(roles.values(), policies.values())
         add_in_order(
             [RolePolicy(role_id=roles[code].id, policy_id=policy.id) for code, policy in policies.items()],
             [holding(policy, each) for code, policy in policies.items() for each in defaults_of(code)],
         )
 
-    def make_administrator(self, user_id: UUID) -> None:
-        role_id = db.session.scalars(select(Role.id).where(Role.is_system)).one()
+    def give(self, user_id: UUID, code: str) -> None:
+        role_id = db.session.scalar(select(Role.id).where(Role.code == code))
+        if role_id is None:
+            log.warning("role_not_given", reason="the company has no such role any more", code=code, user_id=user_id)
+            return
         db.session.add(UserRole(user_id=user_id, role_id=role_id))
         db.session.flush()
 
@@ -87,8 +96,8 @@ class ExternalRoles:
     def company_made(self) -> None:
         log.info("default_roles_skipped", reason="the policy engine is remote")
 
-    def make_administrator(self, user_id: UUID) -> None:
-        log.info("administrator_role_skipped", reason="the policy engine is remote", user_id=user_id)
+    def give(self, user_id: UUID, code: str) -> None:
+        log.info("role_skipped", reason="the policy engine is remote", code=code, user_id=user_id)
 
     def check_leaving(self, user_id: UUID) -> None:
         log.info("last_administrator_not_checked", reason="the policy engine is remote", user_id=user_id)
@@ -103,14 +112,19 @@ def holding(policy: Policy, permission: Permission) -> PolicyPermission:
 
 
 def defaults_of(code: str) -> list[Permission]:
-    """The permissions of Manager or Viewer; what only the platform can use is in no default role."""
+    """The permissions of a default role but Administrator; what only the platform can use is in none."""
     return sorted(each for each in kernel().catalogue if not each.platform and _is_default(code, each))
 
 
 def _is_default(code: str, permission: Permission) -> bool:
+    is_ours = permission.service == "identity"
+    if is_ours and permission.resource_name == OWN:
+        return True
+    if code == CUSTOMER:
+        return False
     if permission.operation in READS:
         return True
-    is_managed = permission.service == "identity" and permission.resource_name in MANAGED
+    is_managed = is_ours and permission.resource_name in MANAGED
     return code == MANAGER and is_managed and permission.operation in ("CREATE", "UPDATE")
 
 

@@ -112,7 +112,7 @@ class Config(Endpoint):
             "version": VERSION,
             "features": features(settings),
             "password_policy": kernel().passwords.policy(),
-            "max_avatar_size_mb": 5,
+            "max_avatar_size_mb": settings.max_avatar_size_mb,
             "languages": list(LANGUAGES),
         }
         if _may_read_settings():
@@ -138,9 +138,9 @@ def features(settings: Settings) -> dict[str, bool]:
     return {
         "guardian": settings.use_guardian_service,
         "embedded_guardian": settings.use_guardian_service and settings.embedded_guardian,
-        "storage": False,
-        "email": False,
-        "registration": False,
+        "storage": settings.storage_backend != "none",
+        "email": settings.use_email_service,
+        "registration": settings.registration == "open",
     }
 
 

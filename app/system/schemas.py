@@ -9,7 +9,7 @@ from marshmallow import fields, validate
 from sqlalchemy.orm import Session
 
 from app.companies.models import ACTIVE, Company
-from app.companies.schemas import CompanySchema
+from app.companies.schemas import CompanyChangeSchema, CompanySchema
 from app.core.errors import Invalid
 from app.core.schema import BaseSchema, Email, Flag, Id, Line, Timestamp, of
 from app.organization_units.schemas import OrganizationUnitSchema
@@ -56,7 +56,7 @@ class InitializedSchema(BaseSchema):
     initialized = Flag()
 
 
-class FirstCompanySchema(CompanySchema):
+class FirstCompanySchema(CompanyChangeSchema):
     """The platform company is always active."""
 
     status = of(Company.status, validate=[validate.Equal(ACTIVE)])

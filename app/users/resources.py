@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
+from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 from sqlalchemy import select
 
 from app.companies.models import Company
 from app.core.auth import principal
-from app.core.crud import Crud, Parent, check_if_match, etag, is_unchanged
+from app.core.crud import Crud, check_if_match, etag, is_unchanged
 from app.core.db import db
 from app.core.expand import Expansion
+from app.core.files import attach
 from app.core.http import Endpoint, answer, body, declare
 from app.core.kernel import kernel
+from app.core.links import withdraw_all
+from app.core.multipart import is_form
+from app.core.rows import Parent
 from app.positions.models import Position
+from app.users.form import AVATAR, UserForm
 from app.users.models import User
 from app.users.schemas import ProfileSchema, UserChangeSchema, UserSchema
-from app.users.service import change_user, check_deletable, create_user
+from app.users.service import change_user, check_deletable, create_user, hold_user
 
 
 class Users(Crud):
@@ -25,6 +33,7 @@ class Users(Crud):
 
     model, schema, change_schema, path = User, UserSchema, UserChangeSchema, "/users"
     permission = "user"
+    uploads = {"POST": AVATAR, "PATCH": AVATAR}
     filters = ("email", "username", "is_active", "is_verified", "position_id")
     sort = ("created_at", "updated_at", "email", "last_name", "last_login_at")
     expand = {
@@ -32,19 +41,48 @@ class Users(Crud):
         "company": Expansion(Company, ("id", "name", "status"), "company", by="company_id"),
     }
 
+    form: UserForm | None = None
+
+    def before(self, **ids: UUID) -> None:
+        """A form is received, and its avatar made and stored, before the transaction begins."""
+        if not is_form() or request.method not in self.uploads:
+            super().before(**ids)
+            return
+        with ExitStack() as stack:
+            self.form = UserForm.received(stack, self.change_wire if ids else self.wire, ids.get("id"))
+            super().before(**ids)
+            self.form.store()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self.form.shown() if self.form else nullcontext(), super().transaction():
+            yield
+
+    def given(self) -> dict[str, Any]:
+        return super().given() if self.form is None else self.form.values
+
     def prepare(self, values: dict[str, Any]) -> None:
         passwords, password = kernel().passwords, values.pop("password")
         passwords.check_acceptable(password, values["email"])
         values["password_hash"] = passwords.hash(password)
 
     def new(self, values: dict[str, Any]) -> User:
-        return create_user(values)
+        return self._with_avatar(create_user(values if self.form is None else values | {"id": self.form.user_id}))
 
     def change(self, row: User, values: dict[str, Any]) -> None:
         change_user(row, values, by=principal().user_id)
+        self._with_avatar(row)
+
+    def _with_avatar(self, row: User) -> User:
+        if self.form is not None and self.form.deposit is not None:
+            attach(row, "avatar_file_id", self.form.deposit)
+        return row
 
     def remove(self, row: User) -> None:
         check_deletable(row, by=principal().user_id)
+        # What was read stays as it is: If-Match was compared with that version.
+        hold_user(row.id)
+        withdraw_all(row.id)
         super().remove(row)
 
 

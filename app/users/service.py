@@ -9,8 +9,10 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.core.db import add_in_order, db, fold
+from app.core.erase import erase
 from app.core.errors import Conflict, Invalid
 from app.core.kernel import kernel
+from app.core.links import withdraw_all
 from app.core.tenancy import current_tenant
 from app.users.models import LoginKey, User
 
@@ -19,7 +21,7 @@ KEYS = ("email", "username")
 
 def create_user(values: dict[str, Any]) -> User:
     """``values`` are columns of User. A taken e-mail or username surfaces as IntegrityError (409)."""
-    user = User(id=uuid7(), **values)
+    user = User(**{"id": uuid7()} | values)
     keys = LoginKey(company_id=current_tenant(), user_id=user.id, email_key="")
     _set_keys(keys, user)
     add_in_order([user], [keys])
@@ -35,19 +37,54 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
         _check_may_leave(user, by)
     elif any(getattr(user, name) != values[name] for name in (*KEYS, "is_active") if name in values):
         kernel().roles.check_not_above(user.id, by)
+    former, was_active = user.email, user.is_active
+    set_values(user, {"is_verified": False} | values if values.get("email", former) != former else values)
+    # The row is locked by now: a sign-in, or the use of a link, comes wholly before or after.
+    if leaves:
+        kernel().end_sessions(user.id)
+    if user.is_active and not was_active:
+        kernel().activated(user.id)
+    if user.email != former:
+        kernel().address_changed(user.id, former)
+
+
+def set_values(user: User, values: dict[str, Any]) -> None:
+    """With the keys that follow from them. A taken e-mail or username surfaces as IntegrityError (409)."""
     for name, value in values.items():
         setattr(user, name, value)
     if any(name in values for name in KEYS):
         _set_keys(db.session.scalars(select(LoginKey).where(LoginKey.user_id == user.id)).one(), user)
     db.session.flush()
-    if leaves:
-        # The row is locked by now: a sign-in comes wholly before or after.
-        kernel().end_sessions(user.id)
+
+
+def hold_user(user_id: UUID) -> None:
+    """Whoever uses up, replaces or withdraws links of a user holds the row first: they wait instead of
+    getting entangled."""
+    db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
+
+
+def lock_user(user_id: UUID) -> User | None:
+    """The row as it is now, held."""
+    current = select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
+    return db.session.scalar(current)
+
+
+def login_of(email: str) -> tuple[UUID, UUID] | None:
+    """Company and user behind an address. With no tenant bound, or in any."""
+    wanted = select(LoginKey.company_id, LoginKey.user_id).where(LoginKey.email_key == fold(email))
+    found = db.session.execute(wanted).one_or_none()
+    return None if found is None else (found.company_id, found.user_id)
 
 
 def check_deletable(user: User, *, by: UUID) -> None:
     """Raises Conflict."""
     _check_may_leave(user, by)
+
+
+def erase_user(user_id: UUID) -> None:
+    """With everything that refers to nobody else, links included. The user's row is held."""
+    withdraw_all(user_id)
+    erase(User, User.id == user_id)
 
 
 def _check_may_leave(user: User, by: UUID) -> None:

@@ -16,6 +16,7 @@ from tests.auth.browser import Browser, execute, now, signed_in, user_row
 from tests.auth.external import mint
 from tests.auth.interrupted import Interrupted
 from tests.support.clients import PASSWORD, ApiClient, Tenant
+from tests.support.declared import PLACEHOLDER
 from tests.support.variants import Variant
 
 PATH = "/users/me/change-password"
@@ -184,7 +185,7 @@ def test_until_then_everything_else_is_403(app: Flask, pending: Browser) -> None
 
     reachable = set()
     for route in routes:
-        path = route.path.replace("<id>", str(uuid4())).replace("<parent_id>", str(uuid4()))
+        path = PLACEHOLDER.sub(str(uuid4()), route.path)
         answer = pending.request(route.method, path, {} if route.method in ("POST", "PUT", "PATCH") else None)
         if answer.get_json().get("error_code") != "PASSWORD_CHANGE_REQUIRED":
             reachable.add((route.method, route.path))

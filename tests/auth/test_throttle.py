@@ -104,6 +104,18 @@ def test_a_success_forgives(app: Flask, person: ApiClient) -> None:
     assert guess(app, person.email, 5) == [401] * 5
 
 
+def test_attempts_in_one_field_do_not_tell_in_the_other_whether_there_is_such_an_account(
+    app: Flask, person: ApiClient
+) -> None:
+    told = []
+    for name in (person.email, "nobody@example.com"):
+        guess(app, name, 5)
+        body = {"username": name, "password": "wrong password"}
+        told.append(Browser(app, address=HOME).post("/auth/login", body).status_code)
+
+    assert told == [401, 401]
+
+
 def test_the_owner_elsewhere_is_not_locked_out(app: Flask, person: ApiClient) -> None:
     guess(app, person.email, 6)
 

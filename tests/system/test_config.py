@@ -38,6 +38,16 @@ def test_anybody_learns_what_a_login_page_needs(anonymous: ApiClient) -> None:
     assert found["languages"] == ["en", "fr"]
 
 
+def test_features_follow_the_settings(anonymous: ApiClient, variant: Variant) -> None:
+    open_ = variant(REGISTRATION="open", USE_EMAIL_SERVICE="true", MAIL_DEFAULT_SENDER="noreply@example.com")
+
+    before = anonymous.get("/config").get_json()["features"]
+    after = ApiClient(open_).get("/config").get_json()["features"]
+
+    assert (before["registration"], before["email"]) == (False, False)
+    assert (after["registration"], after["email"]) == (True, True)
+
+
 def test_settings_are_for_platform_users_with_the_permission(acme: Tenant, globex: Tenant) -> None:
     assert settings_of(acme.admin) is not None
     assert settings_of(user_with(acme, "identity:config:READ")) is not None

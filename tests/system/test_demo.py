@@ -20,7 +20,7 @@ from app.core.tenancy import tenant
 from app.demo.companies import ACME, EXAMPLES, Example
 from app.demo.names import people
 from app.demo.service import ACCOUNTS, PASSWORD, _found
-from app.system.service import found_company
+from app.onboarding.service import found_company
 from app.users.models import User
 from tests.support.clients import ApiClient, make_tenant
 from tests.support.clients import sign_in as session_of
@@ -73,6 +73,19 @@ def test_each_company_has_as_much_as_promised(admin: ApiClient) -> None:
     totals = {name: admin.get(f"/{name}?limit=1").get_json()["pagination"]["total"] for name in COUNTS}
 
     assert totals == COUNTS
+
+
+def test_every_fourth_customer_has_a_dossier(admin: ApiClient) -> None:
+    expanded = "addresses,contacts,tags,communication_preferences"
+
+    customers = admin.get(f"/customers?limit=1000&expand={expanded}").get_json()["data"]
+
+    full = [each for each in customers if all(each[name] for name in expanded.split(","))]
+    assert len(full) == len([each for each in customers if each["addresses"]]) == 30
+    assert {each["subscription_state"] for each in full} == {
+        "prospect", "trial", "active", "past_due", "suspended", "cancelled",
+    }  # fmt: skip
+    assert {each["total_services"] for each in full} == {0, 1, 2, 3}
 
 
 def test_only_the_first_company_is_the_platform_company(demo: Flask) -> None:

@@ -50,7 +50,7 @@ def test_healthy_service_lists_only_what_is_configured(anonymous: ApiClient) -> 
     assert answer.status_code == 200
     assert (found["status"], found["service"], found["version"]) == ("healthy", "identity_service", VERSION)
     assert found["environment"] == "testing"
-    assert list(found["checks"]) == ["database"]
+    assert list(found["checks"]) == ["database", "storage"]
     assert found["checks"]["database"]["healthy"] is True
     assert found["checks"]["database"]["response_time_ms"] > 0
 

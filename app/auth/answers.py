@@ -1,0 +1,66 @@
+"""What a sign-in answers, by whichever way it came, and from where it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from marshmallow import fields, validate
+
+from app.auth.cookies import set_cookies
+from app.auth.sessions import Caller, SignedIn
+from app.core.db import unit_of_work
+from app.core.errors import Unauthenticated, Unavailable
+from app.core.http import answer
+from app.core.kernel import kernel
+from app.core.tenancy import tenant
+from app.core.tokens import Claims
+from app.users.resources import Users
+
+TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"]))}}
+
+
+def caller() -> Caller:
+    agent = request.headers.get("User-Agent")
+    printable = agent and "".join(c for c in agent if c.isprintable()).encode("utf-8", "replace").decode()
+    address = request.remote_addr and request.remote_addr[:45]
+    return Caller(address, printable[:255] if printable else None)
+
+
+def claims() -> Claims | None:
+    """Those of a valid token that came with a public request."""
+    authenticator = kernel().authenticator
+    token = authenticator.token_of(request)
+    try:
+        return authenticator.tokens.verify(token) if token else None
+    except (Unauthenticated, Unavailable):
+        return None
+
+
+def entered(signed_in: SignedIn, message: str, *, in_body: bool) -> Response:
+    """The user, both cookies, and the tokens in the body for programs that ask for them."""
+    user = _user(signed_in)
+    shown = {"message": message, "user": user, "password_reset_required": user["password_reset_required"]}
+    return with_tokens(shown, signed_in, in_body=in_body)
+
+
+def _user(signed_in: SignedIn) -> dict[str, Any]:
+    with tenant(signed_in.company_id), unit_of_work(writes=False):
+        row = Users.reader.item(signed_in.user_id)
+    if row is None:
+        raise Unauthenticated("The account was deleted a moment ago.")
+    return Users.reader.shown(row)
+
+
+def with_tokens(shown: dict[str, Any], signed_in: SignedIn, *, in_body: bool) -> Response:
+    settings = kernel().settings
+    if in_body:
+        shown |= {
+            "access_token": signed_in.access_token,
+            "refresh_token": signed_in.refresh_token,
+            "token_type": "Bearer",
+            "expires_in": settings.access_token_ttl_minutes * 60,
+        }
+    found = answer(shown)
+    set_cookies(found, settings, signed_in)
+    return found

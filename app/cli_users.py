@@ -1,0 +1,131 @@
+"""flask users: what the operator of the host does when nobody else can."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.auth.service import Account, find_account
+from app.auth.sessions import end_sessions_of
+from app.companies.models import Company
+from app.core.db import db, fold, platform_session, unit_of_work
+from app.core.errors import ApiError
+from app.core.kernel import kernel
+from app.core.roles import ADMINISTRATOR
+from app.core.schema import CANONICAL_UUID
+from app.core.tenancy import tenant
+from app.passwords.service import set_temporary, temporary_password
+from app.users.models import User
+from app.users.schemas import UserSchema
+from app.users.service import create_user
+
+users = AppGroup("users", help="Accounts, by the operator of this host.")
+PERSON = UserSchema(only=("email", "first_name", "last_name"))
+ACCOUNT = click.argument("account", metavar="EMAIL_OR_USERNAME")
+
+
+@users.command("create-admin")
+@click.option("--company", required=True, help="Its id, company_key or name.")
+@click.option("--email", required=True)
+@click.option("--first-name")
+@click.option("--last-name")
+@click.option("--own-password", is_flag=True, help="Ask for the password, or read it from standard input.")
+def create_admin(company: str, own_password: bool, **given: str | None) -> None:
+    """Make an administrator in a company; a temporary password is printed unless it is given."""
+    company_id = _company(company)
+    with _told():
+        values = PERSON.checked({name: value for name, value in given.items() if value is not None})
+        password = _own_password(values["email"]) if own_password else temporary_password()
+        values |= {"password_hash": kernel().passwords.hash(password), "password_reset_required": not own_password}
+        with tenant(company_id), unit_of_work():
+            user_id = create_user(values | {"is_verified": True}).id
+            kernel().roles.give(user_id, ADMINISTRATOR)
+    click.echo(f"Made: {values['email']}, user {user_id} of company {company_id}.")
+    if not kernel().settings.keeps_roles:
+        click.echo("The roles are kept in another service: give the role of an administrator there.")
+    if not own_password:
+        _print_temporary(password)
+
+
+def _own_password(address: str) -> str:
+    """Raises Invalid."""
+    if sys.stdin.isatty():
+        found: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        found = sys.stdin.readline().rstrip("\r\n")
+    kernel().passwords.check_acceptable(found, address)
+    return found
+
+
+@users.command("reset-password")
+@ACCOUNT
+def reset_password(account: str) -> None:
+    """Give somebody a temporary password and end their sessions."""
+    found, password = _account(account), temporary_password()
+    hashed = kernel().passwords.hash(password)
+    with tenant(found.company_id), unit_of_work():
+        set_temporary(found.user_id, hashed)
+    if not found.is_active:
+        click.echo("The account is not active and stays so.")
+    _print_temporary(password)
+
+
+@users.command("deactivate")
+@ACCOUNT
+def deactivate(account: str) -> None:
+    """Let somebody sign in no more, and end their sessions. The last administrator of a company stays."""
+    found = _account(account)
+    with _told(), tenant(found.company_id), unit_of_work():
+        kernel().roles.check_leaving(found.user_id)
+        db.session.scalars(select(User).where(User.id == found.user_id)).one().is_active = False
+        db.session.flush()
+        end_sessions_of(found.user_id)
+    click.echo("Deactivated." if found.is_active else "It was not active already; all sessions have ended.")
+
+
+def _print_temporary(password: str) -> None:
+    click.echo(f"Temporary password, to be changed at the next sign-in: {password}")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the service refuses, in its words."""
+    try:
+        yield
+    except ApiError as error:
+        reasons = [f"{name}: {' '.join(messages)}" for name, messages in (error.errors or {}).items()]
+        raise click.ClickException("; ".join(reasons) or error.detail) from None
+    except IntegrityError:
+        raise click.ClickException("There is an account with this e-mail address already.") from None
+
+
+def _company(text: str) -> UUID:
+    """Raises ClickException unless it means exactly one."""
+    named_so = (Company.name_key == fold(text)) | (Company.company_key == text)
+    wanted = Company.id == UUID(text) if CANONICAL_UUID.fullmatch(text) else named_so
+    with platform_session() as session:
+        rows = session.execute(select(Company.id, Company.name).where(wanted).order_by(Company.id)).all()
+    if not rows:
+        raise click.ClickException("There is no such company.")
+    if len(rows) > 1:
+        raise click.ClickException("\n  ".join(["Give the id; this could be", *(f"{id}  {name}" for id, name in rows)]))
+    found: UUID = rows[0].id
+    return found
+
+
+def _account(text: str) -> Account:
+    """Raises ClickException unless it means exactly one."""
+    both = (find_account(name, text.strip()) for name in ("email", "username"))
+    found = {account.user_id: account for account in both if account is not None}
+    if not found:
+        raise click.ClickException("There is no such account.")
+    if len(found) > 1:
+        raise click.ClickException("One account has this as e-mail address, another as user name.")
+    return next(iter(found.values()))

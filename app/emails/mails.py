@@ -1,0 +1,35 @@
+"""What is mailed about a change of address: the link to the new one, the news to the old one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core.db import db, unit_of_work
+from app.core.mail import Mail, greeting, hours, link, moment
+from app.core.outbox import Job
+from app.core.sealed import unseal
+from app.core.tenancy import tenant
+from app.emails.service import FORMER, LIFETIME
+from app.users.links import armed
+from app.users.models import User
+
+
+def confirm_email(job: Job) -> Mail | None:
+    with tenant(job.company_id), unit_of_work():
+        found = armed(job.payload["link_id"])
+    if found is None:
+        return None
+    to, token, user = found
+    values = {"greeting": greeting(user.first_name), "hours": hours(LIFETIME), "link": link("/confirm-email", token)}
+    return Mail(to.address, user.language, values)
+
+
+def email_changed(job: Job) -> Mail | None:
+    with tenant(job.company_id), unit_of_work(writes=False):
+        user = db.session.scalar(select(User).where(User.id == UUID(job.payload["user_id"])))
+    if user is None:
+        return None
+    values = {"greeting": greeting(user.first_name), **moment(job.created_at, user.language)}
+    return Mail(unseal(FORMER, job.payload["address"]), user.language, values)

@@ -1,0 +1,35 @@
+"""/users/me/email and the confirmation of a new address"""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from app.auth.answers import claims
+from app.auth.schemas import MessageSchema, TokenSchema
+from app.core.auth import principal
+from app.core.http import Endpoint, answer, body, declare
+from app.emails.schemas import ChangeEmailSchema
+from app.emails.service import ask_for_change, confirm_change
+
+
+class ChangeEmail(Endpoint):
+    """Ask for another address; it takes the place of the present one once the mailed link has been followed."""
+
+    access, path, own_transaction = "self", "/users/me/email", True
+
+    @declare(body=ChangeEmailSchema(), answer=MessageSchema(), status=202, errors=(409, 429))
+    def post(self) -> Response:
+        values = ChangeEmailSchema().checked(body())
+        ask_for_change(principal(), values["new_email"], values["current_password"], request.remote_addr)
+        return answer({"message": "A mail with a link is on its way to the new address."}, 202)
+
+
+class ConfirmEmail(Endpoint):
+    """Take over a new address by the token of a mailed link; ends every session but the one it is followed in."""
+
+    access, path, limits = "public", "/auth/confirm-email", "30/15 minutes"
+
+    @declare(body=TokenSchema(), answer=MessageSchema(), errors=(409,))
+    def post(self) -> Response:
+        confirm_change(TokenSchema().checked(body())["token"], claims())
+        return answer({"message": "The e-mail address was changed."})

@@ -1,0 +1,83 @@
+"""The change of an address: asked for with the password, confirmed through the new mailbox, told to the old one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from app.auth.sessions import end_other_sessions
+from app.auth.throttle import forgive, reserve_daily
+from app.core import links
+from app.core.auth import Principal
+from app.core.db import unit_of_work
+from app.core.errors import Conflict, Invalid, TooManyRequests
+from app.core.links import InvalidLink
+from app.core.mail import post
+from app.core.sealed import seal
+from app.core.tenancy import tenant
+from app.core.tokens import Claims
+from app.customers.verification import unverify_linked
+from app.passwords.codes import withdraw_codes
+from app.passwords.service import confirm_password
+from app.users.links import CHANGE_EMAIL
+from app.users.service import lock_user, login_of, set_values
+
+LIFETIME = timedelta(hours=24)
+FORMER = "email_changed"
+AN_HOUR = 3600
+
+
+def ask_for_change(me: Principal, new: str, password: str, address: str | None) -> None:
+    """Raises Invalid, TooManyRequests, and Conflict for an address in use."""
+    if new == me.email:
+        raise Invalid.field("new_email", "Is your present address.")
+    confirmed = confirm_password(me, password, address)
+    _check_free(new)
+    if not reserve_daily(f"address {me.user_id}"):
+        raise TooManyRequests(AN_HOUR)
+    with tenant(me.company_id), unit_of_work():
+        forgive(confirmed.key)
+        _issue(me.user_id, confirmed.stored, new)
+
+
+def _check_free(address: str) -> None:
+    """Raises Conflict."""
+    with unit_of_work(writes=False):
+        if login_of(address) is not None:
+            raise Conflict.field("new_email")
+
+
+def _issue(user_id: UUID, stored: str | None, new: str) -> None:
+    """Raises Conflict when the password is no longer the one that was given."""
+    user = lock_user(user_id)
+    if user is None or user.password_hash != stored:
+        raise Conflict()
+    link_id = links.issue(CHANGE_EMAIL, user.id, new, LIFETIME)
+    post("confirm_email", {"link_id": str(link_id)})
+
+
+def confirm_change(token: str, caller: Claims | None) -> None:
+    """Raises InvalidLink. An address that somebody else took meanwhile surfaces as IntegrityError (409).
+
+    Every session ends but the one, if any, that the link is followed in.
+    """
+    link = links.check(token, CHANGE_EMAIL)
+    with tenant(link.company_id), unit_of_work():
+        user = lock_user(link.subject_id)
+        links.use_up(link.id)
+        if user is None or not user.is_active:
+            raise InvalidLink()
+        former = user.email
+        set_values(user, {"email": link.address, "is_verified": True})
+        note_change(user.id, former)
+        own = caller.session_id if caller is not None and caller.user_id == user.id else None
+        end_other_sessions(user.id, own, "e-mail changed")
+
+
+def note_change(user_id: UUID, former: str) -> None:
+    """What was mailed to the former address stops working, and it is told. Inside the tenant's unit of work, with the
+    user's row held."""
+    links.withdraw_all(user_id)
+    withdraw_codes(user_id)
+    unverify_linked(user_id)
+    post("email_changed", {"user_id": str(user_id), "address": seal(FORMER, former)})

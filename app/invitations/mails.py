@@ -1,0 +1,42 @@
+"""The mail with which somebody is invited."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.companies.models import Company
+from app.core.db import db, unit_of_work
+from app.core.mail import Mail, greeting, link, plain_name
+from app.core.outbox import Job
+from app.core.tenancy import tenant
+from app.invitations.service import LIFETIME
+from app.users.links import armed
+from app.users.models import User
+
+
+def invitation(job: Job) -> Mail | None:
+    with tenant(job.company_id), unit_of_work():
+        found = armed(job.payload["link_id"])
+        company = db.session.scalar(select(Company.name))
+        inviter = _name_of(job.payload["invited_by"])
+    if found is None:
+        return None
+    to, token, user = found
+    values = {
+        "greeting": greeting(user.first_name),
+        "company": plain_name(company),
+        "inviter": plain_name(inviter),
+        "days": LIFETIME.days,
+        "link": link("/accept-invitation", token),
+    }
+    return Mail(to.address, user.language, values)
+
+
+def _name_of(user_id: str | None) -> str:
+    """Empty for somebody who is gone, or of another company."""
+    if user_id is None:
+        return ""
+    row = db.session.execute(select(User.first_name, User.last_name).where(User.id == UUID(user_id))).one_or_none()
+    return " ".join(filter(None, row or ()))

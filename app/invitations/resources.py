@@ -1,0 +1,85 @@
+"""/users/invitations and their acceptance"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+
+from app.access.resources import asker
+from app.auth.answers import TOKEN_IN_BODY, caller, entered
+from app.auth.schemas import LoginAnswerSchema
+from app.core.auth import principal
+from app.core.crud import Crud
+from app.core.db import unit_of_work
+from app.core.http import Endpoint, answer, body, declare
+from app.core.policy import ask
+from app.core.rows import not_found
+from app.core.tenancy import tenant
+from app.invitations.models import Invitation
+from app.invitations.schemas import AcceptSchema, InvitationSchema
+from app.invitations.service import accept, invite, revoke_invitation, send_again
+
+
+class Invitations(Crud):
+    """Invitations that nobody has accepted yet."""
+
+    model, schema, path = Invitation, InvitationSchema, "/users/invitations"
+    permission = "invitation"
+    filters = ("user_id", "invited_by")
+    verbs = ("list", "retrieve", "remove")
+
+    def remove(self, row: Invitation) -> None:
+        revoke_invitation(row, by=principal().user_id)
+
+
+class Invite(Endpoint):
+    """Invite somebody: the user exists at once, and can sign in after following the mailed link."""
+
+    path, permission, own_transaction = Invitations.path, Invitations.permission, True
+
+    @declare(body=InvitationSchema(), answer=InvitationSchema(), status=201, errors=(404, 409))
+    def post(self) -> Response:
+        schema = InvitationSchema()
+        values = schema.checked(body())
+        role_ids = values.pop("role_ids", [])
+        if role_ids:
+            ask("user_role", "CREATE")
+        invitation_id = invite(values, role_ids, asker(), schema)
+        with tenant(principal().company_id), unit_of_work(writes=False):
+            shown = _shown(invitation_id)
+        return answer(shown, 201, {"Location": f"{request.script_root}{self.path}/{invitation_id}"})
+
+
+class ResendInvitation(Endpoint):
+    """Mail a new link, which takes the place of the one before."""
+
+    path, permission = f"{Invitations.path}/<id>/resend", Invitations.permission
+    operations = {"POST": "UPDATE"}
+
+    @declare(answer=InvitationSchema())
+    def post(self, id: UUID) -> Response:
+        send_again(id)
+        return answer(_shown(id))
+
+
+class AcceptInvitation(Endpoint):
+    """Choose a password by the token of a mailed link, and be signed in."""
+
+    access, path, parameters = "public", "/auth/accept-invitation", TOKEN_IN_BODY
+    limits = "30/15 minutes"
+
+    @declare(body=AcceptSchema(), answer=LoginAnswerSchema(), errors=(403,))
+    def post(self) -> Response:
+        values = AcceptSchema().checked(body())
+        signed_in = accept(values["token"], values["password"], caller())
+        return entered(signed_in, "Invitation accepted", in_body="token" in self.params)
+
+
+def _shown(invitation_id: UUID) -> dict[str, Any]:
+    """Raises NotFound."""
+    row = Invitations.reader.item(invitation_id)
+    if row is None:
+        raise not_found(Invitation)
+    return Invitations.reader.shown(row)

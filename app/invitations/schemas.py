@@ -1,0 +1,34 @@
+"""Invitations on the wire."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from app.auth.schemas import TokenSchema
+from app.core.schema import BaseSchema, Email, Id, Ref, Timestamp, of, read_only_id
+from app.positions.models import Position
+from app.users.models import LANGUAGES, User
+from app.users.schemas import Password
+
+MOST_ROLES = 20
+
+
+class InvitationSchema(BaseSchema):
+    """What is shown of the person is the user's, and is changed there."""
+
+    id = read_only_id()
+    user_id = read_only_id()
+    email = of(User.email, Email, required=True)
+    first_name = of(User.first_name)
+    last_name = of(User.last_name)
+    language = of(User.language, load_only=True, validate=[validate.OneOf(LANGUAGES)])
+    position_id = Ref(Position, allow_none=True)
+    role_ids = fields.List(Id(), load_only=True, validate=validate.Length(max=MOST_ROLES))
+    invited_by = read_only_id(allow_none=True)
+    created_at = Timestamp()
+    updated_at = Timestamp()
+    expires_at = Timestamp()
+
+
+class AcceptSchema(TokenSchema):
+    password = Password(required=True)

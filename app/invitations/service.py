@@ -1,0 +1,171 @@
+"""Invitations: a user who exists at once and can do nothing until the mailed link is followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
+
+from app.auth.sessions import Caller, SignedIn, open_session
+from app.companies.models import ACTIVE, Company
+from app.core import links
+from app.core.db import db, unit_of_work, utcnow
+from app.core.errors import ApiError, Conflict, Forbidden, violated
+from app.core.kernel import kernel
+from app.core.links import InvalidLink
+from app.core.mail import post
+from app.core.roles import Asker
+from app.core.rows import existing, not_found
+from app.core.schema import BaseSchema
+from app.core.tenancy import tenant
+from app.invitations.models import Invitation
+from app.onboarding.service import furnish
+from app.onboarding.verification import complete_registration
+from app.users.links import INVITATION
+from app.users.models import User
+from app.users.service import check_deletable, create_user, erase_user, lock_user
+
+log = structlog.get_logger(__name__)
+
+LIFETIME = timedelta(days=7)
+NOT_YET = {"is_active": False, "is_verified": False}
+
+Values = Mapping[str, Any]
+
+
+def invite(values: Values, role_ids: Iterable[UUID], asker: Asker, schema: BaseSchema) -> UUID:
+    """Returns the invitation's id. Raises Invalid for what ``schema`` refers to in vain, and what the assignment of
+    roles raises: then nobody is invited.
+
+    The mail comes last. If the process ends before it, the invitation is there to be sent again.
+    """
+    roles = list(dict.fromkeys(role_ids))
+    with tenant(asker.company_id), unit_of_work() as session:
+        schema.check_refs(session, values)
+        user = create_user({**values, **NOT_YET})
+        invitation = _invitation(user, by=asker.user_id)
+        if not roles:
+            _send(invitation, user)
+            return invitation.id
+    _assign(user.id, roles, asker)
+    with tenant(asker.company_id), unit_of_work():
+        send_again(invitation.id)
+    return invitation.id
+
+
+def _invitation(user: User, by: UUID | None) -> Invitation:
+    found = Invitation(id=uuid7(), user_id=user.id, invited_by=by, expires_at=utcnow() + LIFETIME)
+    db.session.add(found)
+    db.session.flush()
+    return found
+
+
+def _send(invitation: Invitation, user: User) -> None:
+    invitation.expires_at = utcnow() + LIFETIME
+    db.session.flush()
+    link_id = links.issue(INVITATION, user.id, user.email, LIFETIME)
+    post("invitation", {"link_id": str(link_id), "invited_by": invitation.invited_by and str(invitation.invited_by)})
+
+
+def _assign(user_id: UUID, role_ids: list[UUID], asker: Asker) -> None:
+    try:
+        for role_id in role_ids:
+            kernel().role_data.assign(user_id, role_id, asker)
+    except Exception:
+        _withdraw_roles(user_id, asker)
+        with tenant(asker.company_id), unit_of_work():
+            lock_user(user_id)
+            erase_user(user_id)
+        raise
+
+
+def _withdraw_roles(user_id: UUID, asker: Asker) -> None:
+    """Asked anew, because one whose assignment got no answer may have been given as well."""
+    role_data = kernel().role_data
+    try:
+        for each in role_data.roles_of(user_id, asker):
+            role_data.withdraw(user_id, each["id"], asker)
+    except ApiError as error:
+        log.warning("roles_not_withdrawn", user_id=user_id, reason=error.error_code)
+
+
+def send_again(invitation_id: UUID) -> None:
+    """A new link kills the one before. Inside the tenant's unit of work. Raises NotFound."""
+    _send(*_held(invitation_id))
+
+
+def revoke_invitation(invitation: Invitation, *, by: UUID) -> None:
+    """The user goes with it. Raises NotFound when it was accepted meanwhile, and what a deletion raises."""
+    check_deletable(existing(User, invitation.user_id), by=by)
+    _held(invitation.id)
+    erase_user(invitation.user_id)
+
+
+def _held(invitation_id: UUID) -> tuple[Invitation, User]:
+    """With the user's row locked: it is neither accepted nor revoked meanwhile. Raises NotFound."""
+    user = lock_user(existing(Invitation, invitation_id).user_id)
+    current = select(Invitation).where(Invitation.id == invitation_id).execution_options(populate_existing=True)
+    invitation = db.session.scalar(current)
+    if user is None or invitation is None:
+        raise not_found(Invitation)
+    return invitation, user
+
+
+def accept(token: str, password: str, caller: Caller) -> SignedIn:
+    """Raises InvalidLink, Invalid and Forbidden (company not active)."""
+    link = links.check(token, INVITATION)
+    kernel().passwords.check_acceptable(password, link.address)
+    hashed = kernel().passwords.hash(password)
+    with tenant(link.company_id), unit_of_work():
+        user = lock_user(link.subject_id)
+        links.use_up(link.id)
+        if user is None or user.email != link.address or not _take(user.id):
+            raise InvalidLink()
+        _check_company()
+        _activate(user, hashed)
+        return open_session(user.id, caller)
+
+
+def _check_company() -> None:
+    """Raises Forbidden."""
+    if db.session.scalar(select(Company.id).where(Company.status == ACTIVE)) is None:
+        raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
+
+
+def _activate(user: User, hashed: str) -> None:
+    now = utcnow()
+    user.password_hash, user.password_reset_required = hashed, False
+    user.is_active = user.is_verified = True
+    user.last_password_change = user.last_login_at = now
+    db.session.flush()
+
+
+def _take(user_id: UUID) -> bool:
+    """Of acceptance and whatever else ends an invitation one gets the row."""
+    statement = delete(Invitation).where(Invitation.user_id == user_id).execution_options(synchronize_session=False)
+    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+
+
+def note_activation(user_id: UUID) -> None:
+    """Whoever was activated by an administrator waits for nothing any more. Inside the tenant's unit of work, with
+    the user's row held."""
+    links.withdraw(INVITATION, user_id)
+    _take(user_id)
+    complete_registration(user_id)
+
+
+def invite_administrator(values: Values) -> None:
+    """Of the company that is being made, inside its unit of work. Raises Conflict for an address in use."""
+    try:
+        _, _, user = furnish({**values, **NOT_YET})
+    except IntegrityError as error:
+        if "email_key" not in violated(error)[1]:
+            raise
+        raise Conflict("admin.email: Already in use.", errors={"admin": {"email": ["Already in use."]}}) from None
+    _send(_invitation(user, by=None), user)

@@ -1,0 +1,49 @@
+"""/auth/register and the verification of an address"""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from app.auth.schemas import MessageSchema, TokenSchema
+from app.core.http import Endpoint, answer, body, declare
+from app.onboarding.registration import ask_to_register
+from app.onboarding.schemas import RegisterSchema
+from app.onboarding.verification import ask_for_link, verify_email
+from app.passwords.schemas import ResetRequestSchema
+from app.passwords.service import address_in
+
+REGISTERED = "If the address can be used, a mail with a link is on its way to it."
+LINK_ASKED_FOR = "If there is an account that waits for it, a mail with a new link is on its way."
+
+
+class Register(Endpoint):
+    """Sign up: as the first administrator of a new company, or as a customer of one that takes customers."""
+
+    access, path, limits = "public", "/auth/register", "10/hour"
+
+    @declare(body=RegisterSchema(), answer=MessageSchema(), status=202, errors=(409,))
+    def post(self) -> Response:
+        ask_to_register(RegisterSchema().checked(body()), request.remote_addr)
+        return answer({"message": REGISTERED}, 202)
+
+
+class VerifyEmail(Endpoint):
+    """Prove by the token of a mailed link that an address is one's own."""
+
+    access, path, limits = "public", "/auth/verify-email", "30/15 minutes"
+
+    @declare(body=TokenSchema(), answer=MessageSchema())
+    def post(self) -> Response:
+        verify_email(TokenSchema().checked(body())["token"])
+        return answer({"message": "The e-mail address is verified."})
+
+
+class AskForVerification(Endpoint):
+    """Ask for another link; the same answer whether or not there is an account that waits for one."""
+
+    access, path, limits = "public", "/auth/verify-email/request", "50/hour;200/day"
+
+    @declare(body=ResetRequestSchema(), answer=MessageSchema())
+    def post(self) -> Response:
+        ask_for_link(address_in(body().get("email")))
+        return answer({"message": LINK_ASKED_FOR})

@@ -1,0 +1,35 @@
+"""Sign-up on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from app.companies.models import Company
+from app.core.schema import BaseSchema, Email, Id, of
+from app.users.models import LANGUAGES, User
+from app.users.schemas import Password
+
+
+class NewCompanySchema(BaseSchema):
+    name = of(Company.name, required=True)
+
+
+class RegisterSchema(BaseSchema):
+    """Either a new company or the id of one that takes customers."""
+
+    email = of(User.email, Email, required=True)
+    first_name = of(User.first_name)
+    last_name = of(User.last_name)
+    phone_number = of(User.phone_number)
+    language = of(User.language, validate=[validate.OneOf(LANGUAGES)])
+    password1 = Password(required=True)
+    password2 = Password(required=True)
+    company = fields.Nested(NewCompanySchema, load_only=True)
+    company_id = Id(load_only=True)
+
+    @validates_schema
+    def _one_company(self, values: dict[str, Any], **_kwargs: Any) -> None:
+        if ("company" in values) == ("company_id" in values):
+            raise ValidationError({"company": ["Give either company or company_id."]})

@@ -1,0 +1,57 @@
+"""A company comes into being together with its first unit, position and administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from app.companies.models import Company
+from app.core.db import db, unit_of_work
+from app.core.kernel import kernel
+from app.core.roles import ADMINISTRATOR
+from app.core.tenancy import current_tenant, tenant
+from app.organization_units.models import OrganizationUnit
+from app.organization_units.service import create_unit
+from app.positions.models import Position
+from app.users.models import User
+from app.users.service import create_user
+
+UNIT, POSITION = "default organization", "Administrator"
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Founded:
+    company: Company
+    organization_unit: OrganizationUnit
+    position: Position
+    user: User
+
+
+def found_company(company_id: UUID, company: Values, user: Values) -> Founded:
+    """In a transaction of the company's own."""
+    with tenant(company_id), unit_of_work():
+        return found_here(company, {"is_verified": True, **user})
+
+
+def found_here(company: Values, user: Values) -> Founded:
+    """The company that is bound, inside its unit of work. A taken name surfaces as IntegrityError (409)."""
+    row = Company(id=current_tenant(), **company)
+    db.session.add(row)
+    db.session.flush()
+    kernel().roles.company_made()
+    return Founded(row, *furnish(user))
+
+
+def furnish(user: Values) -> tuple[OrganizationUnit, Position, User]:
+    """The first unit, position and administrator of a company that has just been made."""
+    unit = create_unit({"name": UNIT})
+    position = Position(title=POSITION, organization_unit_id=unit.id)
+    db.session.add(position)
+    db.session.flush()
+    administrator = create_user({**user, "position_id": position.id})
+    kernel().roles.give(administrator.id, ADMINISTRATOR)
+    return unit, position, administrator

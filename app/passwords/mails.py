@@ -1,0 +1,86 @@
+"""What is mailed about passwords."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Select, select
+
+from app.auth.service import NOBODY
+from app.core.db import db, unit_of_work, utcnow
+from app.core.kernel import kernel
+from app.core.mail import Mail, greeting, moment
+from app.core.outbox import Job
+from app.core.sealed import unseal
+from app.core.tenancy import tenant
+from app.passwords.codes import keep_code, lifetime, new_code, secret_of
+from app.passwords.service import ADDRESS, find_recipient
+from app.users.models import User
+
+log = structlog.get_logger(__name__)
+
+
+class Recipient(NamedTuple):
+    email: str
+    first_name: str | None
+    language: str
+    is_active: bool
+    last_password_change: datetime | None
+
+
+def password_reset(job: Job) -> Mail | None:
+    """The code is made here, so that it is stored nowhere in clear. It goes to the address of the account, which
+    need not be the text that was asked for, though it is the same when case is folded."""
+    if utcnow() - job.created_at > lifetime():
+        return None
+    account = find_recipient(unseal(ADDRESS, job.payload["address"]))
+    if account is None:
+        return None
+    code = new_code()
+    hashed = kernel().passwords.hash(secret_of(account.user_id, code))
+    with tenant(account.company_id), unit_of_work():
+        recipient = _recipient(_person(account.user_id).with_for_update(key_share=True))
+        if recipient is None or _is_overtaken(recipient, job) or not keep_code(job, account.user_id, hashed):
+            log.info("reset_not_mailed", job_id=job.id, user_id=account.user_id)
+            return None
+    return _mail(recipient, code=code, minutes=int(lifetime().total_seconds() // 60))
+
+
+def _is_overtaken(recipient: Recipient, job: Job) -> bool:
+    """Deactivated meanwhile, or the password was changed after the request."""
+    changed = recipient.last_password_change
+    return not recipient.is_active or (changed is not None and changed >= job.created_at)
+
+
+def password_changed(job: Job) -> Mail | None:
+    return _notice(job)
+
+
+def password_reset_by_admin(job: Job) -> Mail | None:
+    return _notice(job)
+
+
+def _notice(job: Job) -> Mail | None:
+    """None for somebody who is gone, or cannot sign in."""
+    with tenant(job.tenant_id or NOBODY), unit_of_work(writes=False):
+        recipient = _recipient(_person(UUID(job.payload["user_id"])))
+    if recipient is None or not recipient.is_active:
+        return None
+    return _mail(recipient, **moment(job.created_at, recipient.language))
+
+
+def _person(user_id: UUID) -> Select[*tuple[Any, ...]]:
+    columns = (User.email, User.first_name, User.language, User.is_active, User.last_password_change)
+    return select(*columns).where(User.id == user_id)
+
+
+def _recipient(statement: Select[*tuple[Any, ...]]) -> Recipient | None:
+    row = db.session.execute(statement).one_or_none()
+    return None if row is None else Recipient(*row)
+
+
+def _mail(recipient: Recipient, **values: Any) -> Mail:
+    return Mail(recipient.email, recipient.language, {"greeting": greeting(recipient.first_name), **values})

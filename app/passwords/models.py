@@ -1,0 +1,29 @@
+"""Mailed codes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Identified, Model, same_tenant, utcnow
+from app.core.tenancy import TenantScoped
+
+
+class PasswordResetOtp(TenantScoped, Identified, Model):
+    """``otp_code`` is Argon2id over an HMAC of the code. The id is that of the request."""
+
+    __tablename__ = "password_reset_otp"
+    __table_args__ = (
+        same_tenant("user_id", "user"),
+        Index("ix_password_reset_otp_company_id_user_id", "company_id", "user_id", "created_at", "id"),
+    )
+
+    user_id: Mapped[UUID]
+    otp_code: Mapped[str] = mapped_column(String(255))
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]

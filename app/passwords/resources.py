@@ -1,0 +1,141 @@
+"""The change of one's own password, the reset by a mailed code or by an administrator, and /verify_password."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from sqlalchemy import select
+
+from app.auth.answers import caller
+from app.auth.schemas import MessageSchema
+from app.auth.service import Account, Given, recognise, recognise_for_service
+from app.core.auth import principal
+from app.core.db import db, unit_of_work
+from app.core.errors import Forbidden, Unauthenticated
+from app.core.http import Endpoint, answer, body, declare, optional_body
+from app.core.kernel import kernel
+from app.core.tenancy import tenant
+from app.passwords.schemas import (
+    ChangePasswordSchema,
+    CredentialsSchema,
+    NothingSchema,
+    ResetConfirmationSchema,
+    ResetRequestSchema,
+    TemporaryPasswordSchema,
+)
+from app.passwords.service import (
+    change_password,
+    confirm_reset,
+    request_reset,
+    reset_by_administrator,
+    temporary_password,
+)
+from app.users.models import User
+from app.users.resources import Users
+from app.users.schemas import UserSchema
+
+REQUESTED = "If an account with this email exists, a password reset code has been sent."
+ONCE = "User must change password on next login. This is the only time the temporary password will be shown."
+
+
+class ChangePassword(Endpoint):
+    """Change one's own password; ends the other sessions."""
+
+    access, path = "self", "/users/me/change-password"
+    own_transaction = usable_before_password_change = True
+
+    @declare(body=ChangePasswordSchema(), answer=MessageSchema(), errors=(409, 429))
+    def patch(self) -> Response:
+        values = ChangePasswordSchema().checked(body())
+        change_password(principal(), values["current_password"], values["new_password"], request.remote_addr)
+        return answer({"message": "Password changed successfully"})
+
+
+class ResetRequest(Endpoint):
+    """Ask for a mailed code; the same answer whether or not there is such an account."""
+
+    access, path, limits = "public", "/users/password-reset/request", "50/hour;200/day"
+
+    @declare(body=ResetRequestSchema(), answer=MessageSchema())
+    def post(self) -> Response:
+        request_reset(body().get("email"), request.remote_addr)
+        return answer({"message": REQUESTED})
+
+
+class ResetConfirmation(Endpoint):
+    """Set a new password with a mailed code; ends every session."""
+
+    access, path, limits = "public", "/users/password-reset/confirm", "10/15 minutes"
+
+    @declare(body=ResetConfirmationSchema(), answer=MessageSchema())
+    def post(self) -> Response:
+        values = ResetConfirmationSchema().checked(body())
+        confirm_reset(values["email"], values["otp_code"], values["new_password"])
+        return answer({"message": "Password reset successful"})
+
+
+class AdminReset(Endpoint):
+    """Give a user a temporary password, shown once, which must be changed first; ends every session of theirs."""
+
+    permission, path = "admin_password_reset", "/users/<id>/admin-reset-password"
+    operations = {"POST": "UPDATE"}
+
+    def before(self, **_ids: Any) -> None:
+        self.temporary = temporary_password()
+        self.hashed = kernel().passwords.hash(self.temporary)
+
+    @declare(body=NothingSchema(), answer=TemporaryPasswordSchema(), errors=(404, 409))
+    def post(self, id: UUID) -> Response:
+        reset_by_administrator(id, self.hashed, by=principal().user_id)
+        NothingSchema().checked(optional_body())
+        return answer(
+            {
+                "message": "Password reset successful",
+                "temporary_password": self.temporary,
+                "password_reset_required": True,
+                "note": ONCE,
+            }
+        )
+
+
+class VerifyPassword(Endpoint):
+    """Whether a password is right, for an external auth service, which sends X-Internal-Token."""
+
+    access, path, limits = "public", "/verify_password", "30/minute"
+
+    @classmethod
+    def is_unlimited(cls) -> bool:
+        return _has_internal_token()
+
+    @declare(body=CredentialsSchema(), answer=UserSchema(), errors=(401, 403))
+    def post(self) -> Response:
+        settings, is_internal = kernel().settings, _has_internal_token()
+        if settings.flask_env == "production" and not (is_internal or settings.verify_password_public):
+            raise Unauthenticated("The X-Internal-Token header is missing or wrong.")
+        values = CredentialsSchema().checked(body())
+        given = Given("email", values["email"], values["password"], caller())
+        return _shown(_recognised(given, recognise_for_service if is_internal else recognise))
+
+
+def _has_internal_token() -> bool:
+    expected = kernel().settings.internal_auth_token
+    given = request.headers.get("X-Internal-Token", "")
+    return bool(expected) and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def _recognised(given: Given, by: Any) -> Account:
+    """Raises Forbidden where a sign-in would be refused with 401, as document 003 has it."""
+    try:
+        account: Account = by(given)
+    except Unauthenticated as error:
+        raise Forbidden(error.detail, code=error.error_code) from None
+    return account
+
+
+def _shown(account: Account) -> Response:
+    with tenant(account.company_id), unit_of_work(writes=False):
+        row = db.session.execute(select(*Users.columns.values()).where(User.id == account.user_id)).one()
+    return answer(dict(zip(Users.columns, row, strict=True)))

@@ -1,0 +1,49 @@
+"""What changes and verifies passwords, on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import INCLUDE, fields, validate
+
+from app.auth.schemas import LONGEST
+from app.core.schema import BaseSchema, Flag, Line
+from app.users.schemas import Password
+
+
+class ChangePasswordSchema(BaseSchema):
+    current_password = Password(required=True)
+    new_password = Password(required=True)
+
+
+class ResetRequestSchema(BaseSchema):
+    """Any object is taken: an answer that names a fault would differ from the one answer."""
+
+    email: fields.Field[Any] = fields.Raw(load_only=True, allow_none=True, metadata={"example": "user@example.com"})
+
+    class Meta(BaseSchema.Meta):
+        unknown = INCLUDE
+
+
+class ResetConfirmationSchema(BaseSchema):
+    """The code is taken as it is: one with spaces around it is none that was mailed."""
+
+    email = Line(required=True, validate=validate.Length(max=LONGEST))
+    otp_code = fields.String(required=True, validate=validate.Length(max=LONGEST))
+    new_password = Password(required=True)
+
+
+class CredentialsSchema(BaseSchema):
+    email = Line(required=True, validate=validate.Length(max=LONGEST))
+    password = Password(required=True)
+
+
+class NothingSchema(BaseSchema):
+    """An empty object."""
+
+
+class TemporaryPasswordSchema(BaseSchema):
+    message = fields.String(dump_only=True)
+    temporary_password = fields.String(dump_only=True)
+    password_reset_required = Flag(dump_only=True)
+    note = fields.String(dump_only=True)

@@ -1,0 +1,188 @@
+"""Passwords that change: by the user, by a mailed code, by an administrator."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, update
+
+from app.auth.models import AuthSession
+from app.auth.service import NOBODY, Account, find_account
+from app.auth.sessions import end_other_sessions, revoke
+from app.auth.throttle import attempt_key, forgive, reserve_attempt
+from app.companies.models import ACTIVE
+from app.core import links, mail
+from app.core.auth import Principal
+from app.core.db import db, unit_of_work, utcnow
+from app.core.errors import BadRequest, Conflict, Invalid, NotFound
+from app.core.kernel import kernel
+from app.core.keys import derived_key
+from app.core.schema import CONTROL, Email, normalized_email
+from app.core.sealed import seal
+from app.core.tenancy import tenant
+from app.passwords.codes import CODE, count_guess, secret_of, use_up, withdraw_codes
+from app.users.links import CHANGE_EMAIL
+from app.users.models import User
+
+log = structlog.get_logger(__name__)
+
+ADDRESS = "password-reset-address"
+LONGEST_ADDRESS = 254  # RFC 5321 section 4.5.3.1.3, less the brackets
+
+Values = dict[str, Any]
+
+# Without characters that are taken for one another when somebody reads them aloud.
+UPPER, LOWER, DIGITS, SYMBOLS = "ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz", "23456789", "!#$%&*+-=?@"
+TEMPORARY_LENGTH = 12
+OWN: Values = {"password_reset_required": False}
+TEMPORARY: Values = {"password_reset_required": True}
+
+
+class InvalidCode(BadRequest):
+    code, message = "INVALID_OTP", "Invalid or expired OTP code"
+
+
+class Confirmed(NamedTuple):
+    """The hash that a password matched, and the key under which its guesses are counted."""
+
+    stored: str | None
+    key: bytes
+
+
+def confirm_password(me: Principal, password: str, address: str | None) -> Confirmed:
+    """That it is the caller's own. Raises Invalid for ``current_password`` and TooManyRequests."""
+    with tenant(me.company_id), unit_of_work(writes=False):
+        stored = db.session.scalar(select(User.password_hash).where(User.id == me.user_id))
+    key = attempt_key(f"change {me.user_id}", address)
+    reserve_attempt(key)
+    if not kernel().passwords.verify(stored, password):
+        raise Invalid.field("current_password", "Is wrong.")
+    return Confirmed(stored, key)
+
+
+def change_password(me: Principal, current: str, new: str, address: str | None) -> None:
+    """Raises Invalid, TooManyRequests, and Conflict when the password changed meanwhile."""
+    passwords = kernel().passwords
+    passwords.check_acceptable(new, me.email, "new_password")
+    if current == new:
+        raise Invalid.field("new_password", "Must differ from the current one.")
+    confirmed = confirm_password(me, current, address)
+    renewed = passwords.hash(new)
+    with tenant(me.company_id), unit_of_work():
+        forgive(confirmed.key)
+        # Only over the hash that was verified: of two changes at once the later one is refused.
+        if not _store(me.user_id, OWN | {"password_hash": renewed}, User.password_hash == confirmed.stored):
+            raise Conflict()
+        end_other_sessions(me.user_id, me.session_id, "password changed")
+        mail.post("password_changed", {"user_id": str(me.user_id)})
+
+
+def _store(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
+    """Sets the password and ends every code, also of requests that still wait, and a change of address that somebody
+    who knew the former password may have asked for. Locks the user's row first, as the
+    worker that makes a code does."""
+    moved = {"last_password_change": utcnow(), "row_version": User.row_version + 1, "updated_at": utcnow()}
+    statement = update(User).where(User.id == user_id, *only_if).values({**password, **moved})
+    if not db.session.execute(statement.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+        return False
+    withdraw_codes(user_id)
+    links.withdraw(CHANGE_EMAIL, user_id)
+    return True
+
+
+# By a mailed code
+
+
+def request_reset(given: Any, ip: str | None) -> None:
+    """Writes a row and no more, whatever is given: whose address it is, the worker finds out."""
+    address = address_in(given)
+    key = derived_key(kernel().settings.secret_key, ADDRESS)
+    keyed = hmac.digest(key, address.encode(), "sha256").hex()
+    with unit_of_work():
+        mail.post("password_reset", {"address_hash": keyed, "address": seal(ADDRESS, address)})
+    log.info("reset_requested", ip=ip, address_hash=keyed[:12])
+
+
+def address_in(given: Any) -> str:
+    """Normalised; empty for what can be nobody's."""
+    if not isinstance(given, str) or len(given) > LONGEST_ADDRESS or CONTROL.search(given):
+        return ""
+    return normalized_email(given) if Email.is_valid(normalized_email(given)) else ""
+
+
+def confirm_reset(address: str, code: str, new: str) -> None:
+    """Raises Invalid, and InvalidCode whether there is no such account, no such code, or none any more.
+
+    An unknown address takes the same steps as a known one, down to the hash.
+    """
+    passwords = kernel().passwords
+    passwords.check_acceptable(new, address, "new_password")
+    if not CODE.fullmatch(code):
+        raise InvalidCode()
+    account = find_recipient(address)
+    user_id, company_id = (account.user_id, account.company_id) if account else (NOBODY, NOBODY)
+    counted = count_guess(company_id, user_id)
+    if not passwords.verify(counted and counted.otp_code, secret_of(user_id, code)) or counted is None:
+        raise InvalidCode()
+    renewed = passwords.hash(new)
+    with tenant(company_id), unit_of_work():
+        _lock(user_id)
+        if not use_up(counted) or not _store(user_id, OWN | {"password_hash": renewed}, User.is_active):
+            raise InvalidCode()
+        revoke(AuthSession.user_id == user_id, "password reset")
+        mail.post("password_changed", {"user_id": str(user_id)})
+    log.info("password_was_reset", user_id=user_id)
+
+
+def _lock(user_id: UUID) -> None:
+    """The user's row before the code's: the worker takes them in this order too."""
+    db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+
+
+def find_recipient(address: str) -> Account | None:
+    """Who may reset their password: whoever could sign in with it, even if they have none yet."""
+    account = find_account("email", address)
+    may = account is not None and account.is_active and account.company_status == ACTIVE
+    return account if may else None
+
+
+# By an administrator
+
+
+def temporary_password() -> str:
+    """12 characters, every class at least once; one try in two is kept, so that all remain equally likely."""
+    classes = (UPPER, LOWER, DIGITS, SYMBOLS)
+    while True:
+        found = "".join(secrets.choice("".join(classes)) for _ in range(TEMPORARY_LENGTH))
+        if all(set(found) & set(each) for each in classes):
+            return found
+
+
+def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
+    """Inside the tenant's unit of work. Raises NotFound, Conflict (oneself), Forbidden (somebody above).
+
+    Whoever is not active stays so.
+    """
+    if user_id == by:
+        raise Conflict("Your own password is changed by PATCH /users/me/change-password.", code="OWN_ACCOUNT")
+    if not _exists(user_id):
+        raise NotFound("User not found.", code="USER_NOT_FOUND")
+    kernel().roles.check_not_above(user_id, by)
+    set_temporary(user_id, hashed)
+
+
+def set_temporary(user_id: UUID, hashed: str) -> None:
+    """A password that must be changed first; every session ends. Inside the tenant's unit of work."""
+    _store(user_id, TEMPORARY | {"password_hash": hashed})
+    revoke(AuthSession.user_id == user_id, "password reset")
+    mail.post("password_reset_by_admin", {"user_id": str(user_id)})
+    log.info("password_was_reset_by_administrator", user_id=user_id)
+
+
+def _exists(user_id: UUID) -> bool:
+    return db.session.execute(select(User.id).where(User.id == user_id)).first() is not None

@@ -1,0 +1,25 @@
+"""What a user may be mailed a one-time link for; the user is its subject."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core import links
+from app.core.db import db
+from app.core.links import OneTimeLink
+from app.users.models import User
+
+VERIFY_EMAIL, INVITATION, CHANGE_EMAIL = "verify_email", "invitation", "change_email"
+
+
+def armed(link_id: str) -> tuple[OneTimeLink, str, User] | None:
+    """The link of a mail about to be sent, its token, and its user; None when it is of no use any more. Inside the
+    tenant's unit of work."""
+    found = links.arm(UUID(link_id))
+    if found is None:
+        return None
+    link, token = found
+    user = db.session.scalar(select(User).where(User.id == link.subject_id))
+    return None if user is None else (link, token, user)

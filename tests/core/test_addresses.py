@@ -1,0 +1,42 @@
+"""What is one e-mail address."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import pytest
+from marshmallow import ValidationError
+
+from app.core.schema import Email
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None, True, 7, [], ["ada@example.com"], {"a": "ada@example.com"}, "", "ada", "@", "ada@", "@example.com",
+        "ada@example.com,eve@example.com", "ada@example.com, eve@example.com", "ada@example.com;eve@example.com",
+        "ada@example.com\r\nBcc: eve@example.com", "ada@example.com\nBcc: eve@example.com", "a\tb@example.com",
+        '"ada,eve"@example.com', '"ada@example.com> x"@example.com', '"ada"@example.com', "Ada <ada@example.com>",
+        "ada@example.com\x00", "ada@exa mple.com", "AD\u0130@example.com", "ada@\u202eexample.com",
+        "\ud800@example.com", "=?utf-8?q?eve=40example.org=2c?=@example.com",
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_is_none_or_more_than_one_is_refused(given: Any) -> None:
+    with pytest.raises(ValidationError):
+        Email().deserialize(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("  Ada@Example.COM \n", "ada@example.com"),
+        ("o'brien+tag@example.com", "o'brien+tag@example.com"),
+        (unicodedata.normalize("NFD", "zoë@example.com"), "zoë@example.com"),
+        ("ad\u0131@example.com", "ad\u0131@example.com"),
+        ("\u212aelvin@example.com", "kelvin@example.com"),
+    ],
+)
+def test_what_is_one_gets_one_form(given: str, address: str) -> None:
+    assert Email().deserialize(given) == address

@@ -1,0 +1,268 @@
+"""One's own address: asked for with the password, confirmed through the new mailbox, told to the old one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from app.core.db import db, unit_of_work, utcnow
+from app.core.links import OneTimeLink
+from app.core.outbox import OutboxEntry
+from tests.support.clients import PASSWORD, ApiClient, Tenant, sign_in
+from tests.support.everything import everything
+from tests.support.letters import Letters
+
+__all__ = ["everything"]
+PATH, CONFIRM = "/users/me/email", "/auth/confirm-email"
+NEW = "new@example.com"
+
+
+def ask(user: ApiClient, new: Any = NEW, password: str = PASSWORD, **options: Any) -> Any:
+    return user.post(PATH, {"new_email": new, "current_password": password}, **options)
+
+
+def confirm(client: ApiClient, token: str) -> Any:
+    return client.post(CONFIRM, {"token": token})
+
+
+def asked(user: ApiClient, letters: Letters, new: str = NEW) -> str:
+    assert ask(user, new).status_code == 202
+    return letters.one(new).token
+
+
+def another_session(company: Tenant, user: ApiClient) -> ApiClient:
+    return sign_in(company.app, company.company_id, UUID(user.user_id), user.email)
+
+
+# Asking
+
+
+def test_nothing_changes_before_the_link_is_followed(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
+    user = acme.user(first_name="Wile")
+
+    assert ask(user).status_code == 202
+
+    mail = letters.one(NEW)
+    assert mail.subject == "Confirm your new e-mail address"
+    assert mail.link == "http://127.0.0.1:5000/confirm-email"
+    assert user.get("/users/me").get_json()["email"] == user.email
+    assert anonymous.post("/auth/login", {"email": NEW, "password": PASSWORD}).status_code == 401
+
+
+def test_wrong_password_is_refused_and_slowed_down_together_with_its_change(acme: Tenant, letters: Letters) -> None:
+    user = acme.user()
+
+    answers = [ask(user, password="wrong password") for _ in range(3)]
+    wrong = {"current_password": "wrong password", "new_password": "another good password"}
+    changes = [user.patch("/users/me/change-password", wrong) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [400, 400, 400]
+    assert list(answers[0].get_json()["errors"]) == ["current_password"]
+    assert [answer.status_code for answer in changes] == [400, 400, 429]
+    assert ask(user).status_code == 429
+    assert letters.received() == []
+
+
+@pytest.mark.parametrize(
+    "new", ["nobody", None, "a@example.com,b@example.com", ["a@example.com"], "a@b.example\r\nX: y"]
+)
+def test_address_that_is_none_is_refused(acme: Tenant, new: Any) -> None:
+    answer = ask(acme.user(), new)
+
+    assert answer.status_code == 400
+    assert list(answer.get_json()["errors"]) == ["new_email"]
+
+
+def test_present_address_is_refused(acme: Tenant) -> None:
+    user = acme.user()
+
+    answer = ask(user, user.email.upper())
+
+    assert (answer.status_code, list(answer.get_json()["errors"])) == (400, ["new_email"])
+
+
+def test_taken_address_is_a_conflict_for_who_knows_the_password(acme: Tenant, globex: Tenant) -> None:
+    user = acme.user()
+
+    assert ask(user, globex.admin.email, "wrong password").status_code == 400
+    answer = ask(user, globex.admin.email)
+
+    assert answer.status_code == 409
+    assert answer.get_json()["errors"] == {"new_email": ["Already in use."]}
+
+
+def test_strangers_are_not_mailed_without_end(acme: Tenant, letters: Letters) -> None:
+    user = acme.user()
+
+    answers = [ask(user, f"stranger{number}@example.com").status_code for number in range(6)]
+
+    assert answers == [202] * 5 + [429]
+    assert len(letters.received()) <= 5
+
+
+def test_form_that_another_site_sends_is_refused(acme: Tenant) -> None:
+    user = acme.user()
+    browser = ApiClient(acme.app, headers={"Cookie": f"access_token={user.token}"})
+
+    answer = ask(browser, headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert (answer.status_code, answer.get_json()["error_code"]) == (403, "CSRF_REJECTED")
+
+
+# Confirming
+
+
+def test_confirmed_address_is_the_sign_in_name_and_the_old_one_is_told(
+    acme: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    user = acme.user(first_name="Wile", language="fr")
+    before = acme.admin.get(f"/users/{user.user_id}")
+    token = asked(user, letters)
+
+    assert confirm(anonymous, token).status_code == 200
+
+    after = acme.admin.get(f"/users/{user.user_id}")
+    assert (after.get_json()["email"], after.get_json()["is_verified"]) == (NEW, True)
+    assert after.headers["ETag"] != before.headers["ETag"]
+    assert anonymous.post("/auth/login", {"email": NEW, "password": PASSWORD}).status_code == 200
+    assert anonymous.post("/auth/login", {"email": user.email, "password": PASSWORD}).status_code == 401
+    mail = letters.one(user.email)
+    assert mail.subject == "L’adresse électronique de votre compte a été modifiée"
+    assert NEW not in mail.text + mail.html
+
+
+def test_every_session_ends_but_the_one_that_follows_the_link(
+    acme: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    user = acme.user()
+    other = another_session(acme, user)
+    token = asked(user, letters)
+
+    assert confirm(user, token).status_code == 200
+
+    assert user.get("/users/me").get_json()["email"] == NEW
+    assert other.get("/users/me").status_code == 401
+
+
+def test_every_session_ends_where_the_link_is_followed_by_nobody_who_is_signed_in(
+    acme: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    user = acme.user()
+    token = asked(user, letters)
+
+    assert confirm(anonymous, token).status_code == 200
+
+    assert user.get("/users/me").status_code == 401
+
+
+def test_session_of_somebody_else_is_none_of_its_business(acme: Tenant, letters: Letters) -> None:
+    user, stranger = acme.user(), acme.user()
+    token = asked(user, letters)
+
+    assert confirm(stranger, token).status_code == 200
+
+    assert user.get("/users/me").status_code == 401
+    assert stranger.get("/users/me").status_code == 200
+
+
+def test_link_works_once(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
+    token = asked(acme.user(), letters)
+    confirm(anonymous, token)
+
+    again = confirm(anonymous, token)
+
+    assert (again.status_code, again.get_json()["error_code"]) == (400, "INVALID_LINK")
+
+
+def test_later_wish_takes_the_place_of_the_earlier(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
+    user = acme.user()
+    first = asked(user, letters, "first@example.com")
+    second = asked(user, letters, "second@example.com")
+
+    assert confirm(anonymous, first).status_code == 400
+    assert confirm(anonymous, second).status_code == 200
+
+    assert acme.admin.get(f"/users/{user.user_id}").get_json()["email"] == "second@example.com"
+
+
+def test_address_that_was_taken_meanwhile_is_a_conflict(
+    acme: Tenant, globex: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    user = acme.user()
+    token = asked(user, letters)
+    globex.admin.create("/users", {"email": NEW, "password": PASSWORD})
+
+    answer = confirm(anonymous, token)
+
+    assert answer.status_code == 409
+    assert answer.get_json()["errors"] == {"email": ["Already in use."]}
+    assert user.get("/users/me").get_json()["email"] == user.email
+
+
+def test_expired_link_is_refused(acme: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine) -> None:
+    token = asked(acme.user(), letters)
+    with everything.begin() as connection:
+        connection.execute(update(OneTimeLink).values(expires_at=utcnow()))
+
+    assert confirm(anonymous, token).status_code == 400
+
+
+def test_link_of_somebody_who_was_deactivated_is_refused(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
+    user = acme.user()
+    token = asked(user, letters)
+    acme.admin.patch(f"/users/{user.user_id}", {"is_active": False})
+
+    assert confirm(anonymous, token).status_code == 400
+
+
+# What does not survive
+
+
+def test_change_of_the_password_kills_a_pending_change_of_address(
+    acme: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    user = acme.user()
+    token = asked(user, letters)
+    change = {"current_password": PASSWORD, "new_password": "another good password"}
+    assert user.patch("/users/me/change-password", change).status_code == 200
+
+    assert confirm(anonymous, token).status_code == 400
+
+
+def test_reset_by_an_administrator_kills_a_pending_change_of_address(
+    acme: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    user = acme.user()
+    token = asked(user, letters)
+    assert acme.admin.post(f"/users/{user.user_id}/admin-reset-password").status_code == 200
+
+    assert confirm(anonymous, token).status_code == 400
+
+
+def test_links_and_codes_to_the_former_address_die(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
+    user = acme.user()
+    anonymous.post("/auth/verify-email/request", {"email": user.email})
+    verification = letters.one(user.email).token
+    anonymous.post("/users/password-reset/request", {"email": user.email})
+    code = next(line for line in letters.one(user.email).text.splitlines() if line.isdigit())
+    confirm(anonymous, asked(user, letters))
+
+    assert anonymous.post("/auth/verify-email", {"token": verification}).status_code == 400
+    for email in (user.email, NEW):
+        reset = {"email": email, "otp_code": code, "new_password": "another good password"}
+        assert anonymous.post("/users/password-reset/confirm", reset).status_code == 400
+
+
+def test_no_address_waits_readable_in_the_outbox(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
+    user = acme.user()
+    confirm(anonymous, asked(user, letters))
+
+    with acme.app.app_context(), unit_of_work(writes=False):
+        waiting = json.dumps([each.payload for each in db.session.scalars(select(OutboxEntry)).all()])
+
+    assert "address" in waiting
+    assert "@" not in waiting

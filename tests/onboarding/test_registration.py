@@ -1,0 +1,474 @@
+"""Public sign-up: who may, what comes into being, and that nobody learns whose address is known."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, select, update
+from uuid_utils.compat import uuid7
+
+from app.core import outbox
+from app.core.db import db, unit_of_work, utcnow
+from app.core.outbox import LeaseLost, OutboxEntry
+from app.onboarding.models import Registration
+from tests.support.clients import PASSWORD, ApiClient, Tenant
+from tests.support.everything import everything, row_counts
+from tests.support.letters import Letters
+
+__all__ = ["everything"]
+Json = dict[str, Any]
+PATH = "/auth/register"
+ADDRESS = "wile@example.com"
+
+
+@pytest.fixture(autouse=True)
+def _open(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = app.extensions["identity"]
+    monkeypatch.setattr(kernel, "settings", dataclasses.replace(kernel.settings, registration="open"))
+
+
+@pytest.fixture
+def shop(acme: Tenant, globex: Tenant) -> Tenant:
+    """A company that takes customers."""
+    assert acme.admin.patch(f"/companies/{globex.company_id}", {"customer_registration": "open"}).status_code == 200
+    return globex
+
+
+def person(**values: Any) -> Json:
+    return {"email": ADDRESS, "password1": PASSWORD, "password2": PASSWORD} | values
+
+
+def founder(name: str = "Initech", **values: Any) -> Json:
+    return person(company={"name": name}, **values)
+
+
+def customer_of(company: Tenant, **values: Any) -> Json:
+    return person(company_id=str(company.company_id), **values)
+
+
+def register(anonymous: ApiClient, wish: Json) -> Json:
+    answer = anonymous.post(PATH, wish)
+    assert answer.status_code == 202, answer.text
+    found: Json = answer.get_json()
+    return found
+
+
+def login(anonymous: ApiClient, password: str = PASSWORD) -> int:
+    return anonymous.post("/auth/login", {"email": ADDRESS, "password": password}).status_code
+
+
+def verify(anonymous: ApiClient, token: str) -> int:
+    return anonymous.post("/auth/verify-email", {"token": token}).status_code
+
+
+def signed_in(anonymous: ApiClient, password: str = PASSWORD) -> ApiClient:
+    answer = anonymous.post("/auth/login?token=body", {"email": ADDRESS, "password": password})
+    assert answer.status_code == 200, answer.text
+    return ApiClient(anonymous.app, answer.get_json()["access_token"])
+
+
+def entries(app: Flask, kind: str) -> list[OutboxEntry]:
+    with app.app_context(), unit_of_work(writes=False):
+        return list(db.session.scalars(select(OutboxEntry).where(OutboxEntry.kind == kind)).all())
+
+
+def pass_time(app: Flask, kind: str) -> None:
+    """As if the delay of those jobs were over."""
+    due = update(OutboxEntry).where(OutboxEntry.kind == kind).values(due_at=utcnow() - timedelta(seconds=1))
+    with app.app_context(), unit_of_work():
+        db.session.execute(due.execution_options(synchronize_session=False))
+
+
+# Refusals
+
+
+def test_nobody_founds_a_company_while_registration_is_closed(
+    app: Flask, anonymous: ApiClient, everything: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel, before = app.extensions["identity"], row_counts(everything)
+    monkeypatch.setattr(kernel, "settings", dataclasses.replace(kernel.settings, registration="closed"))
+
+    answer = anonymous.post(PATH, founder())
+
+    assert (answer.status_code, answer.get_json()["error_code"]) == (403, "REGISTRATION_CLOSED")
+    assert row_counts(everything) == before
+
+
+def test_an_unknown_a_closed_and_a_suspended_company_refuse_alike(
+    acme: Tenant, shop: Tenant, anonymous: ApiClient
+) -> None:
+    acme.admin.patch(f"/companies/{shop.company_id}", {"status": "suspended"})
+
+    bodies = [
+        anonymous.post(PATH, person(company_id=str(company_id))).get_json()
+        for company_id in (uuid7(), acme.company_id, shop.company_id)
+    ]
+
+    shown = [{k: v for k, v in body.items() if k not in ("request_id", "timestamp")} for body in bodies]
+    assert shown[0]["status"] == 403
+    assert shown == [shown[0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"email": "nobody"}, "email"),
+        ({"email": ["a@example.com"]}, "email"),
+        ({"email": "a@example.com,b@example.com"}, "email"),
+        ({"email": "a@example.com\r\nBcc: b@example.com"}, "email"),
+        ({"password1": "short", "password2": "short"}, "password1"),
+        ({"password1": ADDRESS, "password2": ADDRESS}, "password1"),
+        ({"password2": "something else entirely"}, "password2"),
+        ({"first_name": "x" * 51}, "first_name"),
+        ({"first_name": "a\x00"}, "first_name"),
+        ({"language": "de"}, "language"),
+        ({"company": {}}, "company"),
+        ({"company": {"name": " "}}, "company"),
+        ({"company": {"name": "x", "status": "active"}}, "company"),
+        ({"company_id": str(uuid7())}, "company"),
+        ({"is_active": True}, "is_active"),
+        ({"role_ids": []}, "role_ids"),
+    ],
+)
+def test_value_that_does_not_fit_is_named_and_nothing_is_written(
+    anonymous: ApiClient, everything: Engine, values: Json, field: str
+) -> None:
+    answer = anonymous.post(PATH, founder() | values)
+
+    assert answer.status_code == 400
+    assert list(answer.get_json()["errors"]) == [field]
+    assert row_counts(everything)["outbox"] == 0
+
+
+def test_name_of_a_company_that_there_is_is_a_conflict(acme: Tenant, anonymous: ApiClient) -> None:
+    answer = anonymous.post(PATH, founder("ACME"))
+
+    assert answer.status_code == 409
+    assert answer.get_json()["errors"] == {"company": {"name": ["Already in use."]}}
+
+
+def test_form_that_another_site_sends_is_refused(anonymous: ApiClient) -> None:
+    answer = anonymous.post(PATH, founder(), headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert (answer.status_code, answer.get_json()["error_code"]) == (403, "CSRF_REJECTED")
+
+
+# What comes into being
+
+
+def test_founder_administers_the_new_company_once_the_address_is_verified(
+    anonymous: ApiClient, letters: Letters
+) -> None:
+    register(anonymous, founder(first_name="Wile", last_name="Coyote", phone_number="+1 555"))
+    mail = letters.one(ADDRESS)
+    assert login(anonymous) == 401
+
+    assert verify(anonymous, mail.token) == 200
+
+    admin = signed_in(anonymous)
+    me = admin.get("/users/me").get_json()
+    expected = {"email": ADDRESS, "first_name": "Wile", "last_name": "Coyote", "phone_number": "+1 555"}
+    assert me | expected | {"is_active": True, "is_verified": True} == me
+    [company] = admin.get("/companies").get_json()["data"]
+    assert (company["name"], company["is_platform"], company["total_active_users"]) == ("Initech", False, 1)
+    [role] = admin.get(f"/users/{me['id']}/roles").get_json()["roles"]
+    assert role["role"]["code"] == "administrator"
+    [unit] = admin.get("/organization_units").get_json()["data"]
+    [position] = admin.get("/positions").get_json()["data"]
+    assert (unit["name"], position["title"]) == ("default organization", "Administrator")
+    assert me["position_id"] == position["id"]
+
+
+def test_customer_gets_the_customers_role_of_the_company_and_nothing_besides(
+    shop: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    register(anonymous, customer_of(shop))
+    assert verify(anonymous, letters.one(ADDRESS).token) == 200
+
+    customer = signed_in(anonymous)
+
+    me = customer.get("/users/me").get_json()
+    assert me["company_id"] == str(shop.company_id)
+    [role] = shop.admin.get(f"/users/{me['id']}/roles").get_json()["roles"]
+    assert role["role"]["code"] == "customer"
+    assert customer.get("/users").status_code == customer.get("/customers").status_code == 403
+
+
+def test_mail_is_in_the_chosen_language_and_leads_to_the_public_url(
+    app: Flask, anonymous: ApiClient, letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = app.extensions["identity"]
+    changed = dataclasses.replace(kernel.settings, public_url="https://id.example.com/app/")
+    monkeypatch.setattr(kernel, "settings", changed)
+
+    anonymous.post(PATH, founder(language="fr", first_name="Élise"), headers={"Host": "evil.example"})
+
+    mail = letters.one(ADDRESS)
+    assert mail.subject == "Confirmez votre adresse électronique"
+    assert "Bonjour Élise," in mail.text
+    assert mail.link == "https://id.example.com/app/verify-email"
+    assert "evil" not in mail.text + mail.html
+
+
+def test_nothing_personal_waits_readable_in_the_database(app: Flask, anonymous: ApiClient) -> None:
+    register(anonymous, founder(first_name="Wile", phone_number="5551234"))
+
+    [entry] = entries(app, "onboarding.register")
+
+    stored = json.dumps(entry.payload)
+    assert not any(text in stored for text in ("wile", "Wile", "5551234", "argon2", "Initech", PASSWORD))
+
+
+# Nobody learns whose address is known
+
+
+def test_known_and_unknown_addresses_take_the_same_statements_and_get_the_same_answer(
+    acme: Tenant, anonymous: ApiClient, statements: Any
+) -> None:
+    sent, answers = [], []
+
+    for email, name in (("fresh@example.com", "One"), (acme.admin.email, "Two")):
+        with statements() as each:
+            answers.append(register(anonymous, founder(name, email=email)))
+        sent.append([statement.partition("WHERE")[0] for statement in each])
+
+    assert answers[0] == answers[1]
+    assert sent[0] == sent[1]
+    assert len(sent[0]) == 2
+
+
+def test_sign_in_with_the_password_that_was_registered_does_not_tell_whether_the_address_was_free(
+    acme: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    chosen = "chosen by a stranger"
+    refused = []
+    for name, email in (("One", "fresh@example.com"), ("Two", acme.admin.email)):
+        register(anonymous, founder(name, email=email, password1=chosen, password2=chosen))
+        letters.one(email)
+        refused.append(anonymous.post("/auth/login", {"email": email, "password": chosen}))
+
+    told = [(answer.status_code, answer.get_json()["error_code"]) for answer in refused]
+    assert told == [(401, "INVALID_CREDENTIALS")] * 2
+
+
+def test_owner_of_the_address_is_told_and_nothing_else_happens(
+    acme: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
+) -> None:
+    before = row_counts(everything)
+
+    register(anonymous, founder(email="Admin@ACME.example"))
+
+    mail = letters.one(acme.admin.email)
+    assert mail.subject == "You already have an account"
+    assert "#token" not in mail.text
+    after = row_counts(everything)
+    assert {name for name in after if after[name] != before[name]} == {"login_failure"}
+
+
+def test_somebody_who_was_invited_keeps_the_invitation(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
+    acme.admin.create("/users/invitations", {"email": ADDRESS})
+    invitation = letters.one(ADDRESS)
+
+    register(anonymous, founder())
+
+    assert letters.one(ADDRESS).subject == "You already have an account"
+    accepted = anonymous.post("/auth/accept-invitation", {"token": invitation.token, "password": PASSWORD})
+    assert accepted.status_code == 200
+
+
+# Registrations that wait
+
+
+def test_later_registration_of_an_address_takes_the_place_of_one_that_waits(
+    shop: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
+) -> None:
+    register(anonymous, founder(password1="of the first one", password2="of the first one"))
+    first = letters.one(ADDRESS)
+    register(anonymous, customer_of(shop))
+    second = letters.one(ADDRESS)
+
+    assert verify(anonymous, first.token) == 400
+    assert verify(anonymous, second.token) == 200
+
+    assert login(anonymous, "of the first one") == 401
+    assert signed_in(anonymous).get("/users/me").get_json()["company_id"] == str(shop.company_id)
+    assert row_counts(everything)["company"] == 2
+
+
+def test_earlier_registration_that_is_worked_off_later_does_not_come_back(
+    app: Flask, anonymous: ApiClient, letters: Letters
+) -> None:
+    register(anonymous, founder("One", password1="of the first one", password2="of the first one"))
+    [first] = entries(app, "onboarding.register")
+    _postpone(app, first, timedelta(hours=1))
+    register(anonymous, founder("Two"))
+    mail = letters.one(ADDRESS)
+    _postpone(app, first, timedelta(hours=-1))
+
+    assert letters.received() == []
+
+    assert verify(anonymous, mail.token) == 200
+    assert login(anonymous) == 200
+
+
+def _postpone(app: Flask, entry: OutboxEntry, delay: timedelta) -> None:
+    statement = update(OutboxEntry).where(OutboxEntry.id == entry.id).values(due_at=utcnow() + delay)
+    with app.app_context(), unit_of_work():
+        db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+@pytest.mark.parametrize("kind", ["company", "customer"])
+def test_registration_that_is_not_verified_in_time_leaves_nothing(
+    app: Flask, shop: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine, kind: str
+) -> None:
+    before = row_counts(everything)
+    register(anonymous, founder() if kind == "company" else customer_of(shop))
+    mail = letters.one(ADDRESS)
+
+    _expire_registrations(app, everything)
+
+    assert letters.received() == []
+    assert verify(anonymous, mail.token) == 400
+    after = row_counts(everything)
+    assert {name for name in after if after[name] != before[name]} <= {"login_failure", "outbox", "row_count"}
+    register(anonymous, founder())
+    assert letters.one(ADDRESS)
+
+
+def test_company_that_was_given_another_administrator_outlives_its_founder(
+    app: Flask, anonymous: ApiClient, letters: Letters, everything: Engine
+) -> None:
+    register(anonymous, founder())
+    letters.received()
+    made = ["users", "create-admin", "--company", "Initech", "--email", "rescue@example.com"]
+    assert app.test_cli_runner().invoke(args=made).exit_code == 0
+    before = row_counts(everything)
+
+    _expire_registrations(app, everything)
+    letters.received()
+
+    after = row_counts(everything)
+    assert (before["company"] - after["company"], before["user"] - after["user"]) == (0, 1)
+
+
+def _expire_registrations(app: Flask, everything: Engine) -> None:
+    with everything.begin() as connection:
+        connection.execute(update(Registration).values(expires_at=utcnow() - timedelta(seconds=1)))
+    pass_time(app, "onboarding.discard")
+
+
+def test_registration_whose_time_was_prolonged_stays(app: Flask, anonymous: ApiClient, letters: Letters) -> None:
+    register(anonymous, founder())
+    mail = letters.one(ADDRESS)
+
+    pass_time(app, "onboarding.discard")
+
+    assert letters.received() == []
+    assert verify(anonymous, mail.token) == 200
+
+
+def test_verified_account_is_not_discarded(
+    app: Flask, anonymous: ApiClient, letters: Letters, everything: Engine
+) -> None:
+    register(anonymous, founder())
+    verify(anonymous, letters.one(ADDRESS).token)
+
+    _expire_registrations(app, everything)
+
+    assert letters.received() == []
+    assert login(anonymous) == 200
+
+
+def test_customer_whom_an_administrator_activates_is_not_discarded(
+    app: Flask, shop: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
+) -> None:
+    register(anonymous, customer_of(shop))
+    letters.received()
+    [user] = shop.admin.get(f"/users?email={ADDRESS}").get_json()["data"]
+    assert shop.admin.patch(f"/users/{user['id']}", {"is_active": True}).status_code == 200
+
+    _expire_registrations(app, everything)
+
+    assert letters.received() == []
+    assert shop.admin.get(f"/users/{user['id']}").get_json()["is_active"] is True
+    # Nobody has shown that the password was chosen by who reads the mail of this address.
+    assert login(anonymous) == 401
+
+
+# What goes wrong between the request and the worker
+
+
+def test_company_name_that_was_taken_meanwhile_is_told_by_mail(
+    acme: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
+) -> None:
+    register(anonymous, founder("Initech", language="fr"))
+    acme.admin.create("/companies", {"name": "INITECH"})
+
+    mail = letters.one(ADDRESS)
+
+    assert mail.subject == "Votre inscription n’a pas pu aboutir"
+    assert "nom" in mail.text
+    assert row_counts(everything)["company"] == 2
+
+
+def test_company_that_closed_meanwhile_takes_nobody(
+    acme: Tenant, shop: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
+) -> None:
+    register(anonymous, customer_of(shop))
+    acme.admin.patch(f"/companies/{shop.company_id}", {"customer_registration": "closed"})
+    before = row_counts(everything)["user"]
+
+    mail = letters.one(ADDRESS)
+
+    assert mail.subject == "Your sign-up could not be completed"
+    assert "stopped taking registrations" in mail.text
+    assert row_counts(everything)["user"] == before
+
+
+def test_job_that_is_worked_off_twice_leaves_one_account_and_one_working_link(
+    app: Flask, anonymous: ApiClient, letters: Letters, everything: Engine
+) -> None:
+    register(anonymous, founder())
+    handler = app.extensions["identity"].jobs["onboarding.register"]
+    with app.app_context():
+        job = outbox.claim()
+        assert job is not None
+        handler(job)
+        counts = row_counts(everything)
+        handler(job)
+
+    assert row_counts(everything) == counts
+    mail = letters.one(ADDRESS)
+    assert verify(anonymous, mail.token) == 200
+    assert login(anonymous) == 200
+
+
+def test_owner_is_told_once_by_a_job_that_is_worked_off_twice(
+    app: Flask, acme: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    register(anonymous, founder(email=acme.admin.email))
+    handler = app.extensions["identity"].jobs["onboarding.register"]
+    with app.app_context():
+        job = outbox.claim()
+        assert job is not None
+        handler(job)
+        with pytest.raises(LeaseLost):
+            handler(job)
+
+    assert letters.one(acme.admin.email)
+
+
+def test_one_network_cannot_fill_the_mailbox_of_a_stranger(anonymous: ApiClient, letters: Letters) -> None:
+    for number in range(7):
+        register(anonymous, founder(f"Initech {number}"))
+
+    assert len(letters.received()) <= 5
+
+    elsewhere = {"environ_base": {"REMOTE_ADDR": "203.0.113.9"}}
+    assert anonymous.post(PATH, founder("Elsewhere"), **elsewhere).status_code == 202
+    assert verify(anonymous, letters.one(ADDRESS).token) == 200

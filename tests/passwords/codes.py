@@ -1,0 +1,99 @@
+"""Short ways to a mailed code and to the rows behind it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from sqlalchemy import select, update
+from uuid_utils.compat import uuid7
+
+from app.core.db import db, unit_of_work, utcnow
+from app.core.kernel import kernel
+from app.core.outbox import Job, OutboxEntry
+from app.core.tenancy import tenant
+from app.passwords.codes import keep_code, new_code, secret_of
+from app.passwords.models import PasswordResetOtp
+from tests.support.clients import ApiClient
+from tests.support.mailbox import Mailbox, text_of
+
+REQUEST, CONFIRM = "/users/password-reset/request", "/users/password-reset/confirm"
+NEW = "Tr0ubadour & harmonium"
+REFUSED = (400, "Invalid or expired OTP code")
+
+
+def ask(app: Flask, email: Any, **options: Any) -> Any:
+    return ApiClient(app).post(REQUEST, {"email": email}, **options)
+
+
+def confirm(app: Flask, email: str, code: Any, new: Any = NEW) -> Any:
+    return ApiClient(app).post(CONFIRM, {"email": email, "otp_code": code, "new_password": new})
+
+
+def refusal(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.get_json()["message"]
+
+
+def code_in(text: str) -> str:
+    """Alone in its paragraph."""
+    [found] = re.findall(r"^(\d{6})$", text, re.MULTILINE)
+    return str(found)
+
+
+def mailed_code(mailbox: Mailbox, person: ApiClient) -> str:
+    assert ask(mailbox.app, person.email).status_code == 200
+    return code_in(text_of(mailbox.one()))
+
+
+def given_code(person: ApiClient, *, instead_of: PasswordResetOtp | None = None) -> str:
+    """As the worker makes one, without the mail; ``instead_of`` that of an earlier attempt to mail it."""
+    code, user_id, company_id = new_code(), UUID(person.user_id), UUID(person.company_id)
+    id, created_at = (instead_of.id, instead_of.created_at) if instead_of else (uuid7(), utcnow())
+    job = Job(id, "mail.password_reset", None, {}, created_at, 0, utcnow())
+    with person.app.app_context():
+        hashed = kernel().passwords.hash(secret_of(user_id, code))
+        with tenant(company_id), unit_of_work():
+            assert keep_code(job, user_id, hashed)
+    return code
+
+
+def another(code: str) -> str:
+    return f"{(int(code) + 1) % 10**6:06}"
+
+
+def rows(person: ApiClient) -> list[PasswordResetOtp]:
+    wanted = select(PasswordResetOtp).where(PasswordResetOtp.user_id == UUID(person.user_id))
+    with person.app.app_context(), tenant(UUID(person.company_id)), unit_of_work(writes=False):
+        return list(db.session.scalars(wanted.order_by(PasswordResetOtp.created_at)))
+
+
+def live(person: ApiClient) -> list[PasswordResetOtp]:
+    now = utcnow()
+    return [row for row in rows(person) if row.used_at is None and row.expires_at > now]
+
+
+def pass_time(person: ApiClient, by: timedelta) -> None:
+    """For the person's codes and what they did."""
+    for row in rows(person):
+        values = {"created_at": row.created_at - by, "expires_at": row.expires_at - by}
+        statement = update(PasswordResetOtp).where(PasswordResetOtp.id == row.id).values(values)
+        with person.app.app_context(), tenant(UUID(person.company_id)), unit_of_work():
+            db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def entries(app: Flask) -> list[OutboxEntry]:
+    with app.app_context(), unit_of_work(writes=False):
+        return list(db.session.scalars(select(OutboxEntry).order_by(OutboxEntry.id)))
+
+
+def change_entries(app: Flask, *conditions: Any, **values: Any) -> None:
+    statement = update(OutboxEntry).where(*conditions).values(**values).execution_options(synchronize_session=False)
+    with app.app_context(), unit_of_work():
+        db.session.execute(statement)
+
+
+def ago(**spans: float) -> datetime:
+    return utcnow() - timedelta(**spans)

@@ -1,0 +1,17 @@
+"""What the tests of passwords share."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.clients import ApiClient, Tenant
+from tests.support.everything import everything
+from tests.support.mailbox import mailbox
+from tests.support.variants import variant
+
+__all__ = ["everything", "mailbox", "person", "variant"]
+
+
+@pytest.fixture
+def person(acme: Tenant) -> ApiClient:
+    return acme.user(email="ada@example.com", first_name="Ada")
