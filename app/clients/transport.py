@@ -116,7 +116,7 @@ class HttpTransport:
         """The reply, and the connection kept for another call or closed. Raises FAILURES."""
         is_clean = False
         try:
-            reply, is_clean = _read_reply(_Wire(connection, deadline, 4 * most), method, most)
+            reply, is_clean = _read_reply(Wire(connection, deadline, 4 * most), method, most)
             return reply
         finally:
             if is_clean:
@@ -134,7 +134,7 @@ class HttpTransport:
         return None
 
 
-class _Wire(io.RawIOBase):
+class Wire(io.RawIOBase):
     """What one answer may read: no byte after the deadline, none beyond the budget.
 
     The budget is for everything that it may send: status line, headers, chunk sizes, body, trailers.
@@ -173,7 +173,7 @@ class _Wire(io.RawIOBase):
 class _Reader(io.BufferedReader):
     """HTTPResponse closes its file at the last byte of an answer, and only then drops what is left in it."""
 
-    def __init__(self, wire: _Wire) -> None:
+    def __init__(self, wire: Wire) -> None:
         super().__init__(wire)
         self._wire = wire
 
@@ -183,7 +183,7 @@ class _Reader(io.BufferedReader):
         super().close()
 
 
-def _read_reply(wire: _Wire, method: str, most: int) -> tuple[Reply, bool]:
+def _read_reply(wire: Wire, method: str, most: int) -> tuple[Reply, bool]:
     """The reply, cut off after the first byte too many, and whether its connection can serve another."""
     with http.client.HTTPResponse(cast(socket.socket, wire), method=method) as response:
         response.begin()

@@ -1,12 +1,40 @@
-"""What rows that own a picture have in common."""
+"""The one picture that a row may have: an avatar or a logo."""
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, BinaryIO, ClassVar
 from uuid import UUID
 
+import structlog
+from flask import Response, request
+from marshmallow import fields, validate
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
+from werkzeug.wsgi import wrap_file
+
+from app.clients.storage import Content, Missing, disabled, refused
+from app.core.auth import principal
+from app.core.db import db, fetch_alone, unit_of_work
+from app.core.errors import Forbidden, NotFound
+from app.core.http import Declaration, Endpoint, answer, no_content
+from app.core.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
+from app.core.kernel import kernel
+from app.core.multipart import Upload, received_file
+from app.core.postgres import ONLY
+from app.core.rows import not_found
+from app.core.stored import Deposit, Owner, Part, StoredFile, caller_now, discard
+from app.core.tenancy import Prepared, tenant
+
+log = structlog.get_logger(__name__)
+
+CACHED = "private, max-age=300"
+EDGES = (WHOLE, *THUMBNAILS)
+STORAGE_ERRORS = (502, 503, 504)
 
 
 class LogoOwner:
@@ -20,3 +48,206 @@ class LogoOwner:
     @classmethod
     def _has_logo(cls) -> Any:
         return cls.logo_file_id.is_not(None)
+
+
+class Picture(Endpoint, abstract=True):
+    """The picture called ``field`` of a row of ``model``; the column ``<field>_file_id`` points at it.
+
+    The model's ``bucket`` says where its files are. Storage and decoding happen outside of transactions.
+    """
+
+    model: ClassVar[type[Any]]
+    field: ClassVar[str]
+    own_transaction = True
+    operations = {"GET": "READ", "POST": "UPDATE", "DELETE": "UPDATE"}
+    parameters = {"GET": {"size": fields.Integer(validate=validate.OneOf(THUMBNAILS))}}
+    looked_up: ClassVar[Prepared]
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(abstract=abstract, **kwargs)
+        if not abstract:
+            wanted = select(getattr(cls.model, cls.column())).where(cls.model.id == bindparam("item_id"))
+            cls.looked_up = Prepared(wanted.execution_options(trip=ONLY))
+
+    @classmethod
+    def column(cls) -> str:
+        return f"{cls.field}_file_id"
+
+    @classmethod
+    def declaration_of(cls, method: str) -> Declaration:
+        if method == "GET":
+            content = {"type": "string", "format": "binary"}
+            return Declaration(None, content, 200, (404, *STORAGE_ERRORS), (MEDIA_TYPE,))
+        if method == "POST":
+            return Declaration(None, _uploaded(cls.field), 201, (404, 409, *STORAGE_ERRORS), upload=cls.field)
+        return Declaration(status=204, errors=(404, 409, *STORAGE_ERRORS))
+
+    def company_of(self, id: UUID) -> UUID:
+        """Hook: the tenant of the row, if it is one that the caller may reach."""
+        return principal().company_id
+
+    def check_may_write(self, id: UUID) -> None:
+        """Hook: a rule beyond the policy engine. Raises Forbidden."""
+
+    # The methods of the endpoints, which take what they serve from here.
+
+    def shown(self, id: UUID) -> Response:
+        """The picture. One that goes while it is looked for is looked for again: it was replaced."""
+        check_enabled()
+        for _ in range(2):
+            file_id = self.file_id(id)
+            tag = f"{file_id}-{self.params.get('size', WHOLE)}"
+            if request.if_none_match.contains_weak(tag):
+                return Response(status=304, headers=_headers(tag))
+            try:
+                return _sent(self._opened(id, file_id), self.field, tag)
+            except Missing:
+                continue
+        log.error("stored_file_missing", file_id=file_id, remedy="flask storage check")
+        raise self._none()
+
+    def uploaded(self, id: UUID) -> Response:
+        check_enabled()
+        self.check_there(id)
+        with ExitStack() as stack:
+            upload = received_file(stack, self.field)
+            deposit = deposited(Owner(self.company_of(id), self.model.bucket, id), upload)
+        with deposit.shown(), self._row_locked(id) as row:
+            attach(row, self.column(), deposit)
+        where = f"{request.script_root}{request.path}"
+        made = {"message": f"The {self.field} is stored.", "file_id": deposit.id, f"has_{self.field}": True}
+        return answer(made, 201, {"Location": where})
+
+    def removed(self, id: UUID) -> Response:
+        check_enabled()
+        self.check_there(id)
+        with self._row_locked(id) as row:
+            if getattr(row, self.column()) is None:
+                raise self._none()
+            detach(row, self.column())
+        return no_content()
+
+    def check_there(self, id: UUID) -> None:
+        """Raises NotFound, then Forbidden: nothing is said about rows of others."""
+        self._looked_up(id)
+        self.check_may_write(id)
+
+    def file_id(self, id: UUID) -> UUID:
+        """Raises NotFound."""
+        found = self._looked_up(id)
+        if found is None:
+            raise self._none()
+        return found
+
+    def _looked_up(self, id: UUID) -> UUID | None:
+        with tenant(self.company_of(id)):
+            rows = fetch_alone(self.looked_up, {"item_id": id})
+        if not rows:
+            raise not_found(self.model)
+        found: UUID | None = rows[0][0]
+        return found
+
+    def _opened(self, id: UUID, file_id: UUID) -> Content:
+        owner = Owner(self.company_of(id), self.model.bucket, id)
+        path = path_of(file_id, self.field, self.params.get("size", WHOLE))
+        return kernel().storage.open(owner.key(path), caller_now())
+
+    @contextmanager
+    def _row_locked(self, id: UUID) -> Iterator[Any]:
+        """A short transaction in which nobody else changes the row. Raises NotFound."""
+        with tenant(self.company_of(id)), unit_of_work():
+            row = db.session.scalar(select(self.model).where(self.model.id == id).with_for_update())
+            if row is None:
+                raise not_found(self.model)
+            yield row
+
+    def _none(self) -> NotFound:
+        return NotFound(f"There is no {self.field}.", code=f"{self.field.upper()}_NOT_FOUND")
+
+
+class OwnedByCaller(Picture, abstract=True):
+    """A picture that nobody but its subject changes."""
+
+    def check_may_write(self, id: UUID) -> None:
+        if id != principal().user_id:
+            raise Forbidden(f"Only the user themself changes this {self.field}.")
+
+
+def _uploaded(field: str) -> dict[str, Any]:
+    flag = f"has_{field}"
+    return {
+        "type": "object",
+        "required": ["message", "file_id", flag],
+        "properties": {
+            "message": {"type": "string"},
+            "file_id": {"type": "string", "format": "uuid"},
+            flag: {"type": "boolean"},
+        },
+        "additionalProperties": False,
+    }
+
+
+def check_enabled() -> None:
+    """Raises Unavailable."""
+    if kernel().storage.name == "none":
+        raise disabled()
+
+
+def path_of(file_id: UUID, field: str, edge: int) -> str:
+    """``<file id>/avatar.png``, and ``<file id>/avatar-64.png`` for a thumbnail."""
+    return f"{file_id}/{field}-{edge}.png" if edge else f"{file_id}/{field}.png"
+
+
+def deposited(owner: Owner, upload: Upload) -> Deposit:
+    """The pictures made of an upload, in storage. Raises Invalid, and what storage and decoding raise."""
+    upload.check_size(kernel().settings.max_avatar_size_mb)
+    deposit = Deposit(owner)
+    with kernel().images.made(upload.field, upload.file, EDGES) as files:
+        deposit.put([part_of(deposit.id, upload.field, edge, file) for edge, file in files.items()])
+    return deposit
+
+
+def part_of(file_id: UUID, field: str, edge: int, file: BinaryIO) -> Part:
+    return Part(path_of(file_id, field, edge), file, os.fstat(file.fileno()).st_size, MEDIA_TYPE)
+
+
+def attach(row: Any, column: str, deposit: Deposit) -> None:
+    """Let the row show it, in the transaction that is open; what it showed before goes."""
+    earlier = getattr(row, column)
+    setattr(row, column, deposit.id)
+    db.session.add(deposit.row())
+    db.session.flush()
+    _discard(earlier)
+    deposit.is_complete = True
+
+
+def detach(row: Any, column: str) -> None:
+    earlier = getattr(row, column)
+    setattr(row, column, None)
+    db.session.flush()
+    _discard(earlier)
+
+
+def _discard(file_id: UUID | None) -> None:
+    if file_id is not None:
+        discard(StoredFile.id == file_id)
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"ETag": f'"{tag}"', "Cache-Control": CACHED}
+
+
+def _sent(content: Content, field: str, tag: str) -> Response:
+    """Raises BadGateway for what is no picture of ours."""
+    if content.file.read(len(SIGNATURE)) != SIGNATURE:
+        content.file.close()
+        raise refused()
+    content.file.seek(0)
+    # Only what is not buffered can be sent by the system itself.
+    is_raw = isinstance(content.file, io.FileIO)
+    body = wrap_file(request.environ, content.file) if is_raw else content.chunks()
+    found = Response(body, mimetype=MEDIA_TYPE, direct_passthrough=is_raw)
+    found.call_on_close(content.file.close)
+    found.content_length = content.length
+    found.headers.update(_headers(tag) | {"Content-Disposition": f'inline; filename="{field}.png"'})
+    return found

@@ -14,6 +14,7 @@ class Subcontractor(TenantScoped, Identified, Timestamped, Versioned, LogoOwner,
     """A company that works for this one."""
 
     __tablename__ = "subcontractor"
+    bucket = "subcontractors"
     __table_args__ = (*listed_by("subcontractor", "created_at", "updated_at", "name_key"),)
 
     name: Mapped[str] = mapped_column(String(100))

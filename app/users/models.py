@@ -29,6 +29,7 @@ class User(TenantScoped, Identified, Timestamped, Versioned, Model):
     """A person who can sign in. ``password_hash`` is null until a first password is set."""
 
     __tablename__ = "user"
+    bucket = "users"
     __table_args__ = (
         same_tenant("position_id", "position"),
         Index("ix_user_company_id_position_id", "company_id", "position_id", "created_at", "id"),

@@ -1,0 +1,54 @@
+"""flask storage: what is stored held against what is known, and removals that were given up."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from app.clients.storage import Unlistable
+from app.core import outbox
+from app.core.errors import ApiError
+from app.core.storage_check import check
+
+storage = AppGroup("storage", help="Avatars, logos and documents in storage.")
+GIVEN_UP = "storage."
+
+
+@storage.command("check")
+@click.option("--repair", is_flag=True, help="Remove orphans, hide what is missing, try failed removals again.")
+def check_all(repair: bool) -> None:
+    """List objects that nobody shows, pictures that are not there, and removals that failed.
+
+    Ends with status 1 when something was found and not repaired.
+    """
+    try:
+        count = _checked(repair) + _given_up(repair)
+    except ApiError as error:
+        raise click.ClickException(error.detail) from None
+    if count and not repair:
+        sys.exit(1)
+
+
+def _checked(repair: bool) -> int:
+    count = 0
+    try:
+        for line in check(repair=repair):
+            click.echo(line)
+            count += 1
+    except Unlistable as error:
+        click.echo(f"{error.detail} Only failed removals are listed.", err=True)
+    return count
+
+
+def _given_up(repair: bool) -> int:
+    failed = outbox.failed(GIVEN_UP)
+    for job in failed:
+        click.echo(f"failed    {job.id}  {job.created_at:%Y-%m-%d %H:%M:%S}  {job.error}")
+        for file in job.payload["files"]:
+            for path, reference in file["objects"].items():
+                click.echo(f"  {job.tenant_id}/{file['bucket_type']}/{file['bucket_id']}/{path}  {reference}".rstrip())
+    if repair and failed:
+        click.echo(f"  {outbox.retry([job.id for job in failed])} will be tried again")
+    return len(failed)

@@ -1,0 +1,33 @@
+"""A bound on what goes on at once, so that what is slow takes some threads of a process and never all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.core.errors import Unavailable
+
+
+class Gate:
+    """``at_once`` are inside and ``waiting`` more wait, for at most ``patience`` seconds; the next is refused."""
+
+    def __init__(self, at_once: int, waiting: int, patience: float, refusal: str) -> None:
+        self._places = threading.Semaphore(at_once + waiting)
+        self._inside = threading.Semaphore(at_once)
+        self._patience, self._refusal = patience, refusal
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """Raises Unavailable."""
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(self._refusal)
+        try:
+            if not self._inside.acquire(timeout=self._patience):
+                raise Unavailable(self._refusal)
+            try:
+                yield
+            finally:
+                self._inside.release()
+        finally:
+            self._places.release()

@@ -1,0 +1,168 @@
+"""Where files are kept: one small interface, and what keeps them by ``STORAGE_BACKEND``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, NamedTuple, Protocol
+from uuid import UUID
+
+from app.config import Settings
+from app.core.errors import BadGateway, NotFound, Unavailable
+
+BUCKETS = ("users", "companies", "customers", "subcontractors")
+DOCUMENTS = "documents"
+"""Paths that begin so are documents, which a local storage may keep in a folder of their own."""
+CHUNK_BYTES = 64 * 1024
+
+
+class Missing(NotFound):
+    """The storage works, and has no such object."""
+
+    code, message = "FILE_NOT_FOUND", "There is no such file."
+
+
+class Key(NamedTuple):
+    """Names an object by ids and by words of our own; nothing of it ever comes from a client."""
+
+    company_id: UUID
+    bucket_type: str
+    bucket_id: UUID
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.company_id}/{self.bucket_type}/{self.bucket_id}/{self.path}"
+
+    @classmethod
+    def parsed(cls, text: str) -> Key | None:
+        """The reverse of str(); None for what is not ours."""
+        company_id, bucket_type, bucket_id, path = (text.split("/", 3) + [""] * 4)[:4]
+        if bucket_type not in BUCKETS or not path:
+            return None
+        with suppress(ValueError):
+            found = cls(UUID(company_id), bucket_type, UUID(bucket_id), path)
+            return found if str(found) == text else None
+        return None
+
+
+class Caller(NamedTuple):
+    """In whose name an operation is asked for, and by when on the monotonic clock all of it must be done."""
+
+    token: str
+    deadline: float
+
+    @classmethod
+    def within(cls, seconds: float, token: str = "") -> Caller:
+        return cls(token, time.monotonic() + seconds)
+
+
+@dataclass
+class Content:
+    """An opened object or a part of it: ``length`` bytes of ``file`` from where it stands, ``size`` in all.
+
+    The bytes are here already: whoever passes them on slowly holds no connection to a storage.
+    """
+
+    file: BinaryIO
+    size: int
+    length: int
+
+    def chunks(self) -> Iterator[bytes]:
+        """Closes the file at the end."""
+        left = self.length
+        with self.file:
+            while left and (chunk := self.file.read(min(CHUNK_BYTES, left))):
+                left -= len(chunk)
+                yield chunk
+
+
+class Stored(NamedTuple):
+    key: Key
+    size: int
+    modified: datetime
+
+
+class Storage(Protocol):
+    """Every method raises BadGateway, Unavailable or GatewayTimeout when the storage is at fault."""
+
+    name: str
+    needs_caller: bool
+    """Whether it asks who is calling, also when something is removed."""
+
+    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
+        """Keep ``size`` bytes from the file's beginning. Returns the storage's own name for the object, which
+        ``remove`` wants back."""
+
+    def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
+        """The bytes from ``start`` to before ``end``. Raises Missing."""
+
+    def remove(self, key: Key, reference: str, caller: Caller) -> None:
+        """It is gone afterwards, whether or not it was there."""
+
+    def stored(self) -> Iterator[Stored]:
+        """Every object with a key. Raises Unlistable."""
+
+    def check_health(self) -> None: ...
+
+
+class Unlistable(Unavailable):
+    message = "This storage does not tell what it holds."
+
+
+class NoStorage:
+    """``STORAGE_BACKEND=none``."""
+
+    name, needs_caller = "none", False
+
+    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
+        raise disabled()
+
+    def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
+        raise disabled()
+
+    def remove(self, key: Key, reference: str, caller: Caller) -> None:
+        raise disabled()
+
+    def stored(self) -> Iterator[Stored]:
+        raise Unlistable()
+
+    def check_health(self) -> None:
+        """Nothing is what is wanted."""
+
+
+def disabled() -> Unavailable:
+    return Unavailable("This service keeps no files.", code="STORAGE_DISABLED", retry_after=3600)
+
+
+def refused() -> BadGateway:
+    return BadGateway("The storage gave no usable answer.")
+
+
+def unusable() -> Unavailable:
+    return Unavailable("The storage cannot be used at the moment.")
+
+
+def part_of(size: int, start: int, end: int | None) -> tuple[int, int]:
+    """Start and length of what there is of a wished part."""
+    start = min(start, size)
+    return start, max(0, min(size, size if end is None else end) - start)
+
+
+def storage_of(settings: Settings) -> Storage:
+    """By STORAGE_BACKEND. What each imports costs those only who use it."""
+    if settings.storage_backend == "local":
+        from app.clients.storage_local import LocalStorage
+
+        return LocalStorage(settings.storage_path, settings.customer_document_path)
+    if settings.storage_backend == "s3":
+        from app.clients.storage_s3 import S3Storage
+
+        return S3Storage(settings)
+    if settings.storage_backend == "service":
+        from app.clients.storage_service import StorageService
+
+        return StorageService(settings)
+    return NoStorage()

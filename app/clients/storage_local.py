@@ -1,0 +1,152 @@
+"""Files below a folder of this host, or of a file system that all hosts share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import copyfileobj
+from typing import BinaryIO, cast
+from uuid import uuid4
+
+import structlog
+
+from app.clients.storage import CHUNK_BYTES, DOCUMENTS, Caller, Content, Key, Missing, Stored, part_of, unusable
+from app.config import ROOT
+
+log = structlog.get_logger(__name__)
+
+UNFINISHED = ".part"
+OWNER_ONLY = 0o700
+PROBE = ".probe"
+ATTEMPTS = 3
+
+
+class LocalStorage:
+    """Written under another name, synced and renamed: what has its name is whole, also after a power cut."""
+
+    name, needs_caller = "local", False
+
+    def __init__(self, folder: str, documents: str = "") -> None:
+        """Relative folders are below the project. ``documents`` is where keys below DOCUMENTS go instead."""
+        self._root = ROOT / folder
+        self._documents = ROOT / (documents or folder)
+
+    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
+        target = self._path(key)
+        with _translated():
+            self._written(target, file)
+        return ""
+
+    def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
+        with _translated():
+            # Nothing is read ahead: a server that passes on the descriptor begins where it stands.
+            file = cast(BinaryIO, self._path(key).open("rb", buffering=0))
+            size = os.fstat(file.fileno()).st_size
+            start, length = part_of(size, start, end)
+            if start:
+                file.seek(start)
+        return Content(file, size, length)
+
+    def remove(self, key: Key, reference: str, caller: Caller) -> None:
+        target = self._path(key)
+        with _translated():
+            target.unlink(missing_ok=True)
+        for folder in target.parents:
+            if folder in (self._root, self._documents) or not _is_removed(folder):
+                return
+
+    def stored(self) -> Iterator[Stored]:
+        """Also what was left unfinished, under the key that it would have had."""
+        for root in dict.fromkeys((self._root, self._documents)):
+            for folder, _, names in os.walk(root, onerror=_raise):
+                for name in names:
+                    yield from _described(root, Path(folder) / name)
+
+    def check_health(self) -> None:
+        """Raises Unavailable unless a file can be written."""
+        with _translated():
+            for root in dict.fromkeys((self._root, self._documents)):
+                _check_writable(root)
+
+    def _path(self, key: Key) -> Path:
+        return (self._documents if key.path.startswith(f"{DOCUMENTS}/") else self._root) / str(key)
+
+    def _written(self, target: Path, file: BinaryIO) -> None:
+        part = target.with_name(f"{target.name}.{uuid4().hex}{UNFINISHED}")
+        try:
+            with _created(part) as written:
+                file.seek(0)
+                copyfileobj(file, written, CHUNK_BYTES)
+                written.flush()
+                os.fsync(written.fileno())
+            os.replace(part, target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+
+def _raise(error: OSError) -> None:
+    """A folder that nobody has made yet holds nothing; any other that cannot be read holds who knows what."""
+    if not isinstance(error, FileNotFoundError):
+        log.warning("storage_failed", cause=error.strerror)
+        raise unusable() from error
+
+
+def _described(root: Path, path: Path) -> Iterator[Stored]:
+    key = Key.parsed(path.relative_to(root).as_posix())
+    with suppress(FileNotFoundError):
+        if key is not None:
+            found = path.stat()
+            yield Stored(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def _check_writable(root: Path) -> None:
+    probe = root / f"{PROBE}-{uuid4().hex}"
+    root.mkdir(OWNER_ONLY, parents=True, exist_ok=True)
+    try:
+        probe.write_bytes(b"probe")
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _created(path: Path) -> BinaryIO:
+    """A removal may take an empty folder away between its making and its use."""
+    for _ in range(ATTEMPTS):
+        with suppress(FileNotFoundError):
+            path.parent.mkdir(OWNER_ONLY, parents=True, exist_ok=True)
+            return path.open("xb")
+    raise FileNotFoundError(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name itself must survive, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_removed(folder: Path) -> bool:
+    """Only if it is empty."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raises Missing and Unavailable."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise Missing() from None
+    except OSError as error:
+        log.warning("storage_failed", cause=error.strerror)
+        raise unusable() from error

@@ -1,0 +1,132 @@
+"""Any S3-compatible store. boto3 knows where it is and signs; what is signed goes over our own HTTP.
+
+boto3 itself has timeouts for a connection and for a read, and none for a call: a store that trickles would
+hold a thread for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.clients.storage import Caller, Content, Key, Stored, part_of, refused, unusable
+from app.clients.storage_http import Answer, Body, StorageHttp, failed, log, missing
+from app.config import Settings
+
+SIGNED_SECONDS = 300
+HEALTH_SECONDS = 5.0
+NO_BUCKET = b"<Code>NoSuchBucket</Code>"
+MOST_ERROR_BYTES = 16 * 1024
+
+
+class S3Storage:
+    """Keys are ``prefix/company/bucket type/owner/file``; the store's own name for an object is its key."""
+
+    name, needs_caller = "s3", False
+
+    def __init__(self, settings: Settings) -> None:
+        """Credentials and region come from where Amazon's tools look for them."""
+        parts = urlsplit(settings.storage_url)
+        self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
+        self._http = StorageHttp(settings.threads)
+        # A store that is not Amazon's has rarely a host name per bucket.
+        style = "path" if settings.s3_endpoint_url else "auto"
+        config = Config(
+            signature_version="s3v4",
+            s3={"addressing_style": style},
+            connect_timeout=HEALTH_SECONDS,
+            read_timeout=settings.storage_request_timeout,
+            retries={"max_attempts": 2},
+        )
+        self._client: Any = boto3.client("s3", endpoint_url=settings.s3_endpoint_url or None, config=config)
+
+    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
+        url = self._signed("put_object", Key=self._name(key), ContentType=media_type)
+        answer = self._http.exchange("PUT", url, {"Content-Type": media_type}, caller.deadline, Body(file, size))
+        if answer.status != 200:
+            raise failed(answer)
+        answer.file.close()
+        return ""
+
+    def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
+        wished = f"bytes={start}-{'' if end is None else end - 1}"
+        headers = {"Range": wished} if start or end is not None else {}
+        answer = self._http.exchange("GET", self._signed("get_object", Key=self._name(key)), headers, caller.deadline)
+        if answer.status == 404 and not _lacks_bucket(answer):
+            raise missing(answer)
+        if answer.status == 206:
+            return Content(answer.file, _whole_size(answer), answer.size)
+        if answer.status == 416:
+            return Content(answer.file, self._size(key, caller), 0)
+        if answer.status != 200:
+            raise failed(answer)
+        start, length = part_of(answer.size, start, end)
+        answer.file.seek(start)
+        return Content(answer.file, answer.size, length)
+
+    def remove(self, key: Key, reference: str, caller: Caller) -> None:
+        url = self._signed("delete_object", Key=self._name(key))
+        answer = self._http.exchange("DELETE", url, {}, caller.deadline)
+        if answer.status not in (200, 204) and (answer.status != 404 or _lacks_bucket(answer)):
+            raise failed(answer)
+        answer.file.close()
+
+    def stored(self) -> Iterator[Stored]:
+        prefix = f"{self._prefix}/" if self._prefix else ""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    key = Key.parsed(each["Key"].removeprefix(prefix))
+                    if key is not None:
+                        yield Stored(key, each["Size"], each["LastModified"])
+        except (BotoCoreError, ClientError) as error:
+            log.warning("storage_failed", cause=type(error).__name__)
+            raise unusable() from error
+
+    def check_health(self) -> None:
+        answer = self._http.exchange("HEAD", self._signed("head_bucket"), {}, Caller.within(HEALTH_SECONDS).deadline)
+        if answer.status != 200:
+            raise failed(answer)
+        answer.file.close()
+
+    def _name(self, key: Key) -> str:
+        return f"{self._prefix}/{key}" if self._prefix else str(key)
+
+    def _size(self, key: Key, caller: Caller) -> int:
+        answer = self._http.exchange("HEAD", self._signed("head_object", Key=self._name(key)), {}, caller.deadline)
+        size = answer.headers.get("content-length", "")
+        if answer.status != 200 or not size.isdecimal():
+            raise failed(answer)
+        answer.file.close()
+        return int(size)
+
+    def _signed(self, operation: str, **params: str) -> str:
+        """Raises Unavailable without credentials."""
+        try:
+            wanted = {"Bucket": self._bucket, **params}
+            url: str = self._client.generate_presigned_url(operation, wanted, ExpiresIn=SIGNED_SECONDS)
+        except BotoCoreError as error:
+            log.warning("storage_failed", cause=type(error).__name__)
+            raise unusable() from error
+        return url
+
+
+def _lacks_bucket(answer: Answer) -> bool:
+    """404 is also what a store says that has no such bucket, or was told a wrong one."""
+    found = answer.file.read(MOST_ERROR_BYTES)
+    answer.file.seek(0)
+    return NO_BUCKET in found
+
+
+def _whole_size(answer: Answer) -> int:
+    """From Content-Range (RFC 9110 section 14.4). Raises BadGateway."""
+    size = answer.headers.get("content-range", "").rpartition("/")[2]
+    if not size.isdecimal():
+        raise refused()
+    return int(size)

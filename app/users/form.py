@@ -1,0 +1,65 @@
+"""A user as a form with an avatar, which is stored before there is a row that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from app.core.auth import principal
+from app.core.db import unit_of_work
+from app.core.errors import Forbidden
+from app.core.files import check_enabled, deposited
+from app.core.multipart import Upload, as_values, received_form
+from app.core.rows import check_exists
+from app.core.schema import BaseSchema
+from app.core.stored import Deposit, Owner
+from app.core.tenancy import tenant
+from app.users.models import User
+
+AVATAR = "avatar"
+
+
+@dataclass
+class UserForm:
+    """``values`` are as JSON would have said them."""
+
+    values: dict[str, Any]
+    upload: Upload | None
+    user_id: UUID = field(default_factory=uuid7)
+    deposit: Deposit | None = None
+
+    @classmethod
+    def received(cls, stack: ExitStack, schema: BaseSchema, user_id: UUID | None) -> UserForm:
+        """``user_id`` is that of a user who is changed. Raises NotFound, Forbidden, and what is wrong with a form."""
+        if user_id is None:
+            texts, upload = received_form(stack, AVATAR)
+            return cls(as_values(texts, schema), upload)
+        with tenant(principal().company_id), unit_of_work(writes=False):
+            check_exists(User, user_id)
+        texts, upload = received_form(stack, AVATAR)
+        if upload is not None and user_id != principal().user_id:
+            raise Forbidden("Only the user themself changes this avatar.")
+        values = as_values(texts, schema)
+        # Nothing is decoded or stored for values that will not do.
+        schema.checked(values, partial=True)
+        return cls(values, upload, user_id)
+
+    def store(self) -> None:
+        """Raises Invalid, and what storage and decoding raise."""
+        if self.upload is not None:
+            check_enabled()
+            self.deposit = deposited(Owner(principal().company_id, User.bucket, self.user_id), self.upload)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Around the transaction."""
+        if self.deposit is None:
+            yield
+            return
+        with self.deposit.shown():
+            yield

@@ -1,0 +1,70 @@
+"""Pictures: a download against a bare ``send_file``, and how long a large upload takes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from PIL import Image
+
+from scripts.bench.cases import Case, Setting, gets, http
+from scripts.bench.servers import Failed
+
+FLOOR_FILE = "floor c: send_file of 100 KB"
+FLOOR_WITH_SESSION = "floor c: send_file of 100 KB, with a session"
+EDGE = 183
+"""Of noise, which does not compress: 100 KB."""
+JPEG_BYTES = 5 * 1024 * 1024
+REPEATS = 5
+
+
+def floor_file(folder: Path) -> Path:
+    """What the floor sends: the bytes that the service sends."""
+    return folder / "logo.png"
+
+
+def downloads(setting: Setting, service: str, folder: Path) -> list[Case]:
+    path, token = f"/customers/{setting.customers[0]}/logo", setting.large.tokens[0]
+    upload(service, path, token, _noise((EDGE, EDGE), "PNG"))
+    found = http.request("GET", service + path, headers={"Authorization": f"Bearer {token}"})
+    floor_file(folder).write_bytes(found.data)
+    return [
+        Case(FLOOR_FILE, gets(["/c/file"], setting.large)),
+        Case(FLOOR_WITH_SESSION, gets([f"/c/file/{setting.customers[0]}"], setting.large)),
+        Case("logo of 100 KB", gets([path], setting.large), FLOOR_WITH_SESSION, 0.7),
+        Case("logo, thumbnail of 64", gets([f"{path}?size=64"], setting.large)),
+    ]
+
+
+def upload_seconds(service: str, setting: Setting) -> dict[str, float]:
+    """A JPEG of almost 5 MB, by one caller."""
+    data, quality = b"", 95
+    while not data or len(data) > JPEG_BYTES:
+        data, quality = _noise((4032, 3024), "JPEG", quality=quality), quality - 5
+    path, token = f"/customers/{setting.customers[1]}/logo", setting.large.tokens[0]
+    times = [_timed(service, path, token, data) for _ in range(REPEATS)]
+    return {"upload_of_a_5_mb_jpeg_s": statistics.median(times)}
+
+
+def _timed(service: str, path: str, token: str, data: bytes) -> float:
+    started = time.perf_counter()
+    upload(service, path, token, data)
+    return time.perf_counter() - started
+
+
+def upload(service: str, path: str, token: str, data: bytes) -> urllib3.BaseHTTPResponse:
+    headers, fields = {"Authorization": f"Bearer {token}"}, {"logo": ("logo", data)}
+    found = http.request("POST", service + path, headers=headers, fields=fields)
+    if found.status != 201:
+        raise Failed(f"POST {path} answered {found.status}: {found.data[:300]!r}")
+    return found
+
+
+def _noise(size: tuple[int, int], form: str, **options: Any) -> bytes:
+    target = BytesIO()
+    Image.merge("RGB", [Image.effect_noise(size, 60) for _ in "RGB"]).save(target, form, **options)
+    return target.getvalue()
