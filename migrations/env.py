@@ -9,7 +9,7 @@ LOCK = 7_021_936_150
 
 def is_ours(name, kind, _parents) -> bool:
     """The search indexes belong to the operator (scripts/postgres/search-index.sql)."""
-    return not (kind == "index" and name.endswith("_search_text_trgm"))
+    return not (kind == "index" and name.endswith("_text_trgm"))
 
 
 def run() -> None:

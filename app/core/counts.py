@@ -20,7 +20,7 @@ COUNTED_TABLES = frozenset({"user", "organization_unit", "position", "customer",
 
 
 class RowCount(TenantScoped, Model):
-    """Sum ``delta`` per ``counted``: a table's name, or ``user.active``."""
+    """Sum ``delta`` per ``counted``: a table's name, ``user.active``, or ``<table>.size`` in bytes."""
 
     __tablename__ = "row_count"
     __table_args__ = (Index("ix_row_count_company_id_counted", "company_id", "counted"),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -19,9 +18,11 @@ from app.core.expand import Expansion, embed
 from app.core.http import Endpoint, answer, body, no_content
 from app.core.kernel import Permission, kernel
 from app.core.keys import derived_key
+from app.core.listing import DEFAULT_LIMIT, Filter, Listing
 from app.core.policy import ask_all
-from app.core.query import DEFAULT_LIMIT, MAX_LIMIT, Listing, ListQuery, chosen, parse
+from app.core.query import MAX_LIMIT, ListQuery, chosen, parse
 from app.core.reader import Reader
+from app.core.rows import Parent, not_found
 from app.core.schema import BaseSchema
 
 COLLECTION = {"list": "GET", "create": "POST"}
@@ -29,22 +30,17 @@ ITEM = {"retrieve": "GET", "replace": "PUT", "modify": "PATCH", "remove": "DELET
 VERBS = (*COLLECTION, *ITEM)
 
 
-@dataclass(frozen=True)
-class Parent:
-    """The rows are those whose ``column`` is the id that the path names ``parent_id``."""
-
-    model: type[Any]
-    column: str
-
-
 class Crud(Endpoint, abstract=True):
-    """Attributes declare, hooks vary: ``prepare``, ``new``, ``change``, ``remove``, ``within``,
-    ``present``."""
+    """Attributes declare, hooks vary: ``prepare``, ``known``, ``new``, ``change``, ``remove``,
+    ``within``, ``check_above``, ``present``."""
 
     model: ClassVar[type[Any]]
     schema: ClassVar[type[BaseSchema]]
     change_schema: ClassVar[type[BaseSchema] | None] = None
     filters: ClassVar[tuple[str, ...]] = ()
+    more_filters: ClassVar[Mapping[str, Filter]] = {}
+    search: ClassVar[tuple[str, ...]] = ("search_text",)
+    leading: ClassVar[str] = ""
     sort: ClassVar[tuple[str, ...]] = ("created_at", "updated_at")
     expand: ClassVar[Mapping[str, Expansion]] = {}
     verbs: ClassVar[tuple[str, ...]] = VERBS
@@ -53,7 +49,9 @@ class Crud(Endpoint, abstract=True):
     bare: ClassVar[bool] = False
     extra_answers: ClassVar[Mapping[str, BaseSchema]] = {}
     cacheable: ClassVar[bool] = True
+    uploads: ClassVar[Mapping[str, str]] = {}
     expansions: Mapping[str, Expansion] = {}
+    parent_id: UUID | None = None
 
     query: ListQuery
     values: dict[str, Any]
@@ -70,11 +68,12 @@ class Crud(Endpoint, abstract=True):
         cls.change_wire = cls.change_schema() if cls.change_schema else cls.wire
         # A bare array cannot say that there is more, and those who expect one do not ask for pages.
         limit = MAX_LIMIT if cls.bare else DEFAULT_LIMIT
-        cls.listing = Listing(cls.model, cls.filters, cls.sort, tuple(cls.expand), limit)
+        declared = (cls.search, cls.more_filters, cls.leading)
+        cls.listing = Listing(cls.model, cls.filters, cls.sort, tuple(cls.expand), limit, *declared)
         cls.columns = {name: getattr(cls.model, name) for name in cls.wire.dump_fields if hasattr(cls.model, name)}
         cls.versioned = issubclass(cls.model, Versioned)
         version = cls.model.row_version if cls.versioned else None
-        cls.reader = Reader(cls.listing, cls.columns, version)
+        cls.reader = Reader(cls.listing, cls.columns, version, cls.parent.column if cls.parent else "")
 
     @classmethod
     def paths(cls) -> list[tuple[str, list[str]]]:
@@ -104,8 +103,16 @@ class Crud(Endpoint, abstract=True):
 
     # Hooks
 
+    def given(self) -> dict[str, Any]:
+        """The body as it was sent."""
+        return body()
+
     def prepare(self, values: dict[str, Any]) -> None:
         """Outside the transaction, on the values of a new row: hashing, normalising."""
+
+    def known(self, values: dict[str, Any]) -> Any:
+        """Inside the transaction: the row that was made for these values before, to be answered with 200."""
+        return None
 
     def new(self, values: dict[str, Any]) -> Any:
         """Inside the transaction: the new row, flushed."""
@@ -132,6 +139,11 @@ class Crud(Endpoint, abstract=True):
             return ()
         return (getattr(self.model, self.parent.column) == parent_id,)
 
+    def check_above(self) -> None:
+        """Raises NotFound unless what the path names above the row or list is there."""
+        if self.parent is not None and self.parent_id is not None:
+            self.parent.check(self.parent_id)
+
     def present(self, items: list[dict[str, Any]]) -> None:
         """Completes what is shown with what is not a column."""
 
@@ -146,44 +158,64 @@ class Crud(Endpoint, abstract=True):
         wished = chosen("expand", request.args.get("expand", ""), tuple(self.expand))
         self.expansions = {name: self.expand[name] for name in wished}
 
-    def before(self, *, parent_id: UUID | None = None, **_ids: UUID) -> None:
+    def before(self, **ids: UUID) -> None:
+        self.parent_id = ids.get(self.parent.place_in(self.path)) if self.parent else None
         ask_all((each.permission, "LIST") for each in self.expansions.values())
-        if request.method == "POST" and parent_id is None:
-            self.values = self.wire.checked(body())
+        if request.method == "POST" and self.parent_id is None:
+            self.values = self.wire.checked(self.given())
             self.prepare(self.values)
 
-    def get(self, id: UUID | None = None, parent_id: UUID | None = None) -> Response:
-        return self._list(parent_id) if id is None else self._retrieve(id)
+    def get(self, id: UUID | None = None, **_above: UUID) -> Response:
+        return self._list() if id is None else self._retrieve(id)
 
-    def post(self, parent_id: UUID | None = None) -> Response:
-        if self.parent is not None and parent_id is not None:
-            check_exists(self.parent.model, parent_id)
-            self.values = self._values_below(self.parent.column, parent_id)
+    def post(self, **_above: UUID) -> Response:
+        if self.parent is not None:
+            self.check_above()
+            self.values = self._values_below(self.parent.column)
         self.wire.check_refs(db.session(), self.values)
-        row = self.new(self.values)
-        where = f"{request.script_root}{self.home or self.path}/{row.id}"
-        return answer(self.shown(row), 201, {"Location": where, **self.tag(row)})
+        known = self.known(self.values)
+        row = self.new(self.values) if known is None else known
+        headers = {"Location": self._location(row), **self.tag(row)}
+        return answer(self.shown(row), 201 if known is None else 200, headers)
 
-    def _values_below(self, column: str, parent_id: UUID) -> dict[str, Any]:
+    def _values_below(self, column: str) -> dict[str, Any]:
         given = body()
+        if column not in self.wire.load_fields:
+            return self.wire.checked(given) | {column: self.parent_id}
         if column in given:
             raise Invalid.field(column, "Comes from the path.")
-        return self.wire.checked({**given, column: str(parent_id)})
+        return self.wire.checked({**given, column: str(self.parent_id)})
 
-    def put(self, id: UUID) -> Response:
+    def _location(self, row: Any) -> str:
+        place = self.parent.place_in(self.path) if self.parent else ""
+        where = (self.home or self.path).replace(f"<{place}>", str(self.parent_id))
+        return f"{request.script_root}{where}/{row.id}"
+
+    def put(self, id: UUID, **_above: UUID) -> Response:
         return self._write(id, partial=False)
 
-    def patch(self, id: UUID) -> Response:
+    def patch(self, id: UUID, **_above: UUID) -> Response:
         return self._write(id, partial=True)
 
-    def delete(self, id: UUID) -> Response:
+    def delete(self, id: UUID, **_above: UUID) -> Response:
         row = self.found(id)
         self.check_version(row)
         return self.remove(row) or no_content()
 
     def found(self, id: UUID) -> Any:
-        """The row, for writing. Raises NotFound."""
-        return existing(self.model, id)
+        """The row, for writing. Raises NotFound. That it is below the parent proves the parent too."""
+        if self.parent is not None and self.parent.locks_now:
+            self.check_above()
+        above = () if self.parent is None else (getattr(self.model, self.parent.column) == self.parent_id,)
+        row = db.session.scalar(select(self.model).where(self.model.id == id, *above))
+        if row is None:
+            raise self._missing()
+        return row
+
+    def _missing(self) -> NotFound:
+        """Raises NotFound for what is above, if that is missing too."""
+        self.check_above()
+        return not_found(self.model)
 
     def shown(self, row: Any) -> dict[str, Any]:
         item = {name: getattr(row, name) for name in self.columns}
@@ -192,7 +224,7 @@ class Crud(Endpoint, abstract=True):
 
     def _write(self, id: UUID, *, partial: bool) -> Response:
         row = self.found(id)
-        values = self.change_wire.checked(body(), partial=partial)
+        values = self.change_wire.checked(self.given(), partial=partial)
         self.change_wire.check_refs(db.session(), values)
         self.check_version(row)
         self.change(row, values)
@@ -207,26 +239,26 @@ class Crud(Endpoint, abstract=True):
             check_if_match(row.row_version)
 
     def _retrieve(self, id: UUID) -> Response:
-        row = self.reader.item(id)
+        row = self.reader.item(id, self.parent_id)
         if row is None:
-            raise not_found(self.model)
+            raise self._missing()
         tag = self.tag(row)
         if tag and self.cacheable and not self.expansions and is_unchanged(row.row_version):
             return Response(status=304, headers=tag)
         return answer(self._completed([self.reader.shown(row)])[0], 200, tag)
 
-    def _list(self, parent_id: UUID | None) -> Response:
+    def _list(self) -> Response:
         query = self.query
-        where = (*self.within(parent_id), *query.conditions)
+        where = (*self.within(self.parent_id), *query.conditions)
         rows = self.reader.rows(query, where)
-        if not rows and self.parent is not None and parent_id is not None:
-            check_exists(self.parent.model, parent_id)
+        if not rows:
+            self.check_above()
         items = self._completed([self.reader.shown(row) for row in rows[: query.limit]])
         if self.bare:
             return answer(items)
         total = query.total_from(rows)
         if total is None and query.counted:
-            total = self.reader.total(rows, where)
+            total = self.reader.total(rows, where, query.members)
         return answer({"data": items, "pagination": query.pagination(rows, total, cursor_key())})
 
     def _completed(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -258,22 +290,3 @@ def check_if_match(row_version: int) -> None:
         return
     if not request.if_match.contains_weak(str(row_version)):
         raise PreconditionFailed()
-
-
-def not_found(model: type[Any]) -> NotFound:
-    name: str = model.__tablename__
-    return NotFound(f"{name.replace('_', ' ').capitalize()} not found.", code=f"{name.upper()}_NOT_FOUND")
-
-
-def existing(model: type[Any], id: UUID) -> Any:
-    """The row, for writing. Raises NotFound."""
-    row = db.session.scalar(select(model).where(model.id == id))
-    if row is None:
-        raise not_found(model)
-    return row
-
-
-def check_exists(model: type[Any], id: UUID) -> None:
-    """Raises NotFound."""
-    if db.session.scalar(select(model.id).where(model.id == id)) is None:
-        raise not_found(model)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    JSON,
     DateTime,
     ForeignKeyConstraint,
     Index,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Uuid,
     event,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -66,6 +68,7 @@ class SqliteUtc(TypeDecorator[datetime]):
 
 
 UtcDateTime = DateTime(timezone=True).with_variant(SqliteUtc(), "sqlite")
+JsonDocument = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 CodePointText = Text().with_variant(Text(collation="C"), "postgresql")
 
 

@@ -181,6 +181,45 @@ def _sqlite_trigger(
     )
 
 
+# ``<table>.size`` is the sum of the column ``size``, which no row ever changes.
+POSTGRESQL_SIZES = """
+    CREATE FUNCTION add_sizes() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE tenant uuid; n bigint;
+    BEGIN
+        IF TG_OP = 'INSERT' THEN
+            FOR tenant, n IN SELECT company_id, sum(size) FROM new_rows GROUP BY company_id LOOP
+                PERFORM add_row_count(tenant, TG_TABLE_NAME || '.size', n);
+            END LOOP;
+        ELSE
+            FOR tenant, n IN SELECT company_id, sum(size) FROM old_rows GROUP BY company_id LOOP
+                PERFORM add_row_count(tenant, TG_TABLE_NAME || '.size', -n);
+            END LOOP;
+        END IF;
+        RETURN NULL;
+    END $$
+"""
+
+
+def create_sizes(execute: Execute, dialect: str) -> None:
+    if dialect == "postgresql":
+        execute(POSTGRESQL_SIZES)
+
+
+def drop_sizes(execute: Execute, dialect: str) -> None:
+    if dialect == "postgresql":
+        execute("DROP FUNCTION add_sizes()")
+
+
+def add_sizes(execute: Execute, dialect: str, table: str) -> None:
+    """Keep the total of a table's sizes per tenant, whatever statement adds or deletes rows."""
+    if dialect == "postgresql":
+        _trigger(execute, table, "INSERT", "REFERENCING NEW TABLE AS new_rows", "add_sizes")
+        _trigger(execute, table, "DELETE", "REFERENCING OLD TABLE AS old_rows", "add_sizes")
+        return
+    _sqlite_trigger(execute, table, "INSERT", "NEW", f"{table}.size", "NEW.size", "1")
+    _sqlite_trigger(execute, table, "DELETE", "OLD", f"{table}.size", "-OLD.size", "1")
+
+
 # BEFORE, and per statement: the company's row is the first lock of every change of a role, so two of them
 # cannot wait for each other. Without a tenant it is an operator who changes something: of any company.
 RAISE_POLICY_VERSION = """

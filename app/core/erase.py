@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, ForeignKeyConstraint, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db import Model, Timestamped, Versioned, db, utcnow
+from app.core.stored import Filed, StoredFile, discard
 from app.core.tenancy import PLATFORM_TABLES, current_tenant
 
 Condition = ColumnElement[bool]
@@ -26,7 +27,12 @@ def erase(model: type[Any], condition: Condition) -> None:
 
 
 def release(model: type[Any], condition: Condition) -> None:
-    """Clear or delete whatever refers to those rows, so that they can go."""
+    """Clear or delete whatever refers to those rows, so that they can go, and have their files removed."""
+    bucket = getattr(model, "bucket", None)
+    if bucket is not None:
+        discard(StoredFile.bucket_type == bucket, StoredFile.bucket_id.in_(select(model.id).where(condition)))
+    if issubclass(model, Filed):
+        discard(StoredFile.id.in_(select(model.file_id).where(condition)))
     for referrer, column in referrers(model):
         refers = column.in_(select(model.id).where(condition))
         if column.property.columns[0].nullable:
@@ -77,8 +83,9 @@ def _clear(referrer: type[Any], column: InstrumentedAttribute[Any], refers: Cond
 
 
 def erase_tenant() -> None:
-    """Delete every row of the bound tenant, the company itself last."""
+    """Delete every row of the bound tenant, the company itself last, and have its files removed."""
     company_id = current_tenant()
+    discard()
     for table in reversed(Model.metadata.sorted_tables):
         column = table.c.get("company_id")
         if column is None and table.name in PLATFORM_TABLES:

@@ -111,13 +111,14 @@ class UnsupportedMediaType(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """``retry_after`` is in whole seconds (RFC 9110 section 10.2.3)."""
+    """``retry_after`` is in whole seconds (RFC 9110 section 10.2.3); ``limit`` is what was allowed until then."""
 
     status, code, message = 429, "RATE_LIMITED", "Too many attempts. Try again later."
 
-    def __init__(self, retry_after: int, detail: str | None = None) -> None:
+    def __init__(self, retry_after: int, *, limit: int | None = None) -> None:
         left = {"RateLimit-Remaining": "0", "RateLimit-Reset": str(retry_after)}
-        super().__init__(detail, headers={"Retry-After": str(retry_after), **left})
+        known = {} if limit is None else {"RateLimit-Limit": str(limit)}
+        super().__init__(headers={"Retry-After": str(retry_after), **known, **left})
 
 
 class BadGateway(ApiError):

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.core.db import Model, db
+from app.core.schema import BaseSchema
 
 MOST_EMBEDDED = 100
 
@@ -20,7 +21,9 @@ class Expansion:
     """``model`` may be the name of a class of a later slice.
 
     ``by`` is the column of the row that refers to it (one object or null); ``foreign`` is the column of
-    ``model`` that refers back to the row (an array of at most 100, oldest first).
+    ``model`` that refers back to the row (an array of at most 100, oldest first). Rows that are linked by a
+    third kind, ``through``, are found by its two columns: ``foreign`` to the row and ``by`` to the model.
+    ``schema`` describes what no column does.
     """
 
     model: type[Any] | str
@@ -28,6 +31,8 @@ class Expansion:
     permission: str
     by: str = ""
     foreign: str = ""
+    through: type[Any] | None = None
+    schema: BaseSchema | None = None
 
     @cached_property
     def target(self) -> Any:
@@ -58,13 +63,14 @@ def _one(expansion: Expansion, items: list[dict[str, Any]]) -> dict[Any, Any]:
 
 
 def _many(expansion: Expansion, items: list[dict[str, Any]]) -> dict[Any, Any]:
-    model, foreign = expansion.target, getattr(expansion.target, expansion.foreign)
+    model, foreign = expansion.target, getattr(expansion.through or expansion.target, expansion.foreign)
     rank = func.row_number().over(partition_by=foreign, order_by=(model.created_at, model.id)).label("rank_")
-    ranked = (
-        select(*_columns(expansion), foreign.label("owner_"), rank)
-        .where(foreign.in_([item["id"] for item in items]))
-        .subquery()
+    wanted = select(*_columns(expansion), foreign.label("owner_"), rank).where(
+        foreign.in_([item["id"] for item in items])
     )
+    if expansion.through is not None:
+        wanted = wanted.join(expansion.through, getattr(expansion.through, expansion.by) == model.id)
+    ranked = wanted.subquery()
     statement = select(ranked).where(ranked.c.rank_ <= MOST_EMBEDDED).order_by(ranked.c.owner_, ranked.c.rank_)
     found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in db.session.execute(statement):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NoReturn
 
 import orjson
@@ -15,6 +16,7 @@ from flask_restful import Resource
 from marshmallow import ValidationError, fields
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.clients.limiter import Limits
 from app.core.auth import principal
 from app.core.db import unit_of_work
 from app.core.errors import (
@@ -25,8 +27,8 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.kernel import Permission, kernel
+from app.core.listing import single_values
 from app.core.policy import ask, resource_id_of
-from app.core.query import single_values
 from app.core.schema import CONTROL, BaseSchema, parse_id
 from app.core.tenancy import tenant
 
@@ -37,7 +39,7 @@ JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a method takes and gives, for openapi.yml and nothing else."""
+    """What a method takes and gives, for openapi.yml and nothing else. ``upload`` is the file part of a form."""
 
     body: BaseSchema | None = None
     answer: BaseSchema | dict[str, Any] | None = None
@@ -45,6 +47,7 @@ class Declaration:
     errors: tuple[int, ...] = ()
     media: tuple[str, ...] = ("application/json",)
     also: tuple[int, ...] = ()
+    upload: str = ""
 
 
 def declare(
@@ -55,10 +58,11 @@ def declare(
     errors: Iterable[int] = (),
     media: Iterable[str] = ("application/json",),
     also: Iterable[int] = (),
+    upload: str = "",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a method of a hand-written endpoint. ``answer`` is a schema or a JSON schema; statuses
-    in ``also`` carry it too."""
-    declared = Declaration(body, answer, status, tuple(errors), tuple(media), tuple(also))
+    in ``also`` carry it too. With ``upload``, the body is a form of its fields and that file."""
+    declared = Declaration(body, answer, status, tuple(errors), tuple(media), tuple(also), upload)
 
     def mark(method: Callable[..., Any]) -> Callable[..., Any]:
         method.declaration = declared  # type: ignore[attr-defined]
@@ -94,10 +98,12 @@ class Endpoint(Resource):
     ``public``: nobody is authenticated, and no transaction is opened. ``self``: the caller's own
     things; the engine is not asked. ``item`` is the part of the path that is the resource's own id,
     empty where none is. ``platform`` names methods that only platform users may use.
-    ``revalidated``: GET carries an ETag and answers 304.
+    ``revalidated``: GET carries an ETag and answers 304. ``limits``: how often one client may ask, such as
+    ``50/hour;200/day``; all methods of the path count together.
     """
 
     path: ClassVar[str]
+    is_abstract: ClassVar[bool] = True
     access: ClassVar[str] = ""
     permission: ClassVar[str] = ""
     item: ClassVar[str] = "id"
@@ -108,9 +114,11 @@ class Endpoint(Resource):
     own_transaction: ClassVar[bool] = False
     usable_before_password_change: ClassVar[bool] = False
     revalidated: ClassVar[bool] = False
+    limits: ClassVar[str] = ""
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.is_abstract = abstract
         if not abstract and bool(cls.permission) == (cls.access in ("public", "self")):
             raise TypeError(f"{cls.__name__} must state a permission, or that it is public or self.")
 
@@ -127,6 +135,11 @@ class Endpoint(Resource):
         return Permission(cls.service, cls.permission, cls.operations[method], method in cls.platform)
 
     @classmethod
+    def declaration_of(cls, method: str) -> Declaration:
+        found: Declaration | None = getattr(getattr(cls, method.lower()), "declaration", None)
+        return found or Declaration(status=204)
+
+    @classmethod
     def nested_in(cls) -> str:
         """The kind of the parent in the path, for engines that tell nested lists apart."""
         return ""
@@ -135,6 +148,11 @@ class Endpoint(Resource):
     def parameters_of(cls, method: str, *, collection: bool) -> Mapping[str, fields.Field[Any]]:
         """The query parameters of a method, by name."""
         return cls.parameters.get("GET" if method == "HEAD" else method, {})
+
+    @classmethod
+    def is_unlimited(cls) -> bool:
+        """Hook: whether the current request does not count."""
+        return False
 
     def dispatch_request(self, **path: str) -> Response:
         handler = getattr(self, "get" if request.method == "HEAD" else request.method.lower())
@@ -264,11 +282,14 @@ class Api(RestfulApi):
 
     def __init__(self, app: Flask) -> None:
         super().__init__(app)
+        self._limits: Limits = app.extensions["identity"].limits
         self.routes: list[Route] = []
 
     def mount(self, endpoint: type[Endpoint], *, without: str = "") -> None:
         """Add the endpoint's routes to the application, with the beginning of their paths left out."""
         for full, methods in endpoint.paths():
             path = full.removeprefix(without)
+            # Decorating the class of a Flask-RESTful resource does nothing; these go around its view.
+            self.decorators = [partial(self._limits.over, limits=endpoint.limits, exempt=endpoint.is_unlimited)]
             self.add_resource(endpoint, path, endpoint=f"{endpoint.__name__} {path}", methods=methods)
             self.routes += [Route(endpoint, path, method) for method in methods]

@@ -13,11 +13,13 @@ from app.config import VERSION
 from app.core.crud import Crud
 from app.core.expand import Expansion
 from app.core.http import UNSAFE, Declaration, Route
+from app.core.multipart import FORM
 from app.core.openapi_parameters import has_etag, parameters
-from app.core.openapi_schemas import Components, Json
+from app.core.openapi_schemas import Components, Json, form_schema
 from app.core.schema import BaseSchema
 
 PROBLEM = "application/problem+json"
+MAY_HAVE_MOVED = "/customers/<"
 
 DESCRIPTION = """\
 Every list is paged, every item carries an ETag, every error is a problem document (RFC 9457).
@@ -25,7 +27,8 @@ Sign in with POST /auth/login; a browser then sends the HttpOnly cookie by itsel
 `Authorization: Bearer`. An unknown field or query parameter is refused with 400."""
 
 REASONS = {
-    200: "Done before",
+    200: "Nothing new was made",
+    206: "The part that is asked for",
     400: "Malformed or not valid",
     401: "No, invalid, expired or revoked token",
     403: "Not allowed",
@@ -34,10 +37,11 @@ REASONS = {
     412: "If-Match names another version",
     413: "Body too large",
     415: "Wrong media type",
+    416: "There is no such part",
     429: "Too many attempts",
-    502: "The policy engine gave no usable answer",
+    502: "A service behind this one gave no usable answer",
     503: "Temporarily unavailable",
-    504: "The policy engine did not answer in time",
+    504: "A service behind this one did not answer in time",
 }
 
 
@@ -106,24 +110,34 @@ class Document:
                 "operation": permission.operation,
                 "platform": permission.platform,
             }
-        if declared.body is not None:
-            partial = route.method == "PATCH" or declared.body.partial is True
-            required = not _may_be_empty(declared.body)
-            schema = self.components.input(declared.body, partial=partial, leave_out=_from_path(route))
-            found["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+        if declared.body is not None or declared.upload:
+            found["requestBody"] = self._body(route, declared)
         return found
+
+    def _body(self, route: Route, declared: Declaration) -> Json:
+        if declared.body is None:
+            return {"required": True, "content": {FORM: {"schema": form_schema(declared.upload)}}}
+        partial = route.method == "PATCH" or declared.body.partial is True
+        schema = self.components.input(declared.body, partial=partial, leave_out=_from_path(route))
+        content: Json = {"application/json": {"schema": schema}}
+        if declared.upload:
+            fields = self.components.schemas[schema["$ref"].rpartition("/")[2]]
+            # What can be written as JSON too is complete without the file.
+            is_all = not issubclass(route.endpoint, Crud)
+            form = {FORM: {"schema": form_schema(declared.upload, fields, required=is_all)}}
+            content = form if is_all else content | form
+        return {"required": not _may_be_empty(declared.body), "content": content}
 
     def _declared(self, route: Route) -> Declaration:
         endpoint = route.endpoint
         if not issubclass(endpoint, Crud):
-            declaration: Declaration = getattr(
-                getattr(endpoint, route.method.lower()), "declaration", None
-            ) or Declaration(status=204)
-            return declaration
+            return endpoint.declaration_of(route.method)
+        upload = endpoint.uploads.get(route.method, "")
         if route.method == "POST":
-            return Declaration(endpoint.wire, endpoint.wire, 201, (409,))
+            also = () if endpoint.known is Crud.known else (200,)
+            return Declaration(endpoint.wire, endpoint.wire, 201, (409,), also=also, upload=upload)
         if route.method in ("PUT", "PATCH"):
-            return Declaration(endpoint.change_wire, endpoint.wire, 200, (404, 409, 412))
+            return Declaration(endpoint.change_wire, endpoint.wire, 200, (404, 409, 412), upload=upload)
         if route.method == "DELETE":
             return Declaration(None, endpoint.extra_answers.get("DELETE"), 204, (404, 409, 412))
         return Declaration(None, endpoint.wire, 200, () if route.is_collection else (404,))
@@ -139,7 +153,7 @@ class Document:
                     "content": {"application/json": {"schema": success}},
                 }
         else:
-            content = success is not None and {name: {"schema": success} for name in declared.media}
+            content = success is not None and {name: {"schema": _in_media(name, success)} for name in declared.media}
             found[str(declared.status)] = {
                 "description": "Success",
                 **({"content": content} if content else {}),
@@ -147,7 +161,11 @@ class Document:
             found |= {str(each): {"description": REASONS[each], "content": content} for each in declared.also}
         if has_etag(route) and route.method == "GET":
             found["304"] = {"description": "Not modified"}
+        if route.method == "GET" and route.path.startswith(MAY_HAVE_MOVED):
+            found["307"] = {"description": "Merged into another, which is at Location"}
         problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for refusal in (str(each) for each in declared.also if each >= 400):
+            found[refusal]["content"] = {**found[refusal]["content"], **problem}
         for status in sorted({*_usual_errors(route), *declared.errors}):
             found.setdefault(str(status), {"description": REASONS[status], "content": problem})
         found["default"] = {"description": "Any other error", "content": problem}
@@ -178,6 +196,11 @@ class Document:
         return dict(route.endpoint.expand) if issubclass(route.endpoint, Crud) and route.method == "GET" else {}
 
 
+def _in_media(name: str, schema: Json) -> Json:
+    """A page is text, whatever its JSON form would be."""
+    return {"type": "string"} if name == "text/html" else schema
+
+
 def _tag(path: str) -> str:
     first = path.strip("/").split("/")[0]
     if path.startswith("/organization_units") and path.endswith("/positions"):
@@ -189,7 +212,7 @@ def _tag(path: str) -> str:
 
 TAGS = (
     "auth", "companies", "users", "organization_units", "positions", "customers", "subcontractors",
-    "document-types", "guardian",
+    "tags", "document-types", "guardian",
 )  # fmt: skip
 
 
@@ -216,6 +239,8 @@ def _summary(route: Route) -> str:
 
 def _usual_errors(route: Route) -> set[int]:
     found = {400, 503}
+    if route.endpoint.limits:
+        found.add(429)
     if route.endpoint.access != "public":
         found |= {401, 403}
     if route.permission is not None:
@@ -230,8 +255,11 @@ def _usual_errors(route: Route) -> set[int]:
 
 
 def _from_path(route: Route) -> str:
+    """The field of the body that the path gives."""
     endpoint = route.endpoint
-    return endpoint.parent.column if issubclass(endpoint, Crud) and endpoint.parent and route.method == "POST" else ""
+    if not issubclass(endpoint, Crud) or endpoint.parent is None or route.method != "POST":
+        return ""
+    return endpoint.parent.column if endpoint.parent.column in endpoint.wire.load_fields else ""
 
 
 def _may_be_empty(schema: BaseSchema) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 
 from app.core.crud import Crud
 from app.core.http import Route, is_id
+from app.core.listing import MAX_IDS, MAX_NUMBER, MAX_REPEATED, MAX_SEARCH, Filter, Listing, takes_null
 from app.core.openapi_schemas import UUID_SCHEMA, Components, Json, column_schema
-from app.core.query import MAX_IDS, MAX_LIMIT, MAX_NUMBER, MAX_SEARCH, Listing, takes_null
+from app.core.query import MAX_LIMIT
 
 
 def parameters(route: Route, components: Components) -> list[Json]:
@@ -51,7 +52,17 @@ def _list_parameter(listing: Listing, name: str) -> Json:
     }
     if name in known:
         return _query(name, known[name])
+    if name in listing.more_filters:
+        return _query(name, _more(listing.more_filters[name]))
     return _query(name, _filter(getattr(listing.model, name)))
+
+
+def _more(declared: Filter) -> Json:
+    one = dict(declared.schema)
+    if not declared.repeated:
+        return one
+    description = one.pop("description", "")
+    return {"type": "array", "items": one, "maxItems": MAX_REPEATED, "description": description}
 
 
 def _filter(column: Any) -> Json:
@@ -93,5 +104,5 @@ def _header_parameters(route: Route) -> list[Json]:
 def has_etag(route: Route) -> bool:
     endpoint = route.endpoint
     if not issubclass(endpoint, Crud):
-        return endpoint.revalidated
+        return endpoint.revalidated and route.method in ("GET", "PUT", "PATCH")
     return endpoint.versioned and not route.is_collection

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from marshmallow import fields
+from marshmallow import INCLUDE, fields
 
 from app.core.expand import MOST_EMBEDDED, Expansion
-from app.core.query import MAX_NUMBER
+from app.core.listing import MAX_NUMBER
 from app.core.schema import BaseSchema
 
 Json = dict[str, Any]
@@ -76,8 +76,21 @@ class Components:
             self.schemas[name] = _object(properties, required)
         if expansions:
             for key, expansion in expansions.items():
-                self.schemas[name]["properties"].setdefault(key, _embedded(expansion))
+                self.schemas[name]["properties"].setdefault(key, self._embedded(expansion))
         return {"$ref": f"#/components/schemas/{name}"}
+
+    def _embedded(self, expansion: Expansion) -> Json:
+        described = expansion.schema.dump_fields if expansion.schema else {}
+        properties = {
+            name: self.property(described[name])
+            if name in described
+            else column_schema(getattr(expansion.target, name), shown=True)
+            for name in expansion.shown
+        }
+        item = _object(properties, list(properties))
+        if not expansion.foreign:
+            return {**item, "nullable": True}
+        return {"type": "array", "items": item, "maxItems": MOST_EMBEDDED}
 
     def input(self, schema: BaseSchema, *, partial: bool, leave_out: str = "") -> Json:
         """What is taken."""
@@ -91,12 +104,15 @@ class Components:
             required = [key for key, field in loaded.items() if field.required and not partial]
             properties = {key: self.property(field, taken=True) for key, field in loaded.items()}
             self.schemas[name] = _object(properties, required)
+            if schema.unknown == INCLUDE:
+                self.schemas[name]["additionalProperties"] = True
         return {"$ref": f"#/components/schemas/{name}"}
 
     def property(self, field: fields.Field[Any], *, taken: bool = False) -> Json:
         if isinstance(field, fields.Nested):
             nested: Any = field.schema
-            return self.input(nested, partial=False) if taken else self.output(nested)
+            referred = self.input(nested, partial=False) if taken else self.output(nested)
+            return {"allOf": [referred], "nullable": True} if field.allow_none else referred
         if isinstance(field, fields.List):
             return {"type": "array", "items": self.property(field.inner, taken=taken)}
         if isinstance(field, fields.Dict) and isinstance(field.value_field, fields.Nested):
@@ -118,6 +134,13 @@ def _object(properties: Json, required: list[str]) -> Json:
     return found | ({"required": required} if required else {})
 
 
+def form_schema(upload: str, fields: Json | None = None, *, required: bool = True) -> Json:
+    """A form with one file, and the properties of an object."""
+    file = {upload: {"type": "string", "format": "binary"}}
+    found = fields or {}
+    return _object(found.get("properties", {}) | file, [*found.get("required", []), *([upload] if required else [])])
+
+
 class _NoSpec:
     """The converter only asks for components that this module writes itself."""
 
@@ -129,24 +152,13 @@ def _name(schema: BaseSchema) -> str:
     return type(schema).__name__.removesuffix("Schema")
 
 
-def _embedded(expansion: Expansion) -> Json:
-    properties = {name: column_schema(getattr(expansion.target, name), shown=True) for name in expansion.shown}
-    item: Json = {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-    return (
-        {"type": "array", "items": item, "maxItems": MOST_EMBEDDED} if expansion.foreign else {**item, "nullable": True}
-    )
-
-
 TYPES: dict[str, Json] = {
     "UUID": UUID_SCHEMA,
     "bool": {"type": "boolean"},
     "int": {"type": "integer"},
     "str": {"type": "string"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
 }
 
 

@@ -15,21 +15,24 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
 
 from app.core import counts
 from app.core.db import db, fetch
+from app.core.listing import Listing
 from app.core.postgres import ONLY
-from app.core.query import Listing, ListQuery
+from app.core.query import ListQuery
 from app.core.tenancy import Prepared
 
 Json = dict[str, Any]
 
 
 class Reader:
-    """``columns`` maps what is shown to where it comes from; ``version`` is the row version or None."""
+    """``columns`` maps what is shown to where it comes from; ``version`` is the row version or None;
+    ``above`` is the column that refers to the parent of an item, or empty."""
 
-    def __init__(self, listing: Listing, columns: Mapping[str, Any], version: Any) -> None:
+    def __init__(self, listing: Listing, columns: Mapping[str, Any], version: Any, above: str = "") -> None:
         self.listing = listing
         self.model = listing.model
         self.columns = columns
         self.names = tuple(columns)
+        self._above = above
         self._version = () if version is None else (version,)
         self.counted = self.model.__tablename__ in counts.COUNTED_TABLES
         self._pages: dict[tuple[str, bool], Prepared] = {}
@@ -40,11 +43,14 @@ class Reader:
 
     @cached_property
     def _item(self) -> Prepared:
-        wanted = self.model.id == bindparam("item_id")
-        return Prepared(select(*self.columns.values(), *self._version).where(wanted).execution_options(trip=ONLY))
+        wanted = [self.model.id == bindparam("item_id")]
+        if self._above:
+            wanted.append(getattr(self.model, self._above) == bindparam("above_id"))
+        return Prepared(select(*self.columns.values(), *self._version).where(*wanted).execution_options(trip=ONLY))
 
-    def item(self, item_id: UUID) -> Row[Any] | None:
-        rows = fetch(self._item, {"item_id": item_id})
+    def item(self, item_id: UUID, above_id: UUID | None = None) -> Row[Any] | None:
+        """``above_id`` is the id of the parent, where there is one."""
+        rows = fetch(self._item, {"item_id": item_id, "above_id": above_id} if self._above else {"item_id": item_id})
         return rows[0] if rows else None
 
     def rows(self, query: ListQuery, where: Sequence[ColumnElement[bool]]) -> Sequence[Row[Any]]:
@@ -67,10 +73,14 @@ class Reader:
         statement = query.ordered(select(*self.columns.values(), sort_value))
         return statement.limit(bindparam("limit_")).offset(bindparam("offset_"))
 
-    def total(self, rows: Sequence[Row[Any]], where: Sequence[ColumnElement[bool]]) -> int:
-        """Exact. ``rows`` are those of the page, which may know it already."""
+    def total(
+        self, rows: Sequence[Row[Any]], where: Sequence[ColumnElement[bool]], members: Select[UUID] | None = None
+    ) -> int:
+        """Exact. ``rows`` are those of the page, which may know it already; ``members`` are all the ids."""
         if rows and hasattr(rows[0], "total_"):
             return int(rows[0].total_ or 0)
         if self.counted and not where:
             return counts.total_of(self.model)
+        if members is not None and len(where) == 1:
+            return db.session.scalar(select(func.count()).select_from(members.subquery())) or 0
         return db.session.scalar(select(func.count()).select_from(self.model).where(*where)) or 0

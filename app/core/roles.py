@@ -50,8 +50,8 @@ class RoleData(Protocol):
 
 ALL = ("all",)
 """What an administrator's role holds."""
-ADMINISTRATOR = "administrator"
-"""The code of that role."""
+ADMINISTRATOR, CUSTOMER = "administrator", "customer"
+"""The codes of that role, and of the one that customers get who sign up by themselves."""
 
 
 def permission_name(service: str, resource_name: str, operation: str) -> str:

@@ -1,8 +1,50 @@
 """/customers"""
 
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from sqlalchemy import ColumnElement, select
+
 from app.core.crud import Crud
+from app.core.db import db
+from app.core.errors import Invalid
+from app.core.expand import Expansion
+from app.core.links import withdraw
+from app.core.listing import Filter, between
+from app.customers.addresses import Addresses
+from app.customers.contacts import Contacts
+from app.customers.countries import country_code
 from app.customers.models import Customer
+from app.customers.preferences import CommunicationPreferences
 from app.customers.schemas import CustomerSchema
+from app.customers.tags import TAG_FILTER, CustomerTag, Tag
+from app.customers.verification import PURPOSE, unverify
+from app.users.models import User
+
+ADDRESS = (
+    "id",
+    "type",
+    "label",
+    "line1",
+    "line2",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+    "is_primary",
+    "is_verified",
+)
+CONTACT = ("id", "first_name", "last_name", "title", "relationship", "is_primary", "methods")
+
+
+def _of_country(text: str) -> ColumnElement[bool]:
+    """Raises Invalid."""
+    code = country_code(text)
+    if code is None:
+        raise Invalid.field("country", "Must be a country: an ISO 3166-1 code or an English name.")
+    return Customer.country == code
 
 
 class Customers(Crud):
@@ -10,5 +52,43 @@ class Customers(Crud):
 
     model, schema, path = Customer, CustomerSchema, "/customers"
     permission = "customer"
-    filters = ("name", "email")
+    filters = ("name", "email", "kind", "user_id", "subscription_state", "is_verified", "city")
+    more_filters = {
+        "country": Filter(_of_country, {"type": "string", "description": "A code or an English name."}),
+        "tag": TAG_FILTER,
+        **between(Customer.created_at, "created_after", "created_before"),
+    }
+    search = ("search_text", "contacts_text")
     sort = ("created_at", "updated_at", "name")
+    expand = {
+        "user": Expansion(
+            User, ("id", "email", "first_name", "last_name", "phone_number", "is_active"), "user", by="user_id"
+        ),
+        "addresses": Expansion(
+            Addresses.model, ADDRESS, Addresses.permission, foreign="customer_id", schema=Addresses.wire
+        ),
+        "contacts": Expansion(
+            Contacts.model, CONTACT, Contacts.permission, foreign="customer_id", schema=Contacts.wire
+        ),
+        "tags": Expansion(
+            Tag, ("id", "name", "color"), "customer_tag", by="tag_id", foreign="customer_id", through=CustomerTag
+        ),
+        "communication_preferences": Expansion(
+            CommunicationPreferences.model,
+            ("id", "channel", "topic", "opted_in", "frequency"),
+            CommunicationPreferences.permission,
+            foreign="customer_id",
+        ),
+    }
+
+    def change(self, row: Customer, values: dict[str, Any]) -> None:
+        is_moved = any(values.get(name, getattr(row, name)) != getattr(row, name) for name in ("email", "user_id"))
+        super().change(row, values)
+        if is_moved:
+            unverify(row)
+
+    def remove(self, row: Customer) -> Response | None:
+        """Its parts go first. Who writes one holds the customer's lock, and would wait for us as we for them."""
+        db.session.execute(select(Customer.id).where(Customer.id == row.id).with_for_update())
+        withdraw(PURPOSE, row.id)
+        return super().remove(row)

@@ -19,16 +19,18 @@ from app.core.kernel import kernel
 from app.core.tenancy import tenant
 from app.customers.resources import Customers
 from app.demo.companies import EXAMPLES, Example
+from app.demo.dossiers import fill_dossier, make_tags
 from app.demo.names import address, businesses, people, phone_number, slug, trades
 from app.guardian.models import Role
 from app.guardian.service import assign_role
+from app.onboarding.service import found_company
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.resources import OrganizationUnits
 from app.positions.models import Position
 from app.positions.resources import Positions
 from app.subcontractors.models import Subcontractor
 from app.subcontractors.resources import Subcontractors
-from app.system.service import found_company, is_initialized
+from app.system.service import is_initialized
 from app.users.models import LoginKey, User
 from app.users.resources import Users
 
@@ -36,6 +38,7 @@ from app.users.resources import Users
 PASSWORD = "tulip-anchor-violin-42"
 USERS, CUSTOMERS, SUBCONTRACTORS = 300, 120, 30
 WITHOUT_POSITION = 6
+CUSTOMERS_PER_DOSSIER = 4
 
 
 class Account(NamedTuple):
@@ -191,15 +194,26 @@ def _role_of(number: int) -> str | None:
 
 def _make_customers(start: int) -> None:
     named = zip(businesses(start), people(start + 1000), strict=False)
+    tags, administrator = make_tags(), _administrator()
     for number, ((place, business), contact) in enumerate(islice(named, CUSTOMERS)):
         values = {
+            "kind": "business",
+            "city": place,
+            "country": "GB",
             "name": f"{place} {business}",
             "email": f"orders@{slug(place, business)}.example",
             "contact_person": " ".join(contact),
             "phone_number": phone_number(number + 300),
             "address": address(number, place),
         }
-        make(Customers, values)
+        customer = make(Customers, values)
+        if number % CUSTOMERS_PER_DOSSIER == 0:
+            fill_dossier(customer, number // CUSTOMERS_PER_DOSSIER, place, contact, tags, administrator)
+
+
+def _administrator() -> UUID:
+    """The first user of the company."""
+    return db.session.scalars(select(User.id).order_by(User.created_at, User.id).limit(1)).one()
 
 
 def _make_subcontractors(start: int) -> None:

@@ -22,7 +22,7 @@ from flask_migrate import upgrade
 from app import create_app
 from app.config import load_settings
 from app.core.db import db
-from scripts.bench import cases, hotspots, report, seed, singles, workers
+from scripts.bench import cases, files, hotspots, report, seed, singles, workers
 from scripts.bench.rounds import FULL, QUICK, Pace, Target, memory_of, note, run_rounds
 from scripts.bench.servers import (
     DATABASE,
@@ -110,7 +110,7 @@ def _prepared(options: argparse.Namespace) -> Iterator[Run]:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # PostgreSQL's account has to reach its own folder inside
         database = stack.enter_context(postgres(folder / "data", folder / "postgres.log"))
-        environ = _environ(options, database, stack.enter_context(engine(folder)))
+        environ = _environ(options, database, stack.enter_context(engine(folder))) | _storage(folder)
         setting = _seeded(environ, database, with_index=not options.without_search_index)
         pace = QUICK if options.quick else FULL
         yield Run(folder, environ, database, setting, pace, options.only, options.worker_class)
@@ -124,9 +124,14 @@ def _environ(options: argparse.Namespace, database: Postgres, engine_url: str) -
         "INIT_TOKEN": secrets.token_urlsafe(48),
         "ACCESS_TOKEN_TTL_MINUTES": "720",
         "GUARDIAN_SERVICE_URL": engine_url,
+        "RATELIMIT_ENABLED": "false",
         "WEB_CONCURRENCY": options.web_concurrency,
         "THREADS": options.threads,
     }
+
+
+def _storage(folder: Path) -> dict[str, str]:
+    return {"STORAGE_PATH": str(folder / "storage"), "FLOOR_FILE": str(files.floor_file(folder))}
 
 
 def _seeded(environ: dict[str, str], database: Postgres, *, with_index: bool) -> cases.Setting:
@@ -171,13 +176,15 @@ def _serve_and_measure(run: Run, parts: Sequence[str], findings: report.Findings
         if "singles" in parts:
             findings.singles |= singles.tree(service.url, run.setting)
             findings.singles |= singles.move(service.url, run.setting, run.database)
+            findings.singles |= files.upload_seconds(service.url, run.setting)
         if "profile" in parts:
             _profile(run, service, findings)
 
 
 def _measure_cases(run: Run, service: Gunicorn, floor: Gunicorn, findings: report.Findings) -> None:
     """Writes come last: the reads find the companies as they were seeded."""
-    for group in (cases.reads(run.setting, service.url), cases.writes(run.setting)):
+    downloads = files.downloads(run.setting, service.url, run.folder)
+    for group in (cases.reads(run.setting, service.url), downloads, cases.writes(run.setting)):
         wanted = cases.chosen(group, run.only)
         targets = {case.name: Target(floor if case.is_floor else service, case) for case in wanted}
         findings.groups.append((wanted, run_rounds(targets, run.database, run.folder, run.pace)))

@@ -12,7 +12,7 @@ import os
 from uuid import UUID
 
 import urllib3
-from flask import Flask, Response, request
+from flask import Flask, Response, request, send_file
 from sqlalchemy import DateTime, Integer, Row, String, Uuid, column, create_engine, select, table
 
 COMPANY = UUID(os.environ["FLOOR_COMPANY"])
@@ -68,6 +68,20 @@ def checked_item(id: UUID) -> Response:
 def checked_list() -> Response:
     ask("LIST")
     return list_of_50()
+
+
+@app.get("/c/file/<uuid:id>")
+def checked_file(id: UUID) -> Response:
+    """The query stands for that of the session, which belongs to the check."""
+    with engine.connect() as connection:
+        connection.execute(ITEM.where(CUSTOMER.c.company_id == COMPANY, CUSTOMER.c.id == id)).one()
+    return checked_file_alone()
+
+
+@app.get("/c/file")
+def checked_file_alone() -> Response:
+    ask("READ")
+    return send_file(os.environ["FLOOR_FILE"], mimetype="image/png")
 
 
 def ask(operation: str) -> None:

@@ -21,7 +21,7 @@ from app.auth.sessions import Caller, open_session
 from app.core.db import Model, db, fold, unit_of_work, utcnow
 from app.core.kernel import kernel
 from app.core.tenancy import tenant
-from app.system.service import found_company
+from app.onboarding.service import found_company
 from scripts.bench.servers import Postgres
 
 LARGE, SMALL, DEEP = "bench large", "bench small", "bench deep"

@@ -23,17 +23,21 @@ ALTER FUNCTION pg_catalog.textlike(text, text) LEAKPROOF;
 -- What an interrupted CREATE INDEX CONCURRENTLY left behind.
 SELECT format('DROP INDEX CONCURRENTLY %s', indexrelid::regclass)
 FROM pg_index
-WHERE NOT indisvalid AND indexrelid::regclass::text LIKE 'ix\_%\_search\_text\_trgm'
+WHERE NOT indisvalid AND indexrelid::regclass::text LIKE 'ix\_%\_text\_trgm'
 \gexec
 
+-- What belongs to one customer is searched among that customer's few rows; customer.contacts_text is how all
+-- customers are searched by their contacts.
 SELECT format(
-    'CREATE INDEX CONCURRENTLY IF NOT EXISTS %I ON %I USING gin (%ssearch_text gin_trgm_ops)'
+    'CREATE INDEX CONCURRENTLY IF NOT EXISTS %I ON %I USING gin (%s%I gin_trgm_ops)'
     ' WITH (gin_pending_list_limit = 256)',
-    'ix_' || relname || '_search_text_trgm', relname, CASE WHEN tenant.attnum IS NULL THEN '' ELSE 'company_id, ' END
+    'ix_' || relname || '_' || searched.attname || '_trgm', relname,
+    CASE WHEN tenant.attnum IS NULL THEN '' ELSE 'company_id, ' END, searched.attname
 )
 FROM pg_class
-JOIN pg_attribute AS searched ON searched.attrelid = pg_class.oid AND searched.attname = 'search_text'
+JOIN pg_attribute AS searched ON searched.attrelid = pg_class.oid AND searched.attname IN ('search_text', 'contacts_text')
 LEFT JOIN pg_attribute AS tenant ON tenant.attrelid = pg_class.oid AND tenant.attname = 'company_id'
-WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-ORDER BY relname
+LEFT JOIN pg_attribute AS owner ON owner.attrelid = pg_class.oid AND owner.attname = 'customer_id'
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND owner.attnum IS NULL
+ORDER BY relname, searched.attname
 \gexec

@@ -165,12 +165,16 @@ def test_the_own_profile_has_the_version_of_the_user(acme: Tenant) -> None:
 
 @contextmanager
 def changed_before_the_write(app: Flask, database: str, postgres: Postgres, customer_id: str) -> Iterator[None]:
-    """Somebody else's change lands between the read and the write of the request inside."""
+    """Somebody else's change lands between the read of the request inside and its first write, or the lock
+    that it takes to write: after that nobody can."""
+    landed: list[str] = []
     raised = "UPDATE customer SET row_version = row_version + 1 WHERE id = "
 
     def change(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith(("UPDATE customer", "DELETE FROM customer")):
+        takes_the_row = statement.startswith(("UPDATE customer", "DELETE FROM customer")) or "FOR UPDATE" in statement
+        if landed or not takes_the_row:
             return
+        landed.append(statement)
         if database == "sqlite":
             connection.connection.execute(f"{raised}'{customer_id.replace('-', '')}'")
             return

@@ -114,7 +114,7 @@ MISFITS = (
     ("offset=1&cursor=", "cursor", "offset"),
     ("serach=x", "serach", "search"),
     ("company_id=x", "company_id", "Unknown"),
-    ("expand=company", "expand", "Unknown"),
+    ("expand=company", "expand", "addresses"),
     ("page=1&page=2", "page", "more than once"),
     ("name=a&name=a", "name", "more than once"),
     ("name=%00", "name", "control"),

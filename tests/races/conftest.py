@@ -37,6 +37,22 @@ def fleet(_fleet: Fleet) -> Iterator[Fleet]:
     assert "DeadlockDetected" not in logged
 
 
+@pytest.fixture(scope="session")
+def _crowd(database: str, database_url: str, scratch: Path) -> Iterator[Fleet]:
+    with Fleet(database_url, scratch / f"crowd-{database}.log", threads=4) as found:
+        yield found
+
+
+@pytest.fixture
+def crowd(_crowd: Fleet) -> Iterator[Fleet]:
+    """Four processes of four threads each; afterwards nothing crashed."""
+    _crowd.seen.clear()
+    start = _crowd.log.stat().st_size
+    yield _crowd
+    crashes = [status for status in _crowd.seen if status >= 500]
+    assert not crashes, _crowd.log.read_text()[start:][-4000:]
+
+
 @pytest.fixture
 def emptied(app: Flask, database: str, postgres: Postgres) -> Callable[[], None]:
     """Between the rounds of a test."""

@@ -18,11 +18,12 @@ from tests.support.databases import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 4
+THREADS = "IDENTITY_TESTS_THREADS"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """One request."""
+    """One request, or (WORK) that the outbox be worked off."""
 
     method: str
     path: str
@@ -43,12 +44,16 @@ def by(client: ApiClient, method: str, path: str, values: Any = None, **headers:
 
 
 class Fleet:
-    """``log`` is what the processes wrote; ``seen`` counts the statuses of one test."""
+    """``log`` is what the processes wrote; ``seen`` counts the statuses of one test. ``threads`` share the requests
+    of a batch, in whatever order."""
 
-    def __init__(self, database_url: str, log: Path) -> None:
+    def __init__(self, database_url: str, log: Path, *, threads: int = 1) -> None:
         self.log = log
         self.seen: Counter[int] = Counter()
-        self._environ = {**os.environ, **ENVIRONMENT, "DATABASE_URL": database_url}
+        self.mails = log.with_suffix(".mails")
+        own = {"DATABASE_URL": database_url, "MAIL_FOLDER": str(self.mails), THREADS: str(threads)}
+        kept = {"STORAGE_PATH": str(log.parent / "fleet-storage"), "DOCUMENT_QUOTA_MB": "1"}
+        self.environ = {**os.environ, **ENVIRONMENT, **own, **kept}
         self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
@@ -66,7 +71,7 @@ class Fleet:
     def _start(self, log: Any) -> subprocess.Popen[str]:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
         command = [sys.executable, "-m", "tests.races.worker"]
-        return subprocess.Popen(command, cwd=ROOT, env=self._environ, text=True, **pipes)
+        return subprocess.Popen(command, cwd=ROOT, env=self.environ, text=True, **pipes)
 
     def run(self, *batches: Sequence[Wish]) -> list[list[Answer]]:
         """Every batch in a process of its own, all starting at once, the requests of a batch in order."""
@@ -80,6 +85,11 @@ class Fleet:
         answers = [[Answer(*each) for each in self._heard(process)] for process in crew]
         self.seen.update(answer.status for batch in answers for answer in batch)
         return answers
+
+    def rush(self, wishes: Sequence[Wish]) -> list[Answer]:
+        """All at once, dealt out to every process; the last of them is the last of its batch."""
+        batches = [wishes[number::SIZE] for number in range(SIZE)]
+        return [answer for batch in self.run(*batches) for answer in batch]
 
     def race(self, *wishes: Wish) -> list[Answer]:
         """One request per process."""

@@ -1,0 +1,208 @@
+"""What a list endpoint declares, and the conditions that follow from its parameters."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, Uuid, false, or_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.core.db import fold
+from app.core.errors import Invalid
+from app.core.schema import CANONICAL_UUID, CONTROL, normalized_email
+
+DEFAULT_LIMIT = 50
+MAX_NUMBER = 2**31 - 1
+MAX_IDS = 200
+MAX_SEARCH = 1000
+MAX_REPEATED = 20
+CACHE_BUSTERS = frozenset({"t", "_"})
+PAGING = ("page", "limit", "offset", "cursor", "count", "sort", "order")
+
+Args = Mapping[str, Sequence[str]]
+Condition = ColumnElement[bool]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A parameter that is more than a column's value. ``condition`` raises Invalid; ``schema`` is what
+    openapi.yml says of one value. All values of a ``repeated`` one must hold. ``members`` selects the ids
+    that meet the condition, each once, from a table that can count them sooner."""
+
+    condition: Callable[[str], Condition]
+    schema: Mapping[str, Any]
+    repeated: bool = False
+    members: Callable[[str], Select[UUID]] | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The parameters that a list accepts follow from this. ``search`` names folded columns; rows whose
+    ``leading`` column is true come first in every order."""
+
+    model: type[Any]
+    filters: tuple[str, ...] = ()
+    sort: tuple[str, ...] = ("created_at",)
+    expand: tuple[str, ...] = ()
+    limit: int = DEFAULT_LIMIT
+    search: tuple[str, ...] = ("search_text",)
+    more_filters: Mapping[str, Filter] = field(default_factory=dict, hash=False)
+    leading: str = ""
+
+    @property
+    def searches(self) -> bool:
+        return hasattr(self.model, self.search[0])
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        search = ("search",) if self.searches else ()
+        expand = ("expand",) if self.expand else ()
+        return (*PAGING, *search, "id__in", *self.filters, *self.more_filters, *expand)
+
+    @property
+    def repeated(self) -> frozenset[str]:
+        return frozenset(name for name, each in self.more_filters.items() if each.repeated)
+
+    def sort_column(self, name: str) -> InstrumentedAttribute[Any]:
+        """Text is sorted by its stored folded form."""
+        folded = getattr(self.model, f"{name}_key", None)
+        found: InstrumentedAttribute[Any] = folded if folded is not None else getattr(self.model, name)
+        return found
+
+    def conditions(self, given: Args) -> tuple[Condition, ...]:
+        """Raises Invalid."""
+        return tuple(self._conditions(given))
+
+    def sole_members(self, given: Args) -> Select[UUID] | None:
+        """The ids of the whole list, where one filter alone says which."""
+        narrowing = [name for name in given if name not in (*PAGING, "expand")]
+        only = self.more_filters.get(narrowing[0]) if len(narrowing) == 1 else None
+        values = given[narrowing[0]] if only else ()
+        return only.members(values[0]) if only and only.members and len(values) == 1 else None
+
+    def _conditions(self, given: Args) -> Iterator[Condition]:
+        for name in self.filters:
+            if name in given:
+                yield _filter(self.model, name, given[name][0])
+        for name, each in self.more_filters.items():
+            yield from map(each.condition, dict.fromkeys(given.get(name, ())))
+        if "id__in" in given:
+            yield _in_ids(self.model, given["id__in"][0])
+        if given.get("search", [""])[0].strip():
+            yield or_(*(searched(getattr(self.model, name), given["search"][0]) for name in self.search))
+
+
+def given_values(args: Args, allowed: Sequence[str], repeated: frozenset[str] = frozenset()) -> Args:
+    """The values of each parameter, one unless it may be repeated. Raises Invalid for what is unknown."""
+    unknown = [name for name in args if name not in allowed and name not in CACHE_BUSTERS]
+    if unknown:
+        known = f"Allowed: {', '.join(allowed)}." if allowed else "None is allowed here."
+        raise Invalid(f"Unknown query parameter. {known}", errors={_shown(unknown[0]): [f"Unknown parameter. {known}"]})
+    found = {name: list(values) for name, values in args.items() if name not in CACHE_BUSTERS}
+    for name, values in found.items():
+        if len(values) > (MAX_REPEATED if name in repeated else 1):
+            raise Invalid.field(name, f"At most {MAX_REPEATED}." if name in repeated else "Given more than once.")
+        if any(CONTROL.search(value) for value in values):
+            raise Invalid.field(name, "Must not contain control characters.")
+    return found
+
+
+def single_values(args: Args, allowed: Sequence[str]) -> dict[str, str]:
+    """Each parameter once. Raises Invalid for an unknown or repeated one."""
+    return {name: values[0] for name, values in given_values(args, allowed).items()}
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "replace").decode()[:100]
+
+
+def is_nullable(column: InstrumentedAttribute[Any]) -> bool:
+    return bool(column.property.columns[0].nullable)
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    """Raises Invalid."""
+    if value not in allowed:
+        raise Invalid.field(name, f"Must be one of: {', '.join(allowed)}.")
+    return value
+
+
+def boolean(name: str, text: str) -> bool:
+    """Raises Invalid."""
+    return one_of(name, text, ("true", "false")) == "true"
+
+
+def searched(column: InstrumentedAttribute[Any], text: str) -> Condition:
+    """Literal substring of a folded column. Raises Invalid."""
+    if len(text) > MAX_SEARCH:
+        raise Invalid.field("search", f"At most {MAX_SEARCH} characters.")
+    needle = fold(text.strip()).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return column.like(f"%{needle}%", escape="\\")
+
+
+def takes_null(column: InstrumentedAttribute[Any]) -> bool:
+    """Whether a filter on the column knows the word null; in a text it is a word like any other."""
+    return is_nullable(column) and not isinstance(column.type, String)
+
+
+def between(column: InstrumentedAttribute[Any], start: str, end: str) -> dict[str, Filter]:
+    """Two filters by time: from ``start`` on, and before ``end``."""
+    schema = {"type": "string", "format": "date-time"}
+    return {
+        start: Filter(lambda text: column >= _time(start, text), schema | {"description": "From this time on."}),
+        end: Filter(lambda text: column < _time(end, text), schema | {"description": "Before this time."}),
+    }
+
+
+def _time(name: str, text: str) -> datetime:
+    """RFC 3339, or a date, which is its midnight in UTC. Raises Invalid."""
+    try:
+        # A plus sign that was not escaped arrives as a space.
+        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid.field(name, "Must be a time such as 2025-07-22T02:10:06Z, or a date.") from None
+
+
+def _filter(model: type[Any], name: str, text: str) -> Condition:
+    column = getattr(model, name)
+    if text == "null" and takes_null(column):
+        return column.is_(None)  # type: ignore[no-any-return]
+    return column == parsed(name, column.type, text)  # type: ignore[no-any-return]
+
+
+def parsed(name: str, kind: Any, text: str) -> Any:
+    """A parameter in the type of the column it is compared with. Raises Invalid."""
+    if isinstance(kind, Uuid):
+        return _uuid(name, text)
+    if isinstance(kind, Boolean):
+        return boolean(name, text)
+    if isinstance(kind, Integer):
+        return _signed(name, text)
+    return normalized_email(text) if name == "email" else unicodedata.normalize("NFC", text).strip()
+
+
+def _signed(name: str, text: str) -> int:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and abs(int(text)) <= MAX_NUMBER):
+        raise Invalid.field(name, "Must be a whole number.")
+    return int(text)
+
+
+def _uuid(name: str, text: str) -> UUID:
+    if not CANONICAL_UUID.fullmatch(text):
+        raise Invalid(code="INVALID_ID", errors={name: ["Not a valid UUID."]})
+    return UUID(text)
+
+
+def _in_ids(model: type[Any], text: str) -> Condition:
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if len(parts) > MAX_IDS:
+        raise Invalid.field("id__in", f"At most {MAX_IDS} ids.")
+    ids = [_uuid("id__in", part) for part in parts]
+    return model.id.in_(ids) if ids else false()

@@ -1,0 +1,271 @@
+"""Moving what refers to one row to another row of its kind, and back, driven by the foreign keys.
+
+Of rows that cannot stand beside each other one loses: it is demoted where an index allows one flagged row, and
+removed where a key allows one at all. A move raises row versions and leaves ``updated_at`` alone, by which an edit
+that came later is told from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from app.core.db import Model, Timestamped, Versioned, db
+from app.core.erase import referrers
+from app.core.tenancy import current_tenant
+
+TARGET, SOURCE = "target", "source"
+SIDES = (TARGET, SOURCE)
+KEYS_PER_STATEMENT = 5000
+"""SQLite takes 32,766 parameters in one statement."""
+
+Json = dict[str, Any]
+
+
+class Sides(NamedTuple):
+    """The ids of two rows; the first keeps what refers to it."""
+
+    target: UUID
+    source: UUID
+
+    def losing(self, winner: str) -> tuple[UUID, UUID]:
+        """The loser's id, and the winner's."""
+        return (self.source, self.target) if winner == TARGET else (self.target, self.source)
+
+
+class Clash(NamedTuple):
+    """Two rows that cannot both stay as they are."""
+
+    target: UUID
+    source: UUID
+
+
+@dataclass(frozen=True)
+class Rule:
+    """At most one row, or one whose ``flag`` is set, for each value of the ``same`` columns below one owner."""
+
+    same: tuple[str, ...]
+    flag: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Rows of ``model`` whose ``column`` says below which row they stand."""
+
+    model: type[Any]
+    column: InstrumentedAttribute[Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.model.__tablename__)
+
+    @property
+    def key(self) -> InstrumentedAttribute[Any]:
+        """What names a row below its owner."""
+        owner = {"company_id", self.column.key}
+        [found] = [each.name for each in self.model.__table__.primary_key if each.name not in owner]
+        return getattr(self.model, found)  # type: ignore[no-any-return]
+
+    @property
+    def rules(self) -> list[Rule]:
+        return [rule for each in _unique(self.model.__table__) if (rule := self._rule(each)) is not None]
+
+    def _rule(self, unique: UniqueConstraint | PrimaryKeyConstraint | Index) -> Rule | None:
+        names = [each.name for each in unique.columns]
+        if self.column.key not in names:
+            return None
+        where = unique.dialect_options["postgresql"]["where"] if isinstance(unique, Index) else None
+        same = tuple(name for name in names if name not in ("company_id", self.column.key))
+        return Rule(same, "" if where is None else str(where))
+
+    def below(self, owner: UUID) -> ColumnElement[bool]:
+        return self.column == owner
+
+    def beaten(self, rule: Rule, loser: UUID, winner: UUID) -> ColumnElement[bool]:
+        """Rows below the loser that one below the winner leaves no room for."""
+        other = aliased(self.model)
+        rivals = [other.company_id == self.model.company_id, getattr(other, self.column.key) == winner]
+        rivals += [getattr(other, name) == getattr(self.model, name) for name in rule.same]
+        mine = self.below(loser)
+        if rule.flag:
+            rivals.append(getattr(other, rule.flag))
+            mine &= getattr(self.model, rule.flag)
+        return mine & exists(select(getattr(other, self.key.key)).where(*rivals))
+
+    def clashes(self, rule: Rule, sides: Sides) -> list[Clash]:
+        mine, other = aliased(self.model), aliased(self.model)
+        rivals = [mine.company_id == other.company_id]
+        rivals += [getattr(mine, name) == getattr(other, name) for name in rule.same]
+        if rule.flag:
+            rivals += [getattr(mine, rule.flag), getattr(other, rule.flag)]
+        of = [getattr(each, self.column.key) for each in (mine, other)]
+        keys = [getattr(each, self.key.key) for each in (mine, other)]
+        wanted = select(*keys).where(of[0] == sides.target, of[1] == sides.source, *rivals).order_by(*keys)
+        return [Clash(*row) for row in db.session.execute(wanted)]
+
+    def count(self, owner: UUID) -> int:
+        return db.session.scalar(select(func.count()).select_from(self.model).where(self.below(owner))) or 0
+
+    # What a move does
+
+    def move(self, sides: Sides, winner: str, clashing: Iterable[Rule]) -> Json:
+        """What is needed to take it back, ready for JSON."""
+        kept: Json = {"removed": [], "demoted": {}}
+        loser, keeper = sides.losing(winner)
+        for rule in clashing:
+            if rule.flag:
+                kept["demoted"][rule.flag] = self._demote(rule, loser, keeper)
+            else:
+                kept["removed"] += self._remove(rule, loser, keeper)
+        kept["moved"] = self._repoint(self.below(sides.source), sides.target)
+        return kept
+
+    def _remove(self, rule: Rule, loser: UUID, winner: UUID) -> list[Json]:
+        beaten = self.beaten(rule, loser, winner)
+        rows = [frozen(row._mapping) for row in db.session.execute(select(*columns_of(self.model)).where(beaten))]
+        db.session.execute(delete(self.model).where(beaten).execution_options(synchronize_session=False))
+        return rows
+
+    def _demote(self, rule: Rule, loser: UUID, winner: UUID) -> Json:
+        return self._changed(self.beaten(rule, loser, winner), {rule.flag: False})
+
+    def _repoint(self, which: ColumnElement[bool], owner: UUID) -> Json:
+        return self._changed(which, {self.column.key: owner})
+
+    def _changed(self, which: ColumnElement[bool], values: Json) -> Json:
+        """Keys and when each row was edited last, null where rows do not say."""
+        if issubclass(self.model, Versioned):
+            values |= {"row_version": self.model.row_version + 1}
+        statement = update(self.model).where(which).values(values).returning(self.key, *self._edited)
+        done = db.session.execute(statement.execution_options(synchronize_session=False))
+        return {str(row[0]): _stamp(row) for row in done}
+
+    @property
+    def _edited(self) -> tuple[InstrumentedAttribute[Any], ...]:
+        return (self.model.updated_at,) if issubclass(self.model, Timestamped) else ()
+
+    # What takes it back
+
+    def touched_since(self, kept: Json, owner: UUID) -> list[str]:
+        """The keys of rows that were edited, and of moved ones that were deleted. Rows that do not say when they
+        were edited are never among them."""
+        if not self._edited:
+            return []
+        now = {str(row[0]): _stamp(row) for row in self._read(self.below(owner))}
+        then: Json = dict(kept["moved"])
+        for demoted in kept["demoted"].values():
+            then |= {key: stamp for key, stamp in demoted.items() if key in now and key not in then}
+        return [key for key, stamp in then.items() if now.get(key) != stamp]
+
+    def _read(self, which: ColumnElement[bool]) -> Sequence[Any]:
+        return db.session.execute(select(self.key, *self._edited).where(which)).all()
+
+    def move_back(self, kept: Json, sides: Sides) -> None:
+        for keys in _batches(kept["moved"]):
+            self._repoint(self.below(sides.target) & self.key.in_(keys), sides.source)
+        for flag, demoted in kept["demoted"].items():
+            for keys in _batches(demoted):
+                self._changed(self.key.in_(keys), {flag: True})
+        put_back(self.model, kept["removed"])
+
+
+def references(model: type[Any]) -> list[Reference]:
+    """By name."""
+    return sorted((Reference(*each) for each in referrers(model)), key=lambda each: each.name)
+
+
+def _unique(table: Table) -> Iterator[UniqueConstraint | PrimaryKeyConstraint | Index]:
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint):
+            yield constraint
+    yield from (index for index in table.indexes if index.unique)
+
+
+def _stamp(row: Sequence[Any]) -> str | None:
+    return row[1].isoformat() if len(row) > 1 else None
+
+
+def _batches(keys: Mapping[str, Any]) -> Iterator[list[UUID]]:
+    found = [UUID(key) for key in keys]
+    for start in range(0, len(found), KEYS_PER_STATEMENT):
+        yield found[start : start + KEYS_PER_STATEMENT]
+
+
+# Rows as JSON
+
+
+def columns_of(model: type[Any]) -> list[InstrumentedAttribute[Any]]:
+    """All of them, with those that are loaded on demand."""
+    return [getattr(model, each.key) for each in model.__table__.c]
+
+
+def frozen(values: Mapping[Any, Any]) -> Json:
+    """Ready for JSON."""
+    return {str(name): _frozen(value) for name, value in values.items()}
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def thawed(model: type[Any], values: Mapping[str, Any]) -> Json:
+    """As the columns of the model take them."""
+    return {name: _thawed(model.__table__.c[name].type, value) for name, value in values.items()}
+
+
+def _thawed(kind: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(kind, Uuid):
+        return UUID(value)
+    if isinstance(kind, DateTime):
+        return datetime.fromisoformat(value)
+    return date.fromisoformat(value) if isinstance(kind, Date) else value
+
+
+def put_back(model: type[Any], rows: Iterable[Json]) -> None:
+    """Insert frozen rows of the bound tenant as they were, versions included. What they referred to and is gone
+    is cleared; a row that cannot do without it stays away."""
+    found = [thawed(model, row) | {"company_id": current_tenant()} for row in rows]
+    for constraint in model.__table__.foreign_key_constraints:
+        [*_, element] = constraint.elements
+        if found and element.parent.name != "company_id":
+            found = _without_gone(found, element)
+    if found:
+        unguarded = {"unguarded": "rows come back with their versions, and with the tenant that is bound"}
+        db.session.execute(insert(model.__table__), found, execution_options=unguarded)
+
+
+def _without_gone(rows: list[Json], reference: ForeignKey) -> list[Json]:
+    name, target = reference.parent.name, reference.column
+    owner = next(each.class_ for each in Model.registry.mappers if each.local_table is target.table)
+    attribute = getattr(owner, target.key)
+    wanted = {row[name] for row in rows} - {None}
+    there = set(db.session.scalars(select(attribute).where(attribute.in_(wanted)))) if wanted else set()
+    if not reference.parent.nullable:
+        return [row for row in rows if row[name] in there]
+    return [row if row[name] in there else row | {name: None} for row in rows]

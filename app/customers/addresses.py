@@ -1,0 +1,123 @@
+"""/customers/{id}/addresses: where a customer is billed, served, shipped to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from marshmallow import validate
+from sqlalchemy import String
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.auth import principal
+from app.core.crud import Crud
+from app.core.db import Model, db, utcnow
+from app.core.http import Endpoint, answer, body, declare
+from app.core.schema import BaseSchema, Flag, Line, Number, Timestamp, of, read_only_id
+from app.customers.countries import Country
+from app.customers.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary, part_of
+
+TYPES = ("billing", "service", "shipping", "other")
+PLACE = ("line1", "line2", "city", "state", "postal_code", "country", "latitude", "longitude")
+UNVERIFIED = {"verified_at": None, "verified_by": None, "verification_note": None}
+
+
+class CustomerAddress(Part, Model):
+    """One of each type may be the primary one."""
+
+    __tablename__ = "customer_address"
+    __table_args__ = (
+        *below_customer("customer_address", "verified_by"),
+        one_primary("customer_address", "type"),
+    )
+
+    type: Mapped[str] = mapped_column(String(10))
+    label: Mapped[str | None] = mapped_column(String(100))
+    line1: Mapped[str] = mapped_column(String(255))
+    line2: Mapped[str | None] = mapped_column(String(255))
+    city: Mapped[str] = mapped_column(String(100))
+    state: Mapped[str | None] = mapped_column(String(100))
+    postal_code: Mapped[str | None] = mapped_column(String(20))
+    country: Mapped[str] = mapped_column(String(2))
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    is_primary: Mapped[bool] = mapped_column(default=False)
+    verified_at: Mapped[datetime | None]
+    verified_by: Mapped[UUID | None]
+    verification_note: Mapped[str | None] = mapped_column(String(500))
+
+    @hybrid_property
+    def is_verified(self) -> bool:
+        return self.verified_at is not None
+
+    @is_verified.inplace.expression
+    @classmethod
+    def _is_verified(cls) -> Any:
+        return cls.verified_at.is_not(None)
+
+
+class AddressSchema(PartSchema):
+    type = of(CustomerAddress.type, required=True, validate=[validate.OneOf(TYPES)])
+    label = of(CustomerAddress.label)
+    line1 = of(CustomerAddress.line1, required=True)
+    line2 = of(CustomerAddress.line2)
+    city = of(CustomerAddress.city, required=True)
+    state = of(CustomerAddress.state)
+    postal_code = of(CustomerAddress.postal_code)
+    country = Country(required=True)
+    latitude = of(CustomerAddress.latitude, Number, validate=[validate.Range(-90, 90)])
+    longitude = of(CustomerAddress.longitude, Number, validate=[validate.Range(-180, 180)])
+    is_primary = Flag()
+    is_verified = Flag(dump_only=True)
+    verified_at = Timestamp(allow_none=True)
+    verified_by = read_only_id(allow_none=True)
+    verification_note = Line(dump_only=True, allow_none=True)
+
+
+class VerificationSchema(BaseSchema):
+    verified = Flag(required=True)
+    note = of(CustomerAddress.verification_note)
+
+
+class Addresses(Crud):
+    """Addresses of a customer."""
+
+    model, schema, path = CustomerAddress, AddressSchema, "/customers/<customer_id>/addresses"
+    permission, parent = "customer_address", CUSTOMER_IN_TURN
+    filters = ("type", "is_primary", "city", "country")
+
+    def new(self, values: dict[str, Any]) -> CustomerAddress:
+        if values.get("is_primary"):
+            demote(CustomerAddress, values["customer_id"], CustomerAddress.type == values["type"])
+        row: CustomerAddress = super().new(values)
+        return row
+
+    def change(self, row: CustomerAddress, values: dict[str, Any]) -> None:
+        if values.get("is_primary", row.is_primary):
+            same_type = CustomerAddress.type == values.get("type", row.type)
+            demote(CustomerAddress, row.customer_id, same_type, CustomerAddress.id != row.id)
+        if any(name in values and values[name] != getattr(row, name) for name in PLACE):
+            values |= UNVERIFIED
+        super().change(row, values)
+
+
+class VerifyAddress(Endpoint):
+    """Whether somebody has made sure of an address."""
+
+    path, permission = f"{Addresses.path}/<id>/verify", Addresses.permission
+
+    @declare(body=VerificationSchema(), answer=AddressSchema(), errors=(409, 412))
+    def put(self, customer_id: UUID, id: UUID) -> Response:
+        """Verify an address, or take that back."""
+        addresses, row = Addresses(), part_of(CustomerAddress, customer_id, id)
+        values = VerificationSchema().checked(body())
+        addresses.check_version(row)
+        verified = {"verified_at": utcnow(), "verified_by": principal().user_id}
+        note = {"verification_note": values.get("note")}
+        for name, value in ((verified | note) if values["verified"] else (UNVERIFIED | note)).items():
+            setattr(row, name, value)
+        db.session.flush()
+        return answer(addresses.shown(row), 200, addresses.tag(row))

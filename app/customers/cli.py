@@ -1,0 +1,70 @@
+"""flask customers: what an operator does to the customers of every company."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import select
+
+from app.companies.models import Company
+from app.core.db import db, is_writing, platform_session, unit_of_work
+from app.core.tenancy import tenant
+from app.customers.address_text import split_address
+from app.customers.models import Customer
+
+BATCH = 500
+STRUCTURED = ("street_address", "city", "state", "postal_code", "country")
+
+customers = AppGroup("customers", help="Customers of every company.")
+
+
+@customers.command("split-addresses")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+def split_addresses(dry_run: bool) -> None:
+    """Fill the structured address of customers from their free-text one, which stays as it is.
+
+    Customers whose address has a structure already are left alone; what cannot be told apart is listed.
+    """
+    totals: Counter[str] = Counter()
+    with platform_session() as session:
+        companies = session.scalars(select(Company.id).order_by(Company.id)).all()
+    for company_id in companies:
+        with tenant(company_id):
+            _split_company(company_id, dry_run, totals)
+    done = "would be mapped" if dry_run else "mapped"
+    click.echo(f"{totals['mapped']} addresses {done}, {totals['left']} not.")
+
+
+def _split_company(company_id: UUID, dry_run: bool, totals: Counter[str]) -> None:
+    last = UUID(int=0)
+    while True:
+        with unit_of_work(writes=not dry_run):
+            rows = _next(last)
+            left = [row.id for row in rows if not _split(row)]
+        for customer_id in left:
+            click.echo(f"not mapped: company {company_id}, customer {customer_id}")
+        totals.update(mapped=len(rows) - len(left), left=len(left))
+        if len(rows) < BATCH:
+            return
+        last = rows[-1].id
+
+
+def _next(last: UUID) -> Sequence[Customer]:
+    """Locked, so that nobody's change is overwritten; a short transaction each."""
+    unstructured = [getattr(Customer, name).is_(None) for name in STRUCTURED]
+    wanted = select(Customer).where(Customer.id > last, Customer.address.is_not(None), *unstructured)
+    page = wanted.order_by(Customer.id).limit(BATCH)
+    return db.session.scalars(page.with_for_update() if is_writing() else page).all()
+
+
+def _split(row: Customer) -> bool:
+    parts = split_address(row.address or "")
+    if parts is None:
+        return False
+    for name in STRUCTURED:
+        setattr(row, name, getattr(parts, name))
+    return True

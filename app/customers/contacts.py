@@ -1,0 +1,112 @@
+"""/customers/{id}/contacts: the people of a customer, and how to reach them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from marshmallow import ValidationError, fields, post_load, validate
+from sqlalchemy import String, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.crud import Crud
+from app.core.db import JsonDocument, Model, db, folded
+from app.core.schema import BaseSchema, Email, Flag, Line, Whole, of
+from app.customers.models import Customer
+from app.customers.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary
+
+METHODS = ("email", "phone", "mobile", "sms", "fax")
+MOST_METHODS = 100
+
+
+class CustomerContact(Part, Model):
+    """``methods`` is a list of ``{kind, value, label, is_primary}``."""
+
+    __tablename__ = "customer_contact"
+    __table_args__ = (*below_customer("customer_contact"), one_primary("customer_contact"))
+
+    first_name: Mapped[str] = mapped_column(String(100))
+    last_name: Mapped[str | None] = mapped_column(String(100))
+    search_text: Mapped[str] = folded("first_name", "last_name", "email_addresses")
+    title: Mapped[str | None] = mapped_column(String(100))
+    relationship: Mapped[str | None] = mapped_column(String(100))
+    is_primary: Mapped[bool] = mapped_column(default=False)
+    methods: Mapped[list[dict[str, Any]]] = mapped_column(JsonDocument, default=list)
+    notes: Mapped[str | None] = mapped_column(String(2000))
+
+    @property
+    def email_addresses(self) -> str:
+        return "\n".join(each["value"] for each in self.methods or () if each["kind"] == "email")
+
+
+class ContactMethodSchema(BaseSchema):
+    kind = fields.String(required=True, validate=validate.OneOf(METHODS))
+    value = Line(required=True, validate=validate.Length(max=254))
+    label = Line(load_default=None, allow_none=True, validate=validate.Length(max=50))
+    is_primary = Flag(load_default=False)
+
+    @post_load
+    def check_address(self, values: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        if values["kind"] != "email":
+            return values
+        try:
+            return values | {"value": Email().deserialize(values["value"])}
+        except ValidationError as error:
+            raise ValidationError({"value": error.messages}) from None
+
+
+def check_primaries(methods: list[dict[str, Any]]) -> None:
+    """Raises ValidationError."""
+    kinds = Counter(each["kind"] for each in methods if each["is_primary"])
+    if any(count > 1 for count in kinds.values()):
+        raise ValidationError("Only one of each kind can be primary.")
+
+
+class ContactSchema(PartSchema):
+    first_name = of(CustomerContact.first_name, required=True)
+    last_name = of(CustomerContact.last_name)
+    title = of(CustomerContact.title)
+    relationship = of(CustomerContact.relationship)
+    is_primary = Flag()
+    methods = fields.List(Whole(ContactMethodSchema), validate=[validate.Length(max=MOST_METHODS), check_primaries])
+    notes = of(CustomerContact.notes)
+
+
+class Contacts(Crud):
+    """Contacts of a customer."""
+
+    model, schema, path = CustomerContact, ContactSchema, "/customers/<customer_id>/contacts"
+    permission, parent = "customer_contact", CUSTOMER_IN_TURN
+    filters = ("is_primary", "first_name", "last_name")
+
+    def new(self, values: dict[str, Any]) -> CustomerContact:
+        if values.get("is_primary"):
+            demote(CustomerContact, values["customer_id"])
+        row: CustomerContact = super().new(values)
+        refresh_contacts_text(row.customer_id)
+        return row
+
+    def change(self, row: CustomerContact, values: dict[str, Any]) -> None:
+        if values.get("is_primary", row.is_primary):
+            demote(CustomerContact, row.customer_id, CustomerContact.id != row.id)
+        super().change(row, values)
+        refresh_contacts_text(row.customer_id)
+
+    def remove(self, row: CustomerContact) -> None:
+        super().remove(row)
+        refresh_contacts_text(row.customer_id)
+
+
+def refresh_contacts_text(customer_id: UUID) -> None:
+    """Bring what ``/customers?search=`` finds up to date. The caller holds the customer's lock: without it,
+    two statements that wait for the row would each see the contacts as they were before the other."""
+    texts = select(func.aggregate_strings(CustomerContact.search_text, "\n")).where(
+        CustomerContact.customer_id == customer_id
+    )
+    statement = (
+        update(Customer)
+        .where(Customer.id == customer_id)
+        .values(contacts_text=func.coalesce(texts.scalar_subquery(), ""))
+    )
+    db.session.execute(statement.execution_options(synchronize_session=False))

@@ -1,0 +1,53 @@
+"""Countries: a code of ISO 3166-1 alpha-2, which may be given as the alpha-3 code or by an English name."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pycountry
+
+from app.core.db import fold
+from app.core.schema import Line
+
+COMMON = {
+    "UK": "GB",
+    "England": "GB",
+    "Scotland": "GB",
+    "Wales": "GB",
+    "Turkey": "TR",
+    "Russia": "RU",
+    "Ivory Coast": "CI",
+}
+"""Names in use that the standard does not know."""
+NAMED_BY = ("alpha_2", "alpha_3", "name", "official_name", "common_name")
+
+
+@cache
+def _codes() -> dict[str, str]:
+    found = {fold(name): code for name, code in COMMON.items()}
+    for country in pycountry.countries:
+        names = (getattr(country, attribute, None) for attribute in NAMED_BY)
+        found |= {fold(name): country.alpha_2 for name in names if name}
+    return found
+
+
+def country_code(text: str) -> str | None:
+    """``US`` for US, USA, United States … in any case; None for what is no country."""
+    return _codes().get(fold(text.strip().removesuffix(".")))
+
+
+class Country(Line):
+    """Stored as the alpha-2 code."""
+
+    default_error_messages = {"country": "Must be a country: an ISO 3166-1 code or an English name."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        told = {"description": "ISO 3166-1 alpha-2; alpha-3 codes and English names are accepted.", "example": "US"}
+        super().__init__(metadata=told, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        code = country_code(super()._deserialize(value, attr, data, **kwargs))
+        if code is None:
+            raise self.make_error("country")
+        return code

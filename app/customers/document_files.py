@@ -1,0 +1,197 @@
+"""The files of customers' documents: kept byte for byte, within the limits of customer and company."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, ClassVar, cast
+from uuid import UUID
+
+import structlog
+from flask import Response, request
+from sqlalchemy import bindparam, func, select
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.clients.storage import DOCUMENTS, Key, Missing
+from app.companies.models import Company
+from app.core import counts
+from app.core.attachment import BINARY, RangeNotSatisfiable, sent, wanted_part
+from app.core.auth import principal
+from app.core.db import db, fetch_alone, unit_of_work
+from app.core.errors import Conflict, Invalid
+from app.core.files import STORAGE_ERRORS, check_enabled
+from app.core.http import Endpoint, answer, declare
+from app.core.kernel import kernel
+from app.core.multipart import TEXT_BYTES, Upload, as_values, received_form
+from app.core.postgres import ONLY
+from app.core.rows import check_exists, not_found
+from app.core.stored import Deposit, Owner, Part, StoredFile, caller_now
+from app.core.tenancy import Prepared, tenant
+from app.customers.document_kinds import KINDS, TEXT, Kind, kind_of, safe_name
+from app.customers.documents import CustomerDocument, Documents, DocumentSchema, check_dates
+from app.customers.models import Customer
+from app.customers.office_files import MB, Unacceptable
+from app.customers.part import CUSTOMER
+
+log = structlog.get_logger(__name__)
+
+FILE = "file"
+MOST_DOCUMENTS = 100
+SIZES = "customer_document.size"
+"""The kept total of a company's documents in bytes (``core/counts``)."""
+
+
+class TooManyDocuments(Conflict):
+    code, message = "TOO_MANY_DOCUMENTS", f"A customer has at most {MOST_DOCUMENTS} documents."
+
+
+class QuotaExceeded(Conflict):
+    code, message = "DOCUMENT_QUOTA_EXCEEDED", "The company's documents have no room for this one."
+
+
+class UploadDocument(Endpoint):
+    """Documents of a customer."""
+
+    path, permission, own_transaction = Documents.path, Documents.permission, True
+
+    @declare(body=DocumentSchema(), upload=FILE, answer=DocumentSchema(), status=201, errors=(409, *STORAGE_ERRORS))
+    def post(self, customer_id: UUID) -> Response:
+        """Upload a document of a customer: a PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or text in UTF-8."""
+        check_enabled()
+        with _reading():
+            CUSTOMER.check(customer_id)
+        with ExitStack() as stack:
+            values, upload = _received(stack)
+            file_values, kind = _described(upload)
+            with _reading():
+                Documents.wire.check_refs(db.session(), values)
+                check_room(customer_id, upload.size)
+            deposit = _deposited(customer_id, upload, kind)
+        with deposit.shown(), tenant(principal().company_id), unit_of_work():
+            row = _added(deposit, customer_id, values | file_values)
+            deposit.is_complete = True
+            where = {"Location": f"{request.script_root}{request.path}/{row.id}", **Documents().tag(row)}
+            return answer(Documents().shown(row), 201, where)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """A short transaction of the caller's company."""
+    with tenant(principal().company_id), unit_of_work(writes=False):
+        yield
+
+
+def _received(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
+    """Raises RequestEntityTooLarge, Invalid, and what is wrong with a form."""
+    most = kernel().settings.max_document_size_mb * MB
+    texts, upload = received_form(stack, FILE, most_bytes=most + TEXT_BYTES)
+    values = Documents.wire.checked(as_values(texts, Documents.wire))
+    check_dates(values)
+    if upload is None or upload.size == 0:
+        raise Invalid.field(FILE, "A file is required." if upload is None else "Is empty.")
+    if upload.size > most:
+        raise RequestEntityTooLarge()
+    return values, upload
+
+
+def _described(upload: Upload) -> tuple[dict[str, Any], Kind]:
+    """The columns that follow from the file alone. Raises Invalid."""
+    try:
+        kind = kind_of(upload.file)
+    except Unacceptable as unacceptable:
+        raise Invalid.field(FILE, str(unacceptable)) from None
+    upload.file.seek(0)
+    sha256 = hashlib.file_digest(cast(Any, upload.file), "sha256").hexdigest()
+    name = safe_name(upload.name, kind)
+    return {"file_name": name, "media_type": kind.media_type, "size": upload.size, "sha256": sha256}, kind
+
+
+def _deposited(customer_id: UUID, upload: Upload, kind: Kind) -> Deposit:
+    """Raises what a Storage raises."""
+    deposit = Deposit(Owner(principal().company_id, Customer.bucket, customer_id))
+    path = f"{DOCUMENTS}/{deposit.id}/document{kind.ending}"
+    deposit.put([Part(path, upload.file, upload.size, kind.media_type)])
+    return deposit
+
+
+def _added(deposit: Deposit, customer_id: UUID, values: dict[str, Any]) -> CustomerDocument:
+    """Whoever adds to a company's documents takes turns: what is found to fit fits when it is written."""
+    check_exists(Company, principal().company_id, locked=True)
+    CUSTOMER.check(customer_id)
+    check_room(customer_id, values["size"])
+    row = CustomerDocument(customer_id=customer_id, file_id=deposit.id, uploaded_by=principal().user_id, **values)
+    db.session.add_all([deposit.row(), row])
+    db.session.flush()
+    return row
+
+
+def check_room(customer_id: UUID, size: int) -> None:
+    """Raises TooManyDocuments and QuotaExceeded."""
+    own = select(func.count()).select_from(CustomerDocument).where(CustomerDocument.customer_id == customer_id)
+    if (db.session.scalar(own) or 0) >= MOST_DOCUMENTS:
+        raise TooManyDocuments()
+    used = counts.totals_of(db.session(), (SIZES,))[SIZES]
+    if used + size > kernel().settings.document_quota_mb * MB:
+        raise QuotaExceeded()
+
+
+FILE_OF_DOCUMENT = (
+    CustomerDocument.file_name, CustomerDocument.media_type, CustomerDocument.size, CustomerDocument.sha256,
+    StoredFile.bucket_type, StoredFile.bucket_id, StoredFile.objects,
+)  # fmt: skip
+
+
+def key_of(company_id: UUID, row: Any) -> Key:
+    """Of a row with the columns of StoredFile: after a merge, a document's file is still below its first owner."""
+    [path] = row.objects
+    return Owner(company_id, row.bucket_type, row.bucket_id).key(path)
+
+
+def content_type(media_type: str) -> str:
+    return f"{media_type}; charset=utf-8" if media_type == TEXT.media_type else media_type
+
+
+class DownloadDocument(Endpoint):
+    """The file of a document."""
+
+    path, permission = f"{Documents.path}/<id>/download", Documents.permission
+    own_transaction = revalidated = True
+    looked_up: ClassVar = Prepared(
+        select(*FILE_OF_DOCUMENT)
+        .join(StoredFile, StoredFile.id == CustomerDocument.file_id)
+        .where(CustomerDocument.id == bindparam("item_id"), CustomerDocument.customer_id == bindparam("customer_id"))
+        .execution_options(trip=ONLY)
+    )
+
+    @declare(
+        answer=BINARY,
+        media=[kind.media_type for kind in KINDS],
+        also=(206,),
+        errors=(RangeNotSatisfiable.status, *STORAGE_ERRORS),
+    )
+    def get(self, customer_id: UUID, id: UUID) -> Response:
+        """Download a document, byte for byte as it was sent. Range asks for a part of it."""
+        check_enabled()
+        row = self._found(customer_id, id)
+        if request.if_none_match.contains_weak(row.sha256):
+            return Response(status=304, headers={"ETag": f'"{row.sha256}"'})
+        part = wanted_part(row.size, row.sha256)
+        start, end = part or (0, row.size)
+        try:
+            content = kernel().storage.open(key_of(principal().company_id, row), caller_now(), start=start, end=end)
+        except Missing:
+            log.error("stored_file_missing", document_id=id, remedy="flask storage check")
+            raise
+        shown = {"name": row.file_name, "media_type": content_type(row.media_type), "tag": row.sha256}
+        return sent(content, part, size=row.size, **shown)
+
+    def _found(self, customer_id: UUID, id: UUID) -> Any:
+        """Raises NotFound, of the customer first."""
+        with tenant(principal().company_id):
+            rows = fetch_alone(self.looked_up, {"item_id": id, "customer_id": customer_id})
+        if rows:
+            return rows[0]
+        with _reading():
+            CUSTOMER.check(customer_id)
+        raise not_found(CustomerDocument)

@@ -1,0 +1,141 @@
+"""/customers/{id}/documents: what is known of each. Their files are in ``document_files.py``."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from marshmallow import fields, validate
+from sqlalchemy import ColumnElement, Date, ForeignKey, Integer, String, and_, not_
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.auth import principal
+from app.core.crud import Crud
+from app.core.db import Model, db, folded, utcnow
+from app.core.errors import Invalid
+from app.core.http import Endpoint, answer, body, declare
+from app.core.listing import Filter, boolean
+from app.core.schema import BaseSchema, CodeRef, Line, Timestamp, of, read_only_id
+from app.core.stored import Filed
+from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, part_of
+from app.document_types.models import DocumentType
+
+STATUSES = ("pending", "verified", "rejected")
+PENDING, REJECTED = STATUSES[0], STATUSES[2]
+CLAIMS = ("document_type", "number", "issued_on", "expires_on")
+"""What a verification is about."""
+UNVERIFIED = {"verification_status": PENDING, "verification_reason": None, "verified_at": None, "verified_by": None}
+
+
+class CustomerDocument(Part, Filed, Model):
+    """``sha256`` is in hexadecimal; ``media_type`` follows from the content."""
+
+    __tablename__ = "customer_document"
+    __table_args__ = below_customer("customer_document", "uploaded_by", "verified_by")
+
+    document_type: Mapped[str] = mapped_column(ForeignKey("document_type.code"))
+    number: Mapped[str | None] = mapped_column(String(100))
+    issued_on: Mapped[date | None] = mapped_column(Date)
+    expires_on: Mapped[date | None] = mapped_column(Date)
+    description: Mapped[str | None] = mapped_column(String(500))
+    file_name: Mapped[str] = mapped_column(String(255))
+    search_text: Mapped[str] = folded("file_name", "number", "description")
+    media_type: Mapped[str] = mapped_column(String(100))
+    size: Mapped[int] = mapped_column(Integer)
+    sha256: Mapped[str] = mapped_column(String(64))
+    uploaded_by: Mapped[UUID | None]
+    verification_status: Mapped[str] = mapped_column(String(10), default=PENDING)
+    verification_reason: Mapped[str | None] = mapped_column(String(500))
+    verified_at: Mapped[datetime | None]
+    verified_by: Mapped[UUID | None]
+
+
+class DocumentSchema(PartSchema):
+    document_type = CodeRef(DocumentType.code, required=True)
+    number = of(CustomerDocument.number)
+    issued_on = fields.Date(allow_none=True)
+    expires_on = fields.Date(allow_none=True)
+    description = of(CustomerDocument.description)
+    file_name = Line(dump_only=True)
+    media_type = Line(dump_only=True)
+    size = fields.Integer(dump_only=True)
+    sha256 = Line(dump_only=True)
+    uploaded_by = read_only_id(allow_none=True)
+    is_expired = fields.Boolean(dump_only=True)
+    verification_status = fields.String(dump_only=True, validate=validate.OneOf(STATUSES))
+    verification_reason = Line(dump_only=True, allow_none=True)
+    verified_at = Timestamp(allow_none=True)
+    verified_by = read_only_id(allow_none=True)
+
+
+class VerdictSchema(BaseSchema):
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    reason = of(CustomerDocument.verification_reason)
+
+
+def today() -> date:
+    return utcnow().date()
+
+
+def _expired(text: str) -> ColumnElement[bool]:
+    """Raises Invalid."""
+    expired = and_(CustomerDocument.expires_on.is_not(None), CustomerDocument.expires_on < today())
+    return expired if boolean("is_expired", text) else not_(expired)
+
+
+class Documents(Crud):
+    """Documents of a customer."""
+
+    model, schema, path = CustomerDocument, DocumentSchema, "/customers/<customer_id>/documents"
+    permission, parent = "customer_document", CUSTOMER
+    filters = ("document_type", "number", "verification_status", "media_type", "sha256")
+    more_filters = {"is_expired": Filter(_expired, {"type": "boolean"})}
+    sort = ("created_at", "updated_at", "expires_on", "size")
+    verbs = ("list", "retrieve", "replace", "modify", "remove")
+    # A document expires without a new version.
+    cacheable = False
+
+    def change(self, row: CustomerDocument, values: dict[str, Any]) -> None:
+        check_dates({name: values.get(name, getattr(row, name)) for name in ("issued_on", "expires_on")})
+        if any(name in values and values[name] != getattr(row, name) for name in CLAIMS):
+            values |= UNVERIFIED
+        super().change(row, values)
+
+    def present(self, items: list[dict[str, Any]]) -> None:
+        for item in items:
+            item["is_expired"] = item["expires_on"] is not None and item["expires_on"] < today()
+
+
+class VerifyDocument(Endpoint):
+    """Whether somebody has looked at a document and found it right."""
+
+    path, permission = f"{Documents.path}/<id>/verify", Documents.permission
+
+    @declare(body=VerdictSchema(), answer=DocumentSchema(), errors=(409, 412))
+    def put(self, customer_id: UUID, id: UUID) -> Response:
+        """Verify or reject a document, or take that back. A rejection needs a reason."""
+        documents, row = Documents(), part_of(CustomerDocument, customer_id, id)
+        values = VerdictSchema().checked(body())
+        if values["status"] == REJECTED and not values.get("reason"):
+            raise Invalid.field("reason", "Say why it is rejected.")
+        documents.check_version(row)
+        for name, value in _verdict(values["status"], values.get("reason")).items():
+            setattr(row, name, value)
+        db.session.flush()
+        return answer(documents.shown(row), 200, documents.tag(row))
+
+
+def _verdict(status: str, reason: str | None) -> dict[str, Any]:
+    given = {"verification_status": status, "verification_reason": reason or None}
+    if status == PENDING:
+        return UNVERIFIED | given
+    return given | {"verified_at": utcnow(), "verified_by": principal().user_id}
+
+
+def check_dates(values: dict[str, Any]) -> None:
+    """Raises Invalid."""
+    issued_on, expires_on = values.get("issued_on"), values.get("expires_on")
+    if issued_on is not None and expires_on is not None and expires_on < issued_on:
+        raise Invalid.field("expires_on", "Must not be before issued_on.")

@@ -1,0 +1,34 @@
+"""What is mailed to customers."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.companies.models import Company
+from app.core import links
+from app.core.db import db, unit_of_work
+from app.core.mail import Mail, greeting, hours, plain_name, served_link
+from app.core.outbox import Job
+from app.core.tenancy import tenant
+from app.customers.models import Customer
+from app.customers.verification import LIFETIME, user_of
+
+
+def customer_email(job: Job) -> Mail | None:
+    with tenant(job.company_id), unit_of_work():
+        found = links.arm(UUID(job.payload["link_id"]))
+        customer = found and db.session.scalar(select(Customer).where(Customer.id == found[0].subject_id))
+        if found is None or customer is None:
+            return None
+        link, token = found
+        user = user_of(customer)
+        company = db.session.scalars(select(Company.name).where(Company.id == link.company_id)).one()
+    values = {
+        "greeting": greeting(user.first_name if user else customer.name),
+        "company": plain_name(company),
+        "hours": hours(LIFETIME),
+        "link": served_link("/customers/verify-email", token),
+    }
+    return Mail(link.address, job.payload["language"], values)

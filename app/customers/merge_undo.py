@@ -1,0 +1,171 @@
+"""Taking a merge back: both customers as they were, with what was added to the survivor since."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from app.core import links
+from app.core.db import db, unit_of_work, utcnow
+from app.core.errors import Conflict
+from app.core.moving import Reference, Sides, frozen, put_back, references, thawed
+from app.core.outbox import Job
+from app.core.rows import existing, not_found
+from app.core.stored import StoredFile, discard
+from app.core.tenancy import tenant
+from app.customers.contacts import refresh_contacts_text
+from app.customers.merge import VERIFIED, customers_held
+from app.customers.merges import CustomerMerge
+from app.customers.models import Customer
+from app.customers.preferences import CommunicationPreference, note_change
+from app.customers.services import CustomerService
+from app.customers.verification import PURPOSE
+
+Json = dict[str, Any]
+HELD_ONCE = ("email", "user_id")
+MOST_NAMED = 20
+
+
+def undo(customer_id: UUID, merge_id: UUID) -> tuple[Customer, Customer]:
+    """The survivor, and the customer that is back. Raises NotFound and Conflict."""
+    target = customers_held(customer_id).get(customer_id)
+    if target is None:
+        raise not_found(Customer)
+    merge = _newest(customer_id, merge_id)
+    if merge.kept is None or merge.expires_at <= utcnow():
+        raise Conflict("The merge is too old to be undone.", code="MERGE_FINAL")
+    found = Undo(target, merge.id, merge.kept)
+    found.check()
+    # First, so that its parts refer to a customer that is there and not to a merge that is none any more.
+    db.session.delete(merge)
+    return target, found.done()
+
+
+def _newest(customer_id: UUID, merge_id: UUID) -> CustomerMerge:
+    """Raises NotFound, and Conflict for one that others were built on."""
+    mine = select(CustomerMerge).where(CustomerMerge.customer_id == customer_id)
+    merge = db.session.scalar(mine.where(CustomerMerge.id == merge_id))
+    if merge is None:
+        raise not_found(CustomerMerge)
+    newest = db.session.scalars(mine.order_by(CustomerMerge.created_at.desc(), CustomerMerge.id.desc()).limit(1)).one()
+    if newest is not merge:
+        raise Conflict(f"The merge of {newest.id} is newer and must be undone first.", code="NOT_THE_NEWEST_MERGE")
+    return merge
+
+
+class Undo:
+    """``kept`` is what ``Merge.done`` left."""
+
+    def __init__(self, target: Customer, source_id: UUID, kept: Json) -> None:
+        self.target = target
+        self.sides = Sides(target.id, source_id)
+        self.kept = kept
+        self.source: Json = kept["customer"]
+        self.before: Json = thawed(Customer, kept["before"])
+
+    @property
+    def parts(self) -> list[tuple[Reference, Json]]:
+        """Of the kinds that there were when the two were merged."""
+        kept = self.kept["parts"]
+        return [(each, kept[each.name]) for each in references(Customer) if each.name in kept]
+
+    # Whether it can be done
+
+    def check(self) -> None:
+        """Raises Conflict, and names what is in the way."""
+        changed = {each.name: keys for each, part in self.parts if (keys := each.touched_since(part, self.target.id))}
+        fields = self._changed_fields()
+        if fields:
+            changed["customer"] = fields
+        if changed:
+            named = {name: keys[:MOST_NAMED] for name, keys in changed.items()}
+            kinds = ", ".join(sorted(changed))
+            raise Conflict(f"Changed since the merge: {kinds}.", code="CHANGED_SINCE_MERGE", errors=named)
+        self._check_free()
+
+    def _changed_fields(self) -> list[str]:
+        """Fields that the merge gave the survivor, and that were given another value since."""
+        now = frozen({name: getattr(self.target, name) for name in self.kept["after"]})
+        return [name for name, value in self.kept["after"].items() if now[name] != value and name not in VERIFIED]
+
+    def _check_free(self) -> None:
+        """Raises Conflict for an address or user that a third customer has, or the survivor by itself."""
+        source = thawed(Customer, {name: self.source[name] for name in HELD_ONCE})
+        taken = [name for name in HELD_ONCE if self._is_taken(name, source[name])]
+        if taken:
+            errors = {name: ["Taken meanwhile."] for name in taken}
+            raise Conflict(f"Taken meanwhile: {', '.join(taken)}.", errors=errors)
+
+    def _is_taken(self, name: str, value: Any) -> bool:
+        mine = self.before.get(name, getattr(self.target, name))
+        wanted = [each for each in (value, self.before.get(name)) if each is not None]
+        column = getattr(Customer, name)
+        others = select(Customer.id).where(column.in_(wanted), Customer.id != self.target.id).limit(1)
+        return (value is not None and mine == value) or db.session.scalar(others) is not None
+
+    # How it is done
+
+    def done(self) -> Customer:
+        self._give_back()
+        back = self.source | {"row_version": self.source["row_version"] + 1, "updated_at": utcnow().isoformat()}
+        put_back(Customer, [back])
+        for each, part in self.parts:
+            each.move_back(part, self.sides)
+        self._note_consent()
+        for customer_id in self.sides:
+            links.withdraw(PURPOSE, customer_id)
+            refresh_contacts_text(customer_id)
+        self._count_services()
+        return existing(Customer, self.sides.source)  # type: ignore[no-any-return]
+
+    def _give_back(self) -> None:
+        """The survivor's own fields; its version moves even if there are none: the parts are others now."""
+        for name, value in self.before.items():
+            setattr(self.target, name, value)
+        self.target.updated_at = utcnow()
+        db.session.flush()
+
+    def _count_services(self) -> None:
+        """Those that were added since stay with the survivor."""
+        services = self.kept["services"]
+        before = services["last_service_date"]
+        own = select(func.max(CustomerService.performed_on)).where(CustomerService.customer_id == self.target.id)
+        days = [date.fromisoformat(before) if before else None, db.session.scalar(own)]
+        self.target.total_services -= services["gained"]
+        self.target.last_service_date = max((each for each in days if each), default=None)
+        db.session.flush()
+
+    def _note_consent(self) -> None:
+        """Preferences of the survivor that the source's had replaced hold again."""
+        removed = self.kept["parts"][CommunicationPreference.__tablename__]["removed"]
+        back = [UUID(row["id"]) for row in removed if row["customer_id"] == str(self.sides.target)]
+        if not back:
+            return
+        theirs = {(each.channel, each.topic): each.consent for each in _preferences(self.sides.source)}
+        for mine in _preferences(self.sides.target):
+            old = theirs.get((mine.channel, mine.topic))
+            if mine.id in back and mine.consent != old:
+                note_change(mine, old, mine.consent)
+
+
+def _preferences(customer_id: UUID) -> list[CommunicationPreference]:
+    wanted = select(CommunicationPreference).where(CommunicationPreference.customer_id == customer_id)
+    return list(db.session.scalars(wanted.execution_options(populate_existing=True)))
+
+
+def forget(job: Job) -> None:
+    """The handler of ``FORGET``: the redirect stays, what was kept of the customer goes."""
+    with tenant(job.company_id), unit_of_work():
+        wanted = select(CustomerMerge).where(CustomerMerge.id == UUID(job.payload["merge_id"])).with_for_update()
+        merge = db.session.scalar(wanted)
+        # Undone, merged again, or forgotten already.
+        if merge is None or merge.kept is None or merge.expires_at > utcnow():
+            return
+        logo_id = merge.kept["customer"]["logo_file_id"]
+        if logo_id is not None:
+            discard(StoredFile.id == UUID(logo_id))
+        merge.kept = None
+        db.session.flush()

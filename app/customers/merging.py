@@ -1,0 +1,147 @@
+"""/customers/{id}/merge: two customers become one, and two again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import ValidationError, fields, validate
+
+from app.core.auth import principal
+from app.core.crud import Crud
+from app.core.db import unit_of_work
+from app.core.http import Endpoint, answer, body, declare
+from app.core.moving import SIDES
+from app.core.rows import check_exists
+from app.core.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
+from app.core.tenancy import tenant
+from app.customers.merge import FIELDS, Merge, meeting, parts_that_clash
+from app.customers.merge_undo import undo
+from app.customers.merges import CustomerMerge
+from app.customers.models import Customer
+from app.customers.part import CUSTOMER
+from app.customers.resources import Customers
+from app.customers.schemas import CustomerSchema
+
+Json = dict[str, Any]
+
+
+def check_names(choices: dict[str, str]) -> None:
+    """Raises ValidationError. Kinds of parts come from the tables, when all of them are known."""
+    known = (*FIELDS, *parts_that_clash())
+    unknown = {name: ["Unknown field."] for name in choices if name not in known}
+    if unknown:
+        raise ValidationError({**unknown, "allowed": [", ".join(known)]})
+
+
+class NewMergeSchema(BaseSchema):
+    """``fields`` maps fields of the customer, and kinds of parts, to the side that wins."""
+
+    source_id = AnotherRef(Customer, required=True)
+    choices = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(validate=validate.OneOf(SIDES)),
+        validate=check_names,
+        data_key="fields",
+        load_default=dict,
+    )
+
+
+class ConflictSchema(BaseSchema):
+    """``target`` and ``source`` are values of a field of the customer, or ids of parts."""
+
+    kind = fields.String(dump_only=True)
+    field = fields.String(dump_only=True)
+    winner = fields.String(dump_only=True)
+    target = fields.Raw(dump_only=True)
+    source = fields.Raw(dump_only=True)
+
+
+class MergedSchema(BaseSchema):
+    """``id`` is the merge's, which is that of the customer that is no more; ``customer`` is the survivor."""
+
+    id = read_only_id()
+    dry_run = Flag(dump_only=True)
+    expires_at = Timestamp(allow_none=True)
+    customer = fields.Nested(CustomerSchema, dump_only=True)
+    moved = fields.Dict(keys=fields.String(), values=fields.Integer(), dump_only=True)
+    conflicts = fields.List(fields.Nested(ConflictSchema), dump_only=True)
+
+
+class MergeSchema(BaseSchema):
+    id = read_only_id()
+    source_id = read_only_id()
+    customer_id = read_only_id()
+    created_at = Timestamp()
+    expires_at = Timestamp()
+    merged_by = read_only_id(allow_none=True)
+
+
+class UndoneSchema(BaseSchema):
+    """Both customers as they are now."""
+
+    customer = fields.Nested(CustomerSchema, dump_only=True)
+    restored = fields.Nested(CustomerSchema, dump_only=True)
+
+
+class Merges(Crud):
+    """What was merged into a customer."""
+
+    model, schema, path = CustomerMerge, MergeSchema, "/customers/<customer_id>/merge"
+    permission, parent = "customer_merge", CUSTOMER
+    sort = ("created_at",)
+    verbs = ("list", "retrieve")
+
+
+class MergeCustomers(Endpoint):
+    """Another customer becomes part of this one."""
+
+    path, permission, item = Merges.path, Merges.permission, "customer_id"
+    parameters = {"POST": {"dry_run": QueryFlag()}}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A dry run reads the very same things, and holds nobody up."""
+        with tenant(principal().company_id), unit_of_work(writes=not self.is_dry_run):
+            yield
+
+    @property
+    def is_dry_run(self) -> bool:
+        return bool(self.params.get("dry_run", False))
+
+    @declare(body=NewMergeSchema(), answer=MergedSchema(), status=201, also=(200,), errors=(409,))
+    def post(self, customer_id: UUID) -> Response:
+        """Move every part of another customer to this one. dry_run=true shows what would come of it, with 200."""
+        check_exists(Customer, customer_id)
+        values = NewMergeSchema().checked(body())
+        merge = meeting(customer_id, values["source_id"], values["choices"])
+        if self.is_dry_run:
+            return answer(_planned(merge))
+        conflicts = merge.conflicts
+        made, moved = merge.done()
+        shown = {"id": made.id, "dry_run": False, "expires_at": made.expires_at, "moved": moved, "conflicts": conflicts}
+        location = f"{request.script_root}{request.path}/{made.id}"
+        return answer(shown | {"customer": Customers().shown(merge.target)}, 201, {"Location": location})
+
+
+class UndoMerge(Endpoint):
+    """A merge that did not happen after all."""
+
+    path, permission, item = f"{Merges.path}/<merge_id>/undo", Merges.permission, "merge_id"
+    operations = {"POST": "DELETE"}
+
+    @declare(answer=UndoneSchema(), errors=(409,))
+    def post(self, customer_id: UUID, merge_id: UUID) -> Response:
+        """Take the newest merge of a customer back, within 30 days."""
+        customer, restored = undo(customer_id, merge_id)
+        customers = Customers()
+        return answer({"customer": customers.shown(customer), "restored": customers.shown(restored)})
+
+
+def _planned(merge: Merge) -> Json:
+    customer = Customers().shown(merge.target) | merge.taken | merge.services()
+    plan = {"id": merge.source.id, "dry_run": True, "expires_at": None, "customer": customer}
+    return plan | {"moved": merge.counted(), "conflicts": merge.conflicts}

@@ -1,0 +1,68 @@
+"""/customers/{id}/notes: what the company wants to remember of a customer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from marshmallow import validate
+from sqlalchemy import String, Text, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.auth import principal
+from app.core.crud import Crud
+from app.core.db import Model, db, unit_of_work
+from app.core.http import OPERATIONS
+from app.core.policy import ask
+from app.core.schema import Flag, of, read_only_id
+from app.core.tenancy import tenant
+from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
+
+VISIBILITIES = ("internal", "customer")
+MAX_BODY = 10_000
+
+
+class CustomerNote(Part, Model):
+    """``author`` is the id of a user, null once that user is deleted."""
+
+    __tablename__ = "customer_note"
+    __table_args__ = below_customer("customer_note", "author")
+
+    body: Mapped[str] = mapped_column(Text)
+    is_pinned: Mapped[bool] = mapped_column(default=False)
+    visibility: Mapped[str] = mapped_column(String(10), default="internal")
+    author: Mapped[UUID | None]
+
+
+class NoteSchema(PartSchema):
+    body = of(CustomerNote.body, required=True, validate=[validate.Length(max=MAX_BODY)])
+    is_pinned = Flag()
+    visibility = of(CustomerNote.visibility, validate=[validate.OneOf(VISIBILITIES)])
+    author = read_only_id(allow_none=True)
+
+
+class Notes(Crud):
+    """Notes on a customer, pinned ones first."""
+
+    model, schema, path = CustomerNote, NoteSchema, "/customers/<customer_id>/notes"
+    permission, parent = "customer_note", CUSTOMER
+    # Who may change notes may remove their own; ``before`` asks for DELETE where a note is somebody else's.
+    operations = {**OPERATIONS, "DELETE": "UPDATE"}
+    filters = ("is_pinned", "visibility", "author")
+    leading = "is_pinned"
+
+    def before(self, **ids: UUID) -> None:
+        super().before(**ids)
+        if request.method == "DELETE" and _author_of(ids["id"]) != principal().user_id:
+            ask(self.permission, "DELETE")
+
+    def new(self, values: dict[str, Any]) -> CustomerNote:
+        row: CustomerNote = super().new({"author": caller_id()} | values)
+        return row
+
+
+def _author_of(note_id: UUID) -> UUID | None:
+    """In a transaction of its own: none is open while the engine is asked. An author never changes."""
+    with tenant(principal().company_id), unit_of_work(writes=False):
+        return db.session.scalar(select(CustomerNote.author).where(CustomerNote.id == note_id))

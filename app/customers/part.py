@@ -1,0 +1,75 @@
+"""What the parts of a customer's dossier have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import has_request_context
+from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, select, text, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.auth import principal
+from app.core.db import Identified, Timestamped, Versioned, db, same_tenant, utcnow
+from app.core.rows import Parent, not_found
+from app.core.schema import OwnedSchema, read_only_id
+from app.core.tenancy import TenantScoped
+from app.customers.models import Customer
+
+CUSTOMER = Parent(Customer, "customer_id")
+CUSTOMER_IN_TURN = Parent(Customer, "customer_id", locked=True)
+
+
+class Part(TenantScoped, Identified, Timestamped, Versioned):
+    """A row that belongs to one customer and goes with it."""
+
+    customer_id: Mapped[UUID] = mapped_column(sort_order=-1)
+
+
+class PartSchema(OwnedSchema):
+    customer_id = read_only_id()
+
+
+def caller_id() -> UUID | None:
+    """Who does this; nobody where a command of the operator does."""
+    return principal().user_id if has_request_context() else None
+
+
+def below_customer(table: str, *users: str) -> tuple[ForeignKeyConstraint | Index, ...]:
+    """Constraints and indexes of a part. ``users`` are the columns that name one: an index each, or the
+    deletion of a user would read the whole table."""
+    named = [(same_tenant(name, "user"), Index(f"ix_{table}_company_id_{name}", "company_id", name)) for name in users]
+    return (
+        same_tenant("customer_id", "customer"),
+        Index(f"ix_{table}_company_id_customer_id", "company_id", "customer_id", "created_at", "id"),
+        *(each for pair in named for each in pair),
+    )
+
+
+def one_primary(table: str, *columns: str) -> Index:
+    """At most one row with ``is_primary`` for a customer, or for each value of the columns."""
+    keys = ("company_id", "customer_id", *columns)
+    primary = text("is_primary")
+    name = f"uq_{table}_{'_'.join(keys)}_primary"
+    return Index(name, *keys, unique=True, postgresql_where=primary, sqlite_where=primary)
+
+
+def demote(model: Any, customer_id: UUID | None, *same: ColumnElement[bool]) -> None:
+    """The primary row of the same kind becomes an ordinary one. The caller holds the customer's lock."""
+    statement = (
+        update(model)
+        .where(model.customer_id == customer_id, model.is_primary, *same)
+        .values(is_primary=False, row_version=model.row_version + 1, updated_at=utcnow())
+    )
+    db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def part_of(model: Any, customer_id: UUID, id: UUID, *, parent: Parent = CUSTOMER) -> Any:
+    """The row, for writing. Raises NotFound, of the customer first."""
+    if parent.locks_now:
+        parent.check(customer_id)
+    row = db.session.scalar(select(model).where(model.id == id, model.customer_id == customer_id))
+    if row is None:
+        parent.check(customer_id)
+        raise not_found(model)
+    return row

@@ -1,0 +1,166 @@
+"""/customers/{id}/communication-preferences, and the history of consent that every change leaves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import has_request_context, request
+from marshmallow import fields, validate
+from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.crud import Crud
+from app.core.db import JsonDocument, Model, db, utcnow
+from app.core.errors import Invalid
+from app.core.schema import BaseSchema, Flag, Line, Timestamp, of, read_only_id
+from app.customers.part import CUSTOMER, CUSTOMER_IN_TURN, Part, PartSchema, below_customer, caller_id, part_of
+
+CHANNELS = ("email", "sms", "phone", "post", "push")
+TOPICS = ("billing", "service", "outage", "marketing", "survey")
+FREQUENCIES = ("immediate", "daily", "weekly")
+CONSENT = ("opted_in", "frequency", "source")
+
+
+class CommunicationPreference(Part, Model):
+    """``consented_at`` is null while the customer is opted out."""
+
+    __tablename__ = "communication_preference"
+    __table_args__ = (
+        *below_customer("communication_preference", "changed_by"),
+        UniqueConstraint("company_id", "customer_id", "channel", "topic"),
+    )
+
+    channel: Mapped[str] = mapped_column(String(10))
+    topic: Mapped[str] = mapped_column(String(10))
+    opted_in: Mapped[bool]
+    frequency: Mapped[str] = mapped_column(String(10), default="immediate")
+    source: Mapped[str | None] = mapped_column(String(100))
+    consented_at: Mapped[datetime | None]
+    changed_by: Mapped[UUID | None]
+
+    @property
+    def consent(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in CONSENT}
+
+
+class ConsentChange(Part, Model):
+    """What one change of a preference did. It outlives the preference: proof must not go with what it
+    proves. ``old`` and ``new`` are null where there was or is none."""
+
+    __tablename__ = "consent_change"
+    __table_args__ = (
+        *below_customer("consent_change"),
+        Index(
+            "ix_consent_change_company_id_customer_id_channel_topic", "company_id", "customer_id", "channel", "topic"
+        ),
+    )
+
+    channel: Mapped[str] = mapped_column(String(10))
+    topic: Mapped[str] = mapped_column(String(10))
+    # No foreign key: who it was stays on record when that user is deleted.
+    changed_by: Mapped[UUID | None]
+    ip_address: Mapped[str | None] = mapped_column(String(45))
+    old: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument)
+    new: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument)
+
+
+class PreferenceSchema(PartSchema):
+    channel = of(CommunicationPreference.channel, required=True, validate=[validate.OneOf(CHANNELS)])
+    topic = of(CommunicationPreference.topic, required=True, validate=[validate.OneOf(TOPICS)])
+    opted_in = Flag(required=True)
+    frequency = of(CommunicationPreference.frequency, validate=[validate.OneOf(FREQUENCIES)])
+    source = of(CommunicationPreference.source)
+    consented_at = Timestamp(allow_none=True)
+    changed_by = read_only_id(allow_none=True)
+
+
+class ConsentSchema(BaseSchema):
+    opted_in = Flag(dump_only=True)
+    frequency = Line(dump_only=True)
+    source = Line(dump_only=True, allow_none=True)
+
+
+class ConsentChangeSchema(BaseSchema):
+    id = read_only_id()
+    channel = Line(dump_only=True)
+    topic = Line(dump_only=True)
+    created_at = Timestamp()
+    changed_by = read_only_id(allow_none=True)
+    ip_address = Line(dump_only=True, allow_none=True)
+    old = fields.Nested(ConsentSchema, dump_only=True, allow_none=True)
+    new = fields.Nested(ConsentSchema, dump_only=True, allow_none=True)
+
+
+class CommunicationPreferences(Crud):
+    """What a customer wants to be told, and how."""
+
+    model, schema = CommunicationPreference, PreferenceSchema
+    path = "/customers/<customer_id>/communication-preferences"
+    permission, parent = "communication_preference", CUSTOMER_IN_TURN
+    filters = ("channel", "topic", "opted_in")
+
+    def new(self, values: dict[str, Any]) -> CommunicationPreference:
+        consented_at = utcnow() if values["opted_in"] else None
+        row: CommunicationPreference = super().new(values | {"consented_at": consented_at, "changed_by": caller_id()})
+        note_change(row, None, row.consent)
+        return row
+
+    def change(self, row: CommunicationPreference, values: dict[str, Any]) -> None:
+        _check_same(row, values)
+        old = row.consent
+        new = old | {name: values[name] for name in CONSENT if name in values}
+        if new == old:
+            return
+        if new["opted_in"] != old["opted_in"]:
+            values |= {"consented_at": utcnow() if new["opted_in"] else None}
+        super().change(row, values | {"changed_by": caller_id()})
+        note_change(row, old, new)
+
+    def remove(self, row: CommunicationPreference) -> None:
+        super().remove(row)
+        note_change(row, row.consent, None)
+
+
+def _check_same(row: CommunicationPreference, values: dict[str, Any]) -> None:
+    """A consent to one thing cannot turn into one to another. Raises Invalid."""
+    moved = [name for name in ("channel", "topic") if values.get(name, getattr(row, name)) != getattr(row, name)]
+    if moved:
+        raise Invalid(errors={name: ["Cannot be changed: make another preference."] for name in moved})
+
+
+def note_change(row: CommunicationPreference, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+    """Null stands for no preference."""
+    ip_address = request.remote_addr if has_request_context() else None
+    whose = {name: getattr(row, name) for name in ("customer_id", "channel", "topic")}
+    db.session.add(ConsentChange(**whose, changed_by=caller_id(), ip_address=ip_address, old=old, new=new))
+    db.session.flush()
+
+
+class ConsentHistory(Crud):
+    """Every change of one preference: who, when, from where, and what."""
+
+    model, schema = ConsentChange, ConsentChangeSchema
+    path = f"{CommunicationPreferences.path}/<preference_id>/history"
+    permission, parent = CommunicationPreferences.permission, CUSTOMER
+    sort = ("created_at",)
+    verbs = ("list",)
+
+    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+        """By what the preference is about: it may have been deleted and made again."""
+        one = CommunicationPreference.id == self.preference_id
+        about = select(CommunicationPreference.id).where(
+            one,
+            CommunicationPreference.customer_id == ConsentChange.customer_id,
+            CommunicationPreference.channel == ConsentChange.channel,
+            CommunicationPreference.topic == ConsentChange.topic,
+        )
+        return (ConsentChange.customer_id == parent_id, about.exists())
+
+    def check_above(self) -> None:
+        part_of(CommunicationPreference, self.customer_id, self.preference_id)
+
+    def before(self, **ids: UUID) -> None:
+        self.customer_id, self.preference_id = ids["customer_id"], ids["preference_id"]
+        super().before(**ids)

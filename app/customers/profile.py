@@ -1,0 +1,134 @@
+"""/customers/profile: what a signed-in user says of themself as a customer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import validate
+from sqlalchemy import select
+
+from app.core.auth import principal
+from app.core.crud import check_if_match, etag, is_unchanged
+from app.core.db import db
+from app.core.errors import Conflict, Invalid, NotFound
+from app.core.http import Endpoint, answer, body, declare, no_content, optional_body
+from app.core.policy import ask
+from app.core.schema import BaseSchema, Email, Flag, Id, Line, Ref, of, read_only_id
+from app.customers.models import Customer
+from app.customers.resources import Customers
+from app.customers.schemas import CustomerSchema
+from app.users.models import User
+
+LONGEST_NAME = Customer.name.property.columns[0].type.length
+
+
+class ProfileExists(Conflict):
+    code, message = "PROFILE_EXISTS", "You have a profile already."
+
+
+class CustomerProfileSchema(CustomerSchema):
+    """Whose profile it is, and the address, are the account's."""
+
+    name = of(Customer.name, Line, validate=[validate.Length(min=1)])
+    email = of(Customer.email, Email, dump_only=True)
+    user_id = Ref(User, dump_only=True, allow_none=True)
+
+
+class ProfileCheckSchema(BaseSchema):
+    user_id = Id(allow_none=True, load_default=None)
+
+
+class ProfileCheckedSchema(BaseSchema):
+    exists = Flag(dump_only=True)
+    customer_id = read_only_id(allow_none=True)
+
+
+class Profile(Endpoint):
+    """The caller's own profile as a customer."""
+
+    path, permission, item, revalidated = "/customers/profile", "customer_profile", "", True
+
+    @declare(answer=CustomerSchema(), errors=(404,))
+    def get(self) -> Response:
+        """See one's own profile."""
+        row = _own()
+        if is_unchanged(row.row_version):
+            return Response(status=304, headers={"ETag": etag(row.row_version)})
+        return _shown(row)
+
+    @declare(body=CustomerProfileSchema(), answer=CustomerSchema(), status=201, errors=(409,))
+    def post(self) -> Response:
+        """Make one's own profile; its name is the company's or one's own if none is given."""
+        user_id = principal().user_id
+        if customer_of(user_id) is not None:
+            raise ProfileExists(errors={"user_id": ["Has a profile already."]})
+        schema = CustomerProfileSchema()
+        values = schema.checked(optional_body())
+        schema.check_refs(db.session(), values)
+        row = Customers().new({"name": _name(values)} | values | {"user_id": user_id})
+        return _shown(row, 201, {"Location": f"{request.script_root}{self.path}"})
+
+    @declare(body=CustomerProfileSchema(partial=True), answer=CustomerSchema(), errors=(404, 409, 412))
+    def patch(self) -> Response:
+        """Change one's own profile."""
+        row = _own()
+        schema = CustomerProfileSchema(partial=True)
+        values = schema.checked(body(), partial=True)
+        schema.check_refs(db.session(), values)
+        check_if_match(row.row_version)
+        Customers().change(row, values)
+        return _shown(row)
+
+    @declare(status=204, errors=(404, 409, 412))
+    def delete(self) -> Response:
+        """Delete one's own profile, and everything in it."""
+        row = _own()
+        check_if_match(row.row_version)
+        Customers().remove(row)
+        return no_content()
+
+
+class ProfileCheck(Endpoint):
+    """Whether a user has a profile."""
+
+    path, permission, item = f"{Profile.path}/check", Profile.permission, ""
+    operations = {"POST": "READ"}
+
+    def before(self, **_ids: Any) -> None:
+        self.user_id: UUID = ProfileCheckSchema().checked(optional_body())["user_id"] or principal().user_id
+        if self.user_id != principal().user_id:
+            ask(Customers.permission, "READ")
+
+    @declare(body=ProfileCheckSchema(), answer=ProfileCheckedSchema())
+    def post(self) -> Response:
+        """Whether a user has a profile: the caller, or another for who may read customers."""
+        row = customer_of(self.user_id)
+        return answer({"exists": row is not None, "customer_id": row.id if row else None})
+
+
+def customer_of(user_id: UUID) -> Customer | None:
+    return db.session.scalar(select(Customer).where(Customer.user_id == user_id))
+
+
+def _own() -> Customer:
+    """Raises NotFound."""
+    row = customer_of(principal().user_id)
+    if row is None:
+        raise NotFound("You have no profile.", code="PROFILE_NOT_FOUND")
+    return row
+
+
+def _name(values: dict[str, Any]) -> str:
+    """Raises Invalid."""
+    user = db.session.scalars(select(User).where(User.id == principal().user_id)).one()
+    full_name = " ".join(part for part in (user.first_name, user.last_name) if part)
+    found = values.get("name") or values.get("company_name") or full_name
+    if not found:
+        raise Invalid.field("name", "Neither a company name nor a name of yours is known.")
+    return found[:LONGEST_NAME].strip()
+
+
+def _shown(row: Customer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return answer(Customers().shown(row), status, {"ETag": etag(row.row_version), **(headers or {})})

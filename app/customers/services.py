@@ -1,0 +1,80 @@
+"""/customers/{id}/services: what was done for a customer, each counted once."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from marshmallow import ValidationError, fields
+from sqlalchemy import Date, Index, String, UniqueConstraint, case, or_, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.crud import Crud
+from app.core.db import Model, db, utcnow
+from app.core.schema import of
+from app.customers.models import Customer
+from app.customers.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer
+
+
+class CustomerService(Part, Model):
+    """``external_id`` is the number that another system has given the service."""
+
+    __tablename__ = "customer_service"
+    __table_args__ = (
+        *below_customer("customer_service"),
+        UniqueConstraint("company_id", "customer_id", "external_id"),
+        Index("ix_customer_service_company_id_performed_on", "company_id", "performed_on"),
+    )
+
+    description: Mapped[str] = mapped_column(String(500))
+    performed_on: Mapped[date] = mapped_column(Date)
+    external_id: Mapped[str | None] = mapped_column(String(100))
+
+
+def is_past(day: date) -> None:
+    """Somewhere on earth it is tomorrow already. Raises ValidationError."""
+    if day > utcnow().date() + timedelta(days=1):
+        raise ValidationError("Must not be in the future.")
+
+
+class ServiceSchema(PartSchema):
+    description = of(CustomerService.description, required=True)
+    performed_on = fields.Date(required=True, validate=is_past)
+    external_id = of(CustomerService.external_id)
+
+
+class Services(Crud):
+    """Services rendered to a customer."""
+
+    model, schema, path = CustomerService, ServiceSchema, "/customers/<customer_id>/services"
+    permission, parent = "customer_service", CUSTOMER_IN_TURN
+    filters = ("external_id",)
+    sort = ("created_at", "performed_on")
+    verbs = ("list", "create", "retrieve")
+
+    def known(self, values: dict[str, Any]) -> CustomerService | None:
+        """What another system reports again counts once; the customer's lock keeps others out meanwhile."""
+        if values.get("external_id") is None:
+            return None
+        reported = CustomerService.external_id == values["external_id"]
+        return db.session.scalar(
+            select(CustomerService).where(CustomerService.customer_id == values["customer_id"], reported)
+        )
+
+    def new(self, values: dict[str, Any]) -> CustomerService:
+        row: CustomerService = super().new(values)
+        _count(row.customer_id, row.performed_on)
+        return row
+
+
+def _count(customer_id: UUID, day: date) -> None:
+    is_later = or_(Customer.last_service_date.is_(None), Customer.last_service_date < day)
+    counted = {
+        "total_services": Customer.total_services + 1,
+        "last_service_date": case((is_later, day), else_=Customer.last_service_date),
+        "row_version": Customer.row_version + 1,
+        "updated_at": utcnow(),
+    }
+    statement = update(Customer).where(Customer.id == customer_id).values(counted)
+    db.session.execute(statement.execution_options(synchronize_session=False))

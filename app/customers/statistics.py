@@ -1,0 +1,72 @@
+"""GET /customers/stats"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from flask import Response
+from marshmallow import fields
+from sqlalchemy import Integer, case, cast, func, select
+
+from app.core.db import db, utcnow
+from app.core.http import Endpoint, answer, declare
+from app.core.schema import BaseSchema
+from app.customers.models import KINDS, STATES, Customer
+from app.customers.services import CustomerService
+
+RECENT = timedelta(days=30)
+NOWHERE = "unknown"
+
+
+def _counts() -> fields.Dict:
+    return fields.Dict(keys=fields.String(), values=fields.Integer(), dump_only=True)
+
+
+class StatisticsSchema(BaseSchema):
+    total = fields.Integer(dump_only=True)
+    verified = fields.Integer(dump_only=True)
+    new_in_last_30_days = fields.Integer(dump_only=True)
+    services_in_last_30_days = fields.Integer(dump_only=True)
+    by_kind = _counts()
+    by_state = _counts()
+    by_country = _counts()
+
+
+class CustomerStatistics(Endpoint):
+    """Customers of the company in numbers."""
+
+    path, permission, operations = "/customers/stats", "customer", {"GET": "LIST"}
+
+    @declare(answer=StatisticsSchema())
+    def get(self) -> Response:
+        """How many customers there are, of which kinds, and how many are new."""
+        return answer(statistics())
+
+
+def statistics() -> dict[str, Any]:
+    """In two statements; every customer is in one group of the first."""
+    since = utcnow() - RECENT
+    is_new = case((Customer.created_at >= since, 1), else_=0)
+    numbers = (func.count(), func.sum(cast(Customer.is_verified, Integer)), func.sum(is_new))
+    groups = (Customer.kind, Customer.subscription_state, Customer.country)
+    found = db.session.execute(select(*groups, *numbers).group_by(*groups)).all()
+    recent = select(func.count()).select_from(CustomerService).where(CustomerService.performed_on >= since.date())
+    return {
+        "total": sum(row[3] for row in found),
+        "verified": sum(row[4] for row in found),
+        "new_in_last_30_days": sum(row[5] for row in found),
+        "services_in_last_30_days": db.session.scalar(recent) or 0,
+        "by_kind": dict.fromkeys(KINDS, 0) | _summed(found, 0),
+        "by_state": dict.fromkeys(STATES, 0) | _summed(found, 1),
+        "by_country": _summed(found, 2),
+    }
+
+
+def _summed(rows: Any, place: int) -> dict[str, int]:
+    """How many customers there are by one of the groups' columns."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[row[place] or NOWHERE] += row[3]
+    return dict(sorted(found.items()))

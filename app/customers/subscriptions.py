@@ -1,0 +1,122 @@
+"""/customers/{id}/subscription-state: where a customer stands, and how it came there."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from marshmallow import fields, validate
+from sqlalchemy import String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.crud import Crud
+from app.core.db import Model, db
+from app.core.errors import Conflict
+from app.core.http import Endpoint, answer, body, declare
+from app.core.rows import existing
+from app.core.schema import BaseSchema, Line, Timestamp, of, read_only_id
+from app.customers.models import STATES, Customer
+from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
+
+# Drawn in docs/customers.md.
+TRANSITIONS = {
+    "prospect": ("trial", "active", "cancelled"),
+    "trial": ("active", "suspended", "cancelled"),
+    "active": ("past_due", "suspended", "cancelled"),
+    "past_due": ("active", "suspended", "cancelled"),
+    "suspended": ("active", "cancelled"),
+    "cancelled": ("prospect", "active"),
+}
+
+
+class SubscriptionChange(Part, Model):
+    """One step from a state to another."""
+
+    __tablename__ = "subscription_change"
+    __table_args__ = below_customer("subscription_change")
+
+    old_state: Mapped[str] = mapped_column(String(10))
+    new_state: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str | None] = mapped_column(String(500))
+    # No foreign key: who it was stays on record when that user is deleted.
+    changed_by: Mapped[UUID | None]
+
+
+class SubscriptionChangeSchema(PartSchema):
+    old_state = Line(dump_only=True)
+    new_state = Line(dump_only=True)
+    reason = Line(dump_only=True, allow_none=True)
+    changed_by = read_only_id(allow_none=True)
+
+
+class NewStateSchema(BaseSchema):
+    state = fields.String(required=True, validate=validate.OneOf(STATES))
+    reason = of(SubscriptionChange.reason)
+
+
+class SubscriptionSchema(BaseSchema):
+    """``allowed`` are the states that can follow; the rest is of the last change, null before the first."""
+
+    state = fields.String(dump_only=True)
+    allowed = fields.List(fields.String(), dump_only=True)
+    reason = Line(dump_only=True, allow_none=True)
+    changed_at = Timestamp(allow_none=True)
+    changed_by = read_only_id(allow_none=True)
+
+
+class SubscriptionState(Endpoint):
+    """Where a customer stands."""
+
+    path, permission, item = "/customers/<customer_id>/subscription-state", "customer_subscription", "customer_id"
+
+    @declare(answer=SubscriptionSchema())
+    def get(self, customer_id: UUID) -> Response:
+        """The state of a customer's subscription, and the states that can follow."""
+        return answer(_shown(existing(Customer, customer_id)))
+
+    @declare(body=NewStateSchema(), answer=SubscriptionSchema(), errors=(409,))
+    def put(self, customer_id: UUID) -> Response:
+        """Change the state. The one it has already is no change."""
+        customer = existing(Customer, customer_id)
+        values = NewStateSchema().checked(body())
+        if values["state"] != customer.subscription_state:
+            change_state(customer, values["state"], values.get("reason"))
+        return answer(_shown(customer))
+
+
+class SubscriptionHistory(Crud):
+    """Changes of the state of a customer's subscription."""
+
+    model, schema = SubscriptionChange, SubscriptionChangeSchema
+    path = f"{SubscriptionState.path}/history"
+    permission, parent = SubscriptionState.permission, CUSTOMER
+    verbs = ("list",)
+
+
+def change_state(customer: Customer, state: str, reason: str | None) -> None:
+    """Raises Conflict for a step that is not drawn."""
+    old = customer.subscription_state
+    if state not in TRANSITIONS[old]:
+        allowed = ", ".join(TRANSITIONS[old])
+        raise Conflict(f"From {old} a subscription can become: {allowed}.", code="TRANSITION_NOT_ALLOWED")
+    customer.subscription_state = state
+    whose = {"customer_id": customer.id, "changed_by": caller_id()}
+    db.session.add(SubscriptionChange(**whose, old_state=old, new_state=state, reason=reason))
+    db.session.flush()
+
+
+def _shown(customer: Customer) -> dict[str, Any]:
+    last = db.session.scalar(
+        select(SubscriptionChange)
+        .where(SubscriptionChange.customer_id == customer.id)
+        .order_by(SubscriptionChange.created_at.desc(), SubscriptionChange.id.desc())
+        .limit(1)
+    )
+    return {
+        "state": customer.subscription_state,
+        "allowed": TRANSITIONS[customer.subscription_state],
+        "reason": last.reason if last else None,
+        "changed_at": last.created_at if last else None,
+        "changed_by": last.changed_by if last else None,
+    }

@@ -1,0 +1,162 @@
+"""/tags, and the tags of one customer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from marshmallow import fields, validate
+from sqlalchemy import ColumnElement, Index, Select, String, UniqueConstraint, delete, func, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.crud import Crud
+from app.core.db import Identified, Model, Timestamped, Versioned, db, fold, folded, listed_by, same_tenant, utcnow
+from app.core.http import Endpoint, answer, declare, no_content
+from app.core.listing import Filter
+from app.core.rows import check_exists, existing
+from app.core.schema import CANONICAL_UUID, OwnedSchema, of
+from app.core.tenancy import TenantScoped, current_tenant
+from app.customers.models import Customer
+from app.customers.part import CUSTOMER
+
+COLOR = validate.Regexp(r"^#[0-9a-fA-F]{6}$", error="Must be a color such as #1e90ff.")
+
+
+class Tag(TenantScoped, Identified, Timestamped, Versioned, Model):
+    """A word that the company puts on customers."""
+
+    __tablename__ = "tag"
+    __table_args__ = (UniqueConstraint("company_id", "name_key"), *listed_by("tag", "created_at"))
+
+    name: Mapped[str] = mapped_column(String(50))
+    name_key: Mapped[str] = folded("name")
+    search_text: Mapped[str] = folded("name", "description")
+    color: Mapped[str | None] = mapped_column(String(7))
+    description: Mapped[str | None] = mapped_column(String(255))
+
+
+class CustomerTag(TenantScoped, Model):
+    """A tag on a customer."""
+
+    __tablename__ = "customer_tag"
+    __table_args__ = (
+        same_tenant("customer_id", "customer"),
+        same_tenant("tag_id", "tag"),
+        Index("ix_customer_tag_company_id_tag_id", "company_id", "tag_id", "customer_id"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tag_id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class TagSchema(OwnedSchema):
+    name = of(Tag.name, required=True)
+    color = of(Tag.color, validate=[COLOR])
+    description = of(Tag.description)
+    customer_count = fields.Integer(dump_only=True)
+
+
+class Tags(Crud):
+    """Tags of the company."""
+
+    model, schema, path = Tag, TagSchema, "/tags"
+    permission = "tag"
+    filters = ("name",)
+    sort = ("created_at", "updated_at", "name")
+    # The count moves without the version.
+    cacheable = False
+
+    def present(self, items: list[dict[str, Any]]) -> None:
+        count_customers(items)
+
+
+class TagsOfCustomer(Crud):
+    """Tags of a customer."""
+
+    model, schema, path = Tag, TagSchema, "/customers/<customer_id>/tags"
+    permission, parent = "customer_tag", CUSTOMER
+    filters, sort = Tags.filters, Tags.sort
+    verbs = ("list",)
+
+    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+        return (Tag.id.in_(select(CustomerTag.tag_id).where(CustomerTag.customer_id == parent_id)),)
+
+    def present(self, items: list[dict[str, Any]]) -> None:
+        count_customers(items)
+
+
+class TagOfCustomer(Endpoint):
+    """A tag on a customer."""
+
+    path, permission, item = f"{TagsOfCustomer.path}/<tag_id>", TagsOfCustomer.permission, "tag_id"
+
+    @declare(answer=TagSchema(), status=201, also=(200,), errors=(409,))
+    def post(self, customer_id: UUID, tag_id: UUID) -> Response:
+        """Put a tag on a customer. 200 if it is there already."""
+        check_exists(Customer, customer_id)
+        tag = existing(Tag, tag_id)
+        is_new = assign(tag_id, (Customer.id == customer_id,))
+        return answer(Tags().shown(tag), 201 if is_new else 200)
+
+    @declare(status=204)
+    def delete(self, customer_id: UUID, tag_id: UUID) -> Response:
+        """Take a tag off a customer."""
+        check_exists(Customer, customer_id)
+        check_exists(Tag, tag_id)
+        withdraw(tag_id, (Customer.id == customer_id,))
+        return no_content()
+
+
+def count_customers(items: list[dict[str, Any]]) -> None:
+    """Adds ``customer_count``."""
+    ids = [item["id"] for item in items]
+    statement = select(CustomerTag.tag_id, func.count()).where(CustomerTag.tag_id.in_(ids)).group_by(CustomerTag.tag_id)
+    counts = {row[0]: row[1] for row in db.session.execute(statement)} if ids else {}
+    for item in items:
+        item["customer_count"] = counts.get(item["id"], 0)
+
+
+def assign(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
+    """Tag the customers that meet the conditions, in one statement; how many did not have it."""
+    company_id = current_tenant()
+    columns = (CustomerTag.company_id, CustomerTag.customer_id, CustomerTag.tag_id, CustomerTag.created_at)
+    tagged = select(Customer.company_id, Customer.id, literal(tag_id), literal(utcnow(), CustomerTag.created_at.type))
+    # In the order in which a merge holds customers: two that want several wait for each other one way only.
+    tagged = tagged.where(Customer.company_id == company_id, *conditions).order_by(Customer.id)
+    insert = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(CustomerTag).from_select([column.key for column in columns], tagged).on_conflict_do_nothing()
+    options = {"unguarded": "one statement, narrowed by itself", "preserve_rowcount": True}
+    done = db.session.execute(statement, execution_options=options)
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def withdraw(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
+    """Take the tag off the customers that meet the conditions, in one statement; how many had it."""
+    statement = delete(CustomerTag).where(
+        CustomerTag.tag_id == tag_id, CustomerTag.customer_id.in_(select(Customer.id).where(*conditions))
+    )
+    done = db.session.execute(statement.execution_options(synchronize_session=False))
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _tagged(text: str) -> Select[UUID]:
+    """The ids of the customers that have a tag, by its id or name."""
+    tag_id = UUID(text) if CANONICAL_UUID.fullmatch(text) else _id_of(text)
+    return select(CustomerTag.customer_id).where(CustomerTag.tag_id == tag_id)
+
+
+def _id_of(name: str) -> Any:
+    return select(Tag.id).where(Tag.name_key == fold(name.strip())).scalar_subquery()
+
+
+TAG_FILTER = Filter(
+    lambda text: Customer.id.in_(_tagged(text)),
+    {"type": "string", "description": "Name or id of a tag; repeat it for all of several."},
+    repeated=True,
+    members=_tagged,
+)

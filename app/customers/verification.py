@@ -1,0 +1,114 @@
+"""Proof that a customer reads the mail of the address that the company has."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core import links
+from app.core.auth import principal
+from app.core.db import db, unit_of_work, utcnow
+from app.core.errors import Conflict, TooManyRequests
+from app.core.links import InvalidLink, OneTimeLink
+from app.core.mail import post
+from app.core.rows import not_found
+from app.core.tenancy import tenant
+from app.customers.models import Customer
+from app.users.models import User
+
+PURPOSE = "customer_email"
+LIFETIME = timedelta(hours=24)
+PAUSE = timedelta(minutes=1)
+"""Between two links for one customer: nobody's mailbox is filled at the press of a button."""
+
+
+def send_link(customer_id: UUID) -> None:
+    """Inside the tenant's unit of work. Raises CustomerNotFound, Conflict, TooManyRequests."""
+    customer = _held(customer_id)
+    if customer is None:
+        raise not_found(Customer)
+    user = user_of(customer)
+    address = address_of(customer, user)
+    if address is None:
+        raise Conflict("The customer has no e-mail address.", code="NO_EMAIL")
+    if customer.is_verified:
+        raise Conflict("The e-mail address is verified already.", code="ALREADY_VERIFIED")
+    _check_pause(customer_id)
+    link_id = links.issue(PURPOSE, customer_id, address, LIFETIME)
+    language = user.language if user else _language_of_caller()
+    post(PURPOSE, {"link_id": str(link_id), "language": language})
+
+
+def _check_pause(customer_id: UUID) -> None:
+    """Raises TooManyRequests."""
+    sent = select(OneTimeLink.created_at).where(OneTimeLink.purpose == PURPOSE, OneTimeLink.subject_id == customer_id)
+    last = db.session.scalar(sent)
+    wait = PAUSE - (utcnow() - last) if last else timedelta()
+    if wait > timedelta():
+        raise TooManyRequests(math.ceil(wait.total_seconds()), limit=1)
+
+
+def _language_of_caller() -> str:
+    """Who works for the company most likely speaks its customers' language."""
+    return db.session.scalars(select(User.language).where(User.id == principal().user_id)).one()
+
+
+def verify(token: str) -> bool:
+    """Whether it was the first time. Raises InvalidLink."""
+    company_id = links.tenant_of(token)
+    with tenant(company_id), unit_of_work(writes=False):
+        subject_id = _current(token).subject_id
+    with tenant(company_id), unit_of_work():
+        # The customer first, as everybody does who issues or withdraws a link.
+        customer = _held(subject_id)
+        link = _current(token)
+        if customer is None or link.address != address_of(customer, user_of(customer)):
+            raise InvalidLink()
+        if link.used_at is not None:
+            return False
+        links.use_up(link.id)
+        customer.is_verified, customer.email_verified_at = True, utcnow()
+        db.session.flush()
+    return True
+
+
+def _current(token: str) -> OneTimeLink:
+    """A link that was used is found until it expires. Raises InvalidLink."""
+    link = links.find(token, PURPOSE)
+    if link is None or link.expires_at <= utcnow():
+        raise InvalidLink()
+    return link
+
+
+def _held(customer_id: UUID) -> Customer | None:
+    wanted = select(Customer).where(Customer.id == customer_id).with_for_update()
+    return db.session.scalar(wanted.execution_options(populate_existing=True))
+
+
+def user_of(customer: Customer) -> User | None:
+    if customer.user_id is None:
+        return None
+    return db.session.scalar(select(User).where(User.id == customer.user_id))
+
+
+def address_of(customer: Customer, user: User | None) -> str | None:
+    """A linked user's address is the user's."""
+    return user.email if user else customer.email
+
+
+def unverify(customer: Customer) -> None:
+    """Its address has changed, or whose it is. Inside the tenant's unit of work, with the row not flushed yet."""
+    customer.is_verified, customer.email_verified_at = False, None
+    db.session.flush()
+    links.withdraw(PURPOSE, customer.id)
+
+
+def unverify_linked(user_id: UUID) -> None:
+    """The user's address has changed."""
+    linked = select(Customer).where(Customer.user_id == user_id).with_for_update()
+    customer = db.session.scalar(linked.execution_options(populate_existing=True))
+    if customer is not None:
+        unverify(customer)

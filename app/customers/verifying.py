@@ -1,0 +1,85 @@
+"""/customers/{id}/verify-email, and the page behind the link that it mails."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from uuid import UUID
+
+from flask import Response, request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from marshmallow import fields
+
+from app.core.errors import render
+from app.core.http import Endpoint, answer, declare
+from app.core.links import InvalidLink
+from app.core.schema import BaseSchema
+from app.customers.verification import send_link, verify
+
+SENT = "A mail with a link is on its way to the customer."
+VERIFIED, BEFORE, INVALID = "verified", "already_verified", "invalid"
+MESSAGES = {VERIFIED: "The e-mail address is verified.", BEFORE: "The e-mail address was verified already."}
+HTML, JSON = "text/html", "application/json"
+LANGUAGES = ("en", "fr")
+
+_pages = Environment(loader=PackageLoader("app.customers"), autoescape=True, undefined=StrictUndefined)
+STYLE = _pages.get_template("page.css").render()
+POLICY = (
+    "default-src 'none'; "
+    f"style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class LinkSentSchema(BaseSchema):
+    message = fields.String(dump_only=True)
+
+
+class VerifiedSchema(BaseSchema):
+    """``status`` is verified or already_verified."""
+
+    status = fields.String(dump_only=True)
+    message = fields.String(dump_only=True)
+
+
+class SendVerification(Endpoint):
+    """The address of a customer, to be confirmed by whoever reads its mail."""
+
+    path, permission, item = "/customers/<customer_id>/verify-email", "customer", "customer_id"
+    operations = {"POST": "UPDATE"}
+
+    @declare(answer=LinkSentSchema(), status=202, errors=(409, 429))
+    def post(self, customer_id: UUID) -> Response:
+        """Mail a link to a customer's address, or to that of the linked user; it works once, for 24 hours."""
+        send_link(customer_id)
+        return answer({"message": SENT}, 202)
+
+
+class VerifyCustomerEmail(Endpoint):
+    """What a mailed link leads to: a page for a browser, JSON for who asks for it."""
+
+    access, path, limits = "public", "/customers/verify-email", "30/15 minutes"
+    parameters = {"GET": {"token": fields.String()}}
+
+    @declare(answer=VerifiedSchema(), media=(HTML, JSON), also=(400,))
+    def get(self) -> Response:
+        """Prove by the token of a mailed link that an address is one's own."""
+        wants_page = request.accept_mimetypes.best_match((HTML, JSON), HTML) == HTML
+        try:
+            status = VERIFIED if verify(self.params.get("token", "")) else BEFORE
+        except InvalidLink as error:
+            return _varying(_page(INVALID, 400) if wants_page else render(error))
+        found = _page(status) if wants_page else answer({"status": status, "message": MESSAGES[status]})
+        return _varying(found)
+
+
+def _page(status: str, code: int = 200) -> Response:
+    language = request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
+    text = _pages.get_template(f"{language}.html").render(status=status, style=STYLE)
+    headers = {"Content-Security-Policy": POLICY, "Content-Language": language}
+    return Response(text, code, mimetype=HTML, headers=headers)
+
+
+def _varying(found: Response) -> Response:
+    found.vary.update(("Accept", "Accept-Language"))
+    return found

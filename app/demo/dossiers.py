@@ -1,0 +1,76 @@
+"""What the example companies know of their customers beyond an address."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from app.core.crud import Crud
+from app.customers.addresses import Addresses
+from app.customers.contacts import Contacts
+from app.customers.models import Customer
+from app.customers.notes import Notes
+from app.customers.preferences import CommunicationPreferences
+from app.customers.services import Services
+from app.customers.subscriptions import change_state
+from app.customers.tags import Tags, assign
+from app.demo.names import STREETS, phone_number, slug
+
+TAGS = {
+    "Key account": "#b8860b",
+    "Pays late": "#b22222",
+    "Seasonal": "#2e8b57",
+}
+# The way that each customer in turn has gone.
+WAYS = (("active",), ("active", "past_due"), ("trial",), ("active", "suspended"), ("active", "cancelled"), ())
+PREFERENCES = (("email", "billing"), ("email", "marketing"), ("sms", "outage"), ("phone", "service"))
+NOTES = ("Prefers deliveries before noon.", "Asks for an invoice on paper.", "Has a dog that is friendly.")
+
+
+def make_tags() -> list[UUID]:
+    return [Tags().new(Tags.wire.checked({"name": name, "color": color})).id for name, color in TAGS.items()]
+
+
+def fill_dossier(
+    customer: Customer, number: int, place: str, person: tuple[str, str], tags: list[UUID], by: UUID
+) -> None:
+    """Everything of one customer. ``number`` varies it; ``by`` is the user who has written its note."""
+    for kind in ("billing", "shipping")[: 1 + number % 2]:
+        _part(Addresses, customer, _address(kind, number, place))
+    _part(Contacts, customer, _contact(number, person, str(customer.email)))
+    for turn in range(1 + number % 3):
+        channel, topic = PREFERENCES[(number + turn) % len(PREFERENCES)]
+        wish = {"channel": channel, "topic": topic, "opted_in": number % 5 != 0, "source": "contract"}
+        _part(CommunicationPreferences, customer, wish)
+    _part(Notes, customer, {"body": NOTES[number % len(NOTES)], "is_pinned": number % 4 == 0}, author=by)
+    # Before the services, whose counting moves the customer's version past this session.
+    for state in WAYS[number % len(WAYS)]:
+        change_state(customer, state, None)
+    for visit in range(number % 4):
+        day = f"2025-{1 + (number + 3 * visit) % 12:02}-{1 + number % 28:02}"
+        visited = {"description": "Site visit", "performed_on": day, "external_id": f"visit-{number}-{visit}"}
+        _part(Services, customer, visited)
+    assign(tags[number % len(tags)], (Customer.id == customer.id,))
+
+
+def _part(crud: type[Crud], customer: Customer, values: dict[str, Any], **beyond: Any) -> None:
+    crud().new(crud.wire.checked(values) | {"customer_id": customer.id, **beyond})
+
+
+def _address(kind: str, number: int, place: str) -> dict[str, Any]:
+    street = f"{number % 97 + 1} {STREETS[number % len(STREETS)]}"
+    return {"type": kind, "line1": street, "city": place, "country": "GB", "is_primary": True}
+
+
+def _contact(number: int, person: tuple[str, str], email: str) -> dict[str, Any]:
+    first, last = person
+    methods = [
+        {
+            "kind": "email",
+            "value": f"{slug(first, last)}@{email.partition('@')[2]}",
+            "label": "Work",
+            "is_primary": True,
+        },
+        {"kind": "mobile", "value": phone_number(number + 700)},
+    ]
+    return {"first_name": first, "last_name": last, "title": "Buyer", "is_primary": True, "methods": methods}
