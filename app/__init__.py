@@ -18,21 +18,27 @@ from app.clients.counters import Observed, PolicyCounters, outcome_of
 from app.clients.decisions import Grants, Remembering, whole, without_item
 from app.clients.guardian import NAMES_003, GuardianClient
 from app.clients.jwks import JwksClient
+from app.clients.limiter import Limits
+from app.clients.mailer import Mailer, SilentMailer, SmtpMailer
 from app.clients.policy import GrantAll, PolicyEngine
 from app.clients.roles import RemoteRoleData
+from app.clients.storage import storage_of
 from app.clients.transport import HttpTransport
 from app.config import Settings, load_settings
 from app.core import engine, envelope, errors, logs
 from app.core.auth import Authenticator
+from app.core.images import Images
 from app.core.kernel import Kernel
 from app.core.passwords import Passwords
 from app.core.roles import RoleData
 from app.core.tokens import Tokens
+from app.emails.service import note_change
 from app.extensions import db, migrate
 from app.guardian.data import EmbeddedRoleData
 from app.guardian.decision import EmbeddedTransport
 from app.guardian.service import EmbeddedRoles, ExternalRoles
 from app.guardian.subject import roles_of
+from app.invitations.service import invite_administrator, note_activation
 from app.mounts import mount, mount_engine
 from app.system.health import Watch
 
@@ -49,12 +55,18 @@ ENGINE = {
     "GUARDIAN_PROTOCOL": "guardian",
     "USE_GUARDIAN_SERVICE": "true",
     "COOKIE_HOST_PREFIX": "false",
+    "STORAGE_BACKEND": "none",
+    "USE_STORAGE_SERVICE": "",
 }
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Raises SettingsError, with every fault."""
-    return _assembled(settings or load_settings(), mount)
+    found = settings or load_settings()
+    app = _assembled(found, mount)
+    if found.is_deployed and not found.use_email_service:
+        logs.log.warning("no_mail_is_sent", reason="USE_EMAIL_SERVICE=false")
+    return app
 
 
 def create_guardian(environ: Mapping[str, str] | None = None) -> Flask:
@@ -71,7 +83,7 @@ def _assembled(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     engine.configure(app, settings)
     migrate.init_app(app, db, render_as_batch=False)
-    app.extensions["identity"] = _kernel(settings)
+    app.extensions["identity"] = _kernel(settings, _mailer(app, settings), Limits(app, settings))
     envelope.install(app, settings)
     logs.install(app, settings)
     errors.install(app)
@@ -85,10 +97,23 @@ def _assembled(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     return app
 
 
-def _kernel(settings: Settings) -> Kernel:
+def _mailer(app: Flask, settings: Settings) -> Mailer:
+    if settings.use_email_service:
+        return SmtpMailer(app, settings)
+    return SilentMailer("" if settings.is_deployed else settings.mail_folder)
+
+
+def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Kernel:
     tokens = Tokens(settings, JwksClient(settings.jwt_jwks_url) if settings.jwt_jwks_url else None)
     metrics = CollectorRegistry()
     policy, role_data, watch = _policy(settings, PolicyCounters(metrics))
+    if limits.redis is not None:
+        watch.looks["redis"] = limits.redis.ping
+    if isinstance(mailer, SmtpMailer):
+        watch.looks["mail"] = mailer.check
+    storage = storage_of(settings)
+    if storage.name != "none":
+        watch.looks["storage"] = storage.check_health
     return Kernel(
         settings=settings,
         tokens=tokens,
@@ -99,6 +124,13 @@ def _kernel(settings: Settings) -> Kernel:
         role_data=role_data,
         watch=watch,
         end_sessions=end_sessions_of,
+        address_changed=note_change,
+        activated=note_activation,
+        invite_administrator=invite_administrator,
+        mailer=mailer,
+        limits=limits,
+        storage=storage,
+        images=Images(settings.threads),
         metrics=metrics,
     )
 

@@ -13,10 +13,14 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import IntegrityError
 
+from app.cli_mail import mail
+from app.cli_storage import storage
+from app.cli_users import users
 from app.config import ROOT
 from app.core.db import unit_of_work
 from app.core.errors import Invalid
 from app.core.kernel import kernel
+from app.customers.cli import customers
 
 guardian = AppGroup("guardian", help="The embedded policy engine.")
 
@@ -129,5 +133,9 @@ def demo(url: str) -> None:
 
 def install(app: Flask) -> None:
     app.cli.add_command(guardian)
+    app.cli.add_command(mail)
+    app.cli.add_command(storage)
+    app.cli.add_command(users)
     app.cli.add_command(openapi)
     app.cli.add_command(demo)
+    app.cli.add_command(customers)

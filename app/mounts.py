@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from flask import Flask
 
@@ -15,7 +15,6 @@ from app.access.resources import (
     RolesOfUser,
 )
 from app.auth.resources import (
-    ChangePassword,
     KeySet,
     Login,
     Logout,
@@ -25,12 +24,37 @@ from app.auth.resources import (
     Sessions,
     Verify,
 )
+from app.companies.logo import CompanyLogo
 from app.companies.resources import Companies
 from app.config import Settings
+from app.core import links, mail, stored
 from app.core.http import Api, Endpoint, Route
 from app.core.kernel import Kernel, Permission
+from app.core.mail import Composer
+from app.core.outbox import Job
+from app.customers import mails as customer_mails
+from app.customers import merge, merge_undo, redirects
+from app.customers.addresses import Addresses, VerifyAddress
+from app.customers.bulk_tag import BulkTag
+from app.customers.contacts import Contacts
+from app.customers.document_files import DownloadDocument, UploadDocument
+from app.customers.documents import Documents, VerifyDocument
+from app.customers.errors import CustomerNotFound
+from app.customers.export import ExportCustomer
+from app.customers.logo import CustomerLogo
+from app.customers.merging import MergeCustomers, Merges, UndoMerge
+from app.customers.notes import Notes
+from app.customers.preferences import CommunicationPreferences, ConsentHistory
+from app.customers.profile import Profile, ProfileCheck
 from app.customers.resources import Customers
+from app.customers.services import Services
+from app.customers.statistics import CustomerStatistics
+from app.customers.subscriptions import SubscriptionHistory, SubscriptionState
+from app.customers.tags import TagOfCustomer, Tags, TagsOfCustomer
+from app.customers.verifying import SendVerification, VerifyCustomerEmail
 from app.document_types.resources import DocumentTypeList, DocumentTypes
+from app.emails import mails as email_mails
+from app.emails.resources import ChangeEmail, ConfirmEmail
 from app.guardian.resources import (
     CheckAccess,
     Permissions,
@@ -42,24 +66,45 @@ from app.guardian.resources import (
     Roles,
     UserRoles,
 )
+from app.invitations import mails as invitation_mails
+from app.invitations.resources import AcceptInvitation, Invitations, Invite, ResendInvitation
+from app.onboarding import mails as onboarding_mails
+from app.onboarding import registration, verification
+from app.onboarding.resources import AskForVerification, Register, VerifyEmail
 from app.organization_units.resources import Ancestors, Children, Descendants, OrganizationUnits, Tree
+from app.passwords import mails as password_mails
+from app.passwords.resources import AdminReset, ChangePassword, ResetConfirmation, ResetRequest, VerifyPassword
 from app.positions.resources import Positions, PositionsOfUnit
+from app.subcontractors.logo import SubcontractorLogo
 from app.subcontractors.resources import Subcontractors
 from app.system.docs import Docs, DocsAsset, OpenApiJson, OpenApiYaml
 from app.system.guardian import GuardianConfig, GuardianHealth, GuardianInitDb, GuardianVersion
 from app.system.resources import Config, Health, InitDb, Live, Ready, Version
+from app.users.avatar import Avatar, OwnAvatar
 from app.users.resources import Me, Users, UsersOfPosition
 
 SYSTEM: tuple[type[Endpoint], ...] = (
     Health, Live, Ready, Version, Config, InitDb, OpenApiJson, OpenApiYaml, Docs, DocsAsset,
 )  # fmt: skip
 AUTH: tuple[type[Endpoint], ...] = (
-    Login, Refresh, Logout, Verify, Sessions, OtherSessions, OneSession, ChangePassword, KeySet,
+    Login, Refresh, Logout, Verify, Sessions, OtherSessions, OneSession, KeySet,
+)  # fmt: skip
+PASSWORDS: tuple[type[Endpoint], ...] = (ChangePassword, ResetRequest, ResetConfirmation, AdminReset, VerifyPassword)
+ACCOUNTS: tuple[type[Endpoint], ...] = (
+    Register, VerifyEmail, AskForVerification, ChangeEmail, ConfirmEmail,
+    Invitations, Invite, ResendInvitation, AcceptInvitation,
 )  # fmt: skip
 DIRECTORY: tuple[type[Endpoint], ...] = (
     Companies, Users, Me, UsersOfPosition, OrganizationUnits, Tree, Children, Descendants, Ancestors,
     Positions, PositionsOfUnit, Customers, Subcontractors, DocumentTypes, DocumentTypeList,
 )  # fmt: skip
+DOSSIER: tuple[type[Endpoint], ...] = (
+    Addresses, VerifyAddress, Contacts, CommunicationPreferences, ConsentHistory, Notes, Tags, TagsOfCustomer,
+    TagOfCustomer, BulkTag, Services, SubscriptionState, SubscriptionHistory, CustomerStatistics,
+    Merges, MergeCustomers, UndoMerge, Profile, ProfileCheck, SendVerification, VerifyCustomerEmail,
+    Documents, UploadDocument, DownloadDocument, VerifyDocument, ExportCustomer,
+)  # fmt: skip
+PICTURES: tuple[type[Endpoint], ...] = (Avatar, OwnAvatar, CompanyLogo, CustomerLogo, SubcontractorLogo)
 ACCESS: tuple[type[Endpoint], ...] = (
     RolesOfUser, RoleOfUser, PoliciesOfUser, PermissionsOfUser, OwnPermissions, AssignableRoles,
 )  # fmt: skip
@@ -70,9 +115,32 @@ GUARDIAN: tuple[type[Endpoint], ...] = (
     CheckAccess, *ROLES, GuardianHealth, GuardianVersion, GuardianConfig, GuardianInitDb,
 )  # fmt: skip
 PROBES: tuple[type[Endpoint], ...] = (Live, Ready)
-OWN: tuple[type[Endpoint], ...] = (*SYSTEM, *AUTH, *DIRECTORY, *ACCESS)
-BEYOND_ENDPOINTS = (Permission("identity", "config", "READ", platform=True),)
+OWN: tuple[type[Endpoint], ...] = (*SYSTEM, *AUTH, *PASSWORDS, *ACCOUNTS, *DIRECTORY, *PICTURES, *DOSSIER, *ACCESS)
+BEYOND_ENDPOINTS = (
+    Permission("identity", "config", "READ", platform=True),
+    Permission("identity", Notes.permission, "DELETE"),  # asked for a note of somebody else
+)
 PREFIX = "/guardian"
+MAILS: Mapping[str, Composer] = {
+    "password_reset": password_mails.password_reset,
+    "password_changed": password_mails.password_changed,
+    "password_reset_by_admin": password_mails.password_reset_by_admin,
+    "verify_email": onboarding_mails.verify_email,
+    "already_registered": onboarding_mails.already_registered,
+    "registration_failed": onboarding_mails.registration_failed,
+    "invitation": invitation_mails.invitation,
+    "confirm_email": email_mails.confirm_email,
+    "email_changed": email_mails.email_changed,
+    "customer_email": customer_mails.customer_email,
+}
+JOBS: Mapping[str, Callable[[Job], None]] = {
+    links.EXPIRE: links.expire,
+    stored.REMOVE: stored.remove_stored,
+    registration.REGISTER: registration.register,
+    verification.RESEND: verification.resend,
+    verification.DISCARD: verification.discard_expired,
+    merge.FORGET: merge_undo.forget,
+}
 
 
 def mount(app: Flask) -> None:
@@ -82,8 +150,11 @@ def mount(app: Flask) -> None:
     api = Api(app)
     for endpoint in mounted:
         api.mount(endpoint)
+    app.register_error_handler(CustomerNotFound, redirects.not_found)
     kernel.routes.extend(api.routes)
     kernel.catalogue.update(BEYOND_ENDPOINTS, _permissions(mounted))
+    kernel.jobs.update(JOBS)
+    kernel.jobs.update(mail.jobs(MAILS))
 
 
 def mount_engine(app: Flask) -> None:

@@ -90,6 +90,15 @@ def test_the_tour_of_an_empty_database_can_be_pasted(app: Flask, tmp_path: Path)
     assert found == [200, 201, 200, 201, 200]
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_tour_of_a_dossier_can_be_pasted(app: Flask, tmp_path: Path) -> None:
+    app.test_cli_runner().invoke(args=["demo"])
+
+    found = statuses(app, blocks((ROOT / "docs/customers.md").read_text()), tmp_path)
+
+    assert found == [200, *[201] * 6, 200, 201, 201, 200, *[200] * 4, 201, 200, 200, 200]
+
+
 def test_the_variables_in_the_readme_are_settings() -> None:
     cells = re.findall(r"^\| (`.*?) \|", section("Configuration"), flags=re.MULTILINE)
 

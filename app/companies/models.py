@@ -18,6 +18,7 @@ class Company(Identified, Timestamped, Versioned, Tenanted, LogoOwner, Model):
     """A tenant. Its own id is what ``company_id`` is elsewhere."""
 
     __tablename__ = "company"
+    bucket = "companies"
     __table_args__ = (
         UniqueConstraint("name_key"),
         UniqueConstraint("company_key"),

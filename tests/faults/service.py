@@ -70,6 +70,14 @@ class Service:
     def log(self) -> str:
         return self._log.read_text()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port()}"
+
     def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Answer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if body is not None:

@@ -183,7 +183,7 @@ def may_delete(client: ApiClient) -> bool:
 def test_change_of_what_became_the_last_administrator_meanwhile_is_refused(acme: Tenant) -> None:
     user = acme.user("viewer")
     path = f"{PATH}/{only_assignment(acme.admin, user)['id']}"
-    top, customer, held = role_id(acme, "administrator"), role_id(acme, "customer"), Event()
+    top, empty, held = role_id(acme, "administrator"), role_with(acme), Event()
     someone = user_with(acme, "guardian:user_role:UPDATE")
 
     def hand_over() -> None:
@@ -201,7 +201,7 @@ def test_change_of_what_became_the_last_administrator_meanwhile_is_refused(acme:
     with ThreadPoolExecutor() as pool:
         handing_over = pool.submit(hand_over)
         held.wait()
-        answer = someone.patch(path, {"role_id": customer})
+        answer = someone.patch(path, {"role_id": empty})
         handing_over.result()
 
     assert refusal(answer) == (409, "LAST_ADMINISTRATOR")

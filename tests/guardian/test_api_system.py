@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app.core.kernel import kernel
 from app.guardian.service import ExternalRoles
-from app.system.service import found_company
+from app.onboarding.service import found_company
 from tests.support.clients import ApiClient, Tenant, sign_in
 from tests.support.served import Through
 from tests.support.variants import Variant

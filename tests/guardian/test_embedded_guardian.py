@@ -16,7 +16,12 @@ from tests.support.variants import Variant
 
 CHECK, ASSIGNMENTS = "/guardian/check-access", "/guardian/user-roles"
 ASSIGN = "guardian:user_role:CREATE"
-PEOPLE = ("user", "customer", "subcontractor")
+DOSSIER = (
+    "communication_preference", "customer_address", "customer_contact", "customer_note", "customer_service",
+    "customer_subscription", "customer_tag", "tag",
+)  # fmt: skip
+PEOPLE = ("user", "customer", "subcontractor", *DOSSIER)
+OWN = "customer_profile"
 Json = dict[str, Any]
 
 
@@ -74,6 +79,10 @@ def test_administrator_may_do_everything(globex: Tenant) -> None:
     assert granted_to(globex, globex.admin) == catalogue(globex)
 
 
+def own_profile(company: Tenant) -> set[Permission]:
+    return {each for each in catalogue(company) if each.resource_name == OWN}
+
+
 def test_manager_reads_everything_and_creates_and_updates_people(globex: Tenant) -> None:
     expected = {
         each
@@ -81,6 +90,7 @@ def test_manager_reads_everything_and_creates_and_updates_people(globex: Tenant)
         if not each.platform
         and (
             each.operation in ("LIST", "READ")
+            or each.resource_name == OWN
             or (
                 (each.service, each.resource_name in PEOPLE) == ("identity", True)
                 and each.operation in ("CREATE", "UPDATE")
@@ -94,16 +104,17 @@ def test_manager_reads_everything_and_creates_and_updates_people(globex: Tenant)
 
 
 def test_viewer_reads_everything_that_is_not_the_platforms(acme: Tenant, globex: Tenant) -> None:
-    expected = {each for each in catalogue(globex) if each.operation in ("LIST", "READ") and not each.platform}
+    read = {each for each in catalogue(globex) if each.operation in ("LIST", "READ") and not each.platform}
+    expected = read | own_profile(globex)
 
     assert granted_to(globex, globex.user("viewer")) == granted_to(acme, acme.user("viewer")) == expected
 
 
 @pytest.mark.parametrize("role", ["customer", None])
-def test_customer_and_user_without_a_role_may_do_nothing(globex: Tenant, role: str | None) -> None:
+def test_customer_may_keep_a_profile_and_user_without_a_role_nothing(globex: Tenant, role: str | None) -> None:
     user = globex.user(role)
 
-    assert granted_to(globex, user) == set()
+    assert granted_to(globex, user) == (own_profile(globex) if role else set())
     assert user.get("/users/me").status_code == 200
     assert user.get("/customers").status_code == 403
 
@@ -252,7 +263,7 @@ def test_role_within_ones_own_roles_together_may_be_given(acme: Tenant) -> None:
 
     within = clerk.post(ASSIGNMENTS, wish(user, role_with(acme, "identity:customer:LIST", "identity:customer:READ")))
     beyond = clerk.post(ASSIGNMENTS, wish(user, role_with(acme, "identity:customer:READ", "identity:user:READ")))
-    empty = clerk.post(ASSIGNMENTS, wish(user, role_id(acme, "customer")))
+    empty = clerk.post(ASSIGNMENTS, wish(user, role_with(acme)))
 
     assert (within.status_code, beyond.status_code, empty.status_code) == (201, 403, 201)
 

@@ -17,7 +17,7 @@ from app.core.db import db, unit_of_work
 from app.core.kernel import kernel
 from app.core.tenancy import tenant
 from app.guardian.models import Role, UserRole
-from app.system.service import found_company
+from app.onboarding.service import found_company
 from app.users.service import create_user
 from tests.support import contract
 
@@ -45,6 +45,8 @@ class ApiClient:
         if self.token:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         client = self.app.test_client(use_cookies=False)
+        # A file that is answered would stay open until somebody reads it to the end.
+        options.setdefault("buffered", True)
         answer = client.open(path, method=method, json=json, headers=headers, **options)
         contract.check(self.app, method, answer)
         return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import psycopg
@@ -31,11 +32,14 @@ ENVIRONMENT = {
     "ARGON2_MEMORY_KIB": "64",
     "ARGON2_TIME_COST": "1",
     "GUARDIAN_SERVICE_URL": "embedded",
+    "RATELIMIT_ENABLED": "false",
 }
 
 
 def settings_for(url: str, **more: str) -> Settings:
-    return load_settings(ENVIRONMENT | {"DATABASE_URL": url} | more)
+    # The directory of the run, which is named in the environment once there is a template.
+    storage = {"STORAGE_PATH": f"{os.environ.get('IDENTITY_TESTS_DIRECTORY', gettempdir())}/storage"}
+    return load_settings(ENVIRONMENT | storage | {"DATABASE_URL": url} | more)
 
 
 def migrate(url: str) -> None:

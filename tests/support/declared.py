@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from uuid_utils.compat import uuid7
 from app.core.crud import Crud
 from app.core.db import Model, unit_of_work, utcnow
 from app.core.http import Route, is_id
-from app.core.schema import BaseSchema, Email, Id, Refers, Url
+from app.core.schema import AnotherRef, BaseSchema, Email, Id, Refers, Url
 from app.core.tenancy import is_tenant_table, tenant
 from app.users.schemas import Password
 from tests.support.clients import PASSWORD, Tenant, unique
@@ -97,14 +98,28 @@ class Maker:
         if pattern not in self.made:
             route = _find(self.app, pattern, "POST")
             may_create = route is not None and route.permission is not None and not route.permission.platform
-            self.made[pattern] = self.create(pattern) if may_create else self.listed(pattern)[0]
+            self.made[pattern] = self.create(pattern) if may_create else self._found(pattern)
         return self.made[pattern]
+
+    def _another(self, pattern: str) -> Json:
+        """A second row of a collection."""
+        name = f"another of {pattern}"
+        if name not in self.made:
+            self.made[name] = self.create(pattern)
+        return self.made[name]
+
+    def _found(self, pattern: str) -> Json:
+        """What the list shows; where it shows nothing, a row of the collection of that name is put into it."""
+        rows = self.listed(pattern)
+        if not rows:
+            path = self.path(pattern)
+            self.tenant.admin.post(f"{path}/{self.row('/' + pattern.rpartition('/')[2])['id']}")
+        return (rows or self.listed(pattern))[0]
 
     def create(self, pattern: str) -> Json:
         route = _find(self.app, pattern, "POST")
         assert route is not None, pattern
-        body = self.body(route)
-        answer = self.tenant.admin.post(self.path(pattern), body)
+        answer = self.tenant.admin.post(self.path(pattern), **self.sent(route))
         if answer.status_code == 409:
             # Two collections may show one kind of row, and what was made in the other is here already.
             return self.listed(pattern)[0]
@@ -128,6 +143,11 @@ class Maker:
         schema = schema_of(route)
         return None if schema is None else self._object(schema, leave_out=column_of_parent(route))
 
+    def sent(self, route: Route) -> Json:
+        """The body as the client's options: JSON, or a form where there must be a file."""
+        body, upload = self.body(route), getattr(_declared(route), "upload", "")
+        return {"data": (body or {}) | {upload: (BytesIO(b"made"), "made.txt")}} if upload else {"json": body}
+
     def _object(self, schema: BaseSchema, leave_out: str = "") -> Json:
         return {
             name: self._value(each) for name, each in schema.load_fields.items() if each.required and name != leave_out
@@ -137,6 +157,10 @@ class Maker:
         choices = [rule for rule in _rules(each) if isinstance(rule, validate.OneOf)]
         if choices:
             return next(iter(choices[0].choices))
+        if "example" in each.metadata:
+            return each.metadata["example"]
+        if isinstance(each, AnotherRef):
+            return self._another(collection_of(self.app, each.model.__table__))["id"]
         if isinstance(each, Refers):
             return self.row_in(each.column.class_.__table__)[each.column.key]
         if isinstance(each, fields.Nested):
@@ -166,9 +190,14 @@ def schema_of(route: Route) -> BaseSchema | None:
     """What the body of a method is loaded with."""
     endpoint = route.endpoint
     if not issubclass(endpoint, Crud):
-        declaration = getattr(getattr(endpoint, route.method.lower()), "declaration", None)
+        declaration = _declared(route)
         return declaration.body if declaration else None
     return {"POST": endpoint.wire, "PUT": endpoint.change_wire, "PATCH": endpoint.change_wire}.get(route.method)
+
+
+def _declared(route: Route) -> Any:
+    """What is declared at the method itself."""
+    return getattr(getattr(route.endpoint, route.method.lower()), "declaration", None)
 
 
 def column_of_parent(route: Route) -> str:
@@ -213,6 +242,7 @@ def _filling(column: Column[Any]) -> Any:
     values = {
         UUID: uuid7,
         bool: bool,
+        object: dict,
         int: lambda: int(unique("")) + 1_000_000,
         datetime: utcnow,
         date: date.today,
