@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from uuid import UUID
 
 import click
@@ -19,9 +20,12 @@ mail = AppGroup("mail", help="The outbox.")
 def work() -> None:
     """Send what waits in the outbox, until told to stop (TERM, INT)."""
     worker = Worker(current_app._get_current_object())  # type: ignore[attr-defined]
+    stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: worker.stop())
-    worker.run()
+        signal.signal(each, lambda *_: stop.set())
+    worker.start()
+    stop.wait()
+    worker.stop()
 
 
 @mail.command("failed")

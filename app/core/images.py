@@ -36,6 +36,7 @@ REASONS = {
     "memory": "Takes too much memory to decode: send it smaller, or as a JPEG.",
 }
 TOO_LONG = "Takes too long to decode."
+LONGEST_VERDICT = 64
 STOPPED = (-signal.SIGXCPU, -signal.SIGKILL)
 
 
@@ -62,23 +63,26 @@ def _decoded(source: BinaryIO, files: Mapping[int, IO[bytes]]) -> str:
     source.seek(0)
     descriptors = {edge: file.fileno() for edge, file in files.items()}
     wanted = [f"{edge}:{descriptor}" for edge, descriptor in descriptors.items()]
-    # Isolated, and without our environment: what takes over a codec finds no secret there.
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-I", "-c", PROGRAM, str(FOLDER), str(CPU_SECONDS), str(MOST_PIXELS), *wanted],
-        stdin=source,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=list(descriptors.values()),
-        cwd="/",
-        env={},
-    )
-    with process:
-        return _verdict(process)
+    # Isolated, and without our environment: what takes over a codec finds no secret there. Nor can it fill our
+    # memory with what it says: files of that process have a bound.
+    with (
+        TemporaryFile() as said,
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "-I", "-c", PROGRAM, str(FOLDER), str(CPU_SECONDS), str(MOST_PIXELS), *wanted],
+            stdin=source,
+            stdout=said,
+            stderr=subprocess.DEVNULL,
+            pass_fds=list(descriptors.values()),
+            cwd="/",
+            env={},
+        ) as process,
+    ):
+        return _verdict(process, said)
 
 
-def _verdict(process: subprocess.Popen[Any]) -> str:
+def _verdict(process: subprocess.Popen[Any], said: IO[bytes]) -> str:
     try:
-        said, _ = process.communicate(timeout=SECONDS)
+        process.wait(timeout=SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         raise Unavailable("The picture could not be decoded in time.") from None
@@ -87,4 +91,5 @@ def _verdict(process: subprocess.Popen[Any]) -> str:
     if process.returncode:
         log.warning("decoding_failed", code=process.returncode)
         return "broken"
-    return str(said.decode())
+    said.seek(0)
+    return said.read(LONGEST_VERDICT).decode("ascii", "replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.db import utcnow
 from app.core.errors import ApiError
 from app.core.kernel import Kernel, kernel
 from app.core.outbox import LEASE, RETRIES, Job, claim, postpone, settle
@@ -46,7 +48,8 @@ class Worker:
             self._kernel.wake.clear()
             try:
                 self.drain()
-            except SQLAlchemyError as error:
+            except Exception as error:
+                # A thread that ended would leave this process without anybody who sends its mails.
                 log.warning("outbox_unavailable", reason=type(error).__name__)
             # The jitter keeps the processes of one start from asking together for ever.
             self._kernel.wake.wait(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
@@ -69,7 +72,17 @@ class Worker:
         except Exception as error:
             self._note(job, error)
             return
-        settle(job)
+        self._settle(job)
+
+    def _settle(self, job: Job) -> None:
+        """As long as the lease lasts: a mail that was accepted must not go again because the database paused."""
+        while True:
+            try:
+                return settle(job)
+            except SQLAlchemyError:
+                if utcnow() + timedelta(seconds=POLL_SECONDS) >= job.leased_until:
+                    raise
+                time.sleep(POLL_SECONDS)
 
     def _handler(self, job: Job) -> Callable[[Job], None]:
         """An older process may meet the kind of a newer one, which will come for it."""

@@ -32,11 +32,12 @@ def ask_for_change(me: Principal, new: str, password: str, address: str | None) 
     if new == me.email:
         raise Invalid.field("new_email", "Is your present address.")
     confirmed = confirm_password(me, password, address)
+    with unit_of_work():
+        forgive(confirmed.key)
     _check_free(new)
     if not reserve_daily(f"address {me.user_id}"):
         raise TooManyRequests(AN_HOUR)
     with tenant(me.company_id), unit_of_work():
-        forgive(confirmed.key)
         _issue(me.user_id, confirmed.stored, new)
 
 

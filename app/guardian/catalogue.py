@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 
 from app.core.kernel import Permission, kernel
-from app.core.roles import ADMINISTRATOR
+from app.core.roles import ADMINISTRATOR, CUSTOMER
 from app.guardian.service import MANAGER, VIEWER, defaults_of
 
 Json = dict[str, Any]
-CODES = (ADMINISTRATOR, MANAGER, VIEWER)
-"""The default roles that hold permissions; that of a customer holds none."""
+CODES = (ADMINISTRATOR, MANAGER, VIEWER, CUSTOMER)
+"""The default roles."""
 SAME_COMPANY = "request.resource.attr.company_id == request.principal.attr.company_id"
 HEAD = "# Written by: flask guardian catalogue --format cerbos\n"
 

@@ -17,10 +17,11 @@ from tests.support.variants import Variant
 CHECK, ASSIGNMENTS = "/guardian/check-access", "/guardian/user-roles"
 ASSIGN = "guardian:user_role:CREATE"
 DOSSIER = (
-    "communication_preference", "customer_address", "customer_contact", "customer_note", "customer_service",
+    "communication_preference", "customer_address", "customer_contact", "customer_document",
+    "customer_note", "customer_service",
     "customer_subscription", "customer_tag", "tag",
 )  # fmt: skip
-PEOPLE = ("user", "customer", "subcontractor", *DOSSIER)
+PEOPLE = ("user", "customer", "subcontractor", "customer_logo", "subcontractor_logo", *DOSSIER)
 OWN = "customer_profile"
 Json = dict[str, Any]
 
