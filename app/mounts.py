@@ -69,7 +69,7 @@ from app.guardian.resources import (
 from app.invitations import mails as invitation_mails
 from app.invitations.resources import AcceptInvitation, Invitations, Invite, ResendInvitation
 from app.onboarding import mails as onboarding_mails
-from app.onboarding import registration, verification
+from app.onboarding import registration, verification, waiting
 from app.onboarding.resources import AskForVerification, Register, VerifyEmail
 from app.organization_units.resources import Ancestors, Children, Descendants, OrganizationUnits, Tree
 from app.passwords import mails as password_mails
@@ -127,7 +127,6 @@ MAILS: Mapping[str, Composer] = {
     "password_reset_by_admin": password_mails.password_reset_by_admin,
     "verify_email": onboarding_mails.verify_email,
     "already_registered": onboarding_mails.already_registered,
-    "registration_failed": onboarding_mails.registration_failed,
     "invitation": invitation_mails.invitation,
     "confirm_email": email_mails.confirm_email,
     "email_changed": email_mails.email_changed,
@@ -138,7 +137,7 @@ JOBS: Mapping[str, Callable[[Job], None]] = {
     stored.REMOVE: stored.remove_stored,
     registration.REGISTER: registration.register,
     verification.RESEND: verification.resend,
-    verification.DISCARD: verification.discard_expired,
+    waiting.DISCARD: waiting.discard_expired,
     merge.FORGET: merge_undo.forget,
 }
 

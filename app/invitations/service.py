@@ -26,7 +26,6 @@ from app.core.schema import BaseSchema
 from app.core.tenancy import tenant
 from app.invitations.models import Invitation
 from app.onboarding.service import furnish
-from app.onboarding.verification import complete_registration
 from app.users.links import INVITATION
 from app.users.models import User
 from app.users.service import check_deletable, create_user, erase_user, lock_user
@@ -157,7 +156,6 @@ def note_activation(user_id: UUID) -> None:
     the user's row held."""
     links.withdraw(INVITATION, user_id)
     _take(user_id)
-    complete_registration(user_id)
 
 
 def invite_administrator(values: Values) -> None:

@@ -9,29 +9,42 @@ from sqlalchemy import select
 from app.core.db import db, unit_of_work
 from app.core.mail import Mail, greeting, hours, link
 from app.core.outbox import Job
-from app.core.sealed import unseal
 from app.core.tenancy import tenant
-from app.onboarding.verification import LIFETIME
-from app.users.links import armed
+from app.onboarding import waiting
+from app.users import links as users
 from app.users.models import User
 
 
 def verify_email(job: Job) -> Mail | None:
+    """To somebody who signed up, or to a user."""
+    registration_id = job.payload.get("registration_id")
+    return _to_user(job) if registration_id is None else _to_newcomer(registration_id)
+
+
+def _to_user(job: Job) -> Mail | None:
     with tenant(job.company_id), unit_of_work():
-        found = armed(job.payload["link_id"])
+        found = users.armed(job.payload["link_id"])
     if found is None:
         return None
     to, token, user = found
-    values = {"greeting": greeting(user.first_name), "hours": hours(LIFETIME), "link": link("/verify-email", token)}
-    return Mail(to.address, user.language, values)
+    return _proof(to.address, user.language, user.first_name, token)
+
+
+def _to_newcomer(registration_id: str) -> Mail | None:
+    with unit_of_work():
+        found = waiting.armed(registration_id)
+    if found is None:
+        return None
+    (_, _, user, _), token = found
+    return _proof(user["email"], user.get("language", "en"), user.get("first_name"), token)
+
+
+def _proof(to: str, language: str, first_name: str | None, token: str) -> Mail:
+    values = {"greeting": greeting(first_name), "hours": hours(waiting.LIFETIME)}
+    return Mail(to, language, values | {"link": link("/verify-email", token)})
 
 
 def already_registered(job: Job) -> Mail | None:
     with tenant(job.company_id), unit_of_work(writes=False):
         user = db.session.scalar(select(User).where(User.id == UUID(job.payload["user_id"])))
     return None if user is None else Mail(user.email, user.language, {"greeting": greeting(user.first_name)})
-
-
-def registration_failed(job: Job) -> Mail:
-    address = unseal("registration_failed", job.payload["address"])
-    return Mail(address, job.payload["language"], {"reason": job.payload["reason"]})

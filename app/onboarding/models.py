@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
-from sqlalchemy import Index, String
+from sqlalchemy import Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Identified, Model, same_tenant, utcnow
-from app.core.tenancy import TenantScoped
+from app.core.db import Identified, Model, utcnow
 
 
-class Registration(TenantScoped, Identified, Model):
-    """Its user exists and is not active. ``founded_company``: the company came with it, and goes with it.
+class Registration(Identified, Model):
+    """No tenant's, since its company may not exist yet: everything personal in it is sealed or a keyed hash.
 
-    ``password_hash`` becomes the user's when the link is followed: a sign-in that tells a right password from a wrong
-    one before would tell a stranger, who chose it, that the address was free."""
+    Nothing else is there before the link is followed, so that it is in nobody's way and tells nobody anything.
+    ``id`` is that of the job that was asked for: the later wish has the greater."""
 
     __tablename__ = "registration"
     __table_args__ = (
-        same_tenant("user_id", "user"),
-        Index("uq_registration_company_id_user_id", "company_id", "user_id", unique=True),
+        Index("ix_registration_address_hash_id", "address_hash", "id"),
+        Index("uq_registration_token_hash", "token_hash", unique=True),
     )
 
-    user_id: Mapped[UUID]
-    password_hash: Mapped[str] = mapped_column(String(255))
-    founded_company: Mapped[bool] = mapped_column(default=False)
+    address_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    wish: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     expires_at: Mapped[datetime]

@@ -13,7 +13,7 @@ from app.passwords.schemas import ResetRequestSchema
 from app.passwords.service import address_in
 
 REGISTERED = "If the address can be used, a mail with a link is on its way to it."
-LINK_ASKED_FOR = "If there is an account that waits for it, a mail with a new link is on its way."
+LINK_ASKED_FOR = "If a proof of this address is waited for, a mail with a new link is on its way."
 
 
 class Register(Endpoint):
@@ -28,18 +28,18 @@ class Register(Endpoint):
 
 
 class VerifyEmail(Endpoint):
-    """Prove by the token of a mailed link that an address is one's own."""
+    """Prove by the token of a mailed link that an address is one's own. It completes a sign-up."""
 
     access, path, limits = "public", "/auth/verify-email", "30/15 minutes"
 
-    @declare(body=TokenSchema(), answer=MessageSchema())
+    @declare(body=TokenSchema(), answer=MessageSchema(), errors=(403, 409))
     def post(self) -> Response:
         verify_email(TokenSchema().checked(body())["token"])
         return answer({"message": "The e-mail address is verified."})
 
 
 class AskForVerification(Endpoint):
-    """Ask for another link; the same answer whether or not there is an account that waits for one."""
+    """Ask for another link; the same answer whether or not somebody waits for one."""
 
     access, path, limits = "public", "/auth/verify-email/request", "50/hour;200/day"
 

@@ -1,33 +1,28 @@
-"""Proof that somebody reads the mail of an address: it completes a registration, and marks a user as verified."""
+"""Proof that somebody reads the mail of an address: it completes a registration, or marks a user as verified."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, select
 
 from app.auth.throttle import reserve_daily
 from app.core import links
-from app.core.db import db, unit_of_work, utcnow
-from app.core.erase import erase_tenant
+from app.core.db import db, fold, unit_of_work
 from app.core.links import InvalidLink
 from app.core.mail import post
 from app.core.outbox import Job, enqueue, finish
 from app.core.sealed import seal, unseal
 from app.core.tenancy import tenant
-from app.onboarding.models import Registration
+from app.onboarding.registration import complete
+from app.onboarding.waiting import LIFETIME, mail_again, newest
 from app.users.links import VERIFY_EMAIL
 from app.users.models import User
-from app.users.service import erase_user, lock_user, login_of
+from app.users.service import lock_user, login_of
 
 log = structlog.get_logger(__name__)
 
-LIFETIME = timedelta(hours=24)
-"""Of a link, and of a registration since its last link."""
-RESEND, DISCARD = "onboarding.verify", "onboarding.discard"
+RESEND = "onboarding.verify"
 
 
 def send_verification(user: User) -> None:
@@ -36,35 +31,20 @@ def send_verification(user: User) -> None:
     post("verify_email", {"link_id": str(link_id)})
 
 
-def await_verification(registration: Registration, user: User) -> None:
-    """From now on the registration has the life of a new link, and then it goes."""
-    registration.expires_at = utcnow() + LIFETIME
-    db.session.add(registration)
-    db.session.flush()
-    enqueue(DISCARD, {"registration_id": str(registration.id)}, delay=LIFETIME)
-    send_verification(user)
-
-
 def verify_email(token: str) -> None:
-    """Raises InvalidLink."""
-    link = links.check(token, VERIFY_EMAIL)
+    """Raises InvalidLink, and for a registration what ``complete`` raises."""
+    try:
+        link = links.check(token, VERIFY_EMAIL)
+    except InvalidLink:
+        complete(token)
+        return
     with tenant(link.company_id), unit_of_work():
         user = lock_user(link.subject_id)
         links.use_up(link.id)
         if user is None or user.email != link.address:
             raise InvalidLink()
         user.is_verified = True
-        registration = pending(Registration.user_id == user.id)
-        if registration is not None and complete_registration(user.id):
-            user.is_active = True
-            # One that an administrator gave meanwhile stays.
-            user.password_hash = user.password_hash or registration.password_hash
         db.session.flush()
-
-
-def complete_registration(user_id: UUID) -> bool:
-    """Whether there was one that waited for it."""
-    return _take(Registration.user_id == user_id)
 
 
 def ask_for_link(address: str) -> None:
@@ -74,58 +54,33 @@ def ask_for_link(address: str) -> None:
 
 
 def resend(job: Job) -> None:
-    """The handler of ``RESEND``: at most five links a day for one account."""
+    """The handler of ``RESEND``: at most five links a day for one account, or for one address without any."""
+    address = unseal(RESEND, job.payload["address"])
     with unit_of_work(writes=False):
-        found = login_of(unseal(RESEND, job.payload["address"]))
-    if found is None:
+        owner = login_of(address)
+        waits = owner is None and newest(address) is not None
+    if owner is None and not waits:
         return
-    company_id, user_id = found
-    if not job.attempts and not reserve_daily(f"verify {user_id}"):
-        log.info("verification_ignored", reason="too many for this account", user_id=user_id)
-        return
+    if not job.attempts and not reserve_daily(f"verify {owner[1] if owner else fold(address)}"):
+        log.info("verification_ignored", reason="too many for this address", job_id=job.id)
+    elif owner is None:
+        _mail_registration(address, job)
+    else:
+        _mail_user(*owner, job)
+
+
+def _mail_registration(address: str, job: Job) -> None:
+    with unit_of_work():
+        finish(job)
+        registration = newest(address)
+        if registration is not None:
+            mail_again(registration)
+
+
+def _mail_user(company_id: UUID, user_id: UUID, job: Job) -> None:
+    """Who was invited or deactivated has nothing to verify."""
     with tenant(company_id), unit_of_work():
         finish(job)
         user = lock_user(user_id)
-        if user is not None and not user.is_verified:
-            _send_again(user)
-
-
-def _send_again(user: User) -> None:
-    """Who was invited or deactivated has nothing to verify."""
-    registration = pending(Registration.user_id == user.id)
-    if registration is not None:
-        await_verification(registration, user)
-    elif user.is_active:
-        send_verification(user)
-
-
-def pending(*which: Any) -> Registration | None:
-    return db.session.scalar(select(Registration).where(*which))
-
-
-def discard_expired(job: Job) -> None:
-    """The handler of ``DISCARD``."""
-    with tenant(job.company_id), unit_of_work():
-        discard(Registration.id == UUID(job.payload["registration_id"]), Registration.expires_at <= utcnow())
-
-
-def discard(*which: Any) -> None:
-    """Undo a registration, if it is still one: its user goes, and the company that was founded with it, unless an
-    operator has brought somebody else in meanwhile."""
-    found = pending(*which)
-    if found is None:
-        return
-    user_id, founded_company = found.user_id, found.founded_company
-    lock_user(user_id)
-    if not _take(*which):
-        return
-    if founded_company and db.session.scalar(select(User.id).where(User.id != user_id).limit(1)) is None:
-        erase_tenant()
-    else:
-        erase_user(user_id)
-
-
-def _take(*which: Any) -> bool:
-    """Of verification and removal one gets the row."""
-    statement = delete(Registration).where(*which).execution_options(synchronize_session=False)
-    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+        if user is not None and user.is_active and not user.is_verified:
+            send_verification(user)

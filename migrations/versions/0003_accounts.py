@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 TIMESTAMP = sa.DateTime(timezone=True)
-TENANT_TABLES = ("one_time_link", "password_reset_otp", "invitation", "registration")
+TENANT_TABLES = ("one_time_link", "password_reset_otp", "invitation")
 
 
 def upgrade() -> None:
@@ -119,24 +119,20 @@ def upgrade() -> None:
     )
     op.create_table(
         "registration",
-        sa.Column("company_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("user_id", sa.Uuid(), nullable=False),
-        sa.Column("password_hash", sa.String(length=255), nullable=False),
-        sa.Column("founded_company", sa.Boolean(), nullable=False),
+        sa.Column("address_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("wish", sa.Text(), nullable=False),
         sa.Column("created_at", TIMESTAMP, nullable=False),
         sa.Column("expires_at", TIMESTAMP, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["company_id", "user_id"], ["user.company_id", "user.id"], name=op.f("fk_registration_company_id_user_id")
-        ),
-        sa.ForeignKeyConstraint(["company_id"], ["company.id"], name=op.f("fk_registration_company_id")),
-        sa.PrimaryKeyConstraint("company_id", "id", name=op.f("pk_registration")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registration")),
     )
-    op.create_index("uq_registration_company_id_user_id", "registration", ["company_id", "user_id"], unique=True)
+    op.create_index("ix_registration_address_hash_id", "registration", ["address_hash", "id"], unique=False)
+    op.create_index("uq_registration_token_hash", "registration", ["token_hash"], unique=True)
     for table in TENANT_TABLES:
         ddl.protect(op.execute, op.get_bind().dialect.name, table)
 
 
 def downgrade() -> None:
-    for table in (*reversed(TENANT_TABLES), "outbox"):
+    for table in ("registration", *reversed(TENANT_TABLES), "outbox"):
         op.drop_table(table)

@@ -15,10 +15,10 @@ from tests.support.letters import Letter, Letters
 
 __all__ = ["everything"]
 ADDRESS = "wile@example.com"
-OWN = ("verify_email", "already_registered", "registration_failed", "invitation", "confirm_email", "email_changed")
+OWN = ("verify_email", "already_registered", "invitation", "confirm_email", "email_changed")
 VALUES = {
     "greeting": " Wile", "link": "https://id.example.com/x#token=y", "hours": 24, "days": 7, "day": "20 November 2026",
-    "time": "10:00 UTC", "company": "Initech", "inviter": "Ada", "reason": "name",
+    "time": "10:00 UTC", "company": "Initech", "inviter": "Ada",
 }  # fmt: skip
 
 

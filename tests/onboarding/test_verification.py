@@ -16,6 +16,7 @@ from app.core.links import OneTimeLink
 from app.core.opaque import new_token
 from app.core.outbox import OutboxEntry
 from app.core.tenancy import tenant
+from app.onboarding.models import Registration
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
@@ -236,16 +237,70 @@ def test_sixth_link_of_a_day_is_not_sent(acme: Tenant, anonymous: ApiClient, let
     assert sent == [1, 1, 1, 1, 1, 0, 0]
 
 
+@pytest.fixture
+def shop(acme: Tenant, globex: Tenant) -> Tenant:
+    """A company that takes customers."""
+    assert acme.admin.patch(f"/companies/{globex.company_id}", {"customer_registration": "open"}).status_code == 200
+    return globex
+
+
+def signed_up(anonymous: ApiClient, company: Tenant, letters: Letters, password: str = PASSWORD) -> str:
+    """The token of the link that was mailed."""
+    person = {"email": "wile@example.com", "password1": password, "password2": password}
+    answer = anonymous.post("/auth/register", person | {"company_id": str(company.company_id)})
+    assert answer.status_code == 202, answer.text
+    return letters.one("wile@example.com").token
+
+
 def test_registration_lives_on_with_a_new_link(
-    acme: Tenant, globex: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
+    shop: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
 ) -> None:
-    acme.admin.patch(f"/companies/{globex.company_id}", {"customer_registration": "open"})
-    wish = {"email": "wile@example.com", "password1": PASSWORD, "password2": PASSWORD}
-    anonymous.post("/auth/register", wish | {"company_id": str(globex.company_id)})
-    letters.one("wile@example.com")
+    former = signed_up(anonymous, shop, letters)
+    with everything.begin() as connection:
+        connection.execute(update(Registration).values(expires_at=utcnow() + timedelta(seconds=60)))
 
     ask(anonymous, "WILE@example.com")
     token = letters.one("wile@example.com").token
 
+    with everything.connect() as connection:
+        assert connection.scalars(select(Registration.expires_at)).one() > utcnow() + timedelta(hours=23)
+    check_refused(anonymous, former)
     assert anonymous.post(VERIFY, {"token": token}).status_code == 200
     assert anonymous.post("/auth/login", {"email": "wile@example.com", "password": PASSWORD}).status_code == 200
+
+
+def test_of_several_registrations_the_newest_is_mailed_again(
+    shop: Tenant, anonymous: ApiClient, letters: Letters
+) -> None:
+    chosen = ("of the first one", "of the second one")
+    first, _ = (signed_up(anonymous, shop, letters, each) for each in chosen)
+
+    ask(anonymous, "wile@example.com")
+    token = letters.one("wile@example.com").token
+
+    assert anonymous.post(VERIFY, {"token": token}).status_code == 200
+    assert anonymous.post("/auth/login", {"email": "wile@example.com", "password": chosen[1]}).status_code == 200
+    assert anonymous.post(VERIFY, {"token": first}).status_code == 409
+
+
+def test_registration_that_is_over_is_not_mailed_again(
+    shop: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
+) -> None:
+    signed_up(anonymous, shop, letters)
+    with everything.begin() as connection:
+        connection.execute(update(Registration).values(expires_at=utcnow()))
+
+    ask(anonymous, "wile@example.com")
+
+    assert letters.received() == []
+
+
+def test_registration_is_mailed_again_five_times_a_day(shop: Tenant, anonymous: ApiClient, letters: Letters) -> None:
+    signed_up(anonymous, shop, letters)
+    sent = []
+
+    for email in ("wile@example.com", "WILE@example.com", *["wile@example.com"] * 5):
+        ask(anonymous, email)
+        sent.append(len(letters.received()))
+
+    assert sent == [1, 1, 1, 1, 1, 0, 0]

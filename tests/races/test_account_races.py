@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, select
 
-from app.core.outbox import OutboxEntry
 from app.invitations.models import Invitation
-from app.onboarding.models import Registration
 from app.users.models import LoginKey, User
 from tests.races.fleet import SIZE, Answer, Fleet, Wish, by
 from tests.support.clients import PASSWORD, ApiClient, Tenant, unique
@@ -113,31 +110,59 @@ def test_acceptance_and_what_ends_an_invitation_leave_a_user_or_none(
             assert is_active is True
 
 
-def test_of_several_registrations_of_an_address_one_account_remains_and_one_link_works(
+def test_of_several_who_follow_the_link_of_a_registration_one_gets_in(
+    acme: Tenant, fleet: Fleet, letters: Letters, everything: Engine
+) -> None:
+    _open(acme, acme)
+    for _ in range(ROUNDS):
+        email = f"{unique('wile')}@example.com"
+        assert _asked(acme, _sign_up(email, acme)) == 202
+
+        answers = fleet.race(*[_verification(letters.one(email).token)] * SIZE)
+
+        assert statuses(answers) == [200, 400, 400, 400]
+        assert {answer.body.get("error_code") for answer in answers} == {None, "INVALID_LINK"}
+        _check_one_account(everything, email)
+
+
+def test_of_several_registrations_of_an_address_the_first_that_is_followed_makes_the_account(
     acme: Tenant, globex: Tenant, fleet: Fleet, everything: Engine
 ) -> None:
-    for company in (acme, globex):
-        opened = {"customer_registration": "open"}
-        assert acme.admin.patch(f"/companies/{company.company_id}", opened).status_code == 200
+    _open(acme, acme, globex)
     for _ in range(ROUNDS // 2):
         email = f"{unique('wile')}@example.com"
         wishes = [_sign_up(email, company) for company in (acme, globex, acme, globex)]
         assert statuses(fleet.race(*wishes)) == [202] * SIZE
-
         fleet.race(*[Wish("WORK", "")] * SIZE)
+        mails = Letters(Mailbox(acme.app, fleet.mails)).received()
+        assert [letter.to for letter in mails] == [email] * SIZE
 
-        with everything.connect() as connection:
-            assert (
-                connection.scalars(select(OutboxEntry.id).where(OutboxEntry.kind == "onboarding.register")).all() == []
-            )
-            [user_id] = connection.scalars(select(User.id).where(User.email == email)).all()
-            assert connection.scalars(select(LoginKey.user_id).where(LoginKey.email_key == email)).all() == [user_id]
-            assert user_id in connection.scalars(select(Registration.user_id)).all()
-        tokens = [letter.token for letter in Letters(Mailbox(acme.app, fleet.mails)).received()]
-        anonymous = ApiClient(acme.app)
-        answers = [anonymous.post("/auth/verify-email", {"token": token}).status_code for token in tokens]
-        assert Counter(answers)[200] == 1
-        assert anonymous.post("/auth/login", {"email": email, "password": PASSWORD}).status_code == 200
+        answers = fleet.race(*[_verification(letter.token) for letter in mails])
+
+        assert statuses(answers) == [200, 409, 409, 409]
+        assert [each.body["errors"] for each in answers if each.status == 409] == [{"email": ["Already in use."]}] * 3
+        _check_one_account(everything, email)
+        assert _asked(acme, Wish("POST", "/auth/login", {"email": email, "password": PASSWORD})) == 200
+
+
+def _open(platform: Tenant, *companies: Tenant) -> None:
+    for company in companies:
+        opened = {"customer_registration": "open"}
+        assert platform.admin.patch(f"/companies/{company.company_id}", opened).status_code == 200
+
+
+def _asked(company: Tenant, wish: Wish) -> int:
+    return ApiClient(company.app).post(wish.path, wish.values).status_code
+
+
+def _verification(token: str) -> Wish:
+    return Wish("POST", "/auth/verify-email", {"token": token})
+
+
+def _check_one_account(everything: Engine, email: str) -> None:
+    with everything.connect() as connection:
+        [user_id] = connection.scalars(select(User.id).where(User.email == email)).all()
+        assert connection.scalars(select(LoginKey.user_id).where(LoginKey.email_key == email)).all() == [user_id]
 
 
 def _sign_up(email: str, company: Tenant) -> Wish:

@@ -1,0 +1,103 @@
+"""Registrations that wait for their link to be followed; several of one address stand side by side."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+
+from app.core.db import db, fold, unit_of_work, utcnow
+from app.core.kernel import kernel
+from app.core.keys import derived_key
+from app.core.mail import post
+from app.core.opaque import digest, new_token
+from app.core.outbox import Job, enqueue
+from app.core.sealed import seal, unseal
+from app.onboarding.models import Registration
+
+LIFETIME = timedelta(hours=24)
+"""Of a link, and of a registration since its last link was asked for."""
+DISCARD = "onboarding.discard"
+PURPOSE = "registration"
+
+
+class Wish(NamedTuple):
+    """``founds`` is the name of a new company, or None for a customer of one that there is; ``company_id`` is that
+    of either. ``user`` are columns of User."""
+
+    company_id: UUID
+    founds: str | None
+    user: dict[str, Any]
+    ip: str | None
+
+
+def closed(wish: Wish) -> str:
+    """As it may be written down."""
+    return seal(PURPOSE, json.dumps(wish, default=str))
+
+
+def opened(text: str) -> Wish:
+    """Raises ValueError for what was sealed with another key."""
+    company_id, *rest = json.loads(unseal(PURPOSE, text))
+    return Wish(UUID(company_id), *rest)
+
+
+def keep(registration_id: UUID, text: str, address: str) -> None:
+    """``text`` is the closed wish. Inside a unit of work, as are all below."""
+    row = Registration(id=registration_id, wish=text, address_hash=_hash(address), expires_at=utcnow() + LIFETIME)
+    db.session.add(row)
+    db.session.flush()
+    _mail(row)
+
+
+def newest(address: str) -> Registration | None:
+    mine = (Registration.address_hash == _hash(address), Registration.expires_at > utcnow())
+    return db.session.scalar(select(Registration).where(*mine).order_by(Registration.id.desc()).limit(1))
+
+
+def mail_again(registration: Registration) -> None:
+    """It has the life of the new link from now on."""
+    registration.expires_at = utcnow() + LIFETIME
+    db.session.flush()
+    _mail(registration)
+
+
+def _mail(registration: Registration) -> None:
+    enqueue(DISCARD, {"registration_id": str(registration.id)}, delay=LIFETIME)
+    post("verify_email", {"registration_id": str(registration.id)})
+
+
+def armed(registration_id: str) -> tuple[Wish, str] | None:
+    """With a fresh token, which kills the one of an earlier mail; None when it is of no use any more."""
+    live = (Registration.id == UUID(registration_id), Registration.expires_at > utcnow())
+    row = db.session.scalar(select(Registration).where(*live))
+    if row is None:
+        return None
+    wish = opened(row.wish)
+    token = new_token(wish.company_id)
+    statement = update(Registration).where(*live).values(token_hash=digest(token))
+    found = db.session.execute(statement.execution_options(synchronize_session=False))
+    return (wish, token) if found.rowcount else None  # type: ignore[attr-defined]
+
+
+def take(token: str) -> str | None:
+    """The closed wish behind a live token, once: of two at once, one gets it."""
+    live = (Registration.token_hash == digest(token), Registration.expires_at > utcnow())
+    statement = delete(Registration).where(*live).returning(Registration.wish)
+    return db.session.execute(statement.execution_options(synchronize_session=False)).scalar()
+
+
+def discard_expired(job: Job) -> None:
+    """The handler of ``DISCARD``. One that was prolonged has another."""
+    over = (Registration.id == UUID(job.payload["registration_id"]), Registration.expires_at <= utcnow())
+    with unit_of_work():
+        db.session.execute(delete(Registration).where(*over).execution_options(synchronize_session=False))
+
+
+def _hash(address: str) -> bytes:
+    key = derived_key(kernel().settings.secret_key, "registration-address")
+    return hmac.digest(key, fold(address).encode(), "sha256")
