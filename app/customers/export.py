@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from tempfile import TemporaryFile
 from typing import IO, Any
 from uuid import UUID
@@ -88,11 +89,14 @@ def _read(customer: dict[str, Any]) -> Export:
     """The rows, spooled: a client that reads slowly keeps no transaction open."""
     about = {name: customer[name] for name in ("company_id",)}
     about |= {"customer_id": customer["id"], "exported_at": utcnow(), "exported_by": principal().user_id}
-    rows = TemporaryFile()  # noqa: SIM115 - closed when the export was sent
-    pieces = [_written(rows, "customer.json", [customer], is_list=False)]
-    pieces += [_written(rows, f"{name}.json", _rows(each, customer["id"])) for name, each in HELD.items()]
-    stored = [*_documents(customer["id"]), *_logos(customer)]
     settings = kernel().settings
+    with ExitStack() as stack:
+        rows = stack.enter_context(TemporaryFile())
+        pieces = [_written(rows, "customer.json", [customer], is_list=False)]
+        pieces += [_written(rows, f"{name}.json", _rows(each, customer["id"])) for name, each in HELD.items()]
+        stored = [*_documents(customer["id"]), *_logos(customer)]
+        # From here on it is open until the export was sent.
+        stack.pop_all()
     return Export(about, rows, pieces, stored, kernel().storage, settings.storage_request_timeout, principal().token)
 
 
