@@ -32,6 +32,7 @@ from app.core.kernel import Kernel
 from app.core.passwords import Passwords
 from app.core.roles import RoleData
 from app.core.tokens import Tokens
+from app.customers.verification import unverify_linked
 from app.emails.service import note_change
 from app.extensions import db, migrate
 from app.guardian.data import EmbeddedRoleData
@@ -125,6 +126,7 @@ def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Kernel:
         watch=watch,
         end_sessions=end_sessions_of,
         address_changed=note_change,
+        leaving=unverify_linked,
         activated=note_activation,
         invite_administrator=invite_administrator,
         mailer=mailer,

@@ -75,6 +75,7 @@ class Kernel:
     # address, and of who is to administer the company that is being made.
     end_sessions: Callable[[UUID], None]
     address_changed: Callable[[UUID, str], None]
+    leaving: Callable[[UUID], None]
     activated: Callable[[UUID], None]
     invite_administrator: Callable[[Mapping[str, Any]], None]
     mailer: Mailer

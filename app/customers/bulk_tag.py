@@ -14,7 +14,7 @@ from app.core.errors import Invalid
 from app.core.http import Endpoint, answer, body, declare
 from app.core.listing import PAGING, given_values
 from app.core.policy import ask
-from app.core.schema import BaseSchema, Flag, Id, QueryFlag, Ref
+from app.core.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
 from app.customers.models import Customer
 from app.customers.resources import Customers
 from app.customers.tags import CustomerTag, Tag, TagOfCustomer, assign, withdraw
@@ -54,6 +54,8 @@ class BulkTag(Endpoint):
         self.values = BulkTagSchema().checked(body())
         if self.values["remove"]:
             ask(self.permission, "DELETE")
+        # How many customers meet a filter is something about them.
+        ask(Customers.permission, "LIST" if "filter" in self.values else "READ")
 
     @declare(body=BulkTagSchema(), answer=BulkTaggedSchema())
     def post(self) -> Response:
@@ -75,6 +77,9 @@ def _meant(values: dict[str, Any]) -> Iterator[ColumnElement[bool]]:
         return
     listing = Customers.listing
     allowed = tuple(name for name in listing.parameters if name not in (*PAGING, "expand"))
+    unknown = [name for name in values["filter"] if name not in allowed]
+    if unknown:
+        raise Invalid.field(unknown[0][:100], "There is no such filter.")
     asked = {name: list(_texts(name, value)) for name, value in values["filter"].items()}
     yield from listing.conditions(given_values(asked, allowed, listing.repeated))
 
@@ -84,7 +89,7 @@ def _texts(name: str, value: Any) -> Iterator[str]:
     for each in value if isinstance(value, list) and value else [value]:
         if isinstance(each, bool):
             yield "true" if each else "false"
-        elif isinstance(each, str) and each.strip():
+        elif isinstance(each, str) and each.strip() and len(each) <= MAX_RAW_LENGTH:
             yield each
         else:
             raise Invalid.field("filter", f"{name[:100]}: must be a text, true or false, or an array of them.")

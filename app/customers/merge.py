@@ -25,7 +25,7 @@ from app.customers.preferences import CommunicationPreference, note_change
 from app.customers.redirects import merged_into, survivor_of
 from app.customers.schemas import CustomerSchema
 from app.customers.services import CustomerService
-from app.customers.verification import PURPOSE
+from app.customers.verification import PURPOSE, address_of, user_of
 
 Json = dict[str, Any]
 
@@ -91,6 +91,8 @@ class Merge:
         after = [found.get(name, getattr(self.target, name)) for name in ("user_id", "email")]
         if _address(*after) == _address(self.target.user_id, self.target.email):
             return {}
+        if _address(*after) != _address(self.source.user_id, self.source.email):
+            return {"is_verified": False, "email_verified_at": None}
         return {name: getattr(self.source, name) for name in VERIFIED}
 
     @property
@@ -137,6 +139,7 @@ class Merge:
         kept: Json = {"customer": snapshot, "services": self._services_before(services), "parts": {}}
         kept["before"] = frozen({name: getattr(self.target, name) for name in values})
         kept["after"] = frozen(values)
+        kept["addresses"] = [address_of(each, user_of(each)) for each in (self.target, self.source)]
         self._note_consent()
         for each in self.references:
             rules = [met.rule for met in self.meetings if met.reference == each]

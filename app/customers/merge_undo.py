@@ -22,7 +22,8 @@ from app.customers.merges import CustomerMerge
 from app.customers.models import Customer
 from app.customers.preferences import CommunicationPreference, note_change
 from app.customers.services import CustomerService
-from app.customers.verification import PURPOSE
+from app.customers.verification import PURPOSE, address_of, unverify, user_of
+from app.users.models import User
 
 Json = dict[str, Any]
 HELD_ONCE = ("email", "user_id")
@@ -65,6 +66,8 @@ class Undo:
         self.kept = kept
         self.source: Json = kept["customer"]
         self.before: Json = thawed(Customer, kept["before"])
+        if _is_gone(self.before.get("user_id")):
+            self.before["user_id"] = None
 
     @property
     def parts(self) -> list[tuple[Reference, Json]]:
@@ -89,7 +92,11 @@ class Undo:
     def _changed_fields(self) -> list[str]:
         """Fields that the merge gave the survivor, and that were given another value since."""
         now = frozen({name: getattr(self.target, name) for name in self.kept["after"]})
-        return [name for name, value in self.kept["after"].items() if now[name] != value and name not in VERIFIED]
+        return [
+            name
+            for name, value in self.kept["after"].items()
+            if now[name] != value and name not in VERIFIED and not (name == "user_id" and now[name] is None)
+        ]
 
     def _check_free(self) -> None:
         """Raises Conflict for an address or user that a third customer has, or the survivor by itself."""
@@ -110,8 +117,8 @@ class Undo:
 
     def done(self) -> Customer:
         self._give_back()
-        back = self.source | {"row_version": self.source["row_version"] + 1, "updated_at": utcnow().isoformat()}
-        put_back(Customer, [back])
+        kept = self.source | {"row_version": self.source["row_version"] + 1, "updated_at": utcnow().isoformat()}
+        put_back(Customer, [kept])
         for each, part in self.parts:
             each.move_back(part, self.sides)
         self._note_consent()
@@ -119,7 +126,15 @@ class Undo:
             links.withdraw(PURPOSE, customer_id)
             refresh_contacts_text(customer_id)
         self._count_services()
-        return existing(Customer, self.sides.source)  # type: ignore[no-any-return]
+        back = existing(Customer, self.sides.source)
+        self._check_proofs(back)
+        return back  # type: ignore[no-any-return]
+
+    def _check_proofs(self, back: Customer) -> None:
+        """What was verified is verified for the address that it was verified for."""
+        for row, proven in zip((self.target, back), self.kept["addresses"], strict=True):
+            if row.is_verified and address_of(row, user_of(row)) != proven:
+                unverify(row)
 
     def _give_back(self) -> None:
         """The survivor's own fields; its version moves even if there are none: the parts are others now."""
@@ -149,6 +164,10 @@ class Undo:
             old = theirs.get((mine.channel, mine.topic))
             if mine.id in back and mine.consent != old:
                 note_change(mine, old, mine.consent)
+
+
+def _is_gone(user_id: UUID | None) -> bool:
+    return user_id is not None and db.session.scalar(select(User.id).where(User.id == user_id)) is None
 
 
 def _preferences(customer_id: UUID) -> list[CommunicationPreference]:

@@ -47,14 +47,14 @@ class Notes(Crud):
 
     model, schema, path = CustomerNote, NoteSchema, "/customers/<customer_id>/notes"
     permission, parent = "customer_note", CUSTOMER
-    # Who may change notes may remove their own; ``before`` asks for DELETE where a note is somebody else's.
-    operations = {**OPERATIONS, "DELETE": "UPDATE"}
+    # Authors may remove their own as long as they see notes; for anybody else's ``before`` asks for DELETE.
+    operations = {**OPERATIONS, "DELETE": "READ"}
     filters = ("is_pinned", "visibility", "author")
     leading = "is_pinned"
 
     def before(self, **ids: UUID) -> None:
         super().before(**ids)
-        if request.method == "DELETE" and _author_of(ids["id"]) != principal().user_id:
+        if request.method == "DELETE" and _author_of(ids["customer_id"], ids["id"]) != principal().user_id:
             ask(self.permission, "DELETE")
 
     def new(self, values: dict[str, Any]) -> CustomerNote:
@@ -62,7 +62,8 @@ class Notes(Crud):
         return row
 
 
-def _author_of(note_id: UUID) -> UUID | None:
+def _author_of(customer_id: UUID, note_id: UUID) -> UUID | None:
     """In a transaction of its own: none is open while the engine is asked. An author never changes."""
     with tenant(principal().company_id), unit_of_work(writes=False):
-        return db.session.scalar(select(CustomerNote.author).where(CustomerNote.id == note_id))
+        which = (CustomerNote.id == note_id, CustomerNote.customer_id == customer_id)
+        return db.session.scalar(select(CustomerNote.author).where(*which))

@@ -18,7 +18,8 @@ TAIL_BYTES = END.size + 0xFFFF
 MOST_ENTRIES, MOST_DIRECTORY_BYTES = 4000, MB
 MOST_INFLATED, MOST_RATIO, ALWAYS_INFLATED = 1024 * MB, 100, 10 * MB
 CONTENT_TYPES, MOST_TYPES_BYTES = "[Content_Types].xml", MB
-PROLOG_BYTES = 1024
+PROLOG_BYTES = 8 * 1024
+SKIPPED = {b"<!--": b"-->", b"<?": b"?>"}
 ENCRYPTED = 0x1
 DOCX_PART = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 XLSX_PART = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
@@ -123,8 +124,21 @@ def _check_prologs(archive: ZipFile, entries: Sequence[ZipInfo]) -> None:
     """Entities that name files and addresses come from a DTD, which stands before the first element; packages
     must not have any (ECMA-376-2, section 8.1.4). Raises Unacceptable."""
     for each in entries:
-        if each.filename.lower().endswith((".xml", ".rels")) and b"<!DOCTYPE" in _beginning(archive, each):
+        if each.filename.lower().endswith((".xml", ".rels")) and not _has_no_dtd(_beginning(archive, each)):
             raise Unacceptable(DTD)
+
+
+def _has_no_dtd(beginning: bytes) -> bool:
+    """Whether the first thing that is no comment and no processing instruction is an element, within what was read."""
+    at = 0
+    while (at := beginning.find(b"<", at)) >= 0:
+        end = next((end for start, end in SKIPPED.items() if beginning.startswith(start, at)), None)
+        if end is None:
+            return not beginning.startswith(b"<!", at)
+        at = beginning.find(end, at + len(end))
+        if at < 0:
+            return False
+    return len(beginning) < PROLOG_BYTES
 
 
 def _beginning(archive: ZipFile, entry: ZipInfo) -> bytes:

@@ -64,6 +64,9 @@ class VerifyCustomerEmail(Endpoint):
     @declare(answer=VerifiedSchema(), media=(HTML, JSON), also=(400,))
     def get(self) -> Response:
         """Prove by the token of a mailed link that an address is one's own."""
+        if request.method == "HEAD":
+            # Whoever only looks whether a link is there, such as a mail filter, does not follow it.
+            return _varying(Response(mimetype=HTML))
         wants_page = request.accept_mimetypes.best_match((HTML, JSON), HTML) == HTML
         try:
             status = VERIFIED if verify(self.params.get("token", "")) else BEFORE

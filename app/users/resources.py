@@ -83,6 +83,7 @@ class Users(Crud):
         # What was read stays as it is: If-Match was compared with that version.
         hold_user(row.id)
         withdraw_all(row.id)
+        kernel().leaving(row.id)
         super().remove(row)
 
 

@@ -250,11 +250,14 @@ def test_damaged_office_files_never_crash() -> None:
         reason(bytes(broken[: dice.choice((None, dice.randrange(4, len(broken))))]))
 
 
-def test_a_prolog_is_looked_at_and_no_more() -> None:
-    """Whether what comes later would be well-formed is nobody's business here: no XML is parsed."""
-    padded = b"<!--" + b"x" * PROLOG_BYTES + b"-->" + DECLARED
+def test_a_declaration_behind_comments_is_found_and_a_prolog_without_end_is_refused() -> None:
+    behind = b'<?xml version="1.0"?><!-- ' + b"x" * 2000 + b" -->" + DECLARED.partition(b"?>")[2]
+    endless = b"<!--" + b"x" * PROLOG_BYTES + b"--><x/>"
+    harmless = b'<?xml version="1.0"?><!-- <!DOCTYPE x> --><x>' + b"y" * PROLOG_BYTES + b"</x>"
 
-    assert reason(office("word", **{"word/a.xml": padded})) == ""
+    found = [reason(office("word", **{"word/a.xml": each})) for each in (behind, endless, harmless)]
+
+    assert found == [DTD, DTD, ""]
 
 
 # Names

@@ -10,7 +10,7 @@ from tests.customers.dossier import NOTE, Json, customer, ids, rows, shown
 from tests.support.clients import ApiClient, Tenant
 from tests.support.roles import user_with
 
-WRITER = ("identity:customer_note:CREATE", "identity:customer_note:UPDATE")
+WRITER = ("identity:customer_note:CREATE", "identity:customer_note:READ", "identity:customer_note:UPDATE")
 
 
 def note(client: ApiClient, owner: str, **values: Any) -> str:
@@ -60,7 +60,7 @@ def test_authors_remove_their_own_notes_and_nobody_elses(acme: Tenant) -> None:
 
 def test_who_holds_delete_removes_the_notes_of_others(acme: Tenant) -> None:
     path = note(user_with(acme, *WRITER), customer(acme))
-    holder = user_with(acme, "identity:customer_note:UPDATE", "identity:customer_note:DELETE")
+    holder = user_with(acme, "identity:customer_note:READ", "identity:customer_note:DELETE")
 
     assert holder.delete(path).status_code == 204
 

@@ -18,7 +18,7 @@ from app.core.links import OneTimeLink
 from app.core.opaque import new_token
 from app.core.tenancy import tenant
 from tests.customers.dossier import customer, shown
-from tests.customers.merging import code_of, merged
+from tests.customers.merging import code_of, merged, undone
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letter, Letters, letters
@@ -110,6 +110,17 @@ def test_a_link_works_for_24_hours(acme: Tenant, letters: Letters) -> None:
 
     check_refused(follow(acme.app, token))
     assert shown(acme, path)["is_verified"] is False
+
+
+def test_who_only_looks_whether_the_link_is_there_does_not_follow_it(acme: Tenant, letters: Letters) -> None:
+    path = customer(acme, email=ADDRESS)
+    token = linked(acme, path, letters)
+
+    looked = ApiClient(acme.app).request("HEAD", VERIFY, query_string={"token": token})
+
+    assert looked.status_code == 200
+    assert shown(acme, path)["is_verified"] is False
+    assert follow(acme.app, token).get_json()["status"] == "verified"
 
 
 def test_a_newer_link_takes_the_place_of_an_older_one(acme: Tenant, letters: Letters) -> None:
@@ -245,6 +256,41 @@ def test_a_linked_customer_is_unverified_when_the_users_address_changes(acme: Te
 
     assert shown(acme, path)["is_verified"] is False
     check_refused(follow(acme.app, token))
+
+
+def test_a_linked_customer_is_unverified_when_the_user_is_deleted(acme: Tenant, letters: Letters) -> None:
+    user = acme.user()
+    path = customer(acme, user_id=user.user_id, email="own@example.com")
+    follow(acme.app, linked(acme, path, letters, user.email))
+    assert shown(acme, path)["is_verified"] is True
+
+    assert acme.admin.delete(f"/users/{user.user_id}").status_code == 204
+
+    assert shown(acme, path)["is_verified"] is False
+
+
+def test_a_merge_verifies_no_address_that_nobody_proved(acme: Tenant, letters: Letters) -> None:
+    user = acme.user()
+    source, target = customer(acme, user_id=user.user_id, email=ADDRESS), customer(acme)
+    follow(acme.app, linked(acme, source, letters, user.email))
+
+    merged(acme, target, source, user_id="target")
+
+    found = shown(acme, target)
+    assert (found["user_id"], found["email"], found["is_verified"]) == (None, ADDRESS, False)
+
+
+def test_an_undo_verifies_no_address_that_came_since(acme: Tenant, letters: Letters) -> None:
+    user = acme.user()
+    target, source = customer(acme, email=ADDRESS), customer(acme, user_id=user.user_id)
+    follow(acme.app, linked(acme, target, letters))
+    merged(acme, target, source)
+    assert acme.admin.patch(target, {"email": "later@example.com"}).status_code == 200
+
+    undone(acme, target, source)
+
+    found = shown(acme, target)
+    assert (found["user_id"], found["email"], found["is_verified"]) == (None, "later@example.com", False)
 
 
 def test_a_link_sent_before_the_users_address_changed_is_dead(acme: Tenant, letters: Letters) -> None:
