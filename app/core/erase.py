@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.db import Model, Versioned, db
+from app.core.db import Model, Timestamped, Versioned, db, utcnow
 from app.core.stored import Filed, StoredFile, discard
 from app.core.tenancy import PLATFORM_TABLES, current_tenant
 
@@ -76,6 +76,8 @@ def _clear(referrer: type[Any], column: InstrumentedAttribute[Any], refers: Cond
     values: dict[str, Any] = {column.key: None}
     if issubclass(referrer, Versioned):
         values["row_version"] = referrer.row_version + 1
+    if issubclass(referrer, Timestamped):
+        values["updated_at"] = utcnow()
     statement = update(referrer).where(refers, _own(referrer)).values(values)
     db.session.execute(statement.execution_options(synchronize_session=False))
 
