@@ -14,7 +14,7 @@ from app.auth.sessions import Caller, SignedIn, open_session
 from app.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
 from app.companies.models import ACTIVE, Company
 from app.core.auth import Standing
-from app.core.db import CodePointText, db, fetch_alone, fold, unit_of_work, utcnow
+from app.core.db import CodePointText, affected, fetch_alone, fold, unit_of_work, utcnow
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
 from app.core.postgres import ONLY
@@ -194,6 +194,5 @@ def _note_login(account: Account, kept: str) -> bool:
         update(User)
         .where(User.id == account.user_id, User.is_active, User.password_hash == account.password_hash)
         .values(last_login_at=utcnow(), password_hash=kept)
-        .execution_options(synchronize_session=False)
     )
-    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    return bool(affected(statement))

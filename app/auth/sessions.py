@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from app.auth.models import AuthSession, RefreshToken
 from app.companies.models import ACTIVE, Company
-from app.core.db import UtcDateTime, add_in_order, db, fetch, unit_of_work, utcnow
+from app.core.db import UtcDateTime, add_in_order, affected, db, fetch, unit_of_work, utcnow
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
 from app.core.opaque import company_of, digest, new_token
@@ -174,9 +174,8 @@ def _rotate(token_id: UUID) -> bool:
         update(RefreshToken)
         .where(RefreshToken.id == token_id, RefreshToken.rotated_at.is_(None))
         .values(rotated_at=utcnow())
-        .execution_options(synchronize_session=False)
     )
-    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    return bool(affected(statement))
 
 
 def _is_in_grace(held: Held) -> bool:
@@ -196,7 +195,7 @@ def _extend(held: Held) -> SignedIn:
         .where(AuthSession.id == held.session_id)
         .values(last_used_at=now, expires_at=expires_at, generation=newest)
     )
-    if not db.session.execute(statement.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+    if not affected(statement):
         raise Unauthenticated("The session has ended.")
     token, row = _new_refresh_token(held.session_id, generation)
     db.session.add(row)
@@ -210,9 +209,8 @@ def revoke(which: Any, reason: str) -> int:
         update(AuthSession)
         .where(which, AuthSession.revoked_at.is_(None))
         .values(revoked_at=utcnow(), revoked_reason=reason)
-        .execution_options(synchronize_session=False)
     )
-    return int(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    return affected(statement)
 
 
 def end_other_sessions(user_id: UUID, kept: UUID | None, reason: str) -> None:

@@ -14,12 +14,14 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     JSON,
     DateTime,
+    Delete,
     ForeignKeyConstraint,
     Index,
     MetaData,
     Row,
     Text,
     TypeDecorator,
+    Update,
     Uuid,
     event,
 )
@@ -205,6 +207,12 @@ def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
         run_effects()
     else:
         forget_effects()
+
+
+def affected(statement: Update | Delete) -> int:
+    """How many rows it changed. Of writers that meet, the guard in its WHERE lets one see its row."""
+    done: Any = db.session.execute(statement.execution_options(synchronize_session=False))
+    return int(done.rowcount)
 
 
 def fetch(read: Prepared, params: dict[str, Any]) -> Sequence[Row[Any]]:

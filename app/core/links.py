@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Index, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Identified, Model, db, unit_of_work, utcnow
+from app.core.db import Identified, Model, affected, db, unit_of_work, utcnow
 from app.core.errors import BadRequest
 from app.core.opaque import company_of, digest, new_token
 from app.core.outbox import enqueue
@@ -69,13 +69,8 @@ def arm(link_id: UUID) -> tuple[OneTimeLink, str] | None:
     """The link with a fresh token, which kills the one of an earlier attempt to mail it; None when it was used,
     replaced or has expired. Inside the tenant's unit of work."""
     token = new_token(current_tenant())
-    statement = (
-        update(OneTimeLink)
-        .where(OneTimeLink.id == link_id, *_live())
-        .values(token_hash=digest(token))
-        .execution_options(synchronize_session=False)
-    )
-    if not db.session.execute(statement).rowcount:  # type: ignore[attr-defined]
+    statement = update(OneTimeLink).where(OneTimeLink.id == link_id, *_live()).values(token_hash=digest(token))
+    if not affected(statement):
         return None
     return db.session.scalars(select(OneTimeLink).where(OneTimeLink.id == link_id)).one(), token
 
@@ -105,13 +100,8 @@ def check(token: str, purpose: str) -> OneTimeLink:
 
 def use_up(link_id: UUID) -> None:
     """Of two at once, one gets through. Inside the tenant's unit of work. Raises InvalidLink."""
-    statement = (
-        update(OneTimeLink)
-        .where(OneTimeLink.id == link_id, *_live())
-        .values(used_at=utcnow())
-        .execution_options(synchronize_session=False)
-    )
-    if not db.session.execute(statement).rowcount:  # type: ignore[attr-defined]
+    statement = update(OneTimeLink).where(OneTimeLink.id == link_id, *_live()).values(used_at=utcnow())
+    if not affected(statement):
         raise InvalidLink()
 
 

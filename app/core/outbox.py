@@ -16,7 +16,7 @@ from sqlalchemy import JSON, Index, String, Update, delete, or_, select, text, u
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from app.core.db import Identified, Model, db, unit_of_work, utcnow
+from app.core.db import Identified, Model, affected, db, unit_of_work, utcnow
 from app.core.effects import after_commit
 from app.core.kernel import kernel
 from app.core.tenancy import TenantNotSet, current_scope
@@ -148,8 +148,8 @@ def finish(job: Job) -> None:
 
 def _remove(job: Job) -> bool:
     mine = (OutboxEntry.id == job.id, OutboxEntry.leased_until == job.leased_until)
-    statement = delete(OutboxEntry).where(*mine).execution_options(synchronize_session=False)
-    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    statement = delete(OutboxEntry).where(*mine)
+    return bool(affected(statement))
 
 
 def postpone(job: Job, error: str, retries: tuple[timedelta, ...] = RETRIES) -> bool:
@@ -180,7 +180,7 @@ def retry(ids: list[UUID]) -> int:
     values = {"failed_at": None, "attempts": 0, "due_at": utcnow(), "error": None}
     which = (OutboxEntry.id.in_(ids), OutboxEntry.failed_at.is_not(None))
     with unit_of_work():
-        statement = update(OutboxEntry).where(*which).values(values).execution_options(synchronize_session=False)
-        found = int(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+        statement = update(OutboxEntry).where(*which).values(values)
+        found = affected(statement)
         after_commit(kernel().wake.set)
     return found

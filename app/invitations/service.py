@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from app.auth.sessions import Caller, SignedIn, open_session
 from app.companies.models import ACTIVE, Company
 from app.core import links
-from app.core.db import db, unit_of_work, utcnow
+from app.core.db import affected, db, unit_of_work, utcnow
 from app.core.errors import ApiError, Conflict, Forbidden, violated
 from app.core.kernel import kernel
 from app.core.links import InvalidLink
@@ -147,8 +147,8 @@ def _activate(user: User, hashed: str) -> None:
 
 def _take(user_id: UUID) -> bool:
     """Of acceptance and whatever else ends an invitation one gets the row."""
-    statement = delete(Invitation).where(Invitation.user_id == user_id).execution_options(synchronize_session=False)
-    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    statement = delete(Invitation).where(Invitation.user_id == user_id)
+    return bool(affected(statement))
 
 
 def note_activation(user_id: UUID) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
-from app.core.db import db, fold, unit_of_work, utcnow
+from app.core.db import affected, db, fold, unit_of_work, utcnow
 from app.core.kernel import kernel
 from app.core.keys import derived_key
 from app.core.mail import post
@@ -80,8 +80,7 @@ def armed(registration_id: str) -> tuple[Wish, str] | None:
     wish = opened(row.wish)
     token = new_token(wish.company_id)
     statement = update(Registration).where(*live).values(token_hash=digest(token))
-    found = db.session.execute(statement.execution_options(synchronize_session=False))
-    return (wish, token) if found.rowcount else None  # type: ignore[attr-defined]
+    return (wish, token) if affected(statement) else None
 
 
 def take(token: str) -> str | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 
 from app.auth.models import LoginFailure
-from app.core.db import db, unit_of_work, utcnow
+from app.core.db import affected, db, unit_of_work, utcnow
 from app.core.kernel import kernel
 from app.core.keys import derived_key
 from app.core.outbox import Job
@@ -101,12 +101,9 @@ def count_guess(company_id: UUID, user_id: UUID) -> Counted | None:
 def use_up(counted: Counted) -> bool:
     """True once, and only for the code that was compared. Inside the tenant's unit of work."""
     statement = (
-        update(Otp)
-        .where(Otp.id == counted.id, Otp.otp_code == counted.otp_code, *_live())
-        .values(used_at=utcnow())
-        .execution_options(synchronize_session=False)
+        update(Otp).where(Otp.id == counted.id, Otp.otp_code == counted.otp_code, *_live()).values(used_at=utcnow())
     )
-    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    return bool(affected(statement))
 
 
 def _live() -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from app.auth.throttle import attempt_key, forgive, reserve_attempt
 from app.companies.models import ACTIVE
 from app.core import links, mail
 from app.core.auth import Principal
-from app.core.db import db, unit_of_work, utcnow
+from app.core.db import affected, db, unit_of_work, utcnow
 from app.core.errors import BadRequest, Conflict, Invalid, NotFound
 from app.core.kernel import kernel
 from app.core.keys import derived_key
@@ -88,7 +88,7 @@ def _store(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
     worker that makes a code does."""
     moved = {"last_password_change": utcnow(), "row_version": User.row_version + 1, "updated_at": utcnow()}
     statement = update(User).where(User.id == user_id, *only_if).values({**password, **moved})
-    if not db.session.execute(statement.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+    if not affected(statement):
         return False
     withdraw_codes(user_id)
     links.withdraw(CHANGE_EMAIL, user_id)
