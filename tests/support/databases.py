@@ -38,8 +38,9 @@ ENVIRONMENT = {
 
 def settings_for(url: str, **more: str) -> Settings:
     # The directory of the run, which is named in the environment once there is a template.
-    storage = {"STORAGE_PATH": f"{os.environ.get('IDENTITY_TESTS_DIRECTORY', gettempdir())}/storage"}
-    return load_settings(ENVIRONMENT | storage | {"DATABASE_URL": url} | more)
+    directory = os.environ.get("IDENTITY_TESTS_DIRECTORY", gettempdir())
+    folders = {"STORAGE_PATH": f"{directory}/storage", "MAIL_FOLDER": f"{directory}/outbox"}
+    return load_settings(ENVIRONMENT | folders | {"DATABASE_URL": url} | more)
 
 
 def migrate(url: str) -> None:
