@@ -92,11 +92,12 @@ class Undo:
     def _changed_fields(self) -> list[str]:
         """Fields that the merge gave the survivor, and that were given another value since."""
         now = frozen({name: getattr(self.target, name) for name in self.kept["after"]})
-        return [
-            name
-            for name, value in self.kept["after"].items()
-            if now[name] != value and name not in VERIFIED and not (name == "user_id" and now[name] is None)
-        ]
+        after = {name: value for name, value in self.kept["after"].items() if name not in VERIFIED}
+        changed = [name for name, value in after.items() if now[name] != value]
+        # Nobody unlinked a user who was deleted.
+        if "user_id" in changed and after["user_id"] is not None and _is_gone(UUID(after["user_id"])):
+            changed.remove("user_id")
+        return changed
 
     def _check_free(self) -> None:
         """Raises Conflict for an address or user that a third customer has, or the survivor by itself."""

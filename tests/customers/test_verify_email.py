@@ -18,7 +18,7 @@ from app.core.links import OneTimeLink
 from app.core.opaque import new_token
 from app.core.tenancy import tenant
 from tests.customers.dossier import customer, shown
-from tests.customers.merging import code_of, merged, undone
+from tests.customers.merging import code_of, merged, undo, undone
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letter, Letters, letters
@@ -278,6 +278,23 @@ def test_a_merge_verifies_no_address_that_nobody_proved(acme: Tenant, letters: L
 
     found = shown(acme, target)
     assert (found["user_id"], found["email"], found["is_verified"]) == (None, ADDRESS, False)
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_an_undo_overwrites_no_unlinking_but_that_of_a_deleted_user(
+    acme: Tenant, letters: Letters, deleted: bool
+) -> None:
+    user = acme.user()
+    target, source = customer(acme), customer(acme, user_id=user.user_id)
+    merged(acme, target, source)
+
+    if deleted:
+        assert acme.admin.delete(f"/users/{user.user_id}").status_code == 204
+    else:
+        assert acme.admin.patch(target, {"user_id": None}).status_code == 200
+    answer = undo(acme, target, source)
+
+    assert answer.status_code == (200 if deleted else 409), answer.text
 
 
 def test_an_undo_verifies_no_address_that_came_since(acme: Tenant, letters: Letters) -> None:
