@@ -24,7 +24,7 @@ from app.clients.policy import GrantAll, PolicyEngine
 from app.clients.roles import RemoteRoleData
 from app.clients.storage import storage_of
 from app.clients.transport import HttpTransport
-from app.config import Settings, load_settings
+from app.config.settings import Settings, load_settings
 from app.core import engine, envelope, errors, logs
 from app.core.auth import Authenticator
 from app.core.images import Images

@@ -26,7 +26,7 @@ from app.auth.resources import (
 )
 from app.companies.logo import CompanyLogo
 from app.companies.resources import Companies
-from app.config import Settings
+from app.config.settings import Settings
 from app.core import links, mail, stored
 from app.core.http import Api, Endpoint, Route
 from app.core.kernel import Kernel, Permission

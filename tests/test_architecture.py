@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Inspector
 
-from app.config import ROOT
+from app.config.settings import ROOT
 from app.core.crud import Crud
 from app.core.db import db
 from app.core.http import Endpoint
@@ -119,7 +119,7 @@ def test_only_the_settings_read_the_environment() -> None:
     names = {path for path, node in nodes(ast.Attribute) if ast.unparse(node) in reads}
     imported = {path for path, module in imports() if module in {*reads, "dotenv"}}
 
-    assert names | imported == {"app/config.py"}
+    assert names | imported == {"app/config/settings.py"}
 
 
 def test_only_the_clients_speak_to_the_network() -> None:

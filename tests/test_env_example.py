@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from app.config import declared, default_of, load_settings
-from app.config_example import example
+from app.config.example import example
+from app.config.settings import declared, default_of, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "env.example"

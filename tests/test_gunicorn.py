@@ -14,7 +14,7 @@ from typing import IO
 
 import pytest
 
-from app.config import declared, default_of
+from app.config.settings import declared, default_of
 
 ROOT = Path(__file__).resolve().parent.parent
 APPLICATION = """

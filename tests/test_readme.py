@@ -17,7 +17,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from app import create_app
-from app.config import ROOT, declared
+from app.config.settings import ROOT, declared
 from app.core.db import db
 from tests.conftest import DIRECTORY
 from tests.support.databases import copy_sqlite, settings_for

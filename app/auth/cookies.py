@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from flask import Response
 
 from app.auth.sessions import SignedIn
-from app.config import Settings
+from app.config.settings import Settings
 from app.core.auth import cookie_name
 
 ACCESS, REFRESH = "access_token", "refresh_token"

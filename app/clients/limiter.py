@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from app.config import Settings
+from app.config.settings import Settings
 from app.core.errors import TooManyRequests
 
 log = structlog.get_logger(__name__)

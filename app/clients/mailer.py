@@ -18,7 +18,7 @@ import flask_mail
 import structlog
 from flask import Flask
 
-from app.config import ROOT, Settings
+from app.config.settings import ROOT, Settings
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import BinaryIO, NamedTuple, Protocol
 from uuid import UUID
 
-from app.config import Settings
+from app.config.settings import Settings
 from app.core.errors import BadGateway, NotFound, Unavailable
 
 BUCKETS = ("users", "companies", "customers", "subcontractors")

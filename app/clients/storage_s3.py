@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from app.clients.storage import Caller, Content, Key, Stored, part_of, refused, unusable
 from app.clients.storage_http import Answer, Body, StorageHttp, failed, log, missing
-from app.config import Settings
+from app.config.settings import Settings
 
 SIGNED_SECONDS = 300
 HEALTH_SECONDS = 5.0

@@ -13,7 +13,7 @@ import structlog
 from app.clients.policy import TOKEN
 from app.clients.storage import Caller, Content, Key, Stored, Unlistable, part_of, refused
 from app.clients.storage_http import Answer, Body, StorageHttp, failed, missing
-from app.config import Settings
+from app.config.settings import Settings
 from app.core.errors import Unauthenticated
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flask import Request, g, request
 
-from app.config import Settings
+from app.config.settings import Settings
 from app.core.db import utcnow
 from app.core.errors import BadRequest, Forbidden, Unauthenticated
 from app.core.tokens import Claims, Tokens

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection, Engine
 
-from app.config import Settings, SettingsError
+from app.config.settings import Settings, SettingsError
 from app.core import postgres
 from app.core.db import db, is_writing
 from app.core.tenancy import current_scope

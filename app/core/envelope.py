@@ -13,7 +13,7 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.exceptions import NotFound as RouteNotFound
 
-from app.config import Settings
+from app.config.settings import Settings
 from app.core.errors import render_http
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")

@@ -24,7 +24,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from app.config import SettingsError
+from app.config.settings import SettingsError
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from app.clients.limiter import Limits
 from app.clients.mailer import Mailer
 from app.clients.policy import PolicyEngine
 from app.clients.storage import Storage
-from app.config import Settings
+from app.config.settings import Settings
 from app.core.auth import Authenticator
 from app.core.images import Images
 from app.core.passwords import Passwords

@@ -13,7 +13,7 @@ import orjson
 import structlog
 from flask import Flask, Response, g, request
 
-from app.config import Settings
+from app.config.settings import Settings
 
 SECRET_NAMES = re.compile(
     r"password|secret|token|cookie|authorization|otp|portal|credential|e-?mail|api_?key", re.IGNORECASE

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from app.config import VERSION
+from app.config.settings import VERSION
 from app.core.crud import Crud
 from app.core.expand import Expansion
 from app.core.http import UNSAFE, Declaration, Route

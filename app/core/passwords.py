@@ -16,7 +16,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import Argon2Error, VerifyMismatchError
 from werkzeug.security import check_password_hash
 
-from app.config import Settings
+from app.config.settings import Settings
 from app.core.errors import Invalid, Unavailable
 
 MAX_LENGTH = 128

@@ -18,7 +18,7 @@ import orjson
 from jwt.algorithms import HMACAlgorithm
 
 from app.clients.jwks import JwksClient
-from app.config import Settings, SettingsError
+from app.config.settings import Settings, SettingsError
 from app.core.errors import Unauthenticated
 from app.core.keys import KeyPair, load_key_pair
 

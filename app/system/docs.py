@@ -10,7 +10,7 @@ from flask import Response, current_app, request
 from jinja2 import Environment, PackageLoader
 
 from app.auth.cookies import ACCESS, REFRESH
-from app.config import VERSION
+from app.config.settings import VERSION
 from app.core.auth import cookie_name
 from app.core.errors import NotFound
 from app.core.http import Endpoint, declare

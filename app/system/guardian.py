@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, current_app
 
-from app.config import VERSION
+from app.config.settings import VERSION
 from app.core.http import Endpoint, answer, body, declare
 from app.core.kernel import kernel
 from app.guardian.initialization import has_administrator, initialize_engine

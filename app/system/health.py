@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
 from app.companies.models import Company
-from app.config import ROOT
+from app.config.settings import ROOT
 from app.core.db import platform_session
 from app.core.errors import ApiError, Unavailable
 

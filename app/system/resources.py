@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.companies.resources import Companies
-from app.config import VERSION, Settings, declared
+from app.config.settings import VERSION, Settings, declared
 from app.core.auth import principal
 from app.core.crud import Crud
 from app.core.db import unit_of_work, utcnow

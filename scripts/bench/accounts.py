@@ -28,7 +28,7 @@ from flask_migrate import upgrade
 from uuid_utils.compat import uuid7
 
 from app import create_app
-from app.config import load_settings
+from app.config.settings import load_settings
 from app.core.db import db, unit_of_work, utcnow
 from app.core.kernel import kernel
 from app.core.tenancy import tenant

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from app.clients.jwks import MAX_BYTES, REFETCH_SECONDS, JwksClient
-from app.config import load_settings
+from app.config.settings import load_settings
 from app.core.errors import Unauthenticated, Unavailable
 from app.core.keys import PrivateKey
 from app.core.tokens import Tokens

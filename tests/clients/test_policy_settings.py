@@ -13,7 +13,7 @@ import yaml
 from click.testing import Result
 from flask import Flask
 
-from app.config import SettingsError
+from app.config.settings import SettingsError
 from app.core.kernel import kernel
 from tests.auth.external import mint
 from tests.clients.test_decisions import statements_of

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from werkzeug.security import generate_password_hash
 
-from app.config import load_settings
+from app.config.settings import load_settings
 from app.core.errors import Invalid, Unavailable
 from app.core.passwords import MAX_RAW_LENGTH, MAX_WAIT_SECONDS, Passwords
 

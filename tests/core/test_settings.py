@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from app import create_app
-from app.config import Settings, SettingsError, declared, load_settings
+from app.config.settings import Settings, SettingsError, declared, load_settings
 from app.core.db import db
 from tests.support.databases import Postgres, worker
 

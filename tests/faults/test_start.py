@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from app import create_app
-from app.config import ROOT
+from app.config.settings import ROOT
 from app.core.engine import UnsafeRole
 from tests.faults.service import environment
 from tests.support.clients import ApiClient

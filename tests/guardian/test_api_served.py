@@ -8,7 +8,7 @@ import sys
 from flask import Flask
 
 from app import create_guardian
-from app.config import ROOT
+from app.config.settings import ROOT
 from app.core.kernel import Kernel
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import ENVIRONMENT

@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 
 from app import create_app
-from app.config import load_settings
+from app.config.settings import load_settings
 from app.core.outbox import Job
 from app.core.worker import Worker
 

@@ -14,7 +14,7 @@ from typing import Self
 
 from flask import Flask
 
-from app.config import ROOT
+from app.config.settings import ROOT
 from app.core.db import unit_of_work
 from app.core.outbox import enqueue
 from tests.outbox.test_outbox import entries

@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
-from app.config import ROOT
+from app.config.settings import ROOT
 
 Json = dict[str, Any]
 

@@ -16,7 +16,7 @@ from psycopg import sql
 from sqlalchemy import delete
 
 from app import create_app
-from app.config import Settings, load_settings
+from app.config.settings import Settings, load_settings
 from app.core.db import Model, db
 
 KEPT = ("document_type", "permission")

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import pytest
 from flask import Flask
 
-from app.config import ROOT
+from app.config.settings import ROOT
 from tests.support import contract
 from tests.support.clients import ApiClient
 from tests.support.databases import ENVIRONMENT

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.config import VERSION, Settings
+from app.config.settings import VERSION, Settings
 from app.system.resources import effective
 from tests.fakes.guardian import FakeGuardian, answers, grants
 from tests.support.clients import ApiClient, Tenant

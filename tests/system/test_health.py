@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.config import VERSION
+from app.config.settings import VERSION
 from app.core.db import db
 from tests.fakes.guardian import FakeGuardian, answers, closes, hangs
 from tests.support.clients import ApiClient, Tenant

@@ -7,7 +7,7 @@ from dataclasses import Field
 from textwrap import wrap
 from typing import Any
 
-from app.config import default_of
+from app.config.settings import default_of
 
 WIDTH = 96
 HEAD = """\

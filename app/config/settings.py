@@ -12,9 +12,9 @@ from marshmallow import ValidationError
 from marshmallow.fields import Boolean, Float, Integer
 from marshmallow.fields import Field as Parser
 
-from app.config_faults import faults_of
+from app.config.faults import faults_of
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VERSION = (ROOT / "VERSION").read_text().strip()
 
 ENVIRONMENTS = ("development", "testing", "staging", "production")

@@ -1,0 +1,1 @@
+"""The environment, its faults and its example."""
