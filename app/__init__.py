@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import cli
 from app.auth.service import standing_of
 from app.auth.sessions import end_sessions_of
+from app.base.role_data import RoleData
 from app.clients.authzen import AuthZenClient
 from app.clients.breaker import Breaker
 from app.clients.counters import Observed, PolicyCounters, outcome_of
@@ -30,7 +31,6 @@ from app.core.auth import Authenticator
 from app.core.images import Images
 from app.core.kernel import Kernel
 from app.core.passwords import Passwords
-from app.core.roles import RoleData
 from app.core.tokens import Tokens
 from app.customers.verification import unverify_linked
 from app.emails.service import note_change

@@ -13,10 +13,10 @@ from sqlalchemy import bindparam, case, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.auth.models import LoginFailure
+from app.base.keys import derived_key
 from app.core.db import UtcDateTime, db, unit_of_work, utcnow
 from app.core.errors import TooManyRequests
 from app.core.kernel import kernel
-from app.core.keys import derived_key
 
 FREE_ATTEMPTS = 5
 LONGEST_DELAY = 60

@@ -10,6 +10,7 @@ from flask import Response, request
 from marshmallow import fields
 from sqlalchemy import ColumnElement, select
 
+from app.base.keys import derived_key
 from app.core.auth import principal
 from app.core.db import Versioned, db
 from app.core.erase import release
@@ -17,7 +18,6 @@ from app.core.errors import Invalid, NotFound, PreconditionFailed
 from app.core.expand import Expansion, embed
 from app.core.http import Endpoint, answer, body, no_content
 from app.core.kernel import Permission, kernel
-from app.core.keys import derived_key
 from app.core.listing import DEFAULT_LIMIT, Filter, Listing
 from app.core.policy import ask_all
 from app.core.query import MAX_LIMIT, ListQuery, chosen, parse

@@ -11,6 +11,7 @@ from uuid import UUID
 from flask import current_app
 from prometheus_client import CollectorRegistry
 
+from app.base.role_data import RoleData
 from app.clients.limiter import Limits
 from app.clients.mailer import Mailer
 from app.clients.policy import PolicyEngine
@@ -19,7 +20,6 @@ from app.config.settings import Settings
 from app.core.auth import Authenticator
 from app.core.images import Images
 from app.core.passwords import Passwords
-from app.core.roles import RoleData
 from app.core.tokens import Tokens
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.base.keys import derived_key
 from app.core.kernel import kernel
-from app.core.keys import derived_key
 
 NONCE_BYTES = 12  # NIST SP 800-38D section 5.2.1.1
 

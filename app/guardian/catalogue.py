@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from app.base.role_data import ADMINISTRATOR, CUSTOMER
 from app.core.kernel import Permission, kernel
-from app.core.roles import ADMINISTRATOR, CUSTOMER
 from app.guardian.service import MANAGER, VIEWER, defaults_of
 
 Json = dict[str, Any]

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, or_, select
 
+from app.base.role_data import ALL, Asker, Json, permission_name
 from app.core.db import db, fetch, fetch_alone, unit_of_work
 from app.core.postgres import ONLY
-from app.core.roles import ALL, Asker, Json, permission_name
 from app.core.rows import existing, not_found
 from app.core.tenancy import Prepared, tenant
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.base.role_data import ADMINISTRATOR
 from app.companies.service import lock_company
 from app.core.db import db, unit_of_work
 from app.core.errors import Forbidden
 from app.core.kernel import kernel
-from app.core.roles import ADMINISTRATOR
 from app.core.tenancy import tenant
 from app.guardian.models import Role, UserRole
 from app.guardian.rules import is_administrator

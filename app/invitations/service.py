@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from app.auth.sessions import Caller, SignedIn, open_session
+from app.base.role_data import Asker
 from app.companies.models import ACTIVE, Company
 from app.core import links
 from app.core.db import affected, db, unit_of_work, utcnow
@@ -20,7 +21,6 @@ from app.core.errors import ApiError, Conflict, Forbidden, violated
 from app.core.kernel import kernel
 from app.core.links import InvalidLink
 from app.core.mail import post
-from app.core.roles import Asker
 from app.core.rows import existing, not_found
 from app.core.schema import BaseSchema
 from app.core.tenancy import tenant

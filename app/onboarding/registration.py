@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from app.auth.throttle import reserve_daily
+from app.base.role_data import CUSTOMER
 from app.companies.models import ACTIVE, Company
 from app.core.db import db, fold, platform_session, unit_of_work
 from app.core.errors import Conflict, Forbidden, Invalid, violated
@@ -19,7 +20,6 @@ from app.core.kernel import kernel
 from app.core.links import InvalidLink, tenant_of
 from app.core.mail import post
 from app.core.outbox import Job, enqueue, finish
-from app.core.roles import CUSTOMER
 from app.core.tenancy import tenant
 from app.onboarding.service import found_here
 from app.onboarding.waiting import Wish, closed, keep, opened, take

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from app.base.role_data import ADMINISTRATOR
 from app.companies.models import Company
 from app.core.db import db, unit_of_work
 from app.core.kernel import kernel
-from app.core.roles import ADMINISTRATOR
 from app.core.tenancy import current_tenant, tenant
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.service import create_unit

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
+from app.base.keys import derived_key
+from app.base.opaque_tokens import digest, new_token
 from app.core.db import affected, db, fold, unit_of_work, utcnow
 from app.core.kernel import kernel
-from app.core.keys import derived_key
 from app.core.mail import post
-from app.core.opaque import digest, new_token
 from app.core.outbox import Job, enqueue
 from app.core.sealed import seal, unseal
 from app.onboarding.models import Registration

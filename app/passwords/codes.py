@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 
 from app.auth.models import LoginFailure
+from app.base.keys import derived_key
 from app.core.db import affected, db, unit_of_work, utcnow
 from app.core.kernel import kernel
-from app.core.keys import derived_key
 from app.core.outbox import Job
 from app.core.tenancy import tenant
 from app.passwords.models import PasswordResetOtp as Otp

@@ -15,13 +15,13 @@ from app.auth.models import AuthSession
 from app.auth.service import NOBODY, Account, find_account
 from app.auth.sessions import end_other_sessions, revoke
 from app.auth.throttle import attempt_key, forgive, reserve_attempt
+from app.base.keys import derived_key
 from app.companies.models import ACTIVE
 from app.core import links, mail
 from app.core.auth import Principal
 from app.core.db import affected, db, unit_of_work, utcnow
 from app.core.errors import BadRequest, Conflict, Invalid, NotFound
 from app.core.kernel import kernel
-from app.core.keys import derived_key
 from app.core.schema import CONTROL, Email, normalized_email
 from app.core.sealed import seal
 from app.core.tenancy import tenant

@@ -26,10 +26,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from app.base.keys import PrivateKey
 from app.clients.jwks import MAX_BYTES, REFETCH_SECONDS, JwksClient
 from app.config.settings import load_settings
 from app.core.errors import Unauthenticated, Unavailable
-from app.core.keys import PrivateKey
 from app.core.tokens import Tokens
 
 USER, COMPANY = UUID(int=1), UUID(int=2)

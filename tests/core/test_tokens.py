@@ -30,9 +30,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from app.base.keys import PrivateKey, derived_key, thumbprint
 from app.config.settings import SettingsError, load_settings
 from app.core.errors import Unauthenticated
-from app.core.keys import PrivateKey, derived_key, thumbprint
 from app.core.tokens import Claims, Tokens
 
 SECRET = "acme-shared-secret-0123456789-abcdefgh"

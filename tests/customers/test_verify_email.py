@@ -13,9 +13,9 @@ from flask import Flask
 from sqlalchemy import Engine, select, update
 from werkzeug.test import TestResponse
 
+from app.base.opaque_tokens import new_token
 from app.core.db import db, unit_of_work, utcnow
 from app.core.links import OneTimeLink
-from app.core.opaque import new_token
 from app.core.tenancy import tenant
 from tests.customers.dossier import customer, shown
 from tests.customers.merging import code_of, merged, undo, undone

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, select, update
 from uuid_utils.compat import uuid7
 
 from app.auth.models import LoginFailure
+from app.base.opaque_tokens import new_token
 from app.core.db import db, unit_of_work, utcnow
 from app.core.links import OneTimeLink
-from app.core.opaque import new_token
 from app.core.outbox import OutboxEntry
 from app.core.tenancy import tenant
 from app.onboarding.models import Registration

@@ -1,0 +1,1 @@
+"""Values and errors that every floor shares; imports nothing of ours."""
