@@ -13,18 +13,18 @@ from app import cli
 from app.auth.service import standing_of
 from app.auth.sessions import end_sessions_of
 from app.base.role_data import RoleData
-from app.clients.authzen import AuthZenClient
-from app.clients.breaker import Breaker
-from app.clients.counters import Observed, PolicyCounters, outcome_of
-from app.clients.decisions import Grants, Remembering, whole, without_item
-from app.clients.guardian import NAMES_003, GuardianClient
+from app.clients.http.breaker import Breaker
+from app.clients.http.transport import HttpTransport
 from app.clients.jwks import JwksClient
 from app.clients.limiter import Limits
 from app.clients.mailer import Mailer, SilentMailer, SmtpMailer
-from app.clients.policy import GrantAll, PolicyEngine
-from app.clients.roles import RemoteRoleData
-from app.clients.storage import storage_of
-from app.clients.transport import HttpTransport
+from app.clients.policy.authzen import AuthZenClient
+from app.clients.policy.cache import Grants, Remembering, whole, without_item
+from app.clients.policy.guardian import NAMES_003, GuardianClient
+from app.clients.policy.metrics import Observed, PolicyCounters, outcome_of
+from app.clients.policy.remote_roles import RemoteRoleData
+from app.clients.policy.request import GrantAll, PolicyEngine
+from app.clients.storage.interface import storage_of
 from app.config.settings import Settings, load_settings
 from app.core import engine, envelope, errors, logs
 from app.core.auth import Authenticator

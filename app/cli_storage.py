@@ -7,7 +7,7 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from app.clients.storage import Unlistable
+from app.clients.storage.interface import Unlistable
 from app.core import outbox
 from app.core.errors import ApiError
 from app.core.storage_check import check

@@ -11,7 +11,7 @@ from flask import Response, request
 from werkzeug.datastructures import Headers
 from werkzeug.wsgi import wrap_file
 
-from app.clients.storage import Content, refused
+from app.clients.storage.interface import Content, refused
 from app.core.errors import ApiError
 
 BINARY = {"type": "string", "format": "binary"}

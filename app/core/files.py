@@ -17,7 +17,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.wsgi import wrap_file
 
-from app.clients.storage import Content, Missing, disabled, refused
+from app.clients.storage.interface import Content, Missing, disabled, refused
 from app.core.auth import principal
 from app.core.db import db, fetch_alone, unit_of_work
 from app.core.errors import Forbidden, NotFound

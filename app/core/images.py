@@ -13,7 +13,7 @@ from typing import IO, Any, BinaryIO
 
 import structlog
 
-from app.clients.gate import Gate
+from app.clients.http.bulkhead import Gate
 from app.core.errors import Invalid, Unavailable
 
 log = structlog.get_logger(__name__)

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from app.base.role_data import RoleData
 from app.clients.limiter import Limits
 from app.clients.mailer import Mailer
-from app.clients.policy import PolicyEngine
-from app.clients.storage import Storage
+from app.clients.policy.request import PolicyEngine
+from app.clients.storage.interface import Storage
 from app.config.settings import Settings
 from app.core.auth import Authenticator
 from app.core.images import Images

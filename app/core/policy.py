@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flask import g
 
-from app.clients.policy import ANY, Question
+from app.clients.policy.request import ANY, Question
 from app.core.auth import principal
 from app.core.kernel import kernel
 from app.core.schema import CANONICAL_UUID

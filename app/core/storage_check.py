@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.clients.storage import Key, Missing
+from app.clients.storage.interface import Key, Missing
 from app.core.db import db, platform_session, unit_of_work, utcnow
 from app.core.errors import Invalid
 from app.core.files import Picture, detach, part_of, path_of

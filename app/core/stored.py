@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from app.clients.storage import Caller, Key
+from app.clients.storage.interface import Caller, Key
 from app.core.db import Identified, JsonDocument, Model, db, unit_of_work, utcnow
 from app.core.errors import ApiError
 from app.core.kernel import kernel

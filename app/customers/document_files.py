@@ -13,7 +13,7 @@ from flask import Response, request
 from sqlalchemy import bindparam, func, select
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.clients.storage import DOCUMENTS, Key, Missing
+from app.clients.storage.interface import DOCUMENTS, Key, Missing
 from app.companies.models import Company
 from app.core import counts
 from app.core.attachment import BINARY, RangeNotSatisfiable, sent, wanted_part

@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 import structlog
 
-from app.clients.storage import CHUNK_BYTES, Caller, Key, Missing, Storage
+from app.clients.storage.interface import CHUNK_BYTES, Caller, Key, Missing, Storage
 from app.core.archives import Entry, streamed
 from app.core.errors import ApiError
 from app.core.http import JSON_OPTIONS

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import bindparam, or_, select
 
-from app.clients.transport import Reply
+from app.clients.http.transport import Reply
 from app.core.db import fetch_alone
 from app.core.postgres import ONLY
 from app.core.tenancy import Prepared, tenant

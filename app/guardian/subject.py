@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, select
 
-from app.clients.policy import Question
+from app.clients.policy.request import Question
 from app.core.db import fetch_alone
 from app.core.postgres import ONLY
 from app.core.tenancy import Prepared, tenant

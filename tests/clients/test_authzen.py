@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from app.clients.authzen import AuthZenClient
-from app.clients.policy import Question
+from app.clients.policy.authzen import AuthZenClient
+from app.clients.policy.request import Question
 from app.core.errors import ApiError, BadGateway, Forbidden, Unavailable
 from tests.clients.test_guardian import UNREACHABLE, UNUSABLE, refused_url
 from tests.fakes.authzen import BATCH, NOT_FOUND, PERMITS, SINGLE, serving, spelled

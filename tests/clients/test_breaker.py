@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.clients.breaker import MAX_FAILURES, Breaker, CircuitOpen, State
-from app.clients.counters import outcome_of
-from app.clients.transport import TooManyInFlight
+from app.clients.http.breaker import MAX_FAILURES, Breaker, CircuitOpen, State
+from app.clients.http.transport import TooManyInFlight
+from app.clients.policy.metrics import outcome_of
 from app.core.errors import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 
 

@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app.clients import breaker as module
-from app.clients.authzen import AuthZenClient
-from app.clients.breaker import Breaker, CircuitOpen
-from app.clients.counters import Observed, PolicyCounters, outcome_of
-from app.clients.guardian import GuardianClient, TokenRefused
-from app.clients.policy import Question
-from app.clients.transport import HttpTransport, TooManyInFlight
+from app.clients.http import breaker as module
+from app.clients.http.breaker import Breaker, CircuitOpen
+from app.clients.http.transport import HttpTransport, TooManyInFlight
+from app.clients.policy.authzen import AuthZenClient
+from app.clients.policy.guardian import GuardianClient, TokenRefused
+from app.clients.policy.metrics import Observed, PolicyCounters, outcome_of
+from app.clients.policy.request import Question
 from app.core.errors import ApiError, BadGateway, Forbidden, GatewayTimeout
 from tests.clients.test_guardian import eventually, refused_url
 from tests.fakes.guardian import Behaviour, FakeGuardian, answers, closes, decides_each, denies, grants, hangs, resets

@@ -14,9 +14,9 @@ from flask import Flask
 from uuid_utils.compat import uuid7
 
 from app import create_app
-from app.clients.authzen import AuthZenClient
-from app.clients.policy import Question, parsed
-from app.clients.transport import HttpTransport
+from app.clients.http.transport import HttpTransport
+from app.clients.policy.authzen import AuthZenClient
+from app.clients.policy.request import Question, parsed
 from app.core.errors import BadGateway, Forbidden
 from app.core.http import Route
 from app.core.kernel import kernel

@@ -9,11 +9,11 @@ import pytest
 from flask import Flask
 from prometheus_client import CollectorRegistry, generate_latest
 
-from app.clients.breaker import Breaker, CircuitOpen, Outcome, State
-from app.clients.counters import OUTCOMES, Observed, PolicyCounters, outcome_of
-from app.clients.guardian import TokenRefused
-from app.clients.policy import GrantAll, Question
-from app.clients.transport import TooManyInFlight
+from app.clients.http.breaker import Breaker, CircuitOpen, Outcome, State
+from app.clients.http.transport import TooManyInFlight
+from app.clients.policy.guardian import TokenRefused
+from app.clients.policy.metrics import OUTCOMES, Observed, PolicyCounters, outcome_of
+from app.clients.policy.request import GrantAll, Question
 from app.core.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from app.core.kernel import kernel
 from tests.fakes.guardian import FakeGuardian, answers, denies, grants

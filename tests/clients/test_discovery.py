@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.clients import discovery
+from app.clients.policy import discovery
 from app.core.errors import GatewayTimeout
 from tests.clients.test_authzen import LISTED, QUESTION, SLACK, TIMEOUT, check, client_of, engine, posted, refusal
 from tests.fakes.authzen import PERMITS, SINGLE, serving

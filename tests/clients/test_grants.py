@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app.clients.counters import PolicyCounters
-from app.clients.decisions import Grants, Remembering, whole, without_item
-from app.clients.policy import Question
+from app.clients.policy.cache import Grants, Remembering, whole, without_item
+from app.clients.policy.metrics import PolicyCounters
+from app.clients.policy.request import Question
 from app.core.errors import ApiError, BadGateway, Forbidden, Unavailable
 from tests.clients.test_guardian import TOKEN
 

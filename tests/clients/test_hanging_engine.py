@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from app.clients.guardian import GuardianClient
-from app.clients.policy import Question
-from app.clients.transport import HttpTransport
+from app.clients.http.transport import HttpTransport
+from app.clients.policy.guardian import GuardianClient
+from app.clients.policy.request import Question
 from tests.clients.test_guardian import QUESTION, TOKEN, eventually, refusal
 from tests.fakes.guardian import FakeGuardian, grants, hangs
 from tests.support.clients import Tenant

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import delete, event, select
 from sqlalchemy.exc import OperationalError
 
-from app.clients.storage_local import LocalStorage
+from app.clients.storage.local import LocalStorage
 from app.core.db import db, unit_of_work
 from app.core.stored import StoredFile
 from app.core.tenancy import tenant

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from werkzeug.http import parse_options_header
 
-from app.clients.storage_local import LocalStorage
+from app.clients.storage.local import LocalStorage
 from app.core import counts
 from app.core.attachment import disposition
 from app.core.db import unit_of_work

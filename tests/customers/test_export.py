@@ -17,7 +17,7 @@ from flask import Flask
 from sqlalchemy import event
 from uuid_utils.compat import uuid7
 
-from app.clients.storage import CHUNK_BYTES
+from app.clients.storage.interface import CHUNK_BYTES
 from app.core.db import Model, db, unit_of_work
 from app.core.erase import referrers
 from app.core.kernel import kernel

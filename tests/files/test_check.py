@@ -12,7 +12,7 @@ from click.testing import Result
 from flask import Flask
 from uuid_utils.compat import uuid7
 
-from app.clients.storage import Key
+from app.clients.storage.interface import Key
 from app.core.db import unit_of_work
 from app.core.kernel import kernel
 from app.core.stored import StoredFile, caller_now

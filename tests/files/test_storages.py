@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from uuid_utils.compat import uuid7
 
-from app.clients.gate import Gate
-from app.clients.storage import Caller, Key, Missing, NoStorage, Storage, Unlistable, storage_of
-from app.clients.storage_local import LocalStorage
+from app.clients.http.bulkhead import Gate
+from app.clients.storage.interface import Caller, Key, Missing, NoStorage, Storage, Unlistable, storage_of
+from app.clients.storage.local import LocalStorage
 from app.config.settings import load_settings
 from app.core.errors import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
 from tests.fakes.guardian import Behaviour, answer, answers, closes, dribbles, hangs, resets, sends

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from app.clients.transport import unusable
+from app.clients.http.transport import unusable
 from app.core.schema import CANONICAL_UUID, CONTROL
 
 CODE = re.compile(r"[A-Z][A-Z0-9_]{0,49}")

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from app.clients.fork import call_in_forked_children
-from app.clients.policy import parsed
-from app.clients.transport import Reply, TooManyInFlight
+from app.clients.http.fork import call_in_forked_children
+from app.clients.http.transport import Reply, TooManyInFlight
+from app.clients.policy.request import parsed
 from app.core.errors import ApiError
 
 log = structlog.get_logger(__name__)

@@ -7,9 +7,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 
-from app.clients.counters import PolicyCounters
-from app.clients.fork import call_in_forked_children
-from app.clients.policy import PolicyEngine, Question
+from app.clients.http.fork import call_in_forked_children
+from app.clients.policy.metrics import PolicyCounters
+from app.clients.policy.request import PolicyEngine, Question
 
 MAX_GRANTS = 10_000
 

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from app.clients.fork import call_in_forked_children
-from app.clients.origin import left
-from app.clients.transport import FAILURES, HttpTransport, Reply, TooManyInFlight, translated
+from app.clients.http.fork import call_in_forked_children
+from app.clients.http.origin import left
+from app.clients.http.transport import FAILURES, HttpTransport, Reply, TooManyInFlight, translated
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 from uuid import UUID
 
-from app.clients.transport import MAX_BODY_BYTES, Reply, unusable
+from app.clients.http.transport import MAX_BODY_BYTES, Reply, unusable
 
 ANY = "*"
 """The resource id of a question about no item in particular."""

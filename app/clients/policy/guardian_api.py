@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from uuid import UUID
 
 from app.base.role_data import Asker
-from app.clients.fan_out import MAX_DATA_BYTES, Call, Flight
-from app.clients.guardian import TokenRefused, headers_of, reason_of
-from app.clients.policy import strict_json
-from app.clients.told import Told, items_of, object_of
-from app.clients.transport import Reply, busy, unusable
+from app.clients.http.fan_out import MAX_DATA_BYTES, Call, Flight
+from app.clients.http.transport import Reply, busy, unusable
+from app.clients.policy.guardian import TokenRefused, headers_of, reason_of
+from app.clients.policy.parsing import Told, items_of, object_of
+from app.clients.policy.request import strict_json
 from app.core.errors import BadRequest, Conflict, Forbidden, NotFound
 
 WHOLE_PAGE = 1000

@@ -13,7 +13,17 @@ from uuid import uuid4
 
 import structlog
 
-from app.clients.storage import CHUNK_BYTES, DOCUMENTS, Caller, Content, Key, Missing, Stored, part_of, unusable
+from app.clients.storage.interface import (
+    CHUNK_BYTES,
+    DOCUMENTS,
+    Caller,
+    Content,
+    Key,
+    Missing,
+    Stored,
+    part_of,
+    unusable,
+)
 from app.config.settings import ROOT
 
 log = structlog.get_logger(__name__)

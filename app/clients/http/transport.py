@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, cast
 
 import structlog
 
-from app.clients.fork import call_in_forked_children
-from app.clients.origin import Origin, left
+from app.clients.http.fork import call_in_forked_children
+from app.clients.http.origin import Origin, left
 from app.core.errors import ApiError, BadGateway, GatewayTimeout, Unavailable
 
 log = structlog.get_logger(__name__)

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from app.clients.policy import TOKEN, GrantAll, Question, checked_request_id, parsed, printable
-from app.clients.transport import Reply, busy, unusable
+from app.clients.http.transport import Reply, busy, unusable
+from app.clients.policy.request import TOKEN, GrantAll, Question, checked_request_id, parsed, printable
 from app.core.errors import BadGateway, Forbidden, Unauthenticated
 
 __all__ = ["NAMES_003", "GrantAll", "GuardianClient", "Names", "Question", "TokenRefused"]

@@ -11,7 +11,7 @@ from math import ceil
 
 import structlog
 
-from app.clients.fork import call_in_forked_children
+from app.clients.http.fork import call_in_forked_children
 from app.core.errors import Unavailable
 
 log = structlog.get_logger(__name__)

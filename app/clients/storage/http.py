@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from app.clients.gate import Gate
-from app.clients.origin import Origin, left
-from app.clients.storage import CHUNK_BYTES, Missing, refused, unusable
-from app.clients.transport import FAILURES, Wire
+from app.clients.http.bulkhead import Gate
+from app.clients.http.origin import Origin, left
+from app.clients.http.transport import FAILURES, Wire
+from app.clients.storage.interface import CHUNK_BYTES, Missing, refused, unusable
 from app.core.errors import ApiError, GatewayTimeout
 
 log = structlog.get_logger(__name__)

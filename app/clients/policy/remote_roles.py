@@ -9,11 +9,11 @@ from uuid import UUID
 import orjson
 
 from app.base.role_data import ADMINISTRATOR, ALL, Asker, Json, permission_name
-from app.clients.breaker import Breaker
-from app.clients.conversation import Conversation, unique
-from app.clients.fan_out import Call, FanOut, Flight
-from app.clients.told import Told
-from app.clients.transport import HttpTransport, unusable
+from app.clients.http.breaker import Breaker
+from app.clients.http.fan_out import Call, FanOut, Flight
+from app.clients.http.transport import HttpTransport, unusable
+from app.clients.policy.guardian_api import Conversation, unique
+from app.clients.policy.parsing import Told
 
 
 class RemoteRoleData:

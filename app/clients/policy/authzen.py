@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from app.clients.discovery import Discovery
-from app.clients.origin import root_of
-from app.clients.policy import Question, checked_request_id, parsed, printable
-from app.clients.transport import HttpTransport, Reply, busy, unusable
+from app.clients.http.origin import root_of
+from app.clients.http.transport import HttpTransport, Reply, busy, unusable
+from app.clients.policy.discovery import Discovery
+from app.clients.policy.request import Question, checked_request_id, parsed, printable
 from app.core.errors import Forbidden
 
 MAX_BATCH = 50

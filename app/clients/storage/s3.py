@@ -14,8 +14,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.clients.storage import Caller, Content, Key, Stored, part_of, refused, unusable
-from app.clients.storage_http import Answer, Body, StorageHttp, failed, log, missing
+from app.clients.storage.http import Answer, Body, StorageHttp, failed, log, missing
+from app.clients.storage.interface import Caller, Content, Key, Stored, part_of, refused, unusable
 from app.config.settings import Settings
 
 SIGNED_SECONDS = 300

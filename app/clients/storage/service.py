@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import orjson
 import structlog
 
-from app.clients.policy import TOKEN
-from app.clients.storage import Caller, Content, Key, Stored, Unlistable, part_of, refused
-from app.clients.storage_http import Answer, Body, StorageHttp, failed, missing
+from app.clients.policy.request import TOKEN
+from app.clients.storage.http import Answer, Body, StorageHttp, failed, missing
+from app.clients.storage.interface import Caller, Content, Key, Stored, Unlistable, part_of, refused
 from app.config.settings import Settings
 from app.core.errors import Unauthenticated
 

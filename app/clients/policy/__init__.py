@@ -1,0 +1,1 @@
+"""The policy engine, whichever protocol it speaks."""
