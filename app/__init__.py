@@ -26,8 +26,9 @@ from app.clients.policy.remote_roles import RemoteRoleData
 from app.clients.policy.request import GrantAll, PolicyEngine
 from app.clients.storage.interface import storage_of
 from app.config.settings import Settings, load_settings
-from app.core import engine, envelope, errors, logs
+from app.core import envelope, errors, logs
 from app.core.auth import Authenticator
+from app.core.db import engine
 from app.core.images import Images
 from app.core.kernel import Kernel
 from app.core.passwords import Passwords

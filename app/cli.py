@@ -17,7 +17,7 @@ from app.cli_mail import mail
 from app.cli_storage import storage
 from app.cli_users import users
 from app.config.settings import ROOT
-from app.core.db import unit_of_work
+from app.core.db.models import unit_of_work
 from app.core.errors import Invalid
 from app.core.kernel import kernel
 from app.customers.cli import customers

@@ -16,11 +16,11 @@ from app.auth.service import Account, find_account
 from app.auth.sessions import end_sessions_of
 from app.base.role_data import ADMINISTRATOR
 from app.companies.models import Company
-from app.core.db import db, fold, platform_session, unit_of_work
+from app.core.db.models import db, fold, platform_session, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.errors import ApiError
 from app.core.kernel import kernel
 from app.core.schema import CANONICAL_UUID
-from app.core.tenancy import tenant
 from app.passwords.service import set_temporary, temporary_password
 from app.users.models import User
 from app.users.schemas import UserSchema

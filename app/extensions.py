@@ -2,7 +2,7 @@
 
 from flask_migrate import Migrate
 
-from app.core.db import db
+from app.core.db.models import db
 
 migrate = Migrate()
 

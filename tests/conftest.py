@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from app import create_app
-from app.core.db import db
+from app.core.db.models import db
 from tests.support.clients import ApiClient, Tenant, make_tenant
 from tests.support.databases import (
     TEMPLATE,

@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 from app import create_app
 from app.config.settings import ROOT, declared
-from app.core.db import db
+from app.core.db.models import db
 from tests.conftest import DIRECTORY
 from tests.support.databases import copy_sqlite, settings_for
 

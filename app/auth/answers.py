@@ -9,11 +9,11 @@ from marshmallow import fields, validate
 
 from app.auth.cookies import set_cookies
 from app.auth.sessions import Caller, SignedIn
-from app.core.db import unit_of_work
+from app.core.db.models import unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.errors import Unauthenticated, Unavailable
 from app.core.http import answer
 from app.core.kernel import kernel
-from app.core.tenancy import tenant
 from app.core.tokens import Claims
 from app.users.resources import Users
 

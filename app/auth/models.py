@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Identified, Model, same_tenant, utcnow
-from app.core.tenancy import TenantScoped
+from app.core.db.models import Identified, Model, same_tenant, utcnow
+from app.core.db.tenancy import TenantScoped
 
 
 class AuthSession(TenantScoped, Identified, Model):

@@ -14,11 +14,11 @@ from app.auth.sessions import Caller, SignedIn, open_session
 from app.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
 from app.companies.models import ACTIVE, Company
 from app.core.auth import Standing
-from app.core.db import CodePointText, affected, fetch_alone, fold, unit_of_work, utcnow
+from app.core.db.models import CodePointText, affected, fetch_alone, fold, unit_of_work, utcnow
+from app.core.db.postgres import ONLY
+from app.core.db.tenancy import Prepared, tenant
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
-from app.core.postgres import ONLY
-from app.core.tenancy import Prepared, tenant
 from app.core.tokens import Claims
 from app.users.models import LoginKey, User
 

@@ -14,10 +14,10 @@ from uuid_utils.compat import uuid7
 from app.auth.models import AuthSession, RefreshToken
 from app.base.opaque_tokens import company_of, digest, new_token
 from app.companies.models import ACTIVE, Company
-from app.core.db import UtcDateTime, add_in_order, affected, db, fetch, unit_of_work, utcnow
+from app.core.db.models import UtcDateTime, add_in_order, affected, db, fetch, unit_of_work, utcnow
+from app.core.db.tenancy import Prepared, current_tenant, tenant
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
-from app.core.tenancy import Prepared, current_tenant, tenant
 from app.core.tokens import Claims
 from app.users.models import User
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, synonym
 
-from app.core.db import Identified, Model, Timestamped, Versioned, folded
+from app.core.db.models import Identified, Model, Timestamped, Versioned, folded
+from app.core.db.tenancy import Tenanted
 from app.core.files import LogoOwner
-from app.core.tenancy import Tenanted
 
 ACTIVE, INACTIVE, SUSPENDED = "active", "inactive", "suspended"
 STATUSES = (ACTIVE, INACTIVE, SUSPENDED)

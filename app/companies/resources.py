@@ -14,13 +14,13 @@ from app.companies.schemas import CompanyChangeSchema, CompanySchema, HoldingsSc
 from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
 from app.core.auth import principal
 from app.core.crud import Crud
-from app.core.db import db, platform_session, unit_of_work
+from app.core.db.models import db, platform_session, unit_of_work
+from app.core.db.tenancy import current_scope, tenant
 from app.core.erase import erase_tenant
 from app.core.errors import Conflict
 from app.core.http import UNSAFE, answer
 from app.core.kernel import kernel
 from app.core.schema import QueryFlag, parse_id
-from app.core.tenancy import current_scope, tenant
 
 
 class Companies(Crud):

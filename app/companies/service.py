@@ -8,8 +8,8 @@ from sqlalchemy import Integer, Uuid, column, select, text
 from sqlalchemy.orm import Session
 
 from app.companies.models import Company
-from app.core import counts
-from app.core.db import db
+from app.core.db import counts
+from app.core.db.models import db
 
 TOTALS = {"user": "total_users", "user.active": "total_active_users"}
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from flask import Request, g, request
 
 from app.config.settings import Settings
-from app.core.db import utcnow
+from app.core.db.models import utcnow
 from app.core.errors import BadRequest, Forbidden, Unauthenticated
 from app.core.tokens import Claims, Tokens
 

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, select
 
 from app.base.keys import derived_key
 from app.core.auth import principal
-from app.core.db import Versioned, db
+from app.core.db.lookup import Parent, not_found
+from app.core.db.models import Versioned, db
 from app.core.erase import release
 from app.core.errors import Invalid, NotFound, PreconditionFailed
 from app.core.expand import Expansion, embed
@@ -22,7 +23,6 @@ from app.core.listing import DEFAULT_LIMIT, Filter, Listing
 from app.core.policy import ask_all
 from app.core.query import MAX_LIMIT, ListQuery, chosen, parse
 from app.core.reader import Reader
-from app.core.rows import Parent, not_found
 from app.core.schema import BaseSchema
 
 COLLECTION = {"list": "GET", "create": "POST"}

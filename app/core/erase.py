@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.db import Model, Timestamped, Versioned, db, utcnow
+from app.core.db.models import Model, Timestamped, Versioned, db, utcnow
+from app.core.db.tenancy import PLATFORM_TABLES, current_tenant
 from app.core.stored import Filed, StoredFile, discard
-from app.core.tenancy import PLATFORM_TABLES, current_tenant
 
 Condition = ColumnElement[bool]
 

@@ -18,7 +18,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.clients.limiter import Limits
 from app.core.auth import principal
-from app.core.db import unit_of_work
+from app.core.db.models import unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.errors import (
     BadRequest,
     Forbidden,
@@ -30,7 +31,6 @@ from app.core.kernel import Permission, kernel
 from app.core.listing import single_values
 from app.core.policy import ask, resource_id_of
 from app.core.schema import CONTROL, BaseSchema, parse_id
-from app.core.tenancy import tenant
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})

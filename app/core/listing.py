@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, Uuid, false, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.db import fold
+from app.core.db.models import fold
 from app.core.errors import Invalid
 from app.core.schema import CANONICAL_UUID, CONTROL, normalized_email
 

@@ -21,12 +21,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 from app.clients.storage.interface import Caller, Key
-from app.core.db import Identified, JsonDocument, Model, db, unit_of_work, utcnow
+from app.core.db.models import Identified, JsonDocument, Model, db, unit_of_work, utcnow
+from app.core.db.tenancy import TenantScoped, tenant
 from app.core.errors import ApiError
 from app.core.kernel import kernel
 from app.core.outbox import Job, enqueue
 from app.core.sealed import seal, unseal
-from app.core.tenancy import TenantScoped, tenant
 
 log = structlog.get_logger(__name__)
 

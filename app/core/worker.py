@@ -12,7 +12,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.db import utcnow
+from app.core.db.models import utcnow
 from app.core.errors import ApiError
 from app.core.kernel import Kernel, kernel
 from app.core.outbox import LEASE, RETRIES, Job, claim, postpone, settle

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.auth import principal
 from app.core.crud import Crud
-from app.core.db import Model, db, utcnow
+from app.core.db.models import Model, db, utcnow
 from app.core.http import Endpoint, answer, body, declare
 from app.core.schema import BaseSchema, Flag, Line, Number, Timestamp, of, read_only_id
 from app.customers.countries import Country

@@ -9,7 +9,7 @@ from flask import Response
 from marshmallow import ValidationError, fields, validate, validates_schema
 from sqlalchemy import ColumnElement, func, select
 
-from app.core.db import db
+from app.core.db.models import db
 from app.core.errors import Invalid
 from app.core.http import Endpoint, answer, body, declare
 from app.core.listing import PAGING, given_values

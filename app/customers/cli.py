@@ -11,8 +11,8 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 
 from app.companies.models import Company
-from app.core.db import db, is_writing, platform_session, unit_of_work
-from app.core.tenancy import tenant
+from app.core.db.models import db, is_writing, platform_session, unit_of_work
+from app.core.db.tenancy import tenant
 from app.customers.address_text import split_address
 from app.customers.models import Customer
 

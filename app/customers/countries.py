@@ -7,7 +7,7 @@ from typing import Any
 
 import pycountry
 
-from app.core.db import fold
+from app.core.db.models import fold
 from app.core.schema import Line
 
 COMMON = {

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.auth import principal
 from app.core.crud import Crud
-from app.core.db import Model, db, folded, utcnow
+from app.core.db.models import Model, db, folded, utcnow
 from app.core.errors import Invalid
 from app.core.http import Endpoint, answer, body, declare
 from app.core.listing import Filter, boolean

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from app.companies.models import Company
 from app.core import links
-from app.core.db import db, unit_of_work
+from app.core.db.models import db, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.mail import Mail, greeting, hours, plain_name, served_link
 from app.core.outbox import Job
-from app.core.tenancy import tenant
 from app.customers.models import Customer
 from app.customers.verification import LIFETIME, user_of
 

@@ -12,12 +12,12 @@ from marshmallow import ValidationError, fields, validate
 
 from app.core.auth import principal
 from app.core.crud import Crud
-from app.core.db import unit_of_work
+from app.core.db.lookup import check_exists
+from app.core.db.models import unit_of_work
+from app.core.db.reparent import SIDES
+from app.core.db.tenancy import tenant
 from app.core.http import Endpoint, answer, body, declare
-from app.core.moving import SIDES
-from app.core.rows import check_exists
 from app.core.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
-from app.core.tenancy import tenant
 from app.customers.merge import FIELDS, Merge, meeting, parts_that_clash
 from app.customers.merge_undo import undo
 from app.customers.merges import CustomerMerge

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Date, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import (
+from app.core.db.models import (
     CodePointText,
     Identified,
     JsonDocument,
@@ -19,8 +19,8 @@ from app.core.db import (
     listed_by,
     same_tenant,
 )
+from app.core.db.tenancy import TenantScoped
 from app.core.files import LogoOwner
-from app.core.tenancy import TenantScoped
 from app.customers.errors import CustomerNotFound
 
 KINDS = ("individual", "business")

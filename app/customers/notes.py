@@ -12,11 +12,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.auth import principal
 from app.core.crud import Crud
-from app.core.db import Model, db, unit_of_work
+from app.core.db.models import Model, db, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.http import OPERATIONS
 from app.core.policy import ask
 from app.core.schema import Flag, of, read_only_id
-from app.core.tenancy import tenant
 from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
 
 VISIBILITIES = ("internal", "customer")

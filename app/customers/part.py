@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, select, text,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.auth import principal
-from app.core.db import Identified, Timestamped, Versioned, db, same_tenant, utcnow
-from app.core.rows import Parent, not_found
+from app.core.db.lookup import Parent, not_found
+from app.core.db.models import Identified, Timestamped, Versioned, db, same_tenant, utcnow
+from app.core.db.tenancy import TenantScoped
 from app.core.schema import OwnedSchema, read_only_id
-from app.core.tenancy import TenantScoped
 from app.customers.models import Customer
 
 CUSTOMER = Parent(Customer, "customer_id")

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app.core.auth import principal
 from app.core.crud import check_if_match, etag, is_unchanged
-from app.core.db import db
+from app.core.db.models import db
 from app.core.errors import Conflict, Invalid, NotFound
 from app.core.http import Endpoint, answer, body, declare, no_content, optional_body
 from app.core.policy import ask

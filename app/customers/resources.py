@@ -8,7 +8,7 @@ from flask import Response
 from sqlalchemy import ColumnElement, select
 
 from app.core.crud import Crud
-from app.core.db import db
+from app.core.db.models import db
 from app.core.errors import Invalid
 from app.core.expand import Expansion
 from app.core.links import withdraw

@@ -10,7 +10,7 @@ from flask import Response
 from marshmallow import fields
 from sqlalchemy import Integer, case, cast, func, select
 
-from app.core.db import db, utcnow
+from app.core.db.models import db, utcnow
 from app.core.http import Endpoint, answer, declare
 from app.core.schema import BaseSchema
 from app.customers.models import KINDS, STATES, Customer

@@ -14,12 +14,23 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.crud import Crud
-from app.core.db import Identified, Model, Timestamped, Versioned, db, fold, folded, listed_by, same_tenant, utcnow
+from app.core.db.lookup import check_exists, existing
+from app.core.db.models import (
+    Identified,
+    Model,
+    Timestamped,
+    Versioned,
+    db,
+    fold,
+    folded,
+    listed_by,
+    same_tenant,
+    utcnow,
+)
+from app.core.db.tenancy import TenantScoped, current_tenant
 from app.core.http import Endpoint, answer, declare, no_content
 from app.core.listing import Filter
-from app.core.rows import check_exists, existing
 from app.core.schema import CANONICAL_UUID, OwnedSchema, of
-from app.core.tenancy import TenantScoped, current_tenant
 from app.customers.models import Customer
 from app.customers.part import CUSTOMER
 

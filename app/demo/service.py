@@ -14,9 +14,9 @@ from uuid_utils.compat import uuid7
 from app.companies.models import Company
 from app.companies.resources import Companies
 from app.core.crud import Crud
-from app.core.db import db, fold, unit_of_work
+from app.core.db.models import db, fold, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.kernel import kernel
-from app.core.tenancy import tenant
 from app.customers.resources import Customers
 from app.demo.companies import EXAMPLES, Example
 from app.demo.dossiers import fill_dossier, make_tags

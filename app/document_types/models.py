@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Identified, Model, Timestamped, Versioned
+from app.core.db.models import Identified, Model, Timestamped, Versioned
 
 
 class DocumentType(Identified, Timestamped, Versioned, Model):

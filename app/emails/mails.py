@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core.db import db, unit_of_work
+from app.core.db.models import db, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.mail import Mail, greeting, hours, link, moment
 from app.core.outbox import Job
 from app.core.sealed import unseal
-from app.core.tenancy import tenant
 from app.emails.service import FORMER, LIFETIME
 from app.users.links import armed
 from app.users.models import User

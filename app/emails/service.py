@@ -9,12 +9,12 @@ from app.auth.sessions import end_other_sessions
 from app.auth.throttle import forgive, reserve_daily
 from app.core import links
 from app.core.auth import Principal
-from app.core.db import unit_of_work
+from app.core.db.models import unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.errors import Conflict, Invalid, TooManyRequests
 from app.core.links import InvalidLink
 from app.core.mail import post
 from app.core.sealed import seal
-from app.core.tenancy import tenant
 from app.core.tokens import Claims
 from app.customers.verification import unverify_linked
 from app.passwords.codes import withdraw_codes

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core.db import db
-from app.core.rows import existing, not_found
+from app.core.db.lookup import existing, not_found
+from app.core.db.models import db
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy
 from app.guardian.rules import check_editable, check_held, check_policy_not_above
 

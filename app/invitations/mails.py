@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.companies.models import Company
-from app.core.db import db, unit_of_work
+from app.core.db.models import db, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.mail import Mail, greeting, link, plain_name
 from app.core.outbox import Job
-from app.core.tenancy import tenant
 from app.invitations.service import LIFETIME
 from app.users.links import armed
 from app.users.models import User

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, column_property
 
-from app.core.db import Identified, Model, Timestamped, listed_by, same_tenant
-from app.core.tenancy import TenantScoped
+from app.core.db.models import Identified, Model, Timestamped, listed_by, same_tenant
+from app.core.db.tenancy import TenantScoped
 from app.users.models import User
 
 

@@ -16,14 +16,14 @@ from app.auth.sessions import Caller, SignedIn, open_session
 from app.base.role_data import Asker
 from app.companies.models import ACTIVE, Company
 from app.core import links
-from app.core.db import affected, db, unit_of_work, utcnow
+from app.core.db.lookup import existing, not_found
+from app.core.db.models import affected, db, unit_of_work, utcnow
+from app.core.db.tenancy import tenant
 from app.core.errors import ApiError, Conflict, Forbidden, violated
 from app.core.kernel import kernel
 from app.core.links import InvalidLink
 from app.core.mail import post
-from app.core.rows import existing, not_found
 from app.core.schema import BaseSchema
-from app.core.tenancy import tenant
 from app.invitations.models import Invitation
 from app.onboarding.service import furnish
 from app.users.links import INVITATION

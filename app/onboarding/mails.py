@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core.db import db, unit_of_work
+from app.core.db.models import db, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.mail import Mail, greeting, hours, link
 from app.core.outbox import Job
-from app.core.tenancy import tenant
 from app.onboarding import waiting
 from app.users import links as users
 from app.users.models import User

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Identified, Model, utcnow
+from app.core.db.models import Identified, Model, utcnow
 
 
 class Registration(Identified, Model):

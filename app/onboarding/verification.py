@@ -8,12 +8,12 @@ import structlog
 
 from app.auth.throttle import reserve_daily
 from app.core import links
-from app.core.db import db, fold, unit_of_work
+from app.core.db.models import db, fold, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.links import InvalidLink
 from app.core.mail import post
 from app.core.outbox import Job, enqueue, finish
 from app.core.sealed import seal, unseal
-from app.core.tenancy import tenant
 from app.onboarding.registration import complete
 from app.onboarding.waiting import LIFETIME, mail_again, newest
 from app.users.links import VERIFY_EMAIL

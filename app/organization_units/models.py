@@ -7,17 +7,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, and_, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import (
-    CodePointText,
-    Identified,
-    Model,
-    Timestamped,
-    Versioned,
-    folded,
-    listed_by,
-    same_tenant,
-)
-from app.core.tenancy import TenantScoped
+from app.core.db.models import CodePointText, Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
+from app.core.db.tenancy import TenantScoped
 
 MAX_LEVEL = 50
 

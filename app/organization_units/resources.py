@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import aliased
 
 from app.core.crud import Crud
-from app.core.db import db
+from app.core.db.lookup import Parent, not_found
+from app.core.db.models import db
 from app.core.expand import Expansion
 from app.core.http import Endpoint, answer, declare
-from app.core.rows import Parent, not_found
 from app.core.schema import QueryFlag
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.schemas import (

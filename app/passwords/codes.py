@@ -14,10 +14,10 @@ from sqlalchemy import delete, select, update
 
 from app.auth.models import LoginFailure
 from app.base.keys import derived_key
-from app.core.db import affected, db, unit_of_work, utcnow
+from app.core.db.models import affected, db, unit_of_work, utcnow
+from app.core.db.tenancy import tenant
 from app.core.kernel import kernel
 from app.core.outbox import Job
-from app.core.tenancy import tenant
 from app.passwords.models import PasswordResetOtp as Otp
 
 CODE = re.compile(r"[0-9]{6}")

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
-from app.core.tenancy import TenantScoped
+from app.core.db.models import Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
+from app.core.db.tenancy import TenantScoped
 
 
 class Position(TenantScoped, Identified, Timestamped, Versioned, Model):

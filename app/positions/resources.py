@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.core.crud import Crud
+from app.core.db.lookup import Parent
 from app.core.expand import Expansion
-from app.core.rows import Parent
 from app.organization_units.models import OrganizationUnit
 from app.positions.models import Position
 from app.positions.schemas import PositionSchema

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Identified, Model, Timestamped, Versioned, folded, listed_by
+from app.core.db.models import Identified, Model, Timestamped, Versioned, folded, listed_by
+from app.core.db.tenancy import TenantScoped
 from app.core.files import LogoOwner
-from app.core.tenancy import TenantScoped
 
 
 class Subcontractor(TenantScoped, Identified, Timestamped, Versioned, LogoOwner, Model):

@@ -15,7 +15,7 @@ from app.companies.resources import Companies
 from app.config.settings import VERSION, Settings, declared
 from app.core.auth import principal
 from app.core.crud import Crud
-from app.core.db import unit_of_work, utcnow
+from app.core.db.models import unit_of_work, utcnow
 from app.core.errors import ApiError, Unauthenticated
 from app.core.http import Endpoint, answer, body, declare
 from app.core.kernel import kernel

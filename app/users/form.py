@@ -11,14 +11,14 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.core.auth import principal
-from app.core.db import unit_of_work
+from app.core.db.lookup import check_exists
+from app.core.db.models import unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.errors import Forbidden
 from app.core.files import check_enabled, deposited
 from app.core.multipart import Upload, as_values, received_form
-from app.core.rows import check_exists
 from app.core.schema import BaseSchema
 from app.core.stored import Deposit, Owner
-from app.core.tenancy import tenant
 from app.users.models import User
 
 AVATAR = "avatar"

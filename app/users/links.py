@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.core import links
-from app.core.db import db
+from app.core.db.models import db
 from app.core.links import OneTimeLink
 from app.users.models import User
 

@@ -10,17 +10,8 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, UniqueCo
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import (
-    CodePointText,
-    Identified,
-    Model,
-    Timestamped,
-    Versioned,
-    folded,
-    listed_by,
-    same_tenant,
-)
-from app.core.tenancy import GLOBAL_TABLES, TenantScoped
+from app.core.db.models import CodePointText, Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
+from app.core.db.tenancy import GLOBAL_TABLES, TenantScoped
 
 LANGUAGES = ("en", "fr")
 

@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from app.core.db import add_in_order, db, fold
+from app.core.db.models import add_in_order, db, fold
+from app.core.db.tenancy import current_tenant
 from app.core.erase import erase
 from app.core.errors import Conflict, Invalid
 from app.core.kernel import kernel
 from app.core.links import withdraw_all
-from app.core.tenancy import current_tenant
 from app.users.models import LoginKey, User
 
 KEYS = ("email", "username")

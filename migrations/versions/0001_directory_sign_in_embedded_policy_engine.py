@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from uuid_utils.compat import uuid7
 
-from app.core import ddl
-from app.core.db import utcnow
+from app.core.db.models import utcnow
+from migrations import ddl
 
 revision = "0001"
 down_revision = None

@@ -8,7 +8,7 @@ Create Date: 2026-11-20 08:50:00.000000
 import sqlalchemy as sa
 from alembic import op
 
-from app.core import ddl
+from migrations import ddl
 
 revision = "0002"
 down_revision = "0001"

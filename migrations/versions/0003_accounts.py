@@ -8,7 +8,7 @@ Create Date: 2026-11-20 10:30:33.603017
 import sqlalchemy as sa
 from alembic import op
 
-from app.core import ddl
+from migrations import ddl
 
 revision = "0003"
 down_revision = "0002"

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from app.core import ddl
+from migrations import ddl
 
 revision = "0007"
 down_revision = "0006"

@@ -21,7 +21,7 @@ from flask_migrate import upgrade
 
 from app import create_app
 from app.config.settings import load_settings
-from app.core.db import db
+from app.core.db.models import db
 from scripts.bench import cases, files, hotspots, report, seed, singles, workers
 from scripts.bench.rounds import FULL, QUICK, Pace, Target, memory_of, note, run_rounds
 from scripts.bench.servers import (

@@ -29,9 +29,9 @@ from uuid_utils.compat import uuid7
 
 from app import create_app
 from app.config.settings import load_settings
-from app.core.db import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work, utcnow
+from app.core.db.tenancy import tenant
 from app.core.kernel import kernel
-from app.core.tenancy import tenant
 from app.customers.models import Customer
 from app.onboarding.service import found_company
 from app.passwords.models import PasswordResetOtp

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.core.db import db
+from app.core.db.models import db
 from tests.access.conftest import TIMEOUT, moved
 from tests.fakes.guardian import FakeGuardian, answers, hangs, resets
 from tests.fakes.roles import FakeRoles, slowly, wide

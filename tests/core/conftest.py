@@ -14,7 +14,7 @@ import structlog
 from flask import Flask
 
 from app import create_app
-from app.core.db import db
+from app.core.db.models import db
 from tests.support.databases import settings_for
 
 MakeApp = Callable[..., Flask]

@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.core import errors
-from app.core.db import db, unit_of_work
-from app.core.tenancy import tenant
+from app.core.db.models import db, unit_of_work
+from app.core.db.tenancy import tenant
 from app.customers.models import Customer
 from tests.core.conftest import Logged
 from tests.support.clients import ApiClient, Tenant

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
-from app.core.db import db
+from app.core.db.models import db
 from tests.support.clients import Tenant
 from tests.support.databases import Postgres, worker
 from tests.support.declared import Json, Maker, collections

@@ -14,8 +14,8 @@ from sqlalchemy import Integer, String, update
 from uuid_utils.compat import uuid7
 
 from app.core.crud import Crud
-from app.core.db import unit_of_work, utcnow
-from app.core.tenancy import tenant
+from app.core.db.models import unit_of_work, utcnow
+from app.core.db.tenancy import tenant
 from app.users.models import User
 from tests.support.clients import ApiClient, Tenant, unique
 from tests.support.declared import Json, Maker, collections

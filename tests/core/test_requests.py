@@ -12,7 +12,7 @@ from flask import Flask
 from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
-from app.core.db import db
+from app.core.db.models import db
 from tests.support.clients import ApiClient, Tenant
 from tests.support.declared import Json
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from app import create_app
 from app.config.settings import Settings, SettingsError, declared, load_settings
-from app.core.db import db
+from app.core.db.models import db
 from tests.support.databases import Postgres, worker
 
 STRONG = "kZ8f3Qv7Tn1bX5cR9mW2yH6pL4sD0gJ8"

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
 from app.companies.models import Company
-from app.core.db import db, fetch, fetch_alone, platform_session, unit_of_work
-from app.core.tenancy import (
+from app.core.db.models import db, fetch, fetch_alone, platform_session, unit_of_work
+from app.core.db.tenancy import (
     ForeignTenant,
     Prepared,
     TenantNotSet,

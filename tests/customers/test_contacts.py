@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from app.core.db import unit_of_work
-from app.core.tenancy import tenant
+from app.core.db.models import unit_of_work
+from app.core.db.tenancy import tenant
 from app.customers.contacts import Contacts
 from app.customers.part import CUSTOMER_IN_TURN
 from tests.customers.dossier import CONTACT, Json, customer, ids, rows, shown

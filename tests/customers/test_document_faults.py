@@ -14,9 +14,9 @@ from sqlalchemy import delete, event, select
 from sqlalchemy.exc import OperationalError
 
 from app.clients.storage.local import LocalStorage
-from app.core.db import db, unit_of_work
+from app.core.db.models import db, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.stored import StoredFile
-from app.core.tenancy import tenant
 from app.customers.documents import CustomerDocument
 from tests.customers.dossier import Json, customer, ids
 from tests.customers.files import PDF, TEXT, document, send

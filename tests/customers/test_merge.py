@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
-from app.core.db import db, unit_of_work
-from app.core.moving import columns_of, frozen, references
-from app.core.tenancy import tenant
+from app.core.db.models import db, unit_of_work
+from app.core.db.reparent import columns_of, frozen, references
+from app.core.db.tenancy import tenant
 from app.customers.contacts import CustomerContact
 from app.customers.merges import CustomerMerge
 from app.customers.models import Customer

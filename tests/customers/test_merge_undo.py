@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from app.core.db import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work, utcnow
+from app.core.db.tenancy import tenant
 from app.core.outbox import OutboxEntry
 from app.core.stored import StoredFile
-from app.core.tenancy import tenant
 from app.core.worker import Worker
 from app.customers import redirects
 from app.customers.errors import CustomerNotFound

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, select, update
 from werkzeug.test import TestResponse
 
 from app.base.opaque_tokens import new_token
-from app.core.db import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work, utcnow
+from app.core.db.tenancy import tenant
 from app.core.links import OneTimeLink
-from app.core.tenancy import tenant
 from tests.customers.dossier import customer, shown
 from tests.customers.merging import code_of, merged, undo, undone
 from tests.support.clients import PASSWORD, ApiClient, Tenant

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete
 
-from app.core.db import db, unit_of_work
+from app.core.db.models import db, unit_of_work
 from app.document_types.models import DocumentType
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, select, update
 
-from app.core.db import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work, utcnow
 from app.core.links import OneTimeLink
 from app.core.outbox import OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant, sign_in

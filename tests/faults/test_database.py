@@ -18,7 +18,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.core.db import db
+from app.core.db.models import db
 from tests.faults.service import Answer, OwnPostgres, Service, wait_for
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant
 from tests.support.databases import Postgres, settings_for, worker

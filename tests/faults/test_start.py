@@ -11,7 +11,7 @@ from psycopg import sql
 
 from app import create_app
 from app.config.settings import ROOT
-from app.core.engine import UnsafeRole
+from app.core.db.engine import UnsafeRole
 from tests.faults.service import environment
 from tests.support.clients import ApiClient
 from tests.support.databases import ROLE, SECRET, Postgres, settings_for, worker

@@ -7,10 +7,10 @@ from uuid import UUID
 from flask import Flask
 from sqlalchemy import select
 
-from app.core.db import unit_of_work
+from app.core.db.models import unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.kernel import kernel
 from app.core.stored import StoredFile
-from app.core.tenancy import tenant
 from app.core.worker import Worker
 from tests.support.clients import ApiClient, Tenant
 

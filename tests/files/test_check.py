@@ -13,10 +13,10 @@ from flask import Flask
 from uuid_utils.compat import uuid7
 
 from app.clients.storage.interface import Key
-from app.core.db import unit_of_work
+from app.core.db.models import unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.kernel import kernel
 from app.core.stored import StoredFile, caller_now
-from app.core.tenancy import tenant
 from app.core.worker import Worker
 from tests.fakes.guardian import answers
 from tests.fakes.storage import FakeStorage

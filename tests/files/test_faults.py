@@ -15,9 +15,9 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from app.core.db import db, unit_of_work
+from app.core.db.models import db, unit_of_work
+from app.core.db.tenancy import tenant
 from app.core.stored import Deposit, Owner, Part
-from app.core.tenancy import tenant
 from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage
 from tests.files.conftest import BACKENDS, Environ

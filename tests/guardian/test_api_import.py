@@ -12,7 +12,7 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import Engine, delete, func, select
 
-from app.core.db import Model
+from app.core.db.models import Model
 from tests.support.clients import Tenant
 from tests.support.everything import everything
 from tests.support.roles import user_with

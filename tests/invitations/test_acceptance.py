@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from app.core.db import utcnow
+from app.core.db.models import utcnow
 from app.core.links import OneTimeLink
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything

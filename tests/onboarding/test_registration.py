@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select, update
 from uuid_utils.compat import uuid7
 
 from app.core import outbox
-from app.core.db import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work, utcnow
 from app.core.outbox import LeaseLost, OutboxEntry
 from app.onboarding.models import Registration
 from tests.support.clients import PASSWORD, ApiClient, Tenant

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, inspect, text
 
-from app.core.db import Model
+from app.core.db.models import Model
 from tests.races.fleet import ROOT, SIZE
 from tests.support.databases import ENVIRONMENT, Postgres, worker
 

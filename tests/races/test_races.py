@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from app.auth.models import RefreshToken
-from app.core.counts import RowCount
-from app.core.db import Model
+from app.core.db.counts import RowCount
+from app.core.db.models import Model
 from app.customers.models import Customer
 from app.guardian.models import Role, UserRole
 from app.users.models import User

@@ -17,7 +17,7 @@ from sqlalchemy import delete
 
 from app import create_app
 from app.config.settings import Settings, load_settings
-from app.core.db import Model, db
+from app.core.db.models import Model, db
 
 KEPT = ("document_type", "permission")
 ROLE = "identity_app"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, NullPool, Table, create_engine, func, select
 
-from app.core.db import Model
+from app.core.db.models import Model
 from tests.support.databases import KEPT, Postgres, worker
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from app.core.db import add_in_order, db, unit_of_work
-from app.core.tenancy import tenant
+from app.core.db.models import add_in_order, db, unit_of_work
+from app.core.db.tenancy import tenant
 from app.guardian.models import Policy, PolicyPermission, Role, RolePolicy, UserRole, permission_id
 from tests.support.clients import ApiClient, Tenant, unique
 

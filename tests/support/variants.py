@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.core.db import db
+from app.core.db.models import db
 from tests.support.databases import SECRET, settings_for
 
 Variant = Callable[..., Flask]

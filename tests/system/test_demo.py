@@ -15,8 +15,8 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app import create_app
-from app.core.db import unit_of_work
-from app.core.tenancy import tenant
+from app.core.db.models import unit_of_work
+from app.core.db.tenancy import tenant
 from app.demo.companies import ACME, EXAMPLES, Example
 from app.demo.names import people
 from app.demo.service import ACCOUNTS, PASSWORD, _found

@@ -25,7 +25,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
 from app import create_app
-from app.core.db import db
+from app.core.db.models import db
 from app.system.docs import ASSETS
 from tests.conftest import DIRECTORY
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant

@@ -12,7 +12,7 @@ from flask import Flask
 
 from app import create_app
 from app.config.settings import VERSION
-from app.core.db import db
+from app.core.db.models import db
 from tests.fakes.guardian import FakeGuardian, answers, closes, hangs
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import Postgres, settings_for, worker

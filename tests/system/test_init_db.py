@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, event
 
-from app.core.db import db
+from app.core.db.models import db
 from tests.fakes.guardian import FakeGuardian, grants
 from tests.support.clients import PASSWORD, ApiClient
 from tests.support.everything import row_counts

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Identity, Index, Integer, ScalarSelect, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.db import Model, db
-from app.core.tenancy import TenantScoped
+from app.core.db.models import Model, db
+from app.core.db.tenancy import TenantScoped
 
 COUNTED_TABLES = frozenset({"user", "organization_unit", "position", "customer", "subcontractor"})
 """The tables that have the triggers; a migration gives them to one more."""

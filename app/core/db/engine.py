@@ -10,9 +10,9 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection, Engine
 
 from app.config.settings import Settings, SettingsError
-from app.core import postgres
-from app.core.db import db, is_writing
-from app.core.tenancy import current_scope
+from app.core.db import postgres
+from app.core.db.models import db, is_writing
+from app.core.db.tenancy import current_scope
 
 
 class UnsafeRole(SettingsError):

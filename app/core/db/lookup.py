@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core.db import db, is_writing
+from app.core.db.models import db, is_writing
 from app.core.errors import NotFound
 
 

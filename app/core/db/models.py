@@ -38,14 +38,8 @@ from sqlalchemy.orm import (
 )
 from uuid_utils.compat import uuid7
 
-from app.core.effects import forget_effects, run_effects
-from app.core.tenancy import (
-    GuardedSession,
-    Prepared,
-    current_scope,
-    in_transaction,
-    platform_scope,
-)
+from app.core.db.effects import forget_effects, run_effects
+from app.core.db.tenancy import GuardedSession, Prepared, current_scope, in_transaction, platform_scope
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -19,7 +19,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.core.tenancy import Scope
+from app.core.db.tenancy import Scope
 
 Params = Any
 

@@ -1,0 +1,1 @@
+"""Models, tenants, transactions and connections."""
