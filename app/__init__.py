@@ -31,8 +31,8 @@ from app.core.auth import Authenticator
 from app.core.db import engine
 from app.core.images import Images
 from app.core.kernel import Kernel
-from app.core.passwords import Passwords
-from app.core.tokens import Tokens
+from app.core.security.passwords import Passwords
+from app.core.security.tokens import Tokens
 from app.customers.verification import unverify_linked
 from app.emails.service import note_change
 from app.extensions import db, migrate

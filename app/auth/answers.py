@@ -14,7 +14,7 @@ from app.core.db.tenancy import tenant
 from app.core.errors import Unauthenticated, Unavailable
 from app.core.http import answer
 from app.core.kernel import kernel
-from app.core.tokens import Claims
+from app.core.security.tokens import Claims
 from app.users.resources import Users
 
 TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"]))}}

@@ -19,7 +19,7 @@ from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
-from app.core.tokens import Claims
+from app.core.security.tokens import Claims
 from app.users.models import LoginKey, User
 
 log = structlog.get_logger(__name__)

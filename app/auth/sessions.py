@@ -18,7 +18,7 @@ from app.core.db.models import UtcDateTime, add_in_order, affected, db, fetch, u
 from app.core.db.tenancy import Prepared, current_tenant, tenant
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
-from app.core.tokens import Claims
+from app.core.security.tokens import Claims
 from app.users.models import User
 
 log = structlog.get_logger(__name__)

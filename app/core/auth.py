@@ -15,7 +15,7 @@ from flask import Request, g, request
 from app.config.settings import Settings
 from app.core.db.models import utcnow
 from app.core.errors import BadRequest, Forbidden, Unauthenticated
-from app.core.tokens import Claims, Tokens
+from app.core.security.tokens import Claims, Tokens
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 

@@ -19,8 +19,8 @@ from app.clients.storage.interface import Storage
 from app.config.settings import Settings
 from app.core.auth import Authenticator
 from app.core.images import Images
-from app.core.passwords import Passwords
-from app.core.tokens import Tokens
+from app.core.security.passwords import Passwords
+from app.core.security.tokens import Tokens
 
 if TYPE_CHECKING:
     from app.core.http import Route

@@ -26,7 +26,7 @@ from app.core.db.tenancy import TenantScoped, tenant
 from app.core.errors import ApiError
 from app.core.kernel import kernel
 from app.core.outbox import Job, enqueue
-from app.core.sealed import seal, unseal
+from app.core.security.encryption import seal, unseal
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.mail import Mail, greeting, hours, link, moment
 from app.core.outbox import Job
-from app.core.sealed import unseal
+from app.core.security.encryption import unseal
 from app.emails.service import FORMER, LIFETIME
 from app.users.links import armed
 from app.users.models import User

@@ -14,8 +14,8 @@ from app.core.db.tenancy import tenant
 from app.core.errors import Conflict, Invalid, TooManyRequests
 from app.core.links import InvalidLink
 from app.core.mail import post
-from app.core.sealed import seal
-from app.core.tokens import Claims
+from app.core.security.encryption import seal
+from app.core.security.tokens import Claims
 from app.customers.verification import unverify_linked
 from app.passwords.codes import withdraw_codes
 from app.passwords.service import confirm_password

@@ -13,7 +13,7 @@ from app.core.db.tenancy import tenant
 from app.core.links import InvalidLink
 from app.core.mail import post
 from app.core.outbox import Job, enqueue, finish
-from app.core.sealed import seal, unseal
+from app.core.security.encryption import seal, unseal
 from app.onboarding.registration import complete
 from app.onboarding.waiting import LIFETIME, mail_again, newest
 from app.users.links import VERIFY_EMAIL

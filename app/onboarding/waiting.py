@@ -16,7 +16,7 @@ from app.core.db.models import affected, db, fold, unit_of_work, utcnow
 from app.core.kernel import kernel
 from app.core.mail import post
 from app.core.outbox import Job, enqueue
-from app.core.sealed import seal, unseal
+from app.core.security.encryption import seal, unseal
 from app.onboarding.models import Registration
 
 LIFETIME = timedelta(hours=24)

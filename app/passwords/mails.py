@@ -15,7 +15,7 @@ from app.core.db.tenancy import tenant
 from app.core.kernel import kernel
 from app.core.mail import Mail, greeting, moment
 from app.core.outbox import Job
-from app.core.sealed import unseal
+from app.core.security.encryption import unseal
 from app.passwords.codes import keep_code, lifetime, new_code, secret_of
 from app.passwords.service import ADDRESS, find_recipient
 from app.users.models import User

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.core.passwords import Passwords
+from app.core.security.passwords import Passwords
 from tests.support.databases import settings_for
 
 Meanwhile = Callable[[], None]

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from app.auth.models import LoginFailure
 from app.auth.throttle import network_of
 from app.core.db.models import db, unit_of_work
-from app.core.passwords import Passwords
+from app.core.security.passwords import Passwords
 from tests.auth.browser import Browser, now
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import settings_for

@@ -30,7 +30,7 @@ from app.base.keys import PrivateKey
 from app.clients.jwks import MAX_BYTES, REFETCH_SECONDS, JwksClient
 from app.config.settings import load_settings
 from app.core.errors import Unauthenticated, Unavailable
-from app.core.tokens import Tokens
+from app.core.security.tokens import Tokens
 
 USER, COMPANY = UUID(int=1), UUID(int=2)
 SECRET = "a-secret-that-only-we-know-0123456789"

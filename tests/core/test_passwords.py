@@ -16,7 +16,7 @@ from werkzeug.security import generate_password_hash
 
 from app.config.settings import load_settings
 from app.core.errors import Invalid, Unavailable
-from app.core.passwords import MAX_RAW_LENGTH, MAX_WAIT_SECONDS, Passwords
+from app.core.security.passwords import MAX_RAW_LENGTH, MAX_WAIT_SECONDS, Passwords
 
 CHEAP = {"ARGON2_MEMORY_KIB": "64", "ARGON2_TIME_COST": "1"}
 GOOD = "Tr0mbone-quarry-velvet"
