@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from app.core.schema import BaseSchema, Ref, Timestamp, read_only_id
+from app.core.wire.schema import BaseSchema, Ref, Timestamp, read_only_id
 from app.guardian.models import Role
 from app.guardian.schemas import PermissionSchema, PolicySchema, RoleSchema
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.core.schema import BaseSchema, Flag, Line, Timestamp, read_only_id
+from app.core.wire.schema import BaseSchema, Flag, Line, Timestamp, read_only_id
 from app.users.schemas import Password, UserSchema
 
 LONGEST = 1024

@@ -20,7 +20,7 @@ from app.core.erase import erase_tenant
 from app.core.errors import Conflict
 from app.core.http import UNSAFE, answer
 from app.core.kernel import kernel
-from app.core.schema import QueryFlag, parse_id
+from app.core.wire.schema import QueryFlag, parse_id
 
 
 class Companies(Crud):

@@ -23,7 +23,7 @@ from app.core.listing import DEFAULT_LIMIT, Filter, Listing
 from app.core.policy import ask_all
 from app.core.query import MAX_LIMIT, ListQuery, chosen, parse
 from app.core.reader import Reader
-from app.core.schema import BaseSchema
+from app.core.wire.schema import BaseSchema
 
 COLLECTION = {"list": "GET", "create": "POST"}
 ITEM = {"retrieve": "GET", "replace": "PUT", "modify": "PATCH", "remove": "DELETE"}

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.core.db.models import Model, db
-from app.core.schema import BaseSchema
+from app.core.wire.schema import BaseSchema
 
 MOST_EMBEDDED = 100
 

@@ -27,8 +27,8 @@ from app.core.errors import Forbidden, NotFound
 from app.core.http import Declaration, Endpoint, answer, no_content
 from app.core.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
 from app.core.kernel import kernel
-from app.core.multipart import Upload, received_file
 from app.core.stored import Deposit, Owner, Part, StoredFile, caller_now, discard
+from app.core.wire.forms import Upload, received_file
 
 log = structlog.get_logger(__name__)
 

@@ -30,7 +30,7 @@ from app.core.errors import (
 from app.core.kernel import Permission, kernel
 from app.core.listing import single_values
 from app.core.policy import ask, resource_id_of
-from app.core.schema import CONTROL, BaseSchema, parse_id
+from app.core.wire.schema import CONTROL, BaseSchema, parse_id
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})

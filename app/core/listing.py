@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db.models import fold
 from app.core.errors import Invalid
-from app.core.schema import CANONICAL_UUID, CONTROL, normalized_email
+from app.core.wire.schema import CANONICAL_UUID, CONTROL, normalized_email
 
 DEFAULT_LIMIT = 50
 MAX_NUMBER = 2**31 - 1

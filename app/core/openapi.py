@@ -13,10 +13,10 @@ from app.config.settings import VERSION
 from app.core.crud import Crud
 from app.core.expand import Expansion
 from app.core.http import UNSAFE, Declaration, Route
-from app.core.multipart import FORM
 from app.core.openapi_parameters import has_etag, parameters
 from app.core.openapi_schemas import Components, Json, form_schema
-from app.core.schema import BaseSchema
+from app.core.wire.forms import FORM
+from app.core.wire.schema import BaseSchema
 
 PROBLEM = "application/problem+json"
 MAY_HAVE_MOVED = "/customers/<"

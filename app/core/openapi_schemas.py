@@ -10,7 +10,7 @@ from marshmallow import INCLUDE, fields
 
 from app.core.expand import MOST_EMBEDDED, Expansion
 from app.core.listing import MAX_NUMBER
-from app.core.schema import BaseSchema
+from app.core.wire.schema import BaseSchema
 
 Json = dict[str, Any]
 UUID_SCHEMA: Json = {"type": "string", "format": "uuid"}

@@ -9,7 +9,7 @@ from flask import g
 from app.clients.policy.request import ANY, Question
 from app.core.auth import principal
 from app.core.kernel import kernel
-from app.core.schema import CANONICAL_UUID
+from app.core.wire.schema import CANONICAL_UUID
 
 
 def ask(

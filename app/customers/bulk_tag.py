@@ -14,7 +14,7 @@ from app.core.errors import Invalid
 from app.core.http import Endpoint, answer, body, declare
 from app.core.listing import PAGING, given_values
 from app.core.policy import ask
-from app.core.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
+from app.core.wire.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
 from app.customers.models import Customer
 from app.customers.resources import Customers
 from app.customers.tags import CustomerTag, Tag, TagOfCustomer, assign, withdraw

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.crud import Crud
 from app.core.db.models import JsonDocument, Model, db, folded
-from app.core.schema import BaseSchema, Email, Flag, Line, Whole, of
+from app.core.wire.schema import BaseSchema, Email, Flag, Line, Whole, of
 from app.customers.models import Customer
 from app.customers.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary
 

@@ -8,7 +8,7 @@ from typing import Any
 import pycountry
 
 from app.core.db.models import fold
-from app.core.schema import Line
+from app.core.wire.schema import Line
 
 COMMON = {
     "UK": "GB",

@@ -26,8 +26,8 @@ from app.core.errors import Conflict, Invalid
 from app.core.files import STORAGE_ERRORS, check_enabled
 from app.core.http import Endpoint, answer, declare
 from app.core.kernel import kernel
-from app.core.multipart import TEXT_BYTES, Upload, as_values, received_form
 from app.core.stored import Deposit, Owner, Part, StoredFile, caller_now
+from app.core.wire.forms import TEXT_BYTES, Upload, as_values, received_form
 from app.customers.document_kinds import KINDS, TEXT, Kind, kind_of, safe_name
 from app.customers.documents import CustomerDocument, Documents, DocumentSchema, check_dates
 from app.customers.models import Customer

@@ -17,8 +17,8 @@ from app.core.db.models import Model, db, folded, utcnow
 from app.core.errors import Invalid
 from app.core.http import Endpoint, answer, body, declare
 from app.core.listing import Filter, boolean
-from app.core.schema import BaseSchema, CodeRef, Line, Timestamp, of, read_only_id
 from app.core.stored import Filed
+from app.core.wire.schema import BaseSchema, CodeRef, Line, Timestamp, of, read_only_id
 from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, part_of
 from app.document_types.models import DocumentType
 

@@ -17,7 +17,7 @@ from app.core.db.models import unit_of_work
 from app.core.db.reparent import SIDES
 from app.core.db.tenancy import tenant
 from app.core.http import Endpoint, answer, body, declare
-from app.core.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
+from app.core.wire.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
 from app.customers.merge import FIELDS, Merge, meeting, parts_that_clash
 from app.customers.merge_undo import undo
 from app.customers.merges import CustomerMerge

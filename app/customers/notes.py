@@ -16,7 +16,7 @@ from app.core.db.models import Model, db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.http import OPERATIONS
 from app.core.policy import ask
-from app.core.schema import Flag, of, read_only_id
+from app.core.wire.schema import Flag, of, read_only_id
 from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
 
 VISIBILITIES = ("internal", "customer")

@@ -13,7 +13,7 @@ from app.core.auth import principal
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Identified, Timestamped, Versioned, db, same_tenant, utcnow
 from app.core.db.tenancy import TenantScoped
-from app.core.schema import OwnedSchema, read_only_id
+from app.core.wire.schema import OwnedSchema, read_only_id
 from app.customers.models import Customer
 
 CUSTOMER = Parent(Customer, "customer_id")

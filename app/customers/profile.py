@@ -15,7 +15,7 @@ from app.core.db.models import db
 from app.core.errors import Conflict, Invalid, NotFound
 from app.core.http import Endpoint, answer, body, declare, no_content, optional_body
 from app.core.policy import ask
-from app.core.schema import BaseSchema, Email, Flag, Id, Line, Ref, of, read_only_id
+from app.core.wire.schema import BaseSchema, Email, Flag, Id, Line, Ref, of, read_only_id
 from app.customers.models import Customer
 from app.customers.resources import Customers
 from app.customers.schemas import CustomerSchema

@@ -2,7 +2,7 @@
 
 from marshmallow import fields, validate
 
-from app.core.schema import CodeRef, Email, Flag, Line, OwnedSchema, Ref, Timestamp, of, read_only_id
+from app.core.wire.schema import CodeRef, Email, Flag, Line, OwnedSchema, Ref, Timestamp, of, read_only_id
 from app.customers.countries import Country
 from app.customers.models import KINDS, Customer
 from app.document_types.models import DocumentType

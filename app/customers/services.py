@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.crud import Crud
 from app.core.db.models import Model, db, utcnow
-from app.core.schema import of
+from app.core.wire.schema import of
 from app.customers.models import Customer
 from app.customers.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer
 

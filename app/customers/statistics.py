@@ -12,7 +12,7 @@ from sqlalchemy import Integer, case, cast, func, select
 
 from app.core.db.models import db, utcnow
 from app.core.http import Endpoint, answer, declare
-from app.core.schema import BaseSchema
+from app.core.wire.schema import BaseSchema
 from app.customers.models import KINDS, STATES, Customer
 from app.customers.services import CustomerService
 

@@ -13,7 +13,7 @@ from marshmallow import fields
 from app.core.errors import render
 from app.core.http import Endpoint, answer, declare
 from app.core.links import InvalidLink
-from app.core.schema import BaseSchema
+from app.core.wire.schema import BaseSchema
 from app.customers.verification import send_link, verify
 
 SENT = "A mail with a link is on its way to the customer."

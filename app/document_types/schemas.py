@@ -1,6 +1,6 @@
 """Document types on the wire."""
 
-from app.core.schema import BaseSchema, Flag, Timestamp, of, read_only_id
+from app.core.wire.schema import BaseSchema, Flag, Timestamp, of, read_only_id
 from app.document_types.models import DocumentType
 
 

@@ -1,6 +1,6 @@
 """The change of one's own address on the wire."""
 
-from app.core.schema import BaseSchema, Email, of
+from app.core.wire.schema import BaseSchema, Email, of
 from app.users.models import User
 from app.users.schemas import Password
 

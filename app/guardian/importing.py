@@ -9,7 +9,7 @@ from marshmallow import ValidationError, validate
 
 from app.core.errors import Invalid
 from app.core.kernel import Permission
-from app.core.schema import BaseSchema, of
+from app.core.wire.schema import BaseSchema, of
 from app.guardian.models import GuardianPermission
 
 OWN_SERVICES = ("identity", "guardian")

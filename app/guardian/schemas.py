@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from app.core.schema import BaseSchema, Flag, Id, Line, OwnedSchema, Ref, Timestamp, of, read_only_id
+from app.core.wire.schema import BaseSchema, Flag, Id, Line, OwnedSchema, Ref, Timestamp, of, read_only_id
 from app.guardian.models import GuardianPermission, Policy, Role
 from app.users.models import User
 

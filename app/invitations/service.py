@@ -23,7 +23,7 @@ from app.core.errors import ApiError, Conflict, Forbidden, violated
 from app.core.kernel import kernel
 from app.core.links import InvalidLink
 from app.core.mail import post
-from app.core.schema import BaseSchema
+from app.core.wire.schema import BaseSchema
 from app.invitations.models import Invitation
 from app.onboarding.service import furnish
 from app.users.links import INVITATION

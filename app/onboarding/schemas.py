@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.companies.models import Company
-from app.core.schema import BaseSchema, Email, Id, of
+from app.core.wire.schema import BaseSchema, Email, Id, of
 from app.users.models import LANGUAGES, User
 from app.users.schemas import Password
 

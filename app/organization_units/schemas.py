@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from app.core.schema import BaseSchema, Id, OwnedSchema, of
+from app.core.wire.schema import BaseSchema, Id, OwnedSchema, of
 from app.organization_units.models import OrganizationUnit
 
 

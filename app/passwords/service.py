@@ -23,8 +23,8 @@ from app.core.db.models import affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.errors import BadRequest, Conflict, Invalid, NotFound
 from app.core.kernel import kernel
-from app.core.schema import CONTROL, Email, normalized_email
 from app.core.security.encryption import seal
+from app.core.wire.schema import CONTROL, Email, normalized_email
 from app.passwords.codes import CODE, count_guess, secret_of, use_up, withdraw_codes
 from app.users.links import CHANGE_EMAIL
 from app.users.models import User

@@ -1,6 +1,6 @@
 """Positions on the wire."""
 
-from app.core.schema import OwnedSchema, Ref, integer, of
+from app.core.wire.schema import OwnedSchema, Ref, integer, of
 from app.organization_units.models import OrganizationUnit
 from app.positions.models import Position
 

@@ -1,6 +1,6 @@
 """Subcontractors on the wire."""
 
-from app.core.schema import Email, Flag, OwnedSchema, of, read_only_id
+from app.core.wire.schema import Email, Flag, OwnedSchema, of, read_only_id
 from app.subcontractors.models import Subcontractor
 
 

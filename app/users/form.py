@@ -16,9 +16,9 @@ from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.errors import Forbidden
 from app.core.files import check_enabled, deposited
-from app.core.multipart import Upload, as_values, received_form
-from app.core.schema import BaseSchema
 from app.core.stored import Deposit, Owner
+from app.core.wire.forms import Upload, as_values, received_form
+from app.core.wire.schema import BaseSchema
 from app.users.models import User
 
 AVATAR = "avatar"

@@ -20,7 +20,7 @@ from app.core.files import attach
 from app.core.http import Endpoint, answer, body, declare
 from app.core.kernel import kernel
 from app.core.links import withdraw_all
-from app.core.multipart import is_form
+from app.core.wire.forms import is_form
 from app.positions.models import Position
 from app.users.form import AVATAR, UserForm
 from app.users.models import User

@@ -6,17 +6,7 @@ from typing import Any, NoReturn
 
 from marshmallow import ValidationError, fields, validate
 
-from app.core.schema import (
-    BaseSchema,
-    CodeRef,
-    Email,
-    Flag,
-    OwnedSchema,
-    Ref,
-    Timestamp,
-    of,
-    read_only_id,
-)
+from app.core.wire.schema import BaseSchema, CodeRef, Email, Flag, OwnedSchema, Ref, Timestamp, of, read_only_id
 from app.document_types.models import DocumentType
 from app.positions.models import Position
 from app.users.models import LANGUAGES, User

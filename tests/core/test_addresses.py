@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
-from app.core.schema import Email
+from app.core.wire.schema import Email
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import MultiPartParser
 
 from app.core.errors import BadRequest, Invalid, UnsupportedMediaType
-from app.core.schema import CONTROL, BaseSchema
+from app.core.wire.schema import CONTROL, BaseSchema
 
 FORM = "multipart/form-data"
 MOST_PARTS = 60

@@ -1,0 +1,1 @@
+"""The form of what callers send and receive."""
