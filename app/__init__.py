@@ -26,13 +26,13 @@ from app.clients.policy.remote_roles import RemoteRoleData
 from app.clients.policy.request import GrantAll, PolicyEngine
 from app.clients.storage.interface import storage_of
 from app.config.settings import Settings, load_settings
-from app.core import envelope, errors, logs
-from app.core.auth import Authenticator
 from app.core.db import engine
 from app.core.images import Images
 from app.core.kernel import Kernel
 from app.core.security.passwords import Passwords
 from app.core.security.tokens import Tokens
+from app.core.web import headers, logs, problems
+from app.core.web.principal import Authenticator
 from app.customers.verification import unverify_linked
 from app.emails.service import note_change
 from app.extensions import db, migrate
@@ -86,9 +86,9 @@ def _assembled(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     engine.configure(app, settings)
     migrate.init_app(app, db, render_as_batch=False)
     app.extensions["identity"] = _kernel(settings, _mailer(app, settings), Limits(app, settings))
-    envelope.install(app, settings)
+    headers.install(app, settings)
     logs.install(app, settings)
-    errors.install(app)
+    problems.install(app)
     mount_all(app)
     cli.install(app)
     if settings.is_deployed and not settings.trusted_proxies:

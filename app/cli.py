@@ -18,8 +18,8 @@ from app.cli_storage import storage
 from app.cli_users import users
 from app.config.settings import ROOT
 from app.core.db.models import unit_of_work
-from app.core.errors import Invalid
 from app.core.kernel import kernel
+from app.core.web.problems import Invalid
 from app.customers.cli import customers
 
 guardian = AppGroup("guardian", help="The embedded policy engine.")

@@ -9,8 +9,8 @@ from flask.cli import AppGroup
 
 from app.clients.storage.interface import Unlistable
 from app.core import outbox
-from app.core.errors import ApiError
 from app.core.storage_check import check
+from app.core.web.problems import ApiError
 
 storage = AppGroup("storage", help="Avatars, logos and documents in storage.")
 GIVEN_UP = "storage."

@@ -28,10 +28,10 @@ from app.companies.logo import CompanyLogo
 from app.companies.resources import Companies
 from app.config.settings import Settings
 from app.core import links, mail, stored
-from app.core.http import Api, Endpoint, Route
 from app.core.kernel import Kernel, Permission
 from app.core.mail import Composer
 from app.core.outbox import Job
+from app.core.web.endpoint import Api, Endpoint, Route
 from app.customers import mails as customer_mails
 from app.customers import merge, merge_undo, redirects
 from app.customers.addresses import Addresses, VerifyAddress

@@ -18,7 +18,7 @@ from app.config.settings import ROOT
 from app.core.crud import Crud
 from app.core.db.models import db
 from app.core.db.tenancy import GLOBAL_TABLES, PLATFORM_TABLES
-from app.core.http import Endpoint
+from app.core.web.endpoint import Endpoint
 from tests.support.databases import ROLE, Postgres, worker
 from tests.support.declared import routes_of
 

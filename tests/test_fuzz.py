@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from werkzeug.test import TestResponse
 
-from app.core.http import is_id
+from app.core.web.endpoint import is_id
 from tests.support.clients import ApiClient, Tenant, sign_in
 from tests.support.contract import spec
 from tests.support.declared import PLACEHOLDER, Maker, routes_of, schema_of

@@ -11,10 +11,10 @@ from app.auth.cookies import set_cookies
 from app.auth.sessions import Caller, SignedIn
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.errors import Unauthenticated, Unavailable
-from app.core.http import answer
 from app.core.kernel import kernel
 from app.core.security.tokens import Claims
+from app.core.web.endpoint import answer
+from app.core.web.problems import Unauthenticated, Unavailable
 from app.users.resources import Users
 
 TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"]))}}

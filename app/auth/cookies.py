@@ -8,7 +8,7 @@ from flask import Response
 
 from app.auth.sessions import SignedIn
 from app.config.settings import Settings
-from app.core.auth import cookie_name
+from app.core.web.principal import cookie_name
 
 ACCESS, REFRESH = "access_token", "refresh_token"
 

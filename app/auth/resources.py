@@ -22,11 +22,11 @@ from app.auth.schemas import (
 )
 from app.auth.service import Given, sign_in
 from app.auth.sessions import end_other_sessions, live_sessions, refresh, revoke, sign_out
-from app.core.auth import cookie_name, principal
 from app.core.crud import Crud
-from app.core.errors import NotFound, Unauthenticated
-from app.core.http import Endpoint, answer, body, declare, no_content, optional_body
 from app.core.kernel import kernel
+from app.core.web.endpoint import Endpoint, answer, body, declare, no_content, optional_body
+from app.core.web.principal import cookie_name, principal
+from app.core.web.problems import NotFound, Unauthenticated
 
 
 class Login(Endpoint):

@@ -13,13 +13,13 @@ from app.auth.models import AuthSession
 from app.auth.sessions import Caller, SignedIn, open_session
 from app.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
 from app.companies.models import ACTIVE, Company
-from app.core.auth import Standing
 from app.core.db.models import CodePointText, affected, fetch_alone, fold, unit_of_work, utcnow
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
-from app.core.errors import Forbidden, Unauthenticated
 from app.core.kernel import kernel
 from app.core.security.tokens import Claims
+from app.core.web.principal import Standing
+from app.core.web.problems import Forbidden, Unauthenticated
 from app.users.models import LoginKey, User
 
 log = structlog.get_logger(__name__)

@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.auth.models import LoginFailure
 from app.base.keys import derived_key
 from app.core.db.models import UtcDateTime, db, unit_of_work, utcnow
-from app.core.errors import TooManyRequests
 from app.core.kernel import kernel
+from app.core.web.problems import TooManyRequests
 
 FREE_ATTEMPTS = 5
 LONGEST_DELAY = 60

@@ -15,7 +15,7 @@ from jwt import PyJWK, PyJWTError
 from urllib3.exceptions import HTTPError
 
 from app.base.keys import MIN_RSA_BITS, PUBLIC_MEMBERS, PublicKey
-from app.core.errors import Unavailable
+from app.core.web.problems import Unavailable
 
 log = structlog.get_logger(__name__)
 

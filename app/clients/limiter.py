@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app.config.settings import Settings
-from app.core.errors import TooManyRequests
+from app.core.web.problems import TooManyRequests
 
 log = structlog.get_logger(__name__)
 

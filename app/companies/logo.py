@@ -7,8 +7,8 @@ from uuid import UUID
 from flask import Response
 
 from app.companies.models import Company
-from app.core.auth import principal
 from app.core.files import Picture
+from app.core.web.principal import principal
 
 
 class CompanyLogo(Picture):

@@ -12,14 +12,14 @@ from uuid_utils.compat import uuid7
 from app.companies.models import ACTIVE, INACTIVE, Company
 from app.companies.schemas import CompanyChangeSchema, CompanySchema, HoldingsSchema
 from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
-from app.core.auth import principal
 from app.core.crud import Crud
 from app.core.db.models import db, platform_session, unit_of_work
 from app.core.db.tenancy import current_scope, tenant
 from app.core.erase import erase_tenant
-from app.core.errors import Conflict
-from app.core.http import UNSAFE, answer
 from app.core.kernel import kernel
+from app.core.web.endpoint import UNSAFE, answer
+from app.core.web.principal import principal
+from app.core.web.problems import Conflict
 from app.core.wire.schema import QueryFlag, parse_id
 
 

@@ -18,16 +18,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.wsgi import wrap_file
 
 from app.clients.storage.interface import Content, Missing, disabled, refused
-from app.core.auth import principal
 from app.core.db.lookup import not_found
 from app.core.db.models import db, fetch_alone, unit_of_work
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
-from app.core.errors import Forbidden, NotFound
-from app.core.http import Declaration, Endpoint, answer, no_content
 from app.core.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
 from app.core.kernel import kernel
 from app.core.stored import Deposit, Owner, Part, StoredFile, caller_now, discard
+from app.core.web.endpoint import Declaration, Endpoint, answer, no_content
+from app.core.web.principal import principal
+from app.core.web.problems import Forbidden, NotFound
 from app.core.wire.forms import Upload, received_file
 
 log = structlog.get_logger(__name__)

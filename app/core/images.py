@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO
 import structlog
 
 from app.clients.http.bulkhead import Gate
-from app.core.errors import Invalid, Unavailable
+from app.core.web.problems import Invalid, Unavailable
 
 log = structlog.get_logger(__name__)
 

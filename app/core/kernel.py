@@ -17,14 +17,14 @@ from app.clients.mailer import Mailer
 from app.clients.policy.request import PolicyEngine
 from app.clients.storage.interface import Storage
 from app.config.settings import Settings
-from app.core.auth import Authenticator
 from app.core.images import Images
 from app.core.security.passwords import Passwords
 from app.core.security.tokens import Tokens
+from app.core.web.principal import Authenticator
 
 if TYPE_CHECKING:
-    from app.core.http import Route
     from app.core.outbox import Job
+    from app.core.web.endpoint import Route
 
 
 class Watch(Protocol):

@@ -13,7 +13,7 @@ from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, Uuid, fa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db.models import fold
-from app.core.errors import Invalid
+from app.core.web.problems import Invalid
 from app.core.wire.schema import CANONICAL_UUID, CONTROL, normalized_email
 
 DEFAULT_LIMIT = 50

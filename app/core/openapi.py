@@ -12,9 +12,9 @@ import yaml
 from app.config.settings import VERSION
 from app.core.crud import Crud
 from app.core.expand import Expansion
-from app.core.http import UNSAFE, Declaration, Route
 from app.core.openapi_parameters import has_etag, parameters
 from app.core.openapi_schemas import Components, Json, form_schema
+from app.core.web.endpoint import UNSAFE, Declaration, Route
 from app.core.wire.forms import FORM
 from app.core.wire.schema import BaseSchema
 

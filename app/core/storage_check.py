@@ -15,12 +15,12 @@ from sqlalchemy import select
 from app.clients.storage.interface import Key, Missing
 from app.core.db.models import db, platform_session, unit_of_work, utcnow
 from app.core.db.tenancy import PLATFORM_TABLES, tenant
-from app.core.errors import Invalid
 from app.core.files import Picture, detach, part_of, path_of
 from app.core.images import WHOLE
 from app.core.kernel import kernel
 from app.core.outbox import OutboxEntry
 from app.core.stored import REMOVE, Deposit, Filed, Owner, StoredFile, caller_now, discard
+from app.core.web.problems import Invalid
 
 UNDER_WAY = timedelta(hours=1)
 """An object is there before its row is: a young one is no orphan yet."""

@@ -23,10 +23,10 @@ from uuid_utils.compat import uuid7
 from app.clients.storage.interface import Caller, Key
 from app.core.db.models import Identified, JsonDocument, Model, db, unit_of_work, utcnow
 from app.core.db.tenancy import TenantScoped, tenant
-from app.core.errors import ApiError
 from app.core.kernel import kernel
 from app.core.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal
+from app.core.web.problems import ApiError
 
 log = structlog.get_logger(__name__)
 

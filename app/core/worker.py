@@ -13,9 +13,9 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db.models import utcnow
-from app.core.errors import ApiError
 from app.core.kernel import Kernel, kernel
 from app.core.outbox import LEASE, RETRIES, Job, claim, postpone, settle
+from app.core.web.problems import ApiError
 
 log = structlog.get_logger(__name__)
 

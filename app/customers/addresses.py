@@ -12,10 +12,10 @@ from sqlalchemy import String
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.auth import principal
 from app.core.crud import Crud
 from app.core.db.models import Model, db, utcnow
-from app.core.http import Endpoint, answer, body, declare
+from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Flag, Line, Number, Timestamp, of, read_only_id
 from app.customers.countries import Country
 from app.customers.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary, part_of

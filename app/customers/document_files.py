@@ -16,17 +16,17 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from app.clients.storage.interface import DOCUMENTS, Key, Missing
 from app.companies.models import Company
 from app.core.attachment import BINARY, RangeNotSatisfiable, sent, wanted_part
-from app.core.auth import principal
 from app.core.db import counts
 from app.core.db.lookup import check_exists, not_found
 from app.core.db.models import db, fetch_alone, unit_of_work
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
-from app.core.errors import Conflict, Invalid
 from app.core.files import STORAGE_ERRORS, check_enabled
-from app.core.http import Endpoint, answer, declare
 from app.core.kernel import kernel
 from app.core.stored import Deposit, Owner, Part, StoredFile, caller_now
+from app.core.web.endpoint import Endpoint, answer, declare
+from app.core.web.principal import principal
+from app.core.web.problems import Conflict, Invalid
 from app.core.wire.forms import TEXT_BYTES, Upload, as_values, received_form
 from app.customers.document_kinds import KINDS, TEXT, Kind, kind_of, safe_name
 from app.customers.documents import CustomerDocument, Documents, DocumentSchema, check_dates

@@ -13,16 +13,16 @@ from flask import Response
 from sqlalchemy import ColumnElement, or_, select
 
 from app.core.attachment import BINARY, headers_of
-from app.core.auth import principal
 from app.core.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.models import db, utcnow
 from app.core.files import path_of
-from app.core.http import JSON_OPTIONS, Endpoint, declare
 from app.core.images import WHOLE
 from app.core.kernel import kernel
-from app.core.policy import ask_all
 from app.core.stored import Owner, StoredFile
+from app.core.web.endpoint import JSON_OPTIONS, Endpoint, declare
+from app.core.web.permission import ask_all
+from app.core.web.principal import principal
 from app.customers.addresses import Addresses
 from app.customers.contacts import Contacts
 from app.customers.document_files import FILE_OF_DOCUMENT, key_of

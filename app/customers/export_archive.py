@@ -13,8 +13,8 @@ import structlog
 
 from app.clients.storage.interface import CHUNK_BYTES, Caller, Key, Missing, Storage
 from app.core.archives import Entry, streamed
-from app.core.errors import ApiError
-from app.core.http import JSON_OPTIONS
+from app.core.web.endpoint import JSON_OPTIONS
+from app.core.web.problems import ApiError
 
 log = structlog.get_logger(__name__)
 

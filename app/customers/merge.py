@@ -15,8 +15,8 @@ from app.core import links
 from app.core.db.lookup import not_found
 from app.core.db.models import db, is_writing, utcnow
 from app.core.db.reparent import SOURCE, TARGET, Reference, Rule, Sides, columns_of, frozen, references
-from app.core.errors import Invalid
 from app.core.outbox import enqueue
+from app.core.web.problems import Invalid
 from app.customers.contacts import refresh_contacts_text
 from app.customers.merges import CustomerMerge
 from app.customers.models import Customer

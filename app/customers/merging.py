@@ -10,13 +10,13 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import ValidationError, fields, validate
 
-from app.core.auth import principal
 from app.core.crud import Crud
 from app.core.db.lookup import check_exists
 from app.core.db.models import unit_of_work
 from app.core.db.reparent import SIDES
 from app.core.db.tenancy import tenant
-from app.core.http import Endpoint, answer, body, declare
+from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.principal import principal
 from app.core.wire.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
 from app.customers.merge import FIELDS, Merge, meeting, parts_that_clash
 from app.customers.merge_undo import undo

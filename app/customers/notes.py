@@ -10,12 +10,12 @@ from marshmallow import validate
 from sqlalchemy import String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.auth import principal
 from app.core.crud import Crud
 from app.core.db.models import Model, db, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.http import OPERATIONS
-from app.core.policy import ask
+from app.core.web.endpoint import OPERATIONS
+from app.core.web.permission import ask
+from app.core.web.principal import principal
 from app.core.wire.schema import Flag, of, read_only_id
 from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
 

@@ -9,10 +9,10 @@ from flask import has_request_context
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.auth import principal
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Identified, Timestamped, Versioned, db, same_tenant, utcnow
 from app.core.db.tenancy import TenantScoped
+from app.core.web.principal import principal
 from app.core.wire.schema import OwnedSchema, read_only_id
 from app.customers.models import Customer
 

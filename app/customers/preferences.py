@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.crud import Crud
 from app.core.db.models import JsonDocument, Model, db, utcnow
-from app.core.errors import Invalid
+from app.core.web.problems import Invalid
 from app.core.wire.schema import BaseSchema, Flag, Line, Timestamp, of, read_only_id
 from app.customers.part import CUSTOMER, CUSTOMER_IN_TURN, Part, PartSchema, below_customer, caller_id, part_of
 

@@ -11,7 +11,7 @@ from marshmallow import fields
 from sqlalchemy import Integer, case, cast, func, select
 
 from app.core.db.models import db, utcnow
-from app.core.http import Endpoint, answer, declare
+from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.wire.schema import BaseSchema
 from app.customers.models import KINDS, STATES, Customer
 from app.customers.services import CustomerService

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.crud import Crud
 from app.core.db.lookup import existing
 from app.core.db.models import Model, db
-from app.core.errors import Conflict
-from app.core.http import Endpoint, answer, body, declare
+from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.problems import Conflict
 from app.core.wire.schema import BaseSchema, Line, Timestamp, of, read_only_id
 from app.customers.models import STATES, Customer
 from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, caller_id

@@ -28,8 +28,8 @@ from app.core.db.models import (
     utcnow,
 )
 from app.core.db.tenancy import TenantScoped, current_tenant
-from app.core.http import Endpoint, answer, declare, no_content
 from app.core.listing import Filter
+from app.core.web.endpoint import Endpoint, answer, declare, no_content
 from app.core.wire.schema import CANONICAL_UUID, OwnedSchema, of
 from app.customers.models import Customer
 from app.customers.part import CUSTOMER

@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.core import links
-from app.core.auth import principal
 from app.core.db.lookup import not_found
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
-from app.core.errors import Conflict, TooManyRequests
 from app.core.links import InvalidLink, OneTimeLink
 from app.core.mail import post
+from app.core.web.principal import principal
+from app.core.web.problems import Conflict, TooManyRequests
 from app.customers.models import Customer
 from app.users.models import User
 

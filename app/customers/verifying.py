@@ -10,9 +10,9 @@ from flask import Response, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from marshmallow import fields
 
-from app.core.errors import render
-from app.core.http import Endpoint, answer, declare
 from app.core.links import InvalidLink
+from app.core.web.endpoint import Endpoint, answer, declare
+from app.core.web.problems import render
 from app.core.wire.schema import BaseSchema
 from app.customers.verification import send_link, verify
 

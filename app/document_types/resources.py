@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.core.crud import Crud
 from app.core.db.models import db
-from app.core.http import Endpoint, answer, declare
+from app.core.web.endpoint import Endpoint, answer, declare
 from app.document_types.models import DocumentType
 from app.document_types.schemas import DocumentTypeSchema
 

@@ -6,8 +6,8 @@ from flask import Response, request
 
 from app.auth.answers import claims
 from app.auth.schemas import MessageSchema, TokenSchema
-from app.core.auth import principal
-from app.core.http import Endpoint, answer, body, declare
+from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.principal import principal
 from app.emails.schemas import ChangeEmailSchema
 from app.emails.service import ask_for_change, confirm_change
 

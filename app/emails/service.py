@@ -8,14 +8,14 @@ from uuid import UUID
 from app.auth.sessions import end_other_sessions
 from app.auth.throttle import forgive, reserve_daily
 from app.core import links
-from app.core.auth import Principal
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.errors import Conflict, Invalid, TooManyRequests
 from app.core.links import InvalidLink
 from app.core.mail import post
 from app.core.security.encryption import seal
 from app.core.security.tokens import Claims
+from app.core.web.principal import Principal
+from app.core.web.problems import Conflict, Invalid, TooManyRequests
 from app.customers.verification import unverify_linked
 from app.passwords.codes import withdraw_codes
 from app.passwords.service import confirm_password

@@ -19,10 +19,10 @@ from app.core import links
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
-from app.core.errors import ApiError, Conflict, Forbidden, violated
 from app.core.kernel import kernel
 from app.core.links import InvalidLink
 from app.core.mail import post
+from app.core.web.problems import ApiError, Conflict, Forbidden, violated
 from app.core.wire.schema import BaseSchema
 from app.invitations.models import Invitation
 from app.onboarding.service import furnish

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, request
 
 from app.auth.schemas import MessageSchema, TokenSchema
-from app.core.http import Endpoint, answer, body, declare
+from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.onboarding.registration import ask_to_register
 from app.onboarding.schemas import RegisterSchema
 from app.onboarding.verification import ask_for_link, verify_email

@@ -13,7 +13,7 @@ from app.core.crud import Crud
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import db
 from app.core.expand import Expansion
-from app.core.http import Endpoint, answer, declare
+from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.wire.schema import QueryFlag
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.schemas import (

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from app.companies.service import lock_company, share_company
 from app.core.db.models import db, fold_columns, folded_names, utcnow
 from app.core.erase import dependents, erase
-from app.core.errors import Conflict, Invalid
+from app.core.web.problems import Conflict, Invalid
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
 
 

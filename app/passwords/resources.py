@@ -12,12 +12,12 @@ from sqlalchemy import select
 from app.auth.answers import caller
 from app.auth.schemas import MessageSchema
 from app.auth.service import Account, Given, recognise, recognise_for_service
-from app.core.auth import principal
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.errors import Forbidden, Unauthenticated
-from app.core.http import Endpoint, answer, body, declare, optional_body
 from app.core.kernel import kernel
+from app.core.web.endpoint import Endpoint, answer, body, declare, optional_body
+from app.core.web.principal import principal
+from app.core.web.problems import Forbidden, Unauthenticated
 from app.passwords.schemas import (
     ChangePasswordSchema,
     CredentialsSchema,

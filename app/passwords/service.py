@@ -18,12 +18,12 @@ from app.auth.throttle import attempt_key, forgive, reserve_attempt
 from app.base.keys import derived_key
 from app.companies.models import ACTIVE
 from app.core import links, mail
-from app.core.auth import Principal
 from app.core.db.models import affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
-from app.core.errors import BadRequest, Conflict, Invalid, NotFound
 from app.core.kernel import kernel
 from app.core.security.encryption import seal
+from app.core.web.principal import Principal
+from app.core.web.problems import BadRequest, Conflict, Invalid, NotFound
 from app.core.wire.schema import CONTROL, Email, normalized_email
 from app.passwords.codes import CODE, count_guess, secret_of, use_up, withdraw_codes
 from app.users.links import CHANGE_EMAIL

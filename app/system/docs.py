@@ -11,12 +11,12 @@ from jinja2 import Environment, PackageLoader
 
 from app.auth.cookies import ACCESS, REFRESH
 from app.config.settings import VERSION
-from app.core.auth import cookie_name
-from app.core.errors import NotFound
-from app.core.http import Endpoint, declare
 from app.core.kernel import kernel
 from app.core.openapi import as_yaml, document
 from app.core.openapi_schemas import Json
+from app.core.web.endpoint import Endpoint, declare
+from app.core.web.principal import cookie_name
+from app.core.web.problems import NotFound
 
 OWN = Path(__file__).parent / "static"
 SWAGGER_UI = Path(str(files("flask_swagger_ui"))) / "dist"

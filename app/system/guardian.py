@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Response, current_app
 
 from app.config.settings import VERSION
-from app.core.http import Endpoint, answer, body, declare
 from app.core.kernel import kernel
+from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.guardian.initialization import has_administrator, initialize_engine
 from app.system.health import check_database, look
 from app.system.resources import check_init_token, health_shown

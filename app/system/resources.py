@@ -13,13 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.companies.resources import Companies
 from app.config.settings import VERSION, Settings, declared
-from app.core.auth import principal
 from app.core.crud import Crud
 from app.core.db.models import unit_of_work, utcnow
-from app.core.errors import ApiError, Unauthenticated
-from app.core.http import Endpoint, answer, body, declare
 from app.core.kernel import kernel
-from app.core.policy import ask
+from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.permission import ask
+from app.core.web.principal import principal
+from app.core.web.problems import ApiError, Unauthenticated
 from app.organization_units.resources import OrganizationUnits
 from app.positions.resources import Positions
 from app.system.health import Finding, check_database, check_migrated, is_draining, look

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app.companies.models import Company
 from app.core.db.models import platform_session
-from app.core.errors import Forbidden, violated
+from app.core.web.problems import Forbidden, violated
 from app.onboarding.service import Founded, found_company
 
 

@@ -11,15 +11,15 @@ from flask import Response, request
 from sqlalchemy import select
 
 from app.companies.models import Company
-from app.core.auth import principal
 from app.core.crud import Crud, check_if_match, etag, is_unchanged
 from app.core.db.lookup import Parent
 from app.core.db.models import db
 from app.core.expand import Expansion
 from app.core.files import attach
-from app.core.http import Endpoint, answer, body, declare
 from app.core.kernel import kernel
 from app.core.links import withdraw_all
+from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.principal import principal
 from app.core.wire.forms import is_form
 from app.positions.models import Position
 from app.users.form import AVATAR, UserForm

@@ -11,9 +11,9 @@ from uuid_utils.compat import uuid7
 from app.core.db.models import add_in_order, db, fold
 from app.core.db.tenancy import current_tenant
 from app.core.erase import erase
-from app.core.errors import Conflict, Invalid
 from app.core.kernel import kernel
 from app.core.links import withdraw_all
+from app.core.web.problems import Conflict, Invalid
 from app.users.models import LoginKey, User
 
 KEYS = ("email", "username")

@@ -15,7 +15,7 @@ import pytest
 from app.clients.http.breaker import MAX_FAILURES, Breaker, CircuitOpen, State
 from app.clients.http.transport import TooManyInFlight
 from app.clients.policy.metrics import outcome_of
-from app.core.errors import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
+from app.core.web.problems import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 
 
 @dataclass

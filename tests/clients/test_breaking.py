@@ -17,7 +17,7 @@ from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.guardian import GuardianClient, TokenRefused
 from app.clients.policy.metrics import Observed, PolicyCounters, outcome_of
 from app.clients.policy.request import Question
-from app.core.errors import ApiError, BadGateway, Forbidden, GatewayTimeout
+from app.core.web.problems import ApiError, BadGateway, Forbidden, GatewayTimeout
 from tests.clients.test_guardian import eventually, refused_url
 from tests.fakes.guardian import Behaviour, FakeGuardian, answers, closes, decides_each, denies, grants, hangs, resets
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from app.clients.policy.cache import Grants, Remembering, whole, without_item
 from app.clients.policy.metrics import PolicyCounters
 from app.clients.policy.request import Question
-from app.core.errors import ApiError, BadGateway, Forbidden, Unavailable
+from app.core.web.problems import ApiError, BadGateway, Forbidden, Unavailable
 from tests.clients.test_guardian import TOKEN
 
 QUESTION = Question(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))

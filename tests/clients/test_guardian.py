@@ -28,7 +28,7 @@ from cryptography.x509.oid import NameOID
 from app.clients.http import transport as wire
 from app.clients.http.transport import MAX_BODY_BYTES, HttpTransport, Reply
 from app.clients.policy.guardian import NAMES_003, GrantAll, GuardianClient, Names, Question
-from app.core.errors import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
+from app.core.web.problems import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from tests.fakes.guardian import (
     GRANT,
     Behaviour,

@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from app.base.keys import PrivateKey
 from app.clients.jwks import MAX_BYTES, REFETCH_SECONDS, JwksClient
 from app.config.settings import load_settings
-from app.core.errors import Unauthenticated, Unavailable
 from app.core.security.tokens import Tokens
+from app.core.web.problems import Unauthenticated, Unavailable
 
 USER, COMPANY = UUID(int=1), UUID(int=2)
 SECRET = "a-secret-that-only-we-know-0123456789"

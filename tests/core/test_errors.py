@@ -14,9 +14,9 @@ from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.core import errors
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.web import problems
 from app.customers.models import Customer
 from tests.core.conftest import Logged
 from tests.support.clients import ApiClient, Tenant
@@ -30,7 +30,7 @@ def check_problem(answer: TestResponse, status: int, code: str, *, errors: bool 
     found: dict[str, Any] = answer.get_json()
     assert answer.status_code == found["status"] == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert set(found) == ALWAYS | ({"errors"} if errors else set())
+    assert set(found) == ALWAYS | ({"errors"} if problems else set())
     assert (found["type"], found["error_code"]) == ("about:blank", code)
     assert found["message"] == found["detail"]
     assert found["request_id"] == answer.headers["X-Request-ID"]
@@ -126,10 +126,10 @@ def faulty(logged: Logged) -> Flask:
     fails("check", lambda: IntegrityError(SECRET, {"x": SECRET}, Exception(f"CHECK constraint failed: {SECRET}")))
     fails("data", lambda: DataError(SECRET, {"x": SECRET}, Exception(SECRET)))
     fails("teapot", lambda: _abort(418))
-    fails("gateway", lambda: errors.BadGateway())
-    fails("timeout", lambda: errors.GatewayTimeout())
-    fails("slow", lambda: errors.TooManyRequests(7))
-    fails("detail", lambda: errors.NotFound("half \ud800 a pair"))
+    fails("gateway", lambda: problems.BadGateway())
+    fails("timeout", lambda: problems.GatewayTimeout())
+    fails("slow", lambda: problems.TooManyRequests(7))
+    fails("detail", lambda: problems.NotFound("half \ud800 a pair"))
     return app
 
 

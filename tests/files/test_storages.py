@@ -14,7 +14,7 @@ from app.clients.http.bulkhead import Gate
 from app.clients.storage.interface import Caller, Key, Missing, NoStorage, Storage, Unlistable, storage_of
 from app.clients.storage.local import LocalStorage
 from app.config.settings import load_settings
-from app.core.errors import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
+from app.core.web.problems import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
 from tests.fakes.guardian import Behaviour, answer, answers, closes, dribbles, hangs, resets, sends
 from tests.fakes.storage import FakeStorage
 from tests.files.conftest import BACKENDS, Environ

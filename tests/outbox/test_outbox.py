@@ -14,8 +14,8 @@ from sqlalchemy import select, text, update
 from app.core import outbox
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
-from app.core.errors import Unavailable
 from app.core.outbox import Job, OutboxEntry, claim, enqueue, postpone, settle
+from app.core.web.problems import Unavailable
 from app.core.worker import Worker
 from tests.support.clients import Tenant
 

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from app.core.crud import Crud
 from app.core.db.models import Model, unit_of_work, utcnow
 from app.core.db.tenancy import is_tenant_table, tenant
-from app.core.http import Route, is_id
+from app.core.web.endpoint import Route, is_id
 from app.core.wire.schema import AnotherRef, BaseSchema, Email, Id, Refers, Url
 from app.users.schemas import Password
 from tests.support.clients import PASSWORD, Tenant, unique

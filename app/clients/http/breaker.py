@@ -12,7 +12,7 @@ from math import ceil
 import structlog
 
 from app.clients.http.fork import call_in_forked_children
-from app.core.errors import Unavailable
+from app.core.web.problems import Unavailable
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core.errors import Unavailable
+from app.core.web.problems import Unavailable
 
 
 class Gate:

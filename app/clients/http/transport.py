@@ -18,7 +18,7 @@ import structlog
 
 from app.clients.http.fork import call_in_forked_children
 from app.clients.http.origin import Origin, left
-from app.core.errors import ApiError, BadGateway, GatewayTimeout, Unavailable
+from app.core.web.problems import ApiError, BadGateway, GatewayTimeout, Unavailable
 
 log = structlog.get_logger(__name__)
 

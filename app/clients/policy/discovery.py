@@ -14,7 +14,7 @@ import structlog
 from app.clients.http.fork import call_in_forked_children
 from app.clients.http.transport import Reply, TooManyInFlight
 from app.clients.policy.request import parsed
-from app.core.errors import ApiError
+from app.core.web.problems import ApiError
 
 log = structlog.get_logger(__name__)
 

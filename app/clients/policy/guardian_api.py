@@ -13,7 +13,7 @@ from app.clients.http.transport import Reply, busy, unusable
 from app.clients.policy.guardian import TokenRefused, headers_of, reason_of
 from app.clients.policy.parsing import Told, items_of, object_of
 from app.clients.policy.request import strict_json
-from app.core.errors import BadRequest, Conflict, Forbidden, NotFound
+from app.core.web.problems import BadRequest, Conflict, Forbidden, NotFound
 
 WHOLE_PAGE = 1000
 """A list with so many items may have more: our own engine cuts its bare arrays there."""

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 from uuid import UUID
 
 from app.config.settings import Settings
-from app.core.errors import BadGateway, NotFound, Unavailable
+from app.core.web.problems import BadGateway, NotFound, Unavailable
 
 BUCKETS = ("users", "companies", "customers", "subcontractors")
 DOCUMENTS = "documents"

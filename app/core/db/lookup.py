@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.core.db.models import db, is_writing
-from app.core.errors import NotFound
+from app.core.web.problems import NotFound
 
 
 def not_found(model: type[Any]) -> NotFound:

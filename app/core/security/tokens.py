@@ -20,7 +20,7 @@ from jwt.algorithms import HMACAlgorithm
 from app.base.keys import KeyPair, load_key_pair
 from app.clients.jwks import JwksClient
 from app.config.settings import Settings, SettingsError
-from app.core.errors import Unauthenticated
+from app.core.web.problems import Unauthenticated
 
 MAX_CHARACTERS = 8 * 1024
 MAX_LIFE = 24 * 60 * 60

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.exceptions import NotFound as RouteNotFound
 
 from app.config.settings import Settings
-from app.core.errors import render_http
+from app.core.web.problems import render_http
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 HEADERS = {

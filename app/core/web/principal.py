@@ -14,8 +14,8 @@ from flask import Request, g, request
 
 from app.config.settings import Settings
 from app.core.db.models import utcnow
-from app.core.errors import BadRequest, Forbidden, Unauthenticated
 from app.core.security.tokens import Claims, Tokens
+from app.core.web.problems import BadRequest, Forbidden, Unauthenticated
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
