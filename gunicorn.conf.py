@@ -33,7 +33,7 @@ def post_fork(server, worker):
 def post_worker_init(worker):
     """Every serving process works off the outbox, unless MAIL_WORKER says that another does."""
     # Imported here: the arbiter, which only supervises, does without the whole service.
-    from app.core.worker import start_worker
+    from app.core.jobs.worker import start_worker
 
     if "identity" in getattr(worker.wsgi, "extensions", {}):
         worker.outbox = start_worker(worker.wsgi)

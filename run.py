@@ -4,7 +4,7 @@ import os
 
 from werkzeug.serving import is_running_from_reloader
 
-from app.core.worker import start_worker
+from app.core.jobs.worker import start_worker
 from wsgi import app
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from app.core import outbox
-from app.core.worker import Worker
+from app.core.jobs import outbox
+from app.core.jobs.worker import Worker
 
 mail = AppGroup("mail", help="The outbox.")
 

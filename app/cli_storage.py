@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from app.clients.storage.interface import Unlistable
-from app.core import outbox
+from app.core.jobs import outbox
 from app.core.storage_check import check
 from app.core.web.problems import ApiError
 

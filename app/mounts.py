@@ -27,10 +27,11 @@ from app.auth.resources import (
 from app.companies.logo import CompanyLogo
 from app.companies.resources import Companies
 from app.config.settings import Settings
-from app.core import links, mail, stored
+from app.core import stored
+from app.core.jobs import mail, one_time_links
+from app.core.jobs.mail import Composer
+from app.core.jobs.outbox import Job
 from app.core.kernel import Kernel, Permission
-from app.core.mail import Composer
-from app.core.outbox import Job
 from app.core.web.endpoint import Api, Endpoint, Route
 from app.customers import mails as customer_mails
 from app.customers import merge, merge_undo, redirects
@@ -133,7 +134,7 @@ MAILS: Mapping[str, Composer] = {
     "customer_email": customer_mails.customer_email,
 }
 JOBS: Mapping[str, Callable[[Job], None]] = {
-    links.EXPIRE: links.expire,
+    one_time_links.EXPIRE: one_time_links.expire,
     stored.REMOVE: stored.remove_stored,
     registration.REGISTER: registration.register,
     verification.RESEND: verification.resend,

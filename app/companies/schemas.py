@@ -3,7 +3,7 @@
 from marshmallow import fields, validate
 
 from app.companies.models import REGISTRATIONS, STATUSES, Company
-from app.core.mail import BUTTON
+from app.core.jobs.mail import BUTTON
 from app.core.wire.schema import BaseSchema, CodeRef, Email, Flag, Line, Timestamp, Url, integer, of, read_only_id
 from app.document_types.models import DocumentType
 

@@ -23,7 +23,7 @@ from app.core.security.tokens import Tokens
 from app.core.web.principal import Authenticator
 
 if TYPE_CHECKING:
-    from app.core.outbox import Job
+    from app.core.jobs.outbox import Job
     from app.core.web.endpoint import Route
 
 

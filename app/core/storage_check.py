@@ -17,8 +17,8 @@ from app.core.db.models import db, platform_session, unit_of_work, utcnow
 from app.core.db.tenancy import PLATFORM_TABLES, tenant
 from app.core.files import Picture, detach, part_of, path_of
 from app.core.images import WHOLE
+from app.core.jobs.outbox import OutboxEntry
 from app.core.kernel import kernel
-from app.core.outbox import OutboxEntry
 from app.core.stored import REMOVE, Deposit, Filed, Owner, StoredFile, caller_now, discard
 from app.core.web.problems import Invalid
 

@@ -7,18 +7,18 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.companies.models import Company
-from app.core import links
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.mail import Mail, greeting, hours, plain_name, served_link
-from app.core.outbox import Job
+from app.core.jobs import one_time_links
+from app.core.jobs.mail import Mail, greeting, hours, plain_name, served_link
+from app.core.jobs.outbox import Job
 from app.customers.models import Customer
 from app.customers.verification import LIFETIME, user_of
 
 
 def customer_email(job: Job) -> Mail | None:
     with tenant(job.company_id), unit_of_work():
-        found = links.arm(UUID(job.payload["link_id"]))
+        found = one_time_links.arm(UUID(job.payload["link_id"]))
         customer = found and db.session.scalar(select(Customer).where(Customer.id == found[0].subject_id))
         if found is None or customer is None:
             return None

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core import links
 from app.core.db.lookup import not_found
 from app.core.db.models import db, is_writing, utcnow
 from app.core.db.reparent import SOURCE, TARGET, Reference, Rule, Sides, columns_of, frozen, references
-from app.core.outbox import enqueue
+from app.core.jobs import one_time_links
+from app.core.jobs.outbox import enqueue
 from app.core.web.problems import Invalid
 from app.customers.contacts import refresh_contacts_text
 from app.customers.merges import CustomerMerge
@@ -145,7 +145,7 @@ class Merge:
             rules = [met.rule for met in self.meetings if met.reference == each]
             kept["parts"][each.name] = each.move(self.sides, self.winner(each.name), rules)
         for customer_id in self.sides:
-            links.withdraw(PURPOSE, customer_id)
+            one_time_links.withdraw(PURPOSE, customer_id)
         self._unite(values | services)
         return self._remember(kept), {name: len(part["moved"]) for name, part in kept["parts"].items()}
 

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.core import links
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.reparent import Reference, Sides, frozen, put_back, references, thawed
 from app.core.db.tenancy import tenant
-from app.core.outbox import Job
+from app.core.jobs import one_time_links
+from app.core.jobs.outbox import Job
 from app.core.stored import StoredFile, discard
 from app.core.web.problems import Conflict
 from app.customers.contacts import refresh_contacts_text
@@ -124,7 +124,7 @@ class Undo:
             each.move_back(part, self.sides)
         self._note_consent()
         for customer_id in self.sides:
-            links.withdraw(PURPOSE, customer_id)
+            one_time_links.withdraw(PURPOSE, customer_id)
             refresh_contacts_text(customer_id)
         self._count_services()
         back = existing(Customer, self.sides.source)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select
 from app.core.crud import Crud
 from app.core.db.models import db
 from app.core.expand import Expansion
-from app.core.links import withdraw
+from app.core.jobs.one_time_links import withdraw
 from app.core.listing import Filter, between
 from app.core.web.problems import Invalid
 from app.customers.addresses import Addresses

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core import links
 from app.core.db.lookup import not_found
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
-from app.core.links import InvalidLink, OneTimeLink
-from app.core.mail import post
+from app.core.jobs import one_time_links
+from app.core.jobs.mail import post
+from app.core.jobs.one_time_links import InvalidLink, OneTimeLink
 from app.core.web.principal import principal
 from app.core.web.problems import Conflict, TooManyRequests
 from app.customers.models import Customer
@@ -37,7 +37,7 @@ def send_link(customer_id: UUID) -> None:
     if customer.is_verified:
         raise Conflict("The e-mail address is verified already.", code="ALREADY_VERIFIED")
     _check_pause(customer_id)
-    link_id = links.issue(PURPOSE, customer_id, address, LIFETIME)
+    link_id = one_time_links.issue(PURPOSE, customer_id, address, LIFETIME)
     language = user.language if user else _language_of_caller()
     post(PURPOSE, {"link_id": str(link_id), "language": language})
 
@@ -58,7 +58,7 @@ def _language_of_caller() -> str:
 
 def verify(token: str) -> bool:
     """Whether it was the first time. Raises InvalidLink."""
-    company_id = links.tenant_of(token)
+    company_id = one_time_links.tenant_of(token)
     with tenant(company_id), unit_of_work(writes=False):
         subject_id = _current(token).subject_id
     with tenant(company_id), unit_of_work():
@@ -69,7 +69,7 @@ def verify(token: str) -> bool:
             raise InvalidLink()
         if link.used_at is not None:
             return False
-        links.use_up(link.id)
+        one_time_links.use_up(link.id)
         customer.is_verified, customer.email_verified_at = True, utcnow()
         db.session.flush()
     return True
@@ -77,7 +77,7 @@ def verify(token: str) -> bool:
 
 def _current(token: str) -> OneTimeLink:
     """A link that was used is found until it expires. Raises InvalidLink."""
-    link = links.find(token, PURPOSE)
+    link = one_time_links.find(token, PURPOSE)
     if link is None or link.expires_at <= utcnow():
         raise InvalidLink()
     return link
@@ -103,7 +103,7 @@ def unverify(customer: Customer) -> None:
     """Its address has changed, or whose it is. Inside the tenant's unit of work, with the row not flushed yet."""
     customer.is_verified, customer.email_verified_at = False, None
     db.session.flush()
-    links.withdraw(PURPOSE, customer.id)
+    one_time_links.withdraw(PURPOSE, customer.id)
 
 
 def unverify_linked(user_id: UUID) -> None:

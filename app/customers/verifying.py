@@ -10,7 +10,7 @@ from flask import Response, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from marshmallow import fields
 
-from app.core.links import InvalidLink
+from app.core.jobs.one_time_links import InvalidLink
 from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.web.problems import render
 from app.core.wire.schema import BaseSchema

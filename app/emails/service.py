@@ -7,11 +7,11 @@ from uuid import UUID
 
 from app.auth.sessions import end_other_sessions
 from app.auth.throttle import forgive, reserve_daily
-from app.core import links
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.links import InvalidLink
-from app.core.mail import post
+from app.core.jobs import one_time_links
+from app.core.jobs.mail import post
+from app.core.jobs.one_time_links import InvalidLink
 from app.core.security.encryption import seal
 from app.core.security.tokens import Claims
 from app.core.web.principal import Principal
@@ -53,7 +53,7 @@ def _issue(user_id: UUID, stored: str | None, new: str) -> None:
     user = lock_user(user_id)
     if user is None or user.password_hash != stored:
         raise Conflict()
-    link_id = links.issue(CHANGE_EMAIL, user.id, new, LIFETIME)
+    link_id = one_time_links.issue(CHANGE_EMAIL, user.id, new, LIFETIME)
     post("confirm_email", {"link_id": str(link_id)})
 
 
@@ -62,10 +62,10 @@ def confirm_change(token: str, caller: Claims | None) -> None:
 
     Every session ends but the one, if any, that the link is followed in.
     """
-    link = links.check(token, CHANGE_EMAIL)
+    link = one_time_links.check(token, CHANGE_EMAIL)
     with tenant(link.company_id), unit_of_work():
         user = lock_user(link.subject_id)
-        links.use_up(link.id)
+        one_time_links.use_up(link.id)
         if user is None or not user.is_active:
             raise InvalidLink()
         former = user.email
@@ -78,7 +78,7 @@ def confirm_change(token: str, caller: Claims | None) -> None:
 def note_change(user_id: UUID, former: str) -> None:
     """What was mailed to the former address stops working, and it is told. Inside the tenant's unit of work, with the
     user's row held."""
-    links.withdraw_all(user_id)
+    one_time_links.withdraw_all(user_id)
     withdraw_codes(user_id)
     unverify_linked(user_id)
     post("email_changed", {"user_id": str(user_id), "address": seal(FORMER, former)})

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from app.companies.models import Company
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.mail import Mail, greeting, link, plain_name
-from app.core.outbox import Job
+from app.core.jobs.mail import Mail, greeting, link, plain_name
+from app.core.jobs.outbox import Job
 from app.invitations.service import LIFETIME
 from app.users.links import armed
 from app.users.models import User

@@ -15,13 +15,13 @@ from uuid_utils.compat import uuid7
 from app.auth.sessions import Caller, SignedIn, open_session
 from app.base.role_data import Asker
 from app.companies.models import ACTIVE, Company
-from app.core import links
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
+from app.core.jobs import one_time_links
+from app.core.jobs.mail import post
+from app.core.jobs.one_time_links import InvalidLink
 from app.core.kernel import kernel
-from app.core.links import InvalidLink
-from app.core.mail import post
 from app.core.web.problems import ApiError, Conflict, Forbidden, violated
 from app.core.wire.schema import BaseSchema
 from app.invitations.models import Invitation
@@ -68,7 +68,7 @@ def _invitation(user: User, by: UUID | None) -> Invitation:
 def _send(invitation: Invitation, user: User) -> None:
     invitation.expires_at = utcnow() + LIFETIME
     db.session.flush()
-    link_id = links.issue(INVITATION, user.id, user.email, LIFETIME)
+    link_id = one_time_links.issue(INVITATION, user.id, user.email, LIFETIME)
     post("invitation", {"link_id": str(link_id), "invited_by": invitation.invited_by and str(invitation.invited_by)})
 
 
@@ -118,12 +118,12 @@ def _held(invitation_id: UUID) -> tuple[Invitation, User]:
 
 def accept(token: str, password: str, caller: Caller) -> SignedIn:
     """Raises InvalidLink, Invalid and Forbidden (company not active)."""
-    link = links.check(token, INVITATION)
+    link = one_time_links.check(token, INVITATION)
     kernel().passwords.check_acceptable(password, link.address)
     hashed = kernel().passwords.hash(password)
     with tenant(link.company_id), unit_of_work():
         user = lock_user(link.subject_id)
-        links.use_up(link.id)
+        one_time_links.use_up(link.id)
         if user is None or user.email != link.address or not _take(user.id):
             raise InvalidLink()
         _check_company()
@@ -154,7 +154,7 @@ def _take(user_id: UUID) -> bool:
 def note_activation(user_id: UUID) -> None:
     """Whoever was activated by an administrator waits for nothing any more. Inside the tenant's unit of work, with
     the user's row held."""
-    links.withdraw(INVITATION, user_id)
+    one_time_links.withdraw(INVITATION, user_id)
     _take(user_id)
 
 

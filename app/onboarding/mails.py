@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.mail import Mail, greeting, hours, link
-from app.core.outbox import Job
+from app.core.jobs.mail import Mail, greeting, hours, link
+from app.core.jobs.outbox import Job
 from app.onboarding import waiting
 from app.users import links as users
 from app.users.models import User

@@ -16,10 +16,10 @@ from app.base.role_data import CUSTOMER
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import db, fold, platform_session, unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.jobs.mail import post
+from app.core.jobs.one_time_links import InvalidLink, tenant_of
+from app.core.jobs.outbox import Job, enqueue, finish
 from app.core.kernel import kernel
-from app.core.links import InvalidLink, tenant_of
-from app.core.mail import post
-from app.core.outbox import Job, enqueue, finish
 from app.core.web.problems import Conflict, Forbidden, Invalid, violated
 from app.onboarding.service import found_here
 from app.onboarding.waiting import Wish, closed, keep, opened, take

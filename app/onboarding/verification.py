@@ -7,12 +7,12 @@ from uuid import UUID
 import structlog
 
 from app.auth.throttle import reserve_daily
-from app.core import links
 from app.core.db.models import db, fold, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.links import InvalidLink
-from app.core.mail import post
-from app.core.outbox import Job, enqueue, finish
+from app.core.jobs import one_time_links
+from app.core.jobs.mail import post
+from app.core.jobs.one_time_links import InvalidLink
+from app.core.jobs.outbox import Job, enqueue, finish
 from app.core.security.encryption import seal, unseal
 from app.onboarding.registration import complete
 from app.onboarding.waiting import LIFETIME, mail_again, newest
@@ -27,20 +27,20 @@ RESEND = "onboarding.verify"
 
 def send_verification(user: User) -> None:
     """A link that takes the place of earlier ones. Inside the tenant's unit of work."""
-    link_id = links.issue(VERIFY_EMAIL, user.id, user.email, LIFETIME)
+    link_id = one_time_links.issue(VERIFY_EMAIL, user.id, user.email, LIFETIME)
     post("verify_email", {"link_id": str(link_id)})
 
 
 def verify_email(token: str) -> None:
     """Raises InvalidLink, and for a registration what ``complete`` raises."""
     try:
-        link = links.check(token, VERIFY_EMAIL)
+        link = one_time_links.check(token, VERIFY_EMAIL)
     except InvalidLink:
         complete(token)
         return
     with tenant(link.company_id), unit_of_work():
         user = lock_user(link.subject_id)
-        links.use_up(link.id)
+        one_time_links.use_up(link.id)
         if user is None or user.email != link.address:
             raise InvalidLink()
         user.is_verified = True

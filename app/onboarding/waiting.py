@@ -13,9 +13,9 @@ from sqlalchemy import delete, select, update
 from app.base.keys import derived_key
 from app.base.opaque_tokens import digest, new_token
 from app.core.db.models import affected, db, fold, unit_of_work, utcnow
+from app.core.jobs.mail import post
+from app.core.jobs.outbox import Job, enqueue
 from app.core.kernel import kernel
-from app.core.mail import post
-from app.core.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal
 from app.onboarding.models import Registration
 

@@ -12,9 +12,9 @@ from sqlalchemy import Select, select
 from app.auth.service import NOBODY
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
+from app.core.jobs.mail import Mail, greeting, moment
+from app.core.jobs.outbox import Job
 from app.core.kernel import kernel
-from app.core.mail import Mail, greeting, moment
-from app.core.outbox import Job
 from app.core.security.encryption import unseal
 from app.passwords.codes import keep_code, lifetime, new_code, secret_of
 from app.passwords.service import ADDRESS, find_recipient

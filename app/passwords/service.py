@@ -17,9 +17,9 @@ from app.auth.sessions import end_other_sessions, revoke
 from app.auth.throttle import attempt_key, forgive, reserve_attempt
 from app.base.keys import derived_key
 from app.companies.models import ACTIVE
-from app.core import links, mail
 from app.core.db.models import affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
+from app.core.jobs import mail, one_time_links
 from app.core.kernel import kernel
 from app.core.security.encryption import seal
 from app.core.web.principal import Principal
@@ -91,7 +91,7 @@ def _store(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
     if not affected(statement):
         return False
     withdraw_codes(user_id)
-    links.withdraw(CHANGE_EMAIL, user_id)
+    one_time_links.withdraw(CHANGE_EMAIL, user_id)
     return True
 
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core import links
 from app.core.db.models import db
-from app.core.links import OneTimeLink
+from app.core.jobs import one_time_links
+from app.core.jobs.one_time_links import OneTimeLink
 from app.users.models import User
 
 VERIFY_EMAIL, INVITATION, CHANGE_EMAIL = "verify_email", "invitation", "change_email"
@@ -17,7 +17,7 @@ VERIFY_EMAIL, INVITATION, CHANGE_EMAIL = "verify_email", "invitation", "change_e
 def armed(link_id: str) -> tuple[OneTimeLink, str, User] | None:
     """The link of a mail about to be sent, its token, and its user; None when it is of no use any more. Inside the
     tenant's unit of work."""
-    found = links.arm(UUID(link_id))
+    found = one_time_links.arm(UUID(link_id))
     if found is None:
         return None
     link, token = found

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from app.base.opaque_tokens import new_token
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
-from app.core.links import OneTimeLink
+from app.core.jobs.one_time_links import OneTimeLink
 from tests.customers.dossier import customer, shown
 from tests.customers.merging import code_of, merged, undo, undone
 from tests.support.clients import PASSWORD, ApiClient, Tenant

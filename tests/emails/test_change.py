@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from app.core.db.models import db, unit_of_work, utcnow
-from app.core.links import OneTimeLink
-from app.core.outbox import OutboxEntry
+from app.core.jobs.one_time_links import OneTimeLink
+from app.core.jobs.outbox import OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant, sign_in
 from tests.support.everything import everything
 from tests.support.letters import Letters

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from app.core.db.models import utcnow
-from app.core.links import OneTimeLink
+from app.core.jobs.one_time_links import OneTimeLink
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything
 from tests.support.letters import Letters

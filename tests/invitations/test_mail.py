@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import Engine, update
 
 from app.companies.models import Company
-from app.core.mail import Mail, plain_name, rendered
+from app.core.jobs.mail import Mail, plain_name, rendered
 from app.users.models import User
 from tests.support.clients import Tenant
 from tests.support.everything import everything

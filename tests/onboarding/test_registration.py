@@ -12,9 +12,9 @@ from flask import Flask
 from sqlalchemy import Engine, select, update
 from uuid_utils.compat import uuid7
 
-from app.core import outbox
 from app.core.db.models import db, unit_of_work, utcnow
-from app.core.outbox import LeaseLost, OutboxEntry
+from app.core.jobs import outbox
+from app.core.jobs.outbox import LeaseLost, OutboxEntry
 from app.onboarding.models import Registration
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts

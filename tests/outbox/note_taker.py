@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from app import create_app
 from app.config.settings import load_settings
-from app.core.outbox import Job
-from app.core.worker import Worker
+from app.core.jobs.outbox import Job
+from app.core.jobs.worker import Worker
 
 
 def main(path: str, lease_seconds: str) -> None:

@@ -16,7 +16,7 @@ from flask import Flask
 
 from app.config.settings import ROOT
 from app.core.db.models import unit_of_work
-from app.core.outbox import enqueue
+from app.core.jobs.outbox import enqueue
 from tests.outbox.test_outbox import entries
 from tests.support.databases import ENVIRONMENT
 

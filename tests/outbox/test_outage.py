@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from app.core.worker import Worker
+from app.core.jobs.worker import Worker
 from tests.fakes.smtp import Inbox, free_port, settings, smtp
 from tests.outbox.test_outbox import entries
 from tests.support.clients import ApiClient, Tenant

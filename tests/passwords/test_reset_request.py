@@ -15,9 +15,9 @@ from flask import Flask
 from sqlalchemy import update
 
 from app.companies.models import Company
+from app.core.jobs.outbox import OutboxEntry, claim
+from app.core.jobs.worker import Worker
 from app.core.kernel import kernel
-from app.core.outbox import OutboxEntry, claim
-from app.core.worker import Worker
 from app.passwords.mails import password_reset
 from app.users.models import User
 from tests.auth.browser import execute

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from app.core.worker import Worker
+from app.core.jobs.worker import Worker
 from tests.auth.browser import Browser
 from tests.passwords.codes import CONFIRM, NEW, REQUEST, another, ask, confirm, given_code, live, rows
 from tests.races.fleet import Fleet, Wish

@@ -13,7 +13,7 @@ from flask import Flask
 
 from app import create_app
 from app.config.settings import load_settings
-from app.core.worker import Worker
+from app.core.jobs.worker import Worker
 from tests.races.fleet import THREADS
 
 

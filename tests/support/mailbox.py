@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from app.clients.mailer import SilentMailer
-from app.core.worker import Worker
+from app.core.jobs.worker import Worker
 
 
 @dataclass

@@ -17,8 +17,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from app.clients.mailer import Message
+from app.core.jobs.outbox import Job, enqueue
 from app.core.kernel import kernel
-from app.core.outbox import Job, enqueue
 
 MONTHS = {
     "en": (

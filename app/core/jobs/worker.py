@@ -13,8 +13,8 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db.models import utcnow
+from app.core.jobs.outbox import LEASE, RETRIES, Job, claim, postpone, settle
 from app.core.kernel import Kernel, kernel
-from app.core.outbox import LEASE, RETRIES, Job, claim, postpone, settle
 from app.core.web.problems import ApiError
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.opaque_tokens import company_of, digest, new_token
 from app.core.db.models import Identified, Model, affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import TenantScoped, current_tenant, tenant
-from app.core.outbox import enqueue
+from app.core.jobs.outbox import enqueue
 from app.core.web.problems import BadRequest
 
 EXPIRE = "links.expire"
