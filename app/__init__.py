@@ -27,7 +27,7 @@ from app.clients.policy.request import GrantAll, PolicyEngine
 from app.clients.storage.interface import storage_of
 from app.config.settings import Settings, load_settings
 from app.core.db import engine
-from app.core.images import Images
+from app.core.files.images import Images
 from app.core.kernel import Kernel
 from app.core.security.passwords import Passwords
 from app.core.security.tokens import Tokens

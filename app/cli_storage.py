@@ -8,8 +8,8 @@ import click
 from flask.cli import AppGroup
 
 from app.clients.storage.interface import Unlistable
+from app.core.files.check import check
 from app.core.jobs import outbox
-from app.core.storage_check import check
 from app.core.web.problems import ApiError
 
 storage = AppGroup("storage", help="Avatars, logos and documents in storage.")

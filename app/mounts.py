@@ -27,7 +27,7 @@ from app.auth.resources import (
 from app.companies.logo import CompanyLogo
 from app.companies.resources import Companies
 from app.config.settings import Settings
-from app.core import stored
+from app.core.files import stored_file
 from app.core.jobs import mail, one_time_links
 from app.core.jobs.mail import Composer
 from app.core.jobs.outbox import Job
@@ -135,7 +135,7 @@ MAILS: Mapping[str, Composer] = {
 }
 JOBS: Mapping[str, Callable[[Job], None]] = {
     one_time_links.EXPIRE: one_time_links.expire,
-    stored.REMOVE: stored.remove_stored,
+    stored_file.REMOVE: stored_file.remove_stored,
     registration.REGISTER: registration.register,
     verification.RESEND: verification.resend,
     waiting.DISCARD: waiting.discard_expired,

@@ -47,7 +47,7 @@ UNGUARDED = {
 # Where a transaction sees more than one company.
 PLATFORM_SESSIONS = {
     "app/cli_users.py": 1,  # the operator names a company by its name
-    "app/core/storage_check.py": 1,  # which companies there are, for the operator's check
+    "app/core/files/check.py": 1,  # which companies there are, for the operator's check
     "app/companies/resources.py": 1,  # the platform's list, and its changes of companies
     "app/customers/cli.py": 1,  # which companies there are, for a command that goes through all of them
     "app/onboarding/registration.py": 1,  # whether the name of a new company is free

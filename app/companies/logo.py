@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response
 
 from app.companies.models import Company
-from app.core.files import Picture
+from app.core.files.picture import Picture
 from app.core.web.principal import principal
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, synonym
 
 from app.core.db.models import Identified, Model, Timestamped, Versioned, folded
 from app.core.db.tenancy import Tenanted
-from app.core.files import LogoOwner
+from app.core.files.picture import LogoOwner
 
 ACTIVE, INACTIVE, SUSPENDED = "active", "inactive", "suspended"
 STATUSES = (ACTIVE, INACTIVE, SUSPENDED)

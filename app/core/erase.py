@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db.models import Model, Timestamped, Versioned, db, utcnow
 from app.core.db.tenancy import PLATFORM_TABLES, current_tenant
-from app.core.stored import Filed, StoredFile, discard
+from app.core.files.stored_file import Filed, StoredFile, discard
 
 Condition = ColumnElement[bool]
 

@@ -17,7 +17,7 @@ from app.clients.mailer import Mailer
 from app.clients.policy.request import PolicyEngine
 from app.clients.storage.interface import Storage
 from app.config.settings import Settings
-from app.core.images import Images
+from app.core.files.images import Images
 from app.core.security.passwords import Passwords
 from app.core.security.tokens import Tokens
 from app.core.web.principal import Authenticator

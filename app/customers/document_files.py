@@ -15,15 +15,15 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.clients.storage.interface import DOCUMENTS, Key, Missing
 from app.companies.models import Company
-from app.core.attachment import BINARY, RangeNotSatisfiable, sent, wanted_part
 from app.core.db import counts
 from app.core.db.lookup import check_exists, not_found
 from app.core.db.models import db, fetch_alone, unit_of_work
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
-from app.core.files import STORAGE_ERRORS, check_enabled
+from app.core.files.download import BINARY, RangeNotSatisfiable, sent, wanted_part
+from app.core.files.picture import STORAGE_ERRORS, check_enabled
+from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now
 from app.core.kernel import kernel
-from app.core.stored import Deposit, Owner, Part, StoredFile, caller_now
 from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.web.principal import principal
 from app.core.web.problems import Conflict, Invalid

@@ -12,14 +12,14 @@ import orjson
 from flask import Response
 from sqlalchemy import ColumnElement, or_, select
 
-from app.core.attachment import BINARY, headers_of
 from app.core.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.models import db, utcnow
-from app.core.files import path_of
-from app.core.images import WHOLE
+from app.core.files.download import BINARY, headers_of
+from app.core.files.images import WHOLE
+from app.core.files.picture import path_of
+from app.core.files.stored_file import Owner, StoredFile
 from app.core.kernel import kernel
-from app.core.stored import Owner, StoredFile
 from app.core.web.endpoint import JSON_OPTIONS, Endpoint, declare
 from app.core.web.permission import ask_all
 from app.core.web.principal import principal

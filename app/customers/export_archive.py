@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from app.clients.storage.interface import CHUNK_BYTES, Caller, Key, Missing, Storage
-from app.core.archives import Entry, streamed
+from app.core.files.zip_stream import Entry, streamed
 from app.core.web.endpoint import JSON_OPTIONS
 from app.core.web.problems import ApiError
 

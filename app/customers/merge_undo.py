@@ -12,9 +12,9 @@ from app.core.db.lookup import existing, not_found
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.reparent import Reference, Sides, frozen, put_back, references, thawed
 from app.core.db.tenancy import tenant
+from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import Job
-from app.core.stored import StoredFile, discard
 from app.core.web.problems import Conflict
 from app.customers.contacts import refresh_contacts_text
 from app.customers.merge import VERIFIED, customers_held

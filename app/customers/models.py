@@ -20,7 +20,7 @@ from app.core.db.models import (
     same_tenant,
 )
 from app.core.db.tenancy import TenantScoped
-from app.core.files import LogoOwner
+from app.core.files.picture import LogoOwner
 from app.customers.errors import CustomerNotFound
 
 KINDS = ("individual", "business")

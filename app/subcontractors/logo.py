@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Response
 
-from app.core.files import Picture
+from app.core.files.picture import Picture
 from app.subcontractors.models import Subcontractor
 
 

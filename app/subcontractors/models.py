@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db.models import Identified, Model, Timestamped, Versioned, folded, listed_by
 from app.core.db.tenancy import TenantScoped
-from app.core.files import LogoOwner
+from app.core.files.picture import LogoOwner
 
 
 class Subcontractor(TenantScoped, Identified, Timestamped, Versioned, LogoOwner, Model):

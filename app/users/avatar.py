@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Response
 
-from app.core.files import OwnedByCaller, Picture
+from app.core.files.picture import OwnedByCaller, Picture
 from app.users.models import User
 
 PATH = "/users/<id>/avatar"

@@ -15,7 +15,7 @@ from app.core.crud import Crud, check_if_match, etag, is_unchanged
 from app.core.db.lookup import Parent
 from app.core.db.models import db
 from app.core.expand import Expansion
-from app.core.files import attach
+from app.core.files.picture import attach
 from app.core.jobs.one_time_links import withdraw_all
 from app.core.kernel import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare

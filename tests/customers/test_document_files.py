@@ -13,10 +13,10 @@ from sqlalchemy import func, select
 from werkzeug.http import parse_options_header
 
 from app.clients.storage.local import LocalStorage
-from app.core.attachment import disposition
 from app.core.db import counts
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.files.download import disposition
 from app.customers import document_files
 from app.customers.document_files import SIZES
 from app.customers.documents import CustomerDocument

@@ -11,9 +11,9 @@ from sqlalchemy import func, select, update
 
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
+from app.core.files.stored_file import StoredFile
 from app.core.jobs.outbox import OutboxEntry
 from app.core.jobs.worker import Worker
-from app.core.stored import StoredFile
 from app.customers import redirects
 from app.customers.errors import CustomerNotFound
 from app.customers.merge import FORGET, UNDO_WITHIN

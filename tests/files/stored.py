@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.files.stored_file import StoredFile
 from app.core.jobs.worker import Worker
 from app.core.kernel import kernel
-from app.core.stored import StoredFile
 from tests.support.clients import ApiClient, Tenant
 
 

@@ -15,9 +15,9 @@ from uuid_utils.compat import uuid7
 from app.clients.storage.interface import Key
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.files.stored_file import StoredFile, caller_now
 from app.core.jobs.worker import Worker
 from app.core.kernel import kernel
-from app.core.stored import StoredFile, caller_now
 from tests.fakes.guardian import answers
 from tests.fakes.storage import FakeStorage
 from tests.files.stored import all_of, avatar_of, flag_of, objects_of

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.stored import Deposit, Owner, Part
+from app.core.files.stored_file import Deposit, Owner, Part
 from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage
 from tests.files.conftest import BACKENDS, Environ

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 
-from app.core import images
-from app.core.decoding import png
+from app.core.files import images
+from app.core.files.decoding import png
 from tests.files.stored import avatar_of, files_of, flag_of, objects_of
 from tests.support.clients import ApiClient, Tenant
 from tests.support.pictures import RED, encoded, opened, picture, upload

@@ -22,9 +22,9 @@ from app.core.db.lookup import not_found
 from app.core.db.models import db, fetch_alone, unit_of_work
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
-from app.core.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
+from app.core.files.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
+from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now, discard
 from app.core.kernel import kernel
-from app.core.stored import Deposit, Owner, Part, StoredFile, caller_now, discard
 from app.core.web.endpoint import Declaration, Endpoint, answer, no_content
 from app.core.web.principal import principal
 from app.core.web.problems import Forbidden, NotFound

@@ -15,11 +15,11 @@ from sqlalchemy import select
 from app.clients.storage.interface import Key, Missing
 from app.core.db.models import db, platform_session, unit_of_work, utcnow
 from app.core.db.tenancy import PLATFORM_TABLES, tenant
-from app.core.files import Picture, detach, part_of, path_of
-from app.core.images import WHOLE
+from app.core.files.images import WHOLE
+from app.core.files.picture import Picture, detach, part_of, path_of
+from app.core.files.stored_file import REMOVE, Deposit, Filed, Owner, StoredFile, caller_now, discard
 from app.core.jobs.outbox import OutboxEntry
 from app.core.kernel import kernel
-from app.core.stored import REMOVE, Deposit, Filed, Owner, StoredFile, caller_now, discard
 from app.core.web.problems import Invalid
 
 UNDER_WAY = timedelta(hours=1)

@@ -1,0 +1,1 @@
+"""Pictures, stored files and downloads."""

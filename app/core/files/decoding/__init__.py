@@ -1,0 +1,1 @@
+"""The program that decodes pictures in a process of its own."""
