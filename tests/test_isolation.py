@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db import tenancy
 from app.core.db.models import Model, db, fetch, platform_session, unit_of_work
 from app.core.db.postgres import ONLY

@@ -12,10 +12,10 @@ from uuid_utils.compat import uuid7
 from app.companies.models import ACTIVE, INACTIVE, Company
 from app.companies.schemas import CompanyChangeSchema, CompanySchema, HoldingsSchema
 from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
+from app.core.crud.erase import erase_tenant
 from app.core.db.models import db, platform_session, unit_of_work
 from app.core.db.tenancy import current_scope, tenant
-from app.core.erase import erase_tenant
 from app.core.kernel import kernel
 from app.core.web.endpoint import UNSAFE, answer
 from app.core.web.principal import principal

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from app.config.settings import VERSION
-from app.core.crud import Crud
-from app.core.expand import Expansion
+from app.core.crud.crud import Crud
+from app.core.crud.expand import Expansion
 from app.core.openapi_parameters import has_etag, parameters
 from app.core.openapi_schemas import Components, Json, form_schema
 from app.core.web.endpoint import UNSAFE, Declaration, Route

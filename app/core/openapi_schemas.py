@@ -8,8 +8,8 @@ from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import INCLUDE, fields
 
-from app.core.expand import MOST_EMBEDDED, Expansion
-from app.core.listing import MAX_NUMBER
+from app.core.crud.expand import MOST_EMBEDDED, Expansion
+from app.core.crud.filters import MAX_NUMBER
 from app.core.wire.schema import BaseSchema
 
 Json = dict[str, Any]

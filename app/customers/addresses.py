@@ -12,7 +12,7 @@ from sqlalchemy import String
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import Model, db, utcnow
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.principal import principal

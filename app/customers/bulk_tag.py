@@ -9,8 +9,8 @@ from flask import Response
 from marshmallow import ValidationError, fields, validate, validates_schema
 from sqlalchemy import ColumnElement, func, select
 
+from app.core.crud.filters import PAGING, given_values
 from app.core.db.models import db
-from app.core.listing import PAGING, given_values
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.permission import ask
 from app.core.web.problems import Invalid

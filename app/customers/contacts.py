@@ -10,7 +10,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 from sqlalchemy import String, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db, folded
 from app.core.wire.schema import BaseSchema, Email, Flag, Line, Whole, of
 from app.customers.models import Customer

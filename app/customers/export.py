@@ -12,7 +12,7 @@ import orjson
 from flask import Response
 from sqlalchemy import ColumnElement, or_, select
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.models import db, utcnow
 from app.core.files.download import BINARY, headers_of

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import ValidationError, fields, validate
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.lookup import check_exists
 from app.core.db.models import unit_of_work
 from app.core.db.reparent import SIDES

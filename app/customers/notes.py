@@ -10,7 +10,7 @@ from marshmallow import validate
 from sqlalchemy import String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import Model, db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.web.endpoint import OPERATIONS

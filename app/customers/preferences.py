@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db, utcnow
 from app.core.web.problems import Invalid
 from app.core.wire.schema import BaseSchema, Flag, Line, Timestamp, of, read_only_id

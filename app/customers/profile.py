@@ -9,7 +9,7 @@ from flask import Response, request
 from marshmallow import validate
 from sqlalchemy import select
 
-from app.core.crud import check_if_match, etag, is_unchanged
+from app.core.crud.crud import check_if_match, etag, is_unchanged
 from app.core.db.models import db
 from app.core.web.endpoint import Endpoint, answer, body, declare, no_content, optional_body
 from app.core.web.permission import ask

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Response
 from sqlalchemy import ColumnElement, select
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
+from app.core.crud.expand import Expansion
+from app.core.crud.filters import Filter, between
 from app.core.db.models import db
-from app.core.expand import Expansion
 from app.core.jobs.one_time_links import withdraw
-from app.core.listing import Filter, between
 from app.core.web.problems import Invalid
 from app.customers.addresses import Addresses
 from app.customers.contacts import Contacts

@@ -10,7 +10,7 @@ from marshmallow import ValidationError, fields
 from sqlalchemy import Date, Index, String, UniqueConstraint, case, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import Model, db, utcnow
 from app.core.wire.schema import of
 from app.customers.models import Customer

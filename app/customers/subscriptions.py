@@ -10,7 +10,7 @@ from marshmallow import fields, validate
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.lookup import existing
 from app.core.db.models import Model, db
 from app.core.web.endpoint import Endpoint, answer, body, declare

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Index, Select, String, UniqueConstraint, d
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
+from app.core.crud.filters import Filter
 from app.core.db.lookup import check_exists, existing
 from app.core.db.models import (
     Identified,
@@ -28,7 +29,6 @@ from app.core.db.models import (
     utcnow,
 )
 from app.core.db.tenancy import TenantScoped, current_tenant
-from app.core.listing import Filter
 from app.core.web.endpoint import Endpoint, answer, declare, no_content
 from app.core.wire.schema import CANONICAL_UUID, OwnedSchema, of
 from app.customers.models import Customer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.customers.addresses import Addresses
 from app.customers.contacts import Contacts
 from app.customers.models import Customer

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from app.companies.models import Company
 from app.companies.resources import Companies
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import db, fold, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.kernel import kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 from sqlalchemy import select
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import db
 from app.core.web.endpoint import Endpoint, answer, declare
 from app.document_types.models import DocumentType

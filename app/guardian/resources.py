@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import ColumnElement, select
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent, existing
 from app.core.db.models import db
 from app.core.web.endpoint import Endpoint, answer, body, declare, no_content

@@ -10,7 +10,7 @@ from flask import Response, request
 from app.access.resources import asker
 from app.auth.answers import TOKEN_IN_BODY, caller, entered
 from app.auth.schemas import LoginAnswerSchema
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant

@@ -9,10 +9,10 @@ from flask import Response
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import aliased
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
+from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import db
-from app.core.expand import Expansion
 from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.wire.schema import QueryFlag
 from app.organization_units.models import OrganizationUnit

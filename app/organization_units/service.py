@@ -13,8 +13,8 @@ from sqlalchemy import case, func, literal, select, update
 from uuid_utils.compat import uuid7
 
 from app.companies.service import lock_company, share_company
+from app.core.crud.erase import dependents, erase
 from app.core.db.models import db, fold_columns, folded_names, utcnow
-from app.core.erase import dependents, erase
 from app.core.web.problems import Conflict, Invalid
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
 

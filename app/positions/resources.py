@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
+from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent
-from app.core.expand import Expansion
 from app.organization_units.models import OrganizationUnit
 from app.positions.models import Position
 from app.positions.schemas import PositionSchema

@@ -1,6 +1,6 @@
 """/subcontractors"""
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.subcontractors.models import Subcontractor
 from app.subcontractors.schemas import SubcontractorSchema
 

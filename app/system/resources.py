@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.companies.resources import Companies
 from app.config.settings import VERSION, Settings, declared
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import unit_of_work, utcnow
 from app.core.kernel import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare

@@ -11,10 +11,10 @@ from flask import Response, request
 from sqlalchemy import select
 
 from app.companies.models import Company
-from app.core.crud import Crud, check_if_match, etag, is_unchanged
+from app.core.crud.crud import Crud, check_if_match, etag, is_unchanged
+from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent
 from app.core.db.models import db
-from app.core.expand import Expansion
 from app.core.files.picture import attach
 from app.core.jobs.one_time_links import withdraw_all
 from app.core.kernel import kernel

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
+from app.core.crud.erase import erase
 from app.core.db.models import add_in_order, db, fold
 from app.core.db.tenancy import current_tenant
-from app.core.erase import erase
 from app.core.jobs.one_time_links import withdraw_all
 from app.core.kernel import kernel
 from app.core.web.problems import Conflict, Invalid

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import Integer, String, update
 from uuid_utils.compat import uuid7
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.users.models import User

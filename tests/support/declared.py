@@ -16,7 +16,7 @@ from sqlalchemy import LargeBinary, Table, select
 from sqlalchemy.schema import Column
 from uuid_utils.compat import uuid7
 
-from app.core.crud import Crud
+from app.core.crud.crud import Crud
 from app.core.db.models import Model, unit_of_work, utcnow
 from app.core.db.tenancy import is_tenant_table, tenant
 from app.core.web.endpoint import Route, is_id

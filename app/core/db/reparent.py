@@ -32,9 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from app.core.crud.erase import referrers
 from app.core.db.models import Model, Timestamped, Versioned, db
 from app.core.db.tenancy import current_tenant
-from app.core.erase import referrers
 
 TARGET, SOURCE = "target", "source"
 SIDES = (TARGET, SOURCE)

@@ -13,12 +13,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
 
+from app.core.crud.filters import Listing
+from app.core.crud.paging import ListQuery
 from app.core.db import counts
 from app.core.db.models import db, fetch
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared
-from app.core.listing import Listing
-from app.core.query import ListQuery
 
 Json = dict[str, Any]
 

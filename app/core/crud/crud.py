@@ -11,14 +11,14 @@ from marshmallow import fields
 from sqlalchemy import ColumnElement, select
 
 from app.base.keys import derived_key
+from app.core.crud.erase import release
+from app.core.crud.expand import Expansion, embed
+from app.core.crud.filters import DEFAULT_LIMIT, Filter, Listing
+from app.core.crud.paging import MAX_LIMIT, ListQuery, chosen, parse
+from app.core.crud.reader import Reader
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Versioned, db
-from app.core.erase import release
-from app.core.expand import Expansion, embed
 from app.core.kernel import Permission, kernel
-from app.core.listing import DEFAULT_LIMIT, Filter, Listing
-from app.core.query import MAX_LIMIT, ListQuery, chosen, parse
-from app.core.reader import Reader
 from app.core.web.endpoint import Endpoint, answer, body, no_content
 from app.core.web.permission import ask_all
 from app.core.web.principal import principal

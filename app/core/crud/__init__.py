@@ -1,0 +1,1 @@
+"""Declared collections: list, create, retrieve, replace, modify and remove."""
