@@ -28,9 +28,9 @@ from app.clients.storage.interface import storage_of
 from app.config.settings import Settings, load_settings
 from app.core.db import engine
 from app.core.files.images import Images
-from app.core.kernel import Kernel
 from app.core.security.passwords import Passwords
 from app.core.security.tokens import Tokens
+from app.core.services import Kernel
 from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
 from app.customers.verification import unverify_linked

@@ -18,7 +18,7 @@ from app.cli_storage import storage
 from app.cli_users import users
 from app.config.settings import ROOT
 from app.core.db.models import unit_of_work
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.problems import Invalid
 from app.customers.cli import customers
 
@@ -101,7 +101,7 @@ def serve(bind: str, options: tuple[str, ...]) -> None:
 @click.option("--check", is_flag=True, help="Fail when openapi.yml is not what the code declares.")
 def openapi(check: bool) -> None:
     """Write openapi.yml."""
-    from app.core.openapi import as_yaml
+    from app.core.openapi.document import as_yaml
     from app.system.docs import spec
 
     path, text = ROOT / "openapi.yml", as_yaml(spec())

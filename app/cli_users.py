@@ -18,7 +18,7 @@ from app.base.role_data import ADMINISTRATOR
 from app.companies.models import Company
 from app.core.db.models import db, fold, platform_session, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.problems import ApiError
 from app.core.wire.schema import CANONICAL_UUID
 from app.passwords.service import set_temporary, temporary_password

@@ -31,7 +31,7 @@ from app.core.files import stored_file
 from app.core.jobs import mail, one_time_links
 from app.core.jobs.mail import Composer
 from app.core.jobs.outbox import Job
-from app.core.kernel import Kernel, Permission
+from app.core.services import Kernel, Permission
 from app.core.web.endpoint import Api, Endpoint, Route
 from app.customers import mails as customer_mails
 from app.customers import merge, merge_undo, redirects

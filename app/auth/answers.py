@@ -11,8 +11,8 @@ from app.auth.cookies import set_cookies
 from app.auth.sessions import Caller, SignedIn
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.kernel import kernel
 from app.core.security.tokens import Claims
+from app.core.services import kernel
 from app.core.web.endpoint import answer
 from app.core.web.problems import Unauthenticated, Unavailable
 from app.users.resources import Users

@@ -23,7 +23,7 @@ from app.auth.schemas import (
 from app.auth.service import Given, sign_in
 from app.auth.sessions import end_other_sessions, live_sessions, refresh, revoke, sign_out
 from app.core.crud.crud import Crud
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare, no_content, optional_body
 from app.core.web.principal import cookie_name, principal
 from app.core.web.problems import NotFound, Unauthenticated

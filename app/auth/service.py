@@ -16,8 +16,8 @@ from app.companies.models import ACTIVE, Company
 from app.core.db.models import CodePointText, affected, fetch_alone, fold, unit_of_work, utcnow
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
-from app.core.kernel import kernel
 from app.core.security.tokens import Claims
+from app.core.services import kernel
 from app.core.web.principal import Standing
 from app.core.web.problems import Forbidden, Unauthenticated
 from app.users.models import LoginKey, User

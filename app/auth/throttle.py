@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.auth.models import LoginFailure
 from app.base.keys import derived_key
 from app.core.db.models import UtcDateTime, db, unit_of_work, utcnow
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.problems import TooManyRequests
 
 FREE_ATTEMPTS = 5

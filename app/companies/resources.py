@@ -16,7 +16,7 @@ from app.core.crud.crud import Crud
 from app.core.crud.erase import erase_tenant
 from app.core.db.models import db, platform_session, unit_of_work
 from app.core.db.tenancy import current_scope, tenant
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import UNSAFE, answer
 from app.core.web.principal import principal
 from app.core.web.problems import Conflict

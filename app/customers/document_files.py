@@ -23,7 +23,7 @@ from app.core.db.tenancy import Prepared, tenant
 from app.core.files.download import BINARY, RangeNotSatisfiable, sent, wanted_part
 from app.core.files.picture import STORAGE_ERRORS, check_enabled
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.web.principal import principal
 from app.core.web.problems import Conflict, Invalid

@@ -19,7 +19,7 @@ from app.core.files.download import BINARY, headers_of
 from app.core.files.images import WHOLE
 from app.core.files.picture import path_of
 from app.core.files.stored_file import Owner, StoredFile
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import JSON_OPTIONS, Endpoint, declare
 from app.core.web.permission import ask_all
 from app.core.web.principal import principal

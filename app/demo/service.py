@@ -16,7 +16,7 @@ from app.companies.resources import Companies
 from app.core.crud.crud import Crud
 from app.core.db.models import db, fold, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.customers.resources import Customers
 from app.demo.companies import EXAMPLES, Example
 from app.demo.dossiers import fill_dossier, make_tags

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from app.base.role_data import ADMINISTRATOR, CUSTOMER
-from app.core.kernel import Permission, kernel
+from app.core.services import Permission, kernel
 from app.guardian.service import MANAGER, VIEWER, defaults_of
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validate
 
-from app.core.kernel import Permission
+from app.core.services import Permission
 from app.core.web.problems import Invalid
 from app.core.wire.schema import BaseSchema, of
 from app.guardian.models import GuardianPermission

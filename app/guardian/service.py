@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from app.base.role_data import ADMINISTRATOR, CUSTOMER
 from app.companies.service import lock_company
 from app.core.db.models import add_in_order, db
-from app.core.kernel import Permission, kernel
+from app.core.services import Permission, kernel
 from app.core.web.problems import Conflict
 from app.guardian.models import (
     GuardianPermission,

@@ -21,7 +21,7 @@ from app.core.db.tenancy import tenant
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.problems import ApiError, Conflict, Forbidden, violated
 from app.core.wire.schema import BaseSchema
 from app.invitations.models import Invitation

@@ -19,7 +19,7 @@ from app.core.db.tenancy import tenant
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, tenant_of
 from app.core.jobs.outbox import Job, enqueue, finish
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.problems import Conflict, Forbidden, Invalid, violated
 from app.onboarding.service import found_here
 from app.onboarding.waiting import Wish, closed, keep, opened, take

@@ -11,7 +11,7 @@ from app.base.role_data import ADMINISTRATOR
 from app.companies.models import Company
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import current_tenant, tenant
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.service import create_unit
 from app.positions.models import Position

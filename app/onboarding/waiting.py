@@ -15,8 +15,8 @@ from app.base.opaque_tokens import digest, new_token
 from app.core.db.models import affected, db, fold, unit_of_work, utcnow
 from app.core.jobs.mail import post
 from app.core.jobs.outbox import Job, enqueue
-from app.core.kernel import kernel
 from app.core.security.encryption import seal, unseal
+from app.core.services import kernel
 from app.onboarding.models import Registration
 
 LIFETIME = timedelta(hours=24)

@@ -17,7 +17,7 @@ from app.base.keys import derived_key
 from app.core.db.models import affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.jobs.outbox import Job
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.passwords.models import PasswordResetOtp as Otp
 
 CODE = re.compile(r"[0-9]{6}")

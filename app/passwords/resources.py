@@ -14,7 +14,7 @@ from app.auth.schemas import MessageSchema
 from app.auth.service import Account, Given, recognise, recognise_for_service
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare, optional_body
 from app.core.web.principal import principal
 from app.core.web.problems import Forbidden, Unauthenticated

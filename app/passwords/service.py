@@ -20,8 +20,8 @@ from app.companies.models import ACTIVE
 from app.core.db.models import affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.jobs import mail, one_time_links
-from app.core.kernel import kernel
 from app.core.security.encryption import seal
+from app.core.services import kernel
 from app.core.web.principal import Principal
 from app.core.web.problems import BadRequest, Conflict, Invalid, NotFound
 from app.core.wire.schema import CONTROL, Email, normalized_email

@@ -11,9 +11,9 @@ from jinja2 import Environment, PackageLoader
 
 from app.auth.cookies import ACCESS, REFRESH
 from app.config.settings import VERSION
-from app.core.kernel import kernel
-from app.core.openapi import as_yaml, document
-from app.core.openapi_schemas import Json
+from app.core.openapi.document import as_yaml, document
+from app.core.openapi.schemas import Json
+from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, declare
 from app.core.web.principal import cookie_name
 from app.core.web.problems import NotFound

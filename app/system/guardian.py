@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, current_app
 
 from app.config.settings import VERSION
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.guardian.initialization import has_administrator, initialize_engine
 from app.system.health import check_database, look

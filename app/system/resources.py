@@ -15,7 +15,7 @@ from app.companies.resources import Companies
 from app.config.settings import VERSION, Settings, declared
 from app.core.crud.crud import Crud
 from app.core.db.models import unit_of_work, utcnow
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.permission import ask
 from app.core.web.principal import principal

@@ -17,7 +17,7 @@ from app.core.db.lookup import Parent
 from app.core.db.models import db
 from app.core.files.picture import attach
 from app.core.jobs.one_time_links import withdraw_all
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.principal import principal
 from app.core.wire.forms import is_form

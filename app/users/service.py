@@ -12,7 +12,7 @@ from app.core.crud.erase import erase
 from app.core.db.models import add_in_order, db, fold
 from app.core.db.tenancy import current_tenant
 from app.core.jobs.one_time_links import withdraw_all
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.problems import Conflict, Invalid
 from app.users.models import LoginKey, User
 

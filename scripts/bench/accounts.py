@@ -31,7 +31,7 @@ from app import create_app
 from app.config.settings import load_settings
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.customers.models import Customer
 from app.onboarding.service import found_company
 from app.passwords.models import PasswordResetOtp

@@ -20,7 +20,7 @@ from uuid_utils.compat import uuid7
 from app.auth.sessions import Caller, open_session
 from app.core.db.models import Model, db, fold, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.onboarding.service import found_company
 from scripts.bench.servers import Postgres
 

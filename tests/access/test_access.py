@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.core.kernel import kernel
+from app.core.services import kernel
 from tests.access.conftest import Through
 from tests.support.clients import ApiClient, Tenant
 from tests.support.roles import give, role_id, role_with, user_with

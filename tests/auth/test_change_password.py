@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.users.models import User
 from tests.auth.browser import Browser, execute, now, signed_in, user_row
 from tests.auth.external import mint

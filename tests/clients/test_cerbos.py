@@ -17,7 +17,7 @@ from app import create_app
 from app.clients.http.transport import HttpTransport
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.request import Question, parsed
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import Route
 from app.core.web.problems import BadGateway, Forbidden
 from tests.fakes.cerbos import ROOT, Cerbos, binary

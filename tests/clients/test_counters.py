@@ -14,7 +14,7 @@ from app.clients.http.transport import TooManyInFlight
 from app.clients.policy.guardian import TokenRefused
 from app.clients.policy.metrics import OUTCOMES, Observed, PolicyCounters, outcome_of
 from app.clients.policy.request import GrantAll, Question
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.problems import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from tests.fakes.guardian import FakeGuardian, answers, denies, grants
 from tests.support.clients import ApiClient, Tenant

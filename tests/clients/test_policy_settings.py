@@ -14,7 +14,7 @@ from click.testing import Result
 from flask import Flask
 
 from app.config.settings import SettingsError
-from app.core.kernel import kernel
+from app.core.services import kernel
 from tests.auth.external import mint
 from tests.clients.test_decisions import statements_of
 from tests.fakes.guardian import FakeGuardian, decides_each

@@ -21,7 +21,7 @@ from app.clients.storage.interface import CHUNK_BYTES
 from app.core.crud.erase import referrers
 from app.core.db.models import Model, db, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.customers.export import HELD, NEEDED, PAGE
 from app.customers.models import Customer
 from app.customers.services import CustomerService

@@ -11,7 +11,7 @@ from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.files.stored_file import StoredFile
 from app.core.jobs.worker import Worker
-from app.core.kernel import kernel
+from app.core.services import kernel
 from tests.support.clients import ApiClient, Tenant
 
 

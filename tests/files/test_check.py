@@ -17,7 +17,7 @@ from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.files.stored_file import StoredFile, caller_now
 from app.core.jobs.worker import Worker
-from app.core.kernel import kernel
+from app.core.services import kernel
 from tests.fakes.guardian import answers
 from tests.fakes.storage import FakeStorage
 from tests.files.stored import all_of, avatar_of, flag_of, objects_of

@@ -9,7 +9,7 @@ from flask import Flask
 
 from app import create_guardian
 from app.config.settings import ROOT
-from app.core.kernel import Kernel
+from app.core.services import Kernel
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import ENVIRONMENT
 from tests.support.roles import user_with

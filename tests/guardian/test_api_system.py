@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from uuid_utils.compat import uuid7
 
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.guardian.service import ExternalRoles
 from app.onboarding.service import found_company
 from tests.support.clients import ApiClient, Tenant, sign_in

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from app.core.kernel import Permission, kernel
+from app.core.services import Permission, kernel
 from app.guardian.decision import answer_to
 from tests.fakes.guardian import FakeGuardian
 from tests.support.clients import ApiClient, Tenant

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.jobs.outbox import Job, OutboxEntry
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.passwords.codes import keep_code, new_code, secret_of
 from app.passwords.models import PasswordResetOtp
 from tests.support.clients import ApiClient

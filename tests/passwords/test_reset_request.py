@@ -17,7 +17,7 @@ from sqlalchemy import update
 from app.companies.models import Company
 from app.core.jobs.outbox import OutboxEntry, claim
 from app.core.jobs.worker import Worker
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.passwords.mails import password_reset
 from app.users.models import User
 from tests.auth.browser import execute

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.customers.document_files import MOST_DOCUMENTS
 from tests.customers.dossier import customer, ids
 from tests.customers.test_document_files import elsewhere, totals

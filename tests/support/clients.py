@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from app.auth.sessions import Caller, open_session
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.guardian.models import Role, UserRole
 from app.onboarding.service import found_company
 from app.users.service import create_user

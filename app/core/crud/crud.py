@@ -18,7 +18,7 @@ from app.core.crud.paging import MAX_LIMIT, ListQuery, chosen, parse
 from app.core.crud.reader import Reader
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Versioned, db
-from app.core.kernel import Permission, kernel
+from app.core.services import Permission, kernel
 from app.core.web.endpoint import Endpoint, answer, body, no_content
 from app.core.web.permission import ask_all
 from app.core.web.principal import principal

@@ -19,7 +19,7 @@ from app.core.files.images import WHOLE
 from app.core.files.picture import Picture, detach, part_of, path_of
 from app.core.files.stored_file import REMOVE, Deposit, Filed, Owner, StoredFile, caller_now, discard
 from app.core.jobs.outbox import OutboxEntry
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.problems import Invalid
 
 UNDER_WAY = timedelta(hours=1)

@@ -24,7 +24,7 @@ from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
 from app.core.files.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now, discard
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.endpoint import Declaration, Endpoint, answer, no_content
 from app.core.web.principal import principal
 from app.core.web.problems import Forbidden, NotFound

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from app.clients.mailer import Message
 from app.core.jobs.outbox import Job, enqueue
-from app.core.kernel import kernel
+from app.core.services import kernel
 
 MONTHS = {
     "en": (

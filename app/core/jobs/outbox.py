@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from app.core.db.effects import after_commit
 from app.core.db.models import Identified, Model, affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import TenantNotSet, current_scope
-from app.core.kernel import kernel
+from app.core.services import kernel
 
 RETRIES = tuple(timedelta(seconds=each) for each in (1, 10, 60, 600, 3600))
 """How long after each failure the next attempt comes; after the last, none does."""

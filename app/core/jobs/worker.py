@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db.models import utcnow
 from app.core.jobs.outbox import LEASE, RETRIES, Job, claim, postpone, settle
-from app.core.kernel import Kernel, kernel
+from app.core.services import Kernel, kernel
 from app.core.web.problems import ApiError
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.base.keys import derived_key
-from app.core.kernel import kernel
+from app.core.services import kernel
 
 NONCE_BYTES = 12  # NIST SP 800-38D section 5.2.1.1
 

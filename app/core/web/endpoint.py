@@ -20,7 +20,7 @@ from app.clients.limiter import Limits
 from app.core.crud.filters import single_values
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.kernel import Permission, kernel
+from app.core.services import Permission, kernel
 from app.core.web.permission import ask, resource_id_of
 from app.core.web.principal import principal
 from app.core.web.problems import BadRequest, Forbidden, Invalid, MalformedJson, UnsupportedMediaType

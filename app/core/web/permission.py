@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from flask import g
 
 from app.clients.policy.request import ANY, Question
-from app.core.kernel import kernel
+from app.core.services import kernel
 from app.core.web.principal import principal
 from app.core.wire.schema import CANONICAL_UUID
 

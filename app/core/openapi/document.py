@@ -12,8 +12,8 @@ import yaml
 from app.config.settings import VERSION
 from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
-from app.core.openapi_parameters import has_etag, parameters
-from app.core.openapi_schemas import Components, Json, form_schema
+from app.core.openapi.parameters import has_etag, parameters
+from app.core.openapi.schemas import Components, Json, form_schema
 from app.core.web.endpoint import UNSAFE, Declaration, Route
 from app.core.wire.forms import FORM
 from app.core.wire.schema import BaseSchema

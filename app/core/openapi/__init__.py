@@ -1,0 +1,1 @@
+"""The OpenAPI document, derived from routes and declarations."""
