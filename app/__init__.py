@@ -10,8 +10,10 @@ from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli
-from app.auth.service import standing_of
-from app.auth.sessions import end_sessions_of
+from app.accounts.auth.service import standing_of
+from app.accounts.auth.sessions import end_sessions_of
+from app.accounts.emails.service import note_change
+from app.accounts.invitations.service import invite_administrator, note_activation
 from app.base.role_data import RoleData
 from app.clients.http.breaker import Breaker
 from app.clients.http.transport import HttpTransport
@@ -34,13 +36,11 @@ from app.core.services import Kernel
 from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
 from app.customers.verification import unverify_linked
-from app.emails.service import note_change
 from app.extensions import db, migrate
 from app.guardian.data import EmbeddedRoleData
 from app.guardian.decision import EmbeddedTransport
 from app.guardian.service import EmbeddedRoles, ExternalRoles
 from app.guardian.subject import roles_of
-from app.invitations.service import invite_administrator, note_activation
 from app.mounts import mount, mount_engine
 from app.system.health import Watch
 

@@ -12,8 +12,9 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.auth.service import Account, find_account
-from app.auth.sessions import end_sessions_of
+from app.accounts.auth.service import Account, find_account
+from app.accounts.auth.sessions import end_sessions_of
+from app.accounts.passwords.service import set_temporary, temporary_password
 from app.base.role_data import ADMINISTRATOR
 from app.companies.models import Company
 from app.core.db.models import db, fold, platform_session, unit_of_work
@@ -21,7 +22,6 @@ from app.core.db.tenancy import tenant
 from app.core.services import kernel
 from app.core.web.problems import ApiError
 from app.core.wire.schema import CANONICAL_UUID
-from app.passwords.service import set_temporary, temporary_password
 from app.users.models import User
 from app.users.schemas import UserSchema
 from app.users.service import create_user

@@ -14,16 +14,16 @@ from app.access.resources import (
     RoleOfUser,
     RolesOfUser,
 )
-from app.auth.resources import (
-    KeySet,
-    Login,
-    Logout,
-    OneSession,
-    OtherSessions,
-    Refresh,
-    Sessions,
-    Verify,
-)
+from app.accounts.auth.resources import KeySet, Login, Logout, OneSession, OtherSessions, Refresh, Sessions, Verify
+from app.accounts.emails import mails as email_mails
+from app.accounts.emails.resources import ChangeEmail, ConfirmEmail
+from app.accounts.invitations import mails as invitation_mails
+from app.accounts.invitations.resources import AcceptInvitation, Invitations, Invite, ResendInvitation
+from app.accounts.onboarding import mails as onboarding_mails
+from app.accounts.onboarding import registration, verification, waiting
+from app.accounts.onboarding.resources import AskForVerification, Register, VerifyEmail
+from app.accounts.passwords import mails as password_mails
+from app.accounts.passwords.resources import AdminReset, ChangePassword, ResetConfirmation, ResetRequest, VerifyPassword
 from app.companies.logo import CompanyLogo
 from app.companies.resources import Companies
 from app.config.settings import Settings
@@ -54,8 +54,6 @@ from app.customers.subscriptions import SubscriptionHistory, SubscriptionState
 from app.customers.tags import TagOfCustomer, Tags, TagsOfCustomer
 from app.customers.verifying import SendVerification, VerifyCustomerEmail
 from app.document_types.resources import DocumentTypeList, DocumentTypes
-from app.emails import mails as email_mails
-from app.emails.resources import ChangeEmail, ConfirmEmail
 from app.guardian.resources import (
     CheckAccess,
     Permissions,
@@ -67,14 +65,7 @@ from app.guardian.resources import (
     Roles,
     UserRoles,
 )
-from app.invitations import mails as invitation_mails
-from app.invitations.resources import AcceptInvitation, Invitations, Invite, ResendInvitation
-from app.onboarding import mails as onboarding_mails
-from app.onboarding import registration, verification, waiting
-from app.onboarding.resources import AskForVerification, Register, VerifyEmail
 from app.organization_units.resources import Ancestors, Children, Descendants, OrganizationUnits, Tree
-from app.passwords import mails as password_mails
-from app.passwords.resources import AdminReset, ChangePassword, ResetConfirmation, ResetRequest, VerifyPassword
 from app.positions.resources import Positions, PositionsOfUnit
 from app.subcontractors.logo import SubcontractorLogo
 from app.subcontractors.resources import Subcontractors

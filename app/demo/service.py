@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
+from app.accounts.onboarding.service import found_company
 from app.companies.models import Company
 from app.companies.resources import Companies
 from app.core.crud.crud import Crud
@@ -23,7 +24,6 @@ from app.demo.dossiers import fill_dossier, make_tags
 from app.demo.names import address, businesses, people, phone_number, slug, trades
 from app.guardian.models import Role
 from app.guardian.service import assign_role
-from app.onboarding.service import found_company
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.resources import OrganizationUnits
 from app.positions.models import Position

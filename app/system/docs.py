@@ -9,7 +9,7 @@ import orjson
 from flask import Response, current_app, request
 from jinja2 import Environment, PackageLoader
 
-from app.auth.cookies import ACCESS, REFRESH
+from app.accounts.auth.cookies import ACCESS, REFRESH
 from app.config.settings import VERSION
 from app.core.openapi.document import as_yaml, document
 from app.core.openapi.schemas import Json

@@ -28,13 +28,13 @@ from flask_migrate import upgrade
 from uuid_utils.compat import uuid7
 
 from app import create_app
+from app.accounts.onboarding.service import found_company
+from app.accounts.passwords.models import PasswordResetOtp
 from app.config.settings import load_settings
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
 from app.customers.models import Customer
-from app.onboarding.service import found_company
-from app.passwords.models import PasswordResetOtp
 from app.users.service import create_user
 from scripts.bench.servers import ROOT, Failed, cpu_seconds, gunicorn, postgres, wait_until
 from scripts.bench.singles import answers, seconds_of

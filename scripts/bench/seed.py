@@ -17,11 +17,11 @@ from sqlalchemy import Table, select
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from uuid_utils.compat import uuid7
 
-from app.auth.sessions import Caller, open_session
+from app.accounts.auth.sessions import Caller, open_session
+from app.accounts.onboarding.service import found_company
 from app.core.db.models import Model, db, fold, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
-from app.onboarding.service import found_company
 from scripts.bench.servers import Postgres
 
 LARGE, SMALL, DEEP = "bench large", "bench small", "bench deep"

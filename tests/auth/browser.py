@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import Executable, select
 from werkzeug.test import Client, TestResponse
 
-from app.auth.models import AuthSession
+from app.accounts.auth.models import AuthSession
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.users.models import User

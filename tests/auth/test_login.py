@@ -18,7 +18,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.security import generate_password_hash
 
-from app.auth.models import RefreshToken
+from app.accounts.auth.models import RefreshToken
 from app.users.models import User
 from tests.auth.browser import Browser, current_session, execute, fetch, set_cookies, signed_in, user_row
 from tests.auth.interrupted import Interrupted

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from app.auth.models import AuthSession, RefreshToken
+from app.accounts.auth.models import AuthSession, RefreshToken
 from tests.auth.browser import (
     Browser,
     bearer,

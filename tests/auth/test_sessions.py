@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.auth.models import AuthSession
+from app.accounts.auth.models import AuthSession
 from tests.auth.browser import Browser, bearer, current_session, execute, now, session_row, set_cookies, signed_in
 from tests.auth.external import mint
 from tests.support.clients import ApiClient, Tenant

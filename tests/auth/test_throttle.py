@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from app.auth.models import LoginFailure
-from app.auth.throttle import network_of
+from app.accounts.auth.models import LoginFailure
+from app.accounts.auth.throttle import network_of
 from app.core.db.models import db, unit_of_work
 from app.core.security.passwords import Passwords
 from tests.auth.browser import Browser, now

@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from uuid_utils.compat import uuid7
 
+from app.accounts.onboarding.service import found_company
 from app.core.services import kernel
 from app.guardian.service import ExternalRoles
-from app.onboarding.service import found_company
 from tests.support.clients import ApiClient, Tenant, sign_in
 from tests.support.served import Through
 from tests.support.variants import Variant

@@ -12,10 +12,10 @@ from flask import Flask
 from sqlalchemy import Engine, select, update
 from uuid_utils.compat import uuid7
 
+from app.accounts.onboarding.models import Registration
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.jobs import outbox
 from app.core.jobs.outbox import LeaseLost, OutboxEntry
-from app.onboarding.models import Registration
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters

@@ -10,13 +10,13 @@ from flask import Flask
 from sqlalchemy import Engine, select, update
 from uuid_utils.compat import uuid7
 
-from app.auth.models import LoginFailure
+from app.accounts.auth.models import LoginFailure
+from app.accounts.onboarding.models import Registration
 from app.base.opaque_tokens import new_token
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.jobs.one_time_links import OneTimeLink
 from app.core.jobs.outbox import OutboxEntry
-from app.onboarding.models import Registration
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters

@@ -11,12 +11,12 @@ from flask import Flask
 from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
+from app.accounts.passwords.codes import keep_code, new_code, secret_of
+from app.accounts.passwords.models import PasswordResetOtp
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.jobs.outbox import Job, OutboxEntry
 from app.core.services import kernel
-from app.passwords.codes import keep_code, new_code, secret_of
-from app.passwords.models import PasswordResetOtp
 from tests.support.clients import ApiClient
 from tests.support.mailbox import Mailbox, text_of
 

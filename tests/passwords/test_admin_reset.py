@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.passwords.service import DIGITS, LOWER, SYMBOLS, UPPER, temporary_password
+from app.accounts.passwords.service import DIGITS, LOWER, SYMBOLS, UPPER, temporary_password
 from app.users.models import User
 from tests.auth.browser import Browser, execute, now, signed_in, user_row
 from tests.support.clients import PASSWORD, ApiClient, Tenant

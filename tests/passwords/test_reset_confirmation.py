@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from app.accounts.passwords.models import PasswordResetOtp
 from app.companies.models import Company
-from app.passwords.models import PasswordResetOtp
 from app.users.models import User
 from tests.auth.browser import Browser, execute, now, signed_in, user_row
 from tests.auth.external import mint

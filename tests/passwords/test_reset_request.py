@@ -14,11 +14,11 @@ import structlog
 from flask import Flask
 from sqlalchemy import update
 
+from app.accounts.passwords.mails import password_reset
 from app.companies.models import Company
 from app.core.jobs.outbox import OutboxEntry, claim
 from app.core.jobs.worker import Worker
 from app.core.services import kernel
-from app.passwords.mails import password_reset
 from app.users.models import User
 from tests.auth.browser import execute
 from tests.fakes.smtp import settings, smtp

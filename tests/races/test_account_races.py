@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, select
 
-from app.invitations.models import Invitation
+from app.accounts.invitations.models import Invitation
 from app.users.models import LoginKey, User
 from tests.races.fleet import SIZE, Answer, Fleet, Wish, by
 from tests.support.clients import PASSWORD, ApiClient, Tenant, unique

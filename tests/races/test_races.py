@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from app.auth.models import RefreshToken
+from app.accounts.auth.models import RefreshToken
 from app.core.db.counts import RowCount
 from app.core.db.models import Model
 from app.customers.models import Customer

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
-from app.auth.sessions import Caller, open_session
+from app.accounts.auth.sessions import Caller, open_session
+from app.accounts.onboarding.service import found_company
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
 from app.guardian.models import Role, UserRole
-from app.onboarding.service import found_company
 from app.users.service import create_user
 from tests.support import contract
 

@@ -15,12 +15,12 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app import create_app
+from app.accounts.onboarding.service import found_company
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.demo.companies import ACME, EXAMPLES, Example
 from app.demo.names import people
 from app.demo.service import ACCOUNTS, PASSWORD, _found
-from app.onboarding.service import found_company
 from app.users.models import User
 from tests.support.clients import ApiClient, make_tenant
 from tests.support.clients import sign_in as session_of

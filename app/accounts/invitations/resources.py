@@ -8,8 +8,11 @@ from uuid import UUID
 from flask import Response, request
 
 from app.access.resources import asker
-from app.auth.answers import TOKEN_IN_BODY, caller, entered
-from app.auth.schemas import LoginAnswerSchema
+from app.accounts.auth.answers import TOKEN_IN_BODY, caller, entered
+from app.accounts.auth.schemas import LoginAnswerSchema
+from app.accounts.invitations.models import Invitation
+from app.accounts.invitations.schemas import AcceptSchema, InvitationSchema
+from app.accounts.invitations.service import accept, invite, revoke_invitation, send_again
 from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.models import unit_of_work
@@ -17,9 +20,6 @@ from app.core.db.tenancy import tenant
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.permission import ask
 from app.core.web.principal import principal
-from app.invitations.models import Invitation
-from app.invitations.schemas import AcceptSchema, InvitationSchema
-from app.invitations.service import accept, invite, revoke_invitation, send_again
 
 
 class Invitations(Crud):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Response
 
-from app.auth.sessions import SignedIn
+from app.accounts.auth.sessions import SignedIn
 from app.config.settings import Settings
 from app.core.web.principal import cookie_name
 

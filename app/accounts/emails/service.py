@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from app.auth.sessions import end_other_sessions
-from app.auth.throttle import forgive, reserve_daily
+from app.accounts.auth.sessions import end_other_sessions
+from app.accounts.auth.throttle import forgive, reserve_daily
+from app.accounts.passwords.codes import withdraw_codes
+from app.accounts.passwords.service import confirm_password
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs import one_time_links
@@ -17,8 +19,6 @@ from app.core.security.tokens import Claims
 from app.core.web.principal import Principal
 from app.core.web.problems import Conflict, Invalid, TooManyRequests
 from app.customers.verification import unverify_linked
-from app.passwords.codes import withdraw_codes
-from app.passwords.service import confirm_password
 from app.users.links import CHANGE_EMAIL
 from app.users.service import lock_user, login_of, set_values
 

@@ -12,7 +12,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from app.auth.sessions import Caller, SignedIn, open_session
+from app.accounts.auth.sessions import Caller, SignedIn, open_session
+from app.accounts.invitations.models import Invitation
+from app.accounts.onboarding.service import furnish
 from app.base.role_data import Asker
 from app.companies.models import ACTIVE, Company
 from app.core.db.lookup import existing, not_found
@@ -24,8 +26,6 @@ from app.core.jobs.one_time_links import InvalidLink
 from app.core.services import kernel
 from app.core.web.problems import ApiError, Conflict, Forbidden, violated
 from app.core.wire.schema import BaseSchema
-from app.invitations.models import Invitation
-from app.onboarding.service import furnish
 from app.users.links import INVITATION
 from app.users.models import User
 from app.users.service import check_deletable, create_user, erase_user, lock_user

@@ -9,9 +9,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy import bindparam, null, select, update
 
-from app.auth.models import AuthSession
-from app.auth.sessions import Caller, SignedIn, open_session
-from app.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
+from app.accounts.auth.models import AuthSession
+from app.accounts.auth.sessions import Caller, SignedIn, open_session
+from app.accounts.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import CodePointText, affected, fetch_alone, fold, unit_of_work, utcnow
 from app.core.db.postgres import ONLY

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.accounts.emails.service import FORMER, LIFETIME
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs.mail import Mail, greeting, hours, link, moment
 from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal
-from app.emails.service import FORMER, LIFETIME
 from app.users.links import armed
 from app.users.models import User
 

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import structlog
 
-from app.auth.throttle import reserve_daily
+from app.accounts.auth.throttle import reserve_daily
+from app.accounts.onboarding.registration import complete
+from app.accounts.onboarding.waiting import LIFETIME, mail_again, newest
 from app.core.db.models import db, fold, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs import one_time_links
@@ -14,8 +16,6 @@ from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
 from app.core.jobs.outbox import Job, enqueue, finish
 from app.core.security.encryption import seal, unseal
-from app.onboarding.registration import complete
-from app.onboarding.waiting import LIFETIME, mail_again, newest
 from app.users.links import VERIFY_EMAIL
 from app.users.models import User
 from app.users.service import lock_user, login_of

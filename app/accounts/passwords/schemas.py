@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, fields, validate
 
-from app.auth.schemas import LONGEST
+from app.accounts.auth.schemas import LONGEST
 from app.core.wire.schema import BaseSchema, Flag, Line
 from app.users.schemas import Password
 

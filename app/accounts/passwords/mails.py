@@ -9,15 +9,15 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Select, select
 
-from app.auth.service import NOBODY
+from app.accounts.auth.service import NOBODY
+from app.accounts.passwords.codes import keep_code, lifetime, new_code, secret_of
+from app.accounts.passwords.service import ADDRESS, find_recipient
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.jobs.mail import Mail, greeting, moment
 from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal
 from app.core.services import kernel
-from app.passwords.codes import keep_code, lifetime, new_code, secret_of
-from app.passwords.service import ADDRESS, find_recipient
 from app.users.models import User
 
 log = structlog.get_logger(__name__)

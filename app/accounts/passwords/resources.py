@@ -9,16 +9,10 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import select
 
-from app.auth.answers import caller
-from app.auth.schemas import MessageSchema
-from app.auth.service import Account, Given, recognise, recognise_for_service
-from app.core.db.models import db, unit_of_work
-from app.core.db.tenancy import tenant
-from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, answer, body, declare, optional_body
-from app.core.web.principal import principal
-from app.core.web.problems import Forbidden, Unauthenticated
-from app.passwords.schemas import (
+from app.accounts.auth.answers import caller
+from app.accounts.auth.schemas import MessageSchema
+from app.accounts.auth.service import Account, Given, recognise, recognise_for_service
+from app.accounts.passwords.schemas import (
     ChangePasswordSchema,
     CredentialsSchema,
     NothingSchema,
@@ -26,13 +20,19 @@ from app.passwords.schemas import (
     ResetRequestSchema,
     TemporaryPasswordSchema,
 )
-from app.passwords.service import (
+from app.accounts.passwords.service import (
     change_password,
     confirm_reset,
     request_reset,
     reset_by_administrator,
     temporary_password,
 )
+from app.core.db.models import db, unit_of_work
+from app.core.db.tenancy import tenant
+from app.core.services import kernel
+from app.core.web.endpoint import Endpoint, answer, body, declare, optional_body
+from app.core.web.principal import principal
+from app.core.web.problems import Forbidden, Unauthenticated
 from app.users.models import User
 from app.users.resources import Users
 from app.users.schemas import UserSchema

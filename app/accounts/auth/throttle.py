@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, case, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.auth.models import LoginFailure
+from app.accounts.auth.models import LoginFailure
 from app.base.keys import derived_key
 from app.core.db.models import UtcDateTime, db, unit_of_work, utcnow
 from app.core.services import kernel

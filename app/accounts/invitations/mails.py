@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.accounts.invitations.service import LIFETIME
 from app.companies.models import Company
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs.mail import Mail, greeting, link, plain_name
 from app.core.jobs.outbox import Job
-from app.invitations.service import LIFETIME
 from app.users.links import armed
 from app.users.models import User
 

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import bindparam, case, delete, select, update
 from uuid_utils.compat import uuid7
 
-from app.auth.models import AuthSession, RefreshToken
+from app.accounts.auth.models import AuthSession, RefreshToken
 from app.base.opaque_tokens import company_of, digest, new_token
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import UtcDateTime, add_in_order, affected, db, fetch, unit_of_work, utcnow

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from app.auth.schemas import MessageSchema, TokenSchema
+from app.accounts.auth.schemas import MessageSchema, TokenSchema
+from app.accounts.onboarding.registration import ask_to_register
+from app.accounts.onboarding.schemas import RegisterSchema
+from app.accounts.onboarding.verification import ask_for_link, verify_email
+from app.accounts.passwords.schemas import ResetRequestSchema
+from app.accounts.passwords.service import address_in
 from app.core.web.endpoint import Endpoint, answer, body, declare
-from app.onboarding.registration import ask_to_register
-from app.onboarding.schemas import RegisterSchema
-from app.onboarding.verification import ask_for_link, verify_email
-from app.passwords.schemas import ResetRequestSchema
-from app.passwords.service import address_in
 
 REGISTERED = "If the address can be used, a mail with a link is on its way to it."
 LINK_ASKED_FOR = "If a proof of this address is waited for, a mail with a new link is on its way."

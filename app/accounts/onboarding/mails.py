@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.accounts.onboarding import waiting
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs.mail import Mail, greeting, hours, link
 from app.core.jobs.outbox import Job
-from app.onboarding import waiting
 from app.users import links as users
 from app.users.models import User
 

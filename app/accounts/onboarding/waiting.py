@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
+from app.accounts.onboarding.models import Registration
 from app.base.keys import derived_key
 from app.base.opaque_tokens import digest, new_token
 from app.core.db.models import affected, db, fold, unit_of_work, utcnow
@@ -17,7 +18,6 @@ from app.core.jobs.mail import post
 from app.core.jobs.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal
 from app.core.services import kernel
-from app.onboarding.models import Registration
 
 LIFETIME = timedelta(hours=24)
 """Of a link, and of a registration since its last link was asked for."""

@@ -7,8 +7,8 @@ from typing import Any
 from flask import Response, request
 from marshmallow import fields, validate
 
-from app.auth.cookies import set_cookies
-from app.auth.sessions import Caller, SignedIn
+from app.accounts.auth.cookies import set_cookies
+from app.accounts.auth.sessions import Caller, SignedIn
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.security.tokens import Claims

@@ -12,13 +12,13 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
-from app.auth.models import LoginFailure
+from app.accounts.auth.models import LoginFailure
+from app.accounts.passwords.models import PasswordResetOtp as Otp
 from app.base.keys import derived_key
 from app.core.db.models import affected, db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.jobs.outbox import Job
 from app.core.services import kernel
-from app.passwords.models import PasswordResetOtp as Otp
 
 CODE = re.compile(r"[0-9]{6}")
 PER_DAY = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from app.auth.schemas import TokenSchema
+from app.accounts.auth.schemas import TokenSchema
 from app.core.wire.schema import BaseSchema, Email, Id, Ref, Timestamp, of, read_only_id
 from app.positions.models import Position
 from app.users.models import LANGUAGES, User

@@ -8,10 +8,10 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import and_
 
-from app.auth.answers import TOKEN_IN_BODY, caller, claims, entered, with_tokens
-from app.auth.cookies import REFRESH, clear_cookies
-from app.auth.models import AuthSession
-from app.auth.schemas import (
+from app.accounts.auth.answers import TOKEN_IN_BODY, caller, claims, entered, with_tokens
+from app.accounts.auth.cookies import REFRESH, clear_cookies
+from app.accounts.auth.models import AuthSession
+from app.accounts.auth.schemas import (
     LoginAnswerSchema,
     LoginSchema,
     MessageSchema,
@@ -20,8 +20,8 @@ from app.auth.schemas import (
     SessionSchema,
     VerifySchema,
 )
-from app.auth.service import Given, sign_in
-from app.auth.sessions import end_other_sessions, live_sessions, refresh, revoke, sign_out
+from app.accounts.auth.service import Given, sign_in
+from app.accounts.auth.sessions import end_other_sessions, live_sessions, refresh, revoke, sign_out
 from app.core.crud.crud import Crud
 from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare, no_content, optional_body

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from app.auth.answers import claims
-from app.auth.schemas import MessageSchema, TokenSchema
+from app.accounts.auth.answers import claims
+from app.accounts.auth.schemas import MessageSchema, TokenSchema
+from app.accounts.emails.schemas import ChangeEmailSchema
+from app.accounts.emails.service import ask_for_change, confirm_change
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.principal import principal
-from app.emails.schemas import ChangeEmailSchema
-from app.emails.service import ask_for_change, confirm_change
 
 
 class ChangeEmail(Endpoint):

@@ -1,0 +1,1 @@
+"""How people get an account, sign in and recover it."""

@@ -1,0 +1,1 @@
+"""Founding of companies, registration and verification of addresses."""
