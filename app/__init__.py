@@ -35,7 +35,7 @@ from app.core.security.tokens import Tokens
 from app.core.services import Kernel
 from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
-from app.customers.verification import unverify_linked
+from app.customers.verification.service import unverify_linked
 from app.extensions import db, migrate
 from app.guardian.data import EmbeddedRoleData
 from app.guardian.decision import EmbeddedTransport

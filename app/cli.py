@@ -20,7 +20,7 @@ from app.config.settings import ROOT
 from app.core.db.models import unit_of_work
 from app.core.services import kernel
 from app.core.web.problems import Invalid
-from app.customers.cli import customers
+from app.customers.splitting.commands import customers
 
 guardian = AppGroup("guardian", help="The embedded policy engine.")
 

@@ -33,26 +33,26 @@ from app.core.jobs.mail import Composer
 from app.core.jobs.outbox import Job
 from app.core.services import Kernel, Permission
 from app.core.web.endpoint import Api, Endpoint, Route
-from app.customers import mails as customer_mails
-from app.customers import merge, merge_undo, redirects
-from app.customers.addresses import Addresses, VerifyAddress
-from app.customers.bulk_tag import BulkTag
-from app.customers.contacts import Contacts
-from app.customers.document_files import DownloadDocument, UploadDocument
-from app.customers.documents import Documents, VerifyDocument
+from app.customers.documents.files import DownloadDocument, UploadDocument
+from app.customers.documents.resources import Documents, VerifyDocument
 from app.customers.errors import CustomerNotFound
-from app.customers.export import ExportCustomer
+from app.customers.export.resources import ExportCustomer
 from app.customers.logo import CustomerLogo
-from app.customers.merging import MergeCustomers, Merges, UndoMerge
-from app.customers.notes import Notes
-from app.customers.preferences import CommunicationPreferences, ConsentHistory
+from app.customers.merge import execute, redirects, undo
+from app.customers.merge.resources import MergeCustomers, Merges, UndoMerge
+from app.customers.parts.addresses import Addresses, VerifyAddress
+from app.customers.parts.bulk_tag import BulkTag
+from app.customers.parts.contacts import Contacts
+from app.customers.parts.notes import Notes
+from app.customers.parts.preferences import CommunicationPreferences, ConsentHistory
+from app.customers.parts.services import Services
+from app.customers.parts.subscriptions import SubscriptionHistory, SubscriptionState
+from app.customers.parts.tags import TagOfCustomer, Tags, TagsOfCustomer
 from app.customers.profile import Profile, ProfileCheck
 from app.customers.resources import Customers
-from app.customers.services import Services
 from app.customers.statistics import CustomerStatistics
-from app.customers.subscriptions import SubscriptionHistory, SubscriptionState
-from app.customers.tags import TagOfCustomer, Tags, TagsOfCustomer
-from app.customers.verifying import SendVerification, VerifyCustomerEmail
+from app.customers.verification import mails as customer_mails
+from app.customers.verification.resources import SendVerification, VerifyCustomerEmail
 from app.document_types.resources import DocumentTypeList, DocumentTypes
 from app.guardian.resources import (
     CheckAccess,
@@ -130,7 +130,7 @@ JOBS: Mapping[str, Callable[[Job], None]] = {
     registration.REGISTER: registration.register,
     verification.RESEND: verification.resend,
     waiting.DISCARD: waiting.discard_expired,
-    merge.FORGET: merge_undo.forget,
+    execute.FORGET: undo.forget,
 }
 
 

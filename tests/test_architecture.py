@@ -38,7 +38,7 @@ NETWORK = {
 # Where a statement runs that the session's guard does not narrow, and why it may.
 UNGUARDED = {
     "app/companies/service.py": 1,  # each company's counts, for the platform's list
-    "app/customers/tags.py": 1,  # one INSERT from a SELECT that names the tenant itself
+    "app/customers/parts/tags.py": 1,  # one INSERT from a SELECT that names the tenant itself
     "app/core/crud/erase.py": 1,  # the whole of one tenant goes
     "app/core/db/reparent.py": 1,  # rows come back with their versions, which the ORM would begin anew
     "app/guardian/service.py": 1,  # the catalogue of permissions is global
@@ -49,7 +49,7 @@ PLATFORM_SESSIONS = {
     "app/cli_users.py": 1,  # the operator names a company by its name
     "app/core/files/check.py": 1,  # which companies there are, for the operator's check
     "app/companies/resources.py": 1,  # the platform's list, and its changes of companies
-    "app/customers/cli.py": 1,  # which companies there are, for a command that goes through all of them
+    "app/customers/splitting/commands.py": 1,  # which companies there are, for a command that goes through all of them
     "app/accounts/onboarding/registration.py": 1,  # whether the name of a new company is free
     "app/system/service.py": 2,  # is there a company at all, and which is the platform's?
     "app/system/health.py": 2,  # the database answers; it is migrated
@@ -178,7 +178,7 @@ def test_only_the_kernel_asks_connections_and_tables_past_the_session() -> None:
 
     # The dialect of the bind decides between two statements there.
     outside = {path for path in calls | tables if not path.startswith(("app/core/", "app/clients/"))}
-    assert outside <= {"app/companies/service.py", "app/customers/tags.py"}
+    assert outside <= {"app/companies/service.py", "app/customers/parts/tags.py"}
 
 
 def test_no_statement_is_put_together_from_text() -> None:

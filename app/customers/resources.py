@@ -13,14 +13,14 @@ from app.core.crud.filters import Filter, between
 from app.core.db.models import db
 from app.core.jobs.one_time_links import withdraw
 from app.core.web.problems import Invalid
-from app.customers.addresses import Addresses
-from app.customers.contacts import Contacts
 from app.customers.countries import country_code
 from app.customers.models import Customer
-from app.customers.preferences import CommunicationPreferences
+from app.customers.parts.addresses import Addresses
+from app.customers.parts.contacts import Contacts
+from app.customers.parts.preferences import CommunicationPreferences
+from app.customers.parts.tags import TAG_FILTER, CustomerTag, Tag
 from app.customers.schemas import CustomerSchema
-from app.customers.tags import TAG_FILTER, CustomerTag, Tag
-from app.customers.verification import PURPOSE, unverify
+from app.customers.verification.service import PURPOSE, unverify
 from app.users.models import User
 
 ADDRESS = (

@@ -14,7 +14,7 @@ from app.core.db.models import db, utcnow
 from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.wire.schema import BaseSchema
 from app.customers.models import KINDS, STATES, Customer
-from app.customers.services import CustomerService
+from app.customers.parts.services import CustomerService
 
 RECENT = timedelta(days=30)
 NOWHERE = "unknown"

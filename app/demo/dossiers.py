@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from app.core.crud.crud import Crud
-from app.customers.addresses import Addresses
-from app.customers.contacts import Contacts
 from app.customers.models import Customer
-from app.customers.notes import Notes
-from app.customers.preferences import CommunicationPreferences
-from app.customers.services import Services
-from app.customers.subscriptions import change_state
-from app.customers.tags import Tags, assign
+from app.customers.parts.addresses import Addresses
+from app.customers.parts.contacts import Contacts
+from app.customers.parts.notes import Notes
+from app.customers.parts.preferences import CommunicationPreferences
+from app.customers.parts.services import Services
+from app.customers.parts.subscriptions import change_state
+from app.customers.parts.tags import Tags, assign
 from app.demo.names import STREETS, phone_number, slug
 
 TAGS = {

@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from werkzeug.test import TestResponse
 
-from app.customers.office_files import DOCX_PART, XLSX_PART
+from app.customers.documents.office_files import DOCX_PART, XLSX_PART
 from tests.customers.dossier import Json, customer
 from tests.support.clients import ApiClient, Tenant
 from tests.support.pictures import picture

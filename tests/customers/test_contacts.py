@@ -13,8 +13,8 @@ from flask import Flask
 
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
-from app.customers.contacts import Contacts
-from app.customers.part import CUSTOMER_IN_TURN
+from app.customers.parts.contacts import Contacts
+from app.customers.parts.part import CUSTOMER_IN_TURN
 from tests.customers.dossier import CONTACT, Json, customer, ids, rows, shown
 from tests.support.clients import Tenant
 

@@ -17,7 +17,7 @@ from app.clients.storage.local import LocalStorage
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.files.stored_file import StoredFile
-from app.customers.documents import CustomerDocument
+from app.customers.documents.resources import CustomerDocument
 from tests.customers.dossier import Json, customer, ids
 from tests.customers.files import PDF, TEXT, document, send
 from tests.customers.test_document_files import elsewhere, totals

@@ -17,10 +17,10 @@ from app.core.db import counts
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.files.download import disposition
-from app.customers import document_files
-from app.customers.document_files import SIZES
-from app.customers.documents import CustomerDocument
-from app.customers.office_files import MB
+from app.customers.documents import files
+from app.customers.documents.files import SIZES
+from app.customers.documents.office_files import MB
+from app.customers.documents.resources import CustomerDocument
 from tests.customers.dossier import customer, ids
 from tests.customers.files import PDF, TEXT, TYPE, document, send
 from tests.files.conftest import BACKENDS, Environ, environ_of, fake, s3, variant
@@ -233,8 +233,8 @@ def test_a_body_of_unknown_length_has_the_same_limit(variant: Variant, acme: Ten
 
 
 def test_a_customer_has_at_most_a_hundred(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert document_files.MOST_DOCUMENTS == 100
-    monkeypatch.setattr(document_files, "MOST_DOCUMENTS", 3)
+    assert files.MOST_DOCUMENTS == 100
+    monkeypatch.setattr(files, "MOST_DOCUMENTS", 3)
     owner, other = customer(acme), customer(acme)
     made = [document(acme, owner) for _ in range(3)]
 
@@ -279,7 +279,7 @@ def test_a_company_has_room_for_so_much_and_gets_it_back(variant: Variant, acme:
 
 def test_what_has_no_room_never_reaches_the_storage(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     put: list[Any] = []
-    monkeypatch.setattr(document_files, "MOST_DOCUMENTS", 0)
+    monkeypatch.setattr(files, "MOST_DOCUMENTS", 0)
     monkeypatch.setattr(LocalStorage, "put", lambda *arguments: put.append(arguments))
 
     assert send(acme.admin, customer(acme)).status_code == 409

@@ -11,8 +11,8 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
-from app.customers.document_kinds import CHUNK_BYTES, DOCX, KINDS, PDF, TEXT, XLSX, Kind, kind_of, safe_name
-from app.customers.office_files import (
+from app.customers.documents.kinds import CHUNK_BYTES, DOCX, KINDS, PDF, TEXT, XLSX, Kind, kind_of, safe_name
+from app.customers.documents.office_files import (
     BOMB,
     DAMAGED,
     DOCX_PART,

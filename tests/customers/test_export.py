@@ -22,9 +22,9 @@ from app.core.crud.erase import referrers
 from app.core.db.models import Model, db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
-from app.customers.export import HELD, NEEDED, PAGE
+from app.customers.export.resources import HELD, NEEDED, PAGE
 from app.customers.models import Customer
-from app.customers.services import CustomerService
+from app.customers.parts.services import CustomerService
 from tests.customers.dossier import PARTS, SERVICE, customer, tag
 from tests.customers.files import PDF, TEXT, document
 from tests.support.clients import Tenant

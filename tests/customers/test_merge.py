@@ -15,12 +15,12 @@ from sqlalchemy import func, select
 from app.core.db.models import db, unit_of_work
 from app.core.db.reparent import columns_of, frozen, references
 from app.core.db.tenancy import tenant
-from app.customers.contacts import CustomerContact
-from app.customers.merges import CustomerMerge
+from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer
-from app.customers.notes import CustomerNote
-from app.customers.preferences import ConsentChange
-from app.customers.services import CustomerService
+from app.customers.parts.contacts import CustomerContact
+from app.customers.parts.notes import CustomerNote
+from app.customers.parts.preferences import ConsentChange
+from app.customers.parts.services import CustomerService
 from tests.customers.dossier import CONTACT, NOTE, PARTS, PREFERENCE, SERVICE, Json, customer, ids, rows, shown, tag
 from tests.customers.merging import code_of, id_of, merge, merged, undone
 from tests.support.clients import Tenant

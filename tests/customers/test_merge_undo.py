@@ -14,10 +14,10 @@ from app.core.db.tenancy import tenant
 from app.core.files.stored_file import StoredFile
 from app.core.jobs.outbox import OutboxEntry
 from app.core.jobs.worker import Worker
-from app.customers import redirects
 from app.customers.errors import CustomerNotFound
-from app.customers.merge import FORGET, UNDO_WITHIN
-from app.customers.merges import CustomerMerge
+from app.customers.merge import redirects
+from app.customers.merge.execute import FORGET, UNDO_WITHIN
+from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer
 from tests.customers.dossier import (
     ADDRESS,

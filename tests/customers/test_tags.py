@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from app.customers import bulk_tag
+from app.customers.parts import bulk_tag
 from tests.customers.dossier import Json, customer, ids, rows, shown, tag
 from tests.support.clients import Tenant
 from tests.support.roles import user_with

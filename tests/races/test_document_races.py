@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.services import kernel
-from app.customers.document_files import MOST_DOCUMENTS
+from app.customers.documents.files import MOST_DOCUMENTS
 from tests.customers.dossier import customer, ids
 from tests.customers.test_document_files import elsewhere, totals
 from tests.files.conftest import variant

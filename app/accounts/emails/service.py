@@ -18,7 +18,7 @@ from app.core.security.encryption import seal
 from app.core.security.tokens import Claims
 from app.core.web.principal import Principal
 from app.core.web.problems import Conflict, Invalid, TooManyRequests
-from app.customers.verification import unverify_linked
+from app.customers.verification.service import unverify_linked
 from app.users.links import CHANGE_EMAIL
 from app.users.service import lock_user, login_of, set_values
 

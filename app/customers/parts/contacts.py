@@ -14,7 +14,7 @@ from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db, folded
 from app.core.wire.schema import BaseSchema, Email, Flag, Line, Whole, of
 from app.customers.models import Customer
-from app.customers.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary
+from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary
 
 METHODS = ("email", "phone", "mobile", "sms", "fax")
 MOST_METHODS = 100

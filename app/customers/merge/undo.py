@@ -16,13 +16,13 @@ from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import Job
 from app.core.web.problems import Conflict
-from app.customers.contacts import refresh_contacts_text
-from app.customers.merge import VERIFIED, customers_held
-from app.customers.merges import CustomerMerge
+from app.customers.merge.execute import VERIFIED, customers_held
+from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer
-from app.customers.preferences import CommunicationPreference, note_change
-from app.customers.services import CustomerService
-from app.customers.verification import PURPOSE, address_of, unverify, user_of
+from app.customers.parts.contacts import refresh_contacts_text
+from app.customers.parts.preferences import CommunicationPreference, note_change
+from app.customers.parts.services import CustomerService
+from app.customers.verification.service import PURPOSE, address_of, unverify, user_of
 from app.users.models import User
 
 Json = dict[str, Any]

@@ -18,11 +18,11 @@ from app.core.db.tenancy import tenant
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.principal import principal
 from app.core.wire.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
-from app.customers.merge import FIELDS, Merge, meeting, parts_that_clash
-from app.customers.merge_undo import undo
-from app.customers.merges import CustomerMerge
+from app.customers.merge.execute import FIELDS, Merge, meeting, parts_that_clash
+from app.customers.merge.models import CustomerMerge
+from app.customers.merge.undo import undo
 from app.customers.models import Customer
-from app.customers.part import CUSTOMER
+from app.customers.parts.part import CUSTOMER
 from app.customers.resources import Customers
 from app.customers.schemas import CustomerSchema
 

@@ -16,8 +16,8 @@ from app.core.web.permission import ask
 from app.core.web.problems import Invalid
 from app.core.wire.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
 from app.customers.models import Customer
+from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign, withdraw
 from app.customers.resources import Customers
-from app.customers.tags import CustomerTag, Tag, TagOfCustomer, assign, withdraw
 
 MOST = 10_000
 

@@ -32,7 +32,7 @@ from app.core.db.tenancy import TenantScoped, current_tenant
 from app.core.web.endpoint import Endpoint, answer, declare, no_content
 from app.core.wire.schema import CANONICAL_UUID, OwnedSchema, of
 from app.customers.models import Customer
-from app.customers.part import CUSTOMER
+from app.customers.parts.part import CUSTOMER
 
 COLOR = validate.Regexp(r"^#[0-9a-fA-F]{6}$", error="Must be a color such as #1e90ff.")
 

@@ -17,15 +17,15 @@ from app.core.db.reparent import SOURCE, TARGET, Reference, Rule, Sides, columns
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import enqueue
 from app.core.web.problems import Invalid
-from app.customers.contacts import refresh_contacts_text
-from app.customers.merges import CustomerMerge
+from app.customers.merge.models import CustomerMerge
+from app.customers.merge.redirects import merged_into, survivor_of
 from app.customers.models import Customer
-from app.customers.part import caller_id
-from app.customers.preferences import CommunicationPreference, note_change
-from app.customers.redirects import merged_into, survivor_of
+from app.customers.parts.contacts import refresh_contacts_text
+from app.customers.parts.part import caller_id
+from app.customers.parts.preferences import CommunicationPreference, note_change
+from app.customers.parts.services import CustomerService
 from app.customers.schemas import CustomerSchema
-from app.customers.services import CustomerService
-from app.customers.verification import PURPOSE, address_of, user_of
+from app.customers.verification.service import PURPOSE, address_of, user_of
 
 Json = dict[str, Any]
 

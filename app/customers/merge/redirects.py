@@ -14,7 +14,7 @@ from app.core.web.endpoint import UNSAFE
 from app.core.web.principal import principal
 from app.core.web.problems import Conflict, render
 from app.customers.errors import CustomerMerged, CustomerNotFound
-from app.customers.merges import CustomerMerge
+from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer
 
 

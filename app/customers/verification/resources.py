@@ -14,7 +14,7 @@ from app.core.jobs.one_time_links import InvalidLink
 from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.web.problems import render
 from app.core.wire.schema import BaseSchema
-from app.customers.verification import send_link, verify
+from app.customers.verification.service import send_link, verify
 
 SENT = "A mail with a link is on its way to the customer."
 VERIFIED, BEFORE, INVALID = "verified", "already_verified", "invalid"

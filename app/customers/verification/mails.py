@@ -13,7 +13,7 @@ from app.core.jobs import one_time_links
 from app.core.jobs.mail import Mail, greeting, hours, plain_name, served_link
 from app.core.jobs.outbox import Job
 from app.customers.models import Customer
-from app.customers.verification import LIFETIME, user_of
+from app.customers.verification.service import LIFETIME, user_of
 
 
 def customer_email(job: Job) -> Mail | None:

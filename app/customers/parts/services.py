@@ -14,7 +14,7 @@ from app.core.crud.crud import Crud
 from app.core.db.models import Model, db, utcnow
 from app.core.wire.schema import of
 from app.customers.models import Customer
-from app.customers.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer
+from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer
 
 
 class CustomerService(Part, Model):

@@ -18,7 +18,7 @@ from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Flag, Line, Number, Timestamp, of, read_only_id
 from app.customers.countries import Country
-from app.customers.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary, part_of
+from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary, part_of
 
 TYPES = ("billing", "service", "shipping", "other")
 PLACE = ("line1", "line2", "city", "state", "postal_code", "country", "latitude", "longitude")

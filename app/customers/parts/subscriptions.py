@@ -17,7 +17,7 @@ from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.problems import Conflict
 from app.core.wire.schema import BaseSchema, Line, Timestamp, of, read_only_id
 from app.customers.models import STATES, Customer
-from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
+from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
 
 # Drawn in docs/customers.md.
 TRANSITIONS = {

@@ -19,7 +19,7 @@ from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.principal import principal
 from app.core.web.problems import Invalid
 from app.core.wire.schema import BaseSchema, CodeRef, Line, Timestamp, of, read_only_id
-from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, part_of
+from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, part_of
 from app.document_types.models import DocumentType
 
 STATUSES = ("pending", "verified", "rejected")

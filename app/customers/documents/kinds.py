@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import BinaryIO, NamedTuple
 
-from app.customers.office_files import DOCX_PART, XLSX_PART, Unacceptable, has_archive, main_part
+from app.customers.documents.office_files import DOCX_PART, XLSX_PART, Unacceptable, has_archive, main_part
 
 
 class Kind(NamedTuple):

@@ -15,7 +15,7 @@ from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db, utcnow
 from app.core.web.problems import Invalid
 from app.core.wire.schema import BaseSchema, Flag, Line, Timestamp, of, read_only_id
-from app.customers.part import CUSTOMER, CUSTOMER_IN_TURN, Part, PartSchema, below_customer, caller_id, part_of
+from app.customers.parts.part import CUSTOMER, CUSTOMER_IN_TURN, Part, PartSchema, below_customer, caller_id, part_of
 
 CHANNELS = ("email", "sms", "phone", "post", "push")
 TOPICS = ("billing", "service", "outage", "marketing", "survey")

@@ -23,21 +23,21 @@ from app.core.services import kernel
 from app.core.web.endpoint import JSON_OPTIONS, Endpoint, declare
 from app.core.web.permission import ask_all
 from app.core.web.principal import principal
-from app.customers.addresses import Addresses
-from app.customers.contacts import Contacts
-from app.customers.document_files import FILE_OF_DOCUMENT, key_of
-from app.customers.documents import CustomerDocument, Documents
-from app.customers.export_archive import Export, Piece, StoredPiece
+from app.customers.documents.files import FILE_OF_DOCUMENT, key_of
+from app.customers.documents.resources import CustomerDocument, Documents
+from app.customers.export.archive import Export, Piece, StoredPiece
 from app.customers.logo import CustomerLogo
-from app.customers.merges import CustomerMerge
-from app.customers.merging import Merges
+from app.customers.merge.models import CustomerMerge
+from app.customers.merge.resources import Merges
 from app.customers.models import Customer
-from app.customers.notes import Notes
-from app.customers.preferences import CommunicationPreferences, ConsentHistory
+from app.customers.parts.addresses import Addresses
+from app.customers.parts.contacts import Contacts
+from app.customers.parts.notes import Notes
+from app.customers.parts.preferences import CommunicationPreferences, ConsentHistory
+from app.customers.parts.services import Services
+from app.customers.parts.subscriptions import SubscriptionHistory
+from app.customers.parts.tags import TagsOfCustomer
 from app.customers.resources import Customers
-from app.customers.services import Services
-from app.customers.subscriptions import SubscriptionHistory
-from app.customers.tags import TagsOfCustomer
 
 ARCHIVE = "application/zip"
 PAGE = 500

@@ -17,7 +17,7 @@ from app.core.web.endpoint import OPERATIONS
 from app.core.web.permission import ask
 from app.core.web.principal import principal
 from app.core.wire.schema import Flag, of, read_only_id
-from app.customers.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
+from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
 
 VISIBILITIES = ("internal", "customer")
 MAX_BODY = 10_000

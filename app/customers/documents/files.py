@@ -28,11 +28,11 @@ from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.web.principal import principal
 from app.core.web.problems import Conflict, Invalid
 from app.core.wire.forms import TEXT_BYTES, Upload, as_values, received_form
-from app.customers.document_kinds import KINDS, TEXT, Kind, kind_of, safe_name
-from app.customers.documents import CustomerDocument, Documents, DocumentSchema, check_dates
+from app.customers.documents.kinds import KINDS, TEXT, Kind, kind_of, safe_name
+from app.customers.documents.office_files import MB, Unacceptable
+from app.customers.documents.resources import CustomerDocument, Documents, DocumentSchema, check_dates
 from app.customers.models import Customer
-from app.customers.office_files import MB, Unacceptable
-from app.customers.part import CUSTOMER
+from app.customers.parts.part import CUSTOMER
 
 log = structlog.get_logger(__name__)
 

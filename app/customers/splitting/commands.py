@@ -13,8 +13,8 @@ from sqlalchemy import select
 from app.companies.models import Company
 from app.core.db.models import db, is_writing, platform_session, unit_of_work
 from app.core.db.tenancy import tenant
-from app.customers.address_text import split_address
 from app.customers.models import Customer
+from app.customers.splitting.address_text import split_address
 
 BATCH = 500
 STRUCTURED = ("street_address", "city", "state", "postal_code", "country")

@@ -1,0 +1,1 @@
+"""Everything about a customer in one archive."""

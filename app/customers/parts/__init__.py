@@ -1,0 +1,1 @@
+"""What belongs to a customer: addresses, contacts, notes, preferences, services and tags."""

@@ -1,0 +1,1 @@
+"""Splitting of the addresses that were one text."""

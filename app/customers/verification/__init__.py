@@ -1,0 +1,1 @@
+"""Verification of a customer's e-mail address."""
