@@ -9,12 +9,12 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import cli
 from app.accounts.auth.service import standing_of
 from app.accounts.auth.sessions import end_sessions_of
 from app.accounts.emails.service import note_change
 from app.accounts.invitations.service import invite_administrator, note_activation
 from app.base.role_data import RoleData
+from app.cli import commands
 from app.clients.http.breaker import Breaker
 from app.clients.http.transport import HttpTransport
 from app.clients.jwks import JwksClient
@@ -90,7 +90,7 @@ def _assembled(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     logs.install(app, settings)
     problems.install(app)
     mount_all(app)
-    cli.install(app)
+    commands.install(app)
     if settings.is_deployed and not settings.trusted_proxies:
         logs.log.warning("no_proxy_is_trusted", consequence="behind a proxy all clients share one address")
     if settings.trusted_proxies:

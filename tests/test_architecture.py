@@ -28,7 +28,7 @@ SLICES = (
     "document_types", "companies", "organization_units", "positions", "users", "customers", "subcontractors",
     "guardian", "access", "auth", "passwords", "emails", "onboarding", "invitations", "system", "demo",
 )  # fmt: skip
-ASSEMBLY = {"app/__init__.py", "app/mounts.py", "app/cli.py", "app/cli_users.py"}
+ASSEMBLY = {"app/__init__.py", "app/mounts.py", "app/cli/commands.py", "app/cli/users.py"}
 KERNEL = {"cli_mail", "cli_storage", "config", "config_example", "config_faults", "core", "clients", "extensions"}
 NETWORK = {
     "aiohttp", "boto3", "ftplib", "http.client", "httpx", "requests", "smtplib", "socket", "ssl", "telnetlib",
@@ -46,7 +46,7 @@ UNGUARDED = {
 }
 # Where a transaction sees more than one company.
 PLATFORM_SESSIONS = {
-    "app/cli_users.py": 1,  # the operator names a company by its name
+    "app/cli/users.py": 1,  # the operator names a company by its name
     "app/core/files/check.py": 1,  # which companies there are, for the operator's check
     "app/companies/resources.py": 1,  # the platform's list, and its changes of companies
     "app/customers/splitting/commands.py": 1,  # which companies there are, for a command that goes through all of them

@@ -13,9 +13,9 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import IntegrityError
 
-from app.cli_mail import mail
-from app.cli_storage import storage
-from app.cli_users import users
+from app.cli.mail import mail
+from app.cli.storage import storage
+from app.cli.users import users
 from app.config.settings import ROOT
 from app.core.db.models import unit_of_work
 from app.core.services import kernel
