@@ -1,6 +1,6 @@
 """Exact row counts that cost the same in a company of ten and of a million rows.
 
-``row_count`` holds deltas: triggers (``core/ddl.py``) add one per statement, so that concurrent
+``row_count`` holds deltas: triggers (``migrations/ddl.py``) add one per statement, so that concurrent
 writers of one tenant neither wait for one another nor deadlock; a reader adds them up.
 """
 

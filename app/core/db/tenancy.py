@@ -1,6 +1,6 @@
 """Tenant isolation, lines one and two: every statement is narrowed, every new row is stamped.
 
-Line three, row-level security, is in the migrations (``core/ddl.py``); it receives the tenant
+Line three, row-level security, is in the migrations (``migrations/ddl.py``); it receives the tenant
 from the BEGIN that ``core/postgres.py`` sends.
 """
 

@@ -1,4 +1,4 @@
-"""Pictures for showing, made of uploads: one at a time, each by a process of its own (``core/decoding``)."""
+"""Pictures for showing, made of uploads: one at a time, each by a process of its own (``core/files/decoding``)."""
 
 from __future__ import annotations
 

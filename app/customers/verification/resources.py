@@ -22,7 +22,7 @@ MESSAGES = {VERIFIED: "The e-mail address is verified.", BEFORE: "The e-mail add
 HTML, JSON = "text/html", "application/json"
 LANGUAGES = ("en", "fr")
 
-_pages = Environment(loader=PackageLoader("app.customers"), autoescape=True, undefined=StrictUndefined)
+_pages = Environment(loader=PackageLoader("app.customers.verification"), autoescape=True, undefined=StrictUndefined)
 STYLE = _pages.get_template("page.css").render()
 POLICY = (
     "default-src 'none'; "

@@ -1,1 +1,0 @@
-"""The change of one's own e-mail address."""

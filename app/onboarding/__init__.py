@@ -1,1 +1,0 @@
-"""How companies and their people come into being: founding, registration, verification of addresses."""
