@@ -5,7 +5,7 @@ import sys
 
 import dev_env
 from app import create_guardian
-from app.config.settings import SettingsError
+from app.base.errors import SettingsError
 
 # gunicorn takes this code for "cannot boot" and stops, where any other would make it try for ever.
 BOOT_ERROR = 3

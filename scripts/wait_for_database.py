@@ -9,7 +9,8 @@ import time
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from app.config.settings import SettingsError, load_settings
+from app.base.errors import SettingsError
+from app.config.settings import load_settings
 
 ATTEMPT_SECONDS = 3
 PAUSE_SECONDS = 1

@@ -13,13 +13,13 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import IntegrityError
 
+from app.base.errors import Invalid
 from app.cli.mail import mail
 from app.cli.storage import storage
 from app.cli.users import users
 from app.config.settings import ROOT
 from app.core.db.models import unit_of_work
 from app.core.services import kernel
-from app.core.web.problems import Invalid
 from app.customers.splitting.commands import customers
 
 guardian = AppGroup("guardian", help="The embedded policy engine.")

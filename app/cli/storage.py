@@ -7,10 +7,10 @@ import sys
 import click
 from flask.cli import AppGroup
 
+from app.base.errors import ApiError
 from app.clients.storage.interface import Unlistable
 from app.core.files.check import check
 from app.core.jobs import outbox
-from app.core.web.problems import ApiError
 
 storage = AppGroup("storage", help="Avatars, logos and documents in storage.")
 GIVEN_UP = "storage."

@@ -15,12 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.auth.service import Account, find_account
 from app.accounts.auth.sessions import end_sessions_of
 from app.accounts.passwords.service import set_temporary, temporary_password
+from app.base.errors import ApiError
 from app.base.role_data import ADMINISTRATOR
 from app.companies.models import Company
 from app.core.db.models import db, fold, platform_session, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
-from app.core.web.problems import ApiError
 from app.core.wire.schema import CANONICAL_UUID
 from app.users.models import User
 from app.users.schemas import UserSchema

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
 from urllib3.exceptions import HTTPError
 
+from app.base.errors import Unavailable
 from app.base.keys import MIN_RSA_BITS, PUBLIC_MEMBERS, PublicKey
-from app.core.web.problems import Unavailable
 
 log = structlog.get_logger(__name__)
 

@@ -17,8 +17,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from app.base.errors import TooManyRequests
 from app.config.settings import Settings
-from app.core.web.problems import TooManyRequests
 
 log = structlog.get_logger(__name__)
 

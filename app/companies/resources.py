@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, request
 from uuid_utils.compat import uuid7
 
+from app.base.errors import Conflict
 from app.companies.models import ACTIVE, INACTIVE, Company
 from app.companies.schemas import CompanyChangeSchema, CompanySchema, HoldingsSchema
 from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
@@ -19,7 +20,6 @@ from app.core.db.tenancy import current_scope, tenant
 from app.core.services import kernel
 from app.core.web.endpoint import UNSAFE, answer
 from app.core.web.principal import principal
-from app.core.web.problems import Conflict
 from app.core.wire.schema import QueryFlag, parse_id
 
 

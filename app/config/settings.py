@@ -12,6 +12,7 @@ from marshmallow import ValidationError
 from marshmallow.fields import Boolean, Float, Integer
 from marshmallow.fields import Field as Parser
 
+from app.base.errors import SettingsError
 from app.config.faults import faults_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,14 +21,6 @@ VERSION = (ROOT / "VERSION").read_text().strip()
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 PARSERS: dict[type, Parser[Any]] = {bool: Boolean(), int: Integer(), float: Float(allow_nan=False)}
-
-
-class SettingsError(Exception):
-    """``faults`` lists every variable that cannot be accepted, one sentence each."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("The configuration is not valid:\n" + "\n".join(f"  - {f}" for f in faults))
-        self.faults = faults
 
 
 def setting(default: Any, meaning: str, *, secret: bool = False, choices: tuple[str, ...] = ()) -> Any:

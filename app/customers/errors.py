@@ -1,6 +1,6 @@
 """What is said of customers that are not there, or not there any more."""
 
-from app.core.web.problems import Conflict, NotFound
+from app.base.errors import Conflict, NotFound
 
 
 class CustomerNotFound(NotFound):

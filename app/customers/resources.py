@@ -7,12 +7,12 @@ from typing import Any
 from flask import Response
 from sqlalchemy import ColumnElement, select
 
+from app.base.errors import Invalid
 from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.crud.filters import Filter, between
 from app.core.db.models import db
 from app.core.jobs.one_time_links import withdraw
-from app.core.web.problems import Invalid
 from app.customers.countries import country_code
 from app.customers.models import Customer
 from app.customers.parts.addresses import Addresses

@@ -8,12 +8,12 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import ColumnElement, select
 
+from app.base.errors import Forbidden
 from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent, existing
 from app.core.db.models import db
 from app.core.web.endpoint import Endpoint, answer, body, declare, no_content
 from app.core.web.principal import principal
-from app.core.web.problems import Forbidden
 from app.guardian.composition import add_permission, attach_policy, detach_policy, remove_permission
 from app.guardian.decision import answer_to
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole

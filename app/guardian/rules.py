@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
+from app.base.errors import Conflict, Forbidden
 from app.core.db.models import db
-from app.core.web.problems import Conflict, Forbidden
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
 
 ABOVE = "ROLE_ABOVE_OWN"

@@ -10,13 +10,13 @@ from flask import Response, current_app, request
 from jinja2 import Environment, PackageLoader
 
 from app.accounts.auth.cookies import ACCESS, REFRESH
+from app.base.errors import NotFound
 from app.config.settings import VERSION
 from app.core.openapi.document import as_yaml, document
 from app.core.openapi.schemas import Json
 from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, declare
 from app.core.web.principal import cookie_name
-from app.core.web.problems import NotFound
 
 OWN = Path(__file__).parent / "static"
 SWAGGER_UI = Path(str(files("flask_swagger_ui"))) / "dist"

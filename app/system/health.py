@@ -14,10 +14,10 @@ import structlog
 from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
+from app.base.errors import ApiError, Unavailable
 from app.companies.models import Company
 from app.config.settings import ROOT
 from app.core.db.models import platform_session
-from app.core.web.problems import ApiError, Unavailable
 
 log = structlog.get_logger(__name__)
 

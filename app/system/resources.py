@@ -11,6 +11,7 @@ from flask import Response, current_app, request
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.base.errors import ApiError, Unauthenticated
 from app.companies.resources import Companies
 from app.config.settings import VERSION, Settings, declared
 from app.core.crud.crud import Crud
@@ -19,7 +20,6 @@ from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.permission import ask
 from app.core.web.principal import principal
-from app.core.web.problems import ApiError, Unauthenticated
 from app.organization_units.resources import OrganizationUnits
 from app.positions.resources import Positions
 from app.system.health import Finding, check_database, check_migrated, is_draining, look

@@ -8,9 +8,9 @@ from typing import Any, cast
 from marshmallow import fields, validate
 from sqlalchemy.orm import Session
 
+from app.base.errors import Invalid
 from app.companies.models import ACTIVE, Company
 from app.companies.schemas import CompanyChangeSchema, CompanySchema
-from app.core.web.problems import Invalid
 from app.core.wire.schema import BaseSchema, Email, Flag, Id, Line, Timestamp, of
 from app.organization_units.schemas import OrganizationUnitSchema
 from app.positions.schemas import PositionSchema

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
+from app.base.errors import ApiError, BadGateway, Forbidden, Unavailable
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.request import Question
-from app.core.web.problems import ApiError, BadGateway, Forbidden, Unavailable
 from tests.clients.test_guardian import UNREACHABLE, UNUSABLE, refused_url
 from tests.fakes.authzen import BATCH, NOT_FOUND, PERMITS, SINGLE, serving, spelled
 from tests.fakes.guardian import (

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from app.base.errors import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.breaker import MAX_FAILURES, Breaker, CircuitOpen, State
 from app.clients.http.transport import TooManyInFlight
 from app.clients.policy.metrics import outcome_of
-from app.core.web.problems import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 
 
 @dataclass

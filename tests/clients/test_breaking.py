@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from prometheus_client import CollectorRegistry
 
+from app.base.errors import ApiError, BadGateway, Forbidden, GatewayTimeout
 from app.clients.http import breaker as module
 from app.clients.http.breaker import Breaker, CircuitOpen
 from app.clients.http.transport import HttpTransport, TooManyInFlight
@@ -17,7 +18,6 @@ from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.guardian import GuardianClient, TokenRefused
 from app.clients.policy.metrics import Observed, PolicyCounters, outcome_of
 from app.clients.policy.request import Question
-from app.core.web.problems import ApiError, BadGateway, Forbidden, GatewayTimeout
 from tests.clients.test_guardian import eventually, refused_url
 from tests.fakes.guardian import Behaviour, FakeGuardian, answers, closes, decides_each, denies, grants, hangs, resets
 

@@ -14,12 +14,12 @@ from flask import Flask
 from uuid_utils.compat import uuid7
 
 from app import create_app
+from app.base.errors import BadGateway, Forbidden
 from app.clients.http.transport import HttpTransport
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.request import Question, parsed
 from app.core.services import kernel
 from app.core.web.endpoint import Route
-from app.core.web.problems import BadGateway, Forbidden
 from tests.fakes.cerbos import ROOT, Cerbos, binary
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import settings_for

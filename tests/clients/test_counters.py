@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from prometheus_client import CollectorRegistry, generate_latest
 
+from app.base.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.breaker import Breaker, CircuitOpen, Outcome, State
 from app.clients.http.transport import TooManyInFlight
 from app.clients.policy.guardian import TokenRefused
 from app.clients.policy.metrics import OUTCOMES, Observed, PolicyCounters, outcome_of
 from app.clients.policy.request import GrantAll, Question
 from app.core.services import kernel
-from app.core.web.problems import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from tests.fakes.guardian import FakeGuardian, answers, denies, grants
 from tests.support.clients import ApiClient, Tenant
 from tests.support.variants import Variant

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from app.base.errors import GatewayTimeout
 from app.clients.policy import discovery
-from app.core.web.problems import GatewayTimeout
 from tests.clients.test_authzen import LISTED, QUESTION, SLACK, TIMEOUT, check, client_of, engine, posted, refusal
 from tests.fakes.authzen import PERMITS, SINGLE, serving
 from tests.fakes.guardian import Behaviour, FakeGuardian, answer, answers, decides_each, dribbles, hangs

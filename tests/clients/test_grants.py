@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 from prometheus_client import CollectorRegistry
 
+from app.base.errors import ApiError, BadGateway, Forbidden, Unavailable
 from app.clients.policy.cache import Grants, Remembering, whole, without_item
 from app.clients.policy.metrics import PolicyCounters
 from app.clients.policy.request import Question
-from app.core.web.problems import ApiError, BadGateway, Forbidden, Unavailable
 from tests.clients.test_guardian import TOKEN
 
 QUESTION = Question(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))

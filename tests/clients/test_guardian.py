@@ -25,10 +25,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from app.base.errors import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http import transport as wire
 from app.clients.http.transport import MAX_BODY_BYTES, HttpTransport, Reply
 from app.clients.policy.guardian import NAMES_003, GrantAll, GuardianClient, Names, Question
-from app.core.web.problems import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from tests.fakes.guardian import (
     GRANT,
     Behaviour,

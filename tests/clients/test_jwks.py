@@ -26,11 +26,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from app.base.errors import Unauthenticated, Unavailable
 from app.base.keys import PrivateKey
 from app.clients.jwks import MAX_BYTES, REFETCH_SECONDS, JwksClient
 from app.config.settings import load_settings
 from app.core.security.tokens import Tokens
-from app.core.web.problems import Unauthenticated, Unavailable
 
 USER, COMPANY = UUID(int=1), UUID(int=2)
 SECRET = "a-secret-that-only-we-know-0123456789"

@@ -13,7 +13,7 @@ import yaml
 from click.testing import Result
 from flask import Flask
 
-from app.config.settings import SettingsError
+from app.base.errors import SettingsError
 from app.core.services import kernel
 from tests.auth.external import mint
 from tests.clients.test_decisions import statements_of

@@ -10,7 +10,8 @@ import pytest
 from psycopg import sql
 
 from app import create_app
-from app.config.settings import Settings, SettingsError, declared, load_settings
+from app.base.errors import SettingsError
+from app.config.settings import Settings, declared, load_settings
 from app.core.db.models import db
 from tests.support.databases import Postgres, worker
 

@@ -30,10 +30,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from app.base.errors import SettingsError, Unauthenticated
 from app.base.keys import PrivateKey, derived_key, thumbprint
-from app.config.settings import SettingsError, load_settings
+from app.config.settings import load_settings
 from app.core.security.tokens import Claims, Tokens
-from app.core.web.problems import Unauthenticated
 
 SECRET = "acme-shared-secret-0123456789-abcdefgh"
 FORMER = "acme-former-secret-0123456789-abcdefgh"

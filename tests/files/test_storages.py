@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from uuid_utils.compat import uuid7
 
+from app.base.errors import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.bulkhead import Gate
 from app.clients.storage.interface import Caller, Key, Missing, NoStorage, Storage, Unlistable, storage_of
 from app.clients.storage.local import LocalStorage
 from app.config.settings import load_settings
-from app.core.web.problems import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
 from tests.fakes.guardian import Behaviour, answer, answers, closes, dribbles, hangs, resets, sends
 from tests.fakes.storage import FakeStorage
 from tests.files.conftest import BACKENDS, Environ

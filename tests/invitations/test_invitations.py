@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import Engine
 from uuid_utils.compat import uuid7
 
-from app.core.web.problems import Unavailable
+from app.base.errors import Unavailable
 from app.guardian.data import EmbeddedRoleData
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts

@@ -11,12 +11,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text, update
 
+from app.base.errors import Unavailable
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
 from app.core.jobs import outbox
 from app.core.jobs.outbox import Job, OutboxEntry, claim, enqueue, postpone, settle
 from app.core.jobs.worker import Worker
-from app.core.web.problems import Unavailable
 from tests.support.clients import Tenant
 
 SOON = (timedelta(0), timedelta(0))

@@ -9,12 +9,12 @@ from marshmallow import fields, validate
 
 from app.accounts.auth.cookies import set_cookies
 from app.accounts.auth.sessions import Caller, SignedIn
+from app.base.errors import Unauthenticated, Unavailable
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.security.tokens import Claims
 from app.core.services import kernel
 from app.core.web.endpoint import answer
-from app.core.web.problems import Unauthenticated, Unavailable
 from app.users.resources import Users
 
 TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"]))}}

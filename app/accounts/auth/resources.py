@@ -22,11 +22,11 @@ from app.accounts.auth.schemas import (
 )
 from app.accounts.auth.service import Given, sign_in
 from app.accounts.auth.sessions import end_other_sessions, live_sessions, refresh, revoke, sign_out
+from app.base.errors import NotFound, Unauthenticated
 from app.core.crud.crud import Crud
 from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare, no_content, optional_body
 from app.core.web.principal import cookie_name, principal
-from app.core.web.problems import NotFound, Unauthenticated
 
 
 class Login(Endpoint):

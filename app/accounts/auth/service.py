@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, null, select, update
 from app.accounts.auth.models import AuthSession
 from app.accounts.auth.sessions import Caller, SignedIn, open_session
 from app.accounts.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
+from app.base.errors import Forbidden, Unauthenticated
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import CodePointText, affected, fetch_alone, fold, unit_of_work, utcnow
 from app.core.db.postgres import ONLY
@@ -19,7 +20,6 @@ from app.core.db.tenancy import Prepared, tenant
 from app.core.security.tokens import Claims
 from app.core.services import kernel
 from app.core.web.principal import Standing
-from app.core.web.problems import Forbidden, Unauthenticated
 from app.users.models import LoginKey, User
 
 log = structlog.get_logger(__name__)

@@ -9,6 +9,7 @@ from app.accounts.auth.sessions import end_other_sessions
 from app.accounts.auth.throttle import forgive, reserve_daily
 from app.accounts.passwords.codes import withdraw_codes
 from app.accounts.passwords.service import confirm_password
+from app.base.errors import Conflict, Invalid, TooManyRequests
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs import one_time_links
@@ -17,7 +18,6 @@ from app.core.jobs.one_time_links import InvalidLink
 from app.core.security.encryption import seal
 from app.core.security.tokens import Claims
 from app.core.web.principal import Principal
-from app.core.web.problems import Conflict, Invalid, TooManyRequests
 from app.customers.verification.service import unverify_linked
 from app.users.links import CHANGE_EMAIL
 from app.users.service import lock_user, login_of, set_values

@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from app.accounts.auth.sessions import Caller, SignedIn, open_session
 from app.accounts.invitations.models import Invitation
 from app.accounts.onboarding.service import furnish
+from app.base.errors import ApiError, Conflict, Forbidden
 from app.base.role_data import Asker
 from app.companies.models import ACTIVE, Company
 from app.core.db.lookup import existing, not_found
@@ -24,7 +25,7 @@ from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
 from app.core.services import kernel
-from app.core.web.problems import ApiError, Conflict, Forbidden, violated
+from app.core.web.problems import violated
 from app.core.wire.schema import BaseSchema
 from app.users.links import INVITATION
 from app.users.models import User

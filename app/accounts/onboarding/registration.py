@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from app.accounts.auth.throttle import reserve_daily
 from app.accounts.onboarding.service import found_here
 from app.accounts.onboarding.waiting import Wish, closed, keep, opened, take
+from app.base.errors import Conflict, Forbidden, Invalid
 from app.base.role_data import CUSTOMER
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import db, fold, platform_session, unit_of_work
@@ -22,7 +23,7 @@ from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, tenant_of
 from app.core.jobs.outbox import Job, enqueue, finish
 from app.core.services import kernel
-from app.core.web.problems import Conflict, Forbidden, Invalid, violated
+from app.core.web.problems import violated
 from app.users.service import create_user, login_of
 
 log = structlog.get_logger(__name__)

@@ -27,12 +27,12 @@ from app.accounts.passwords.service import (
     reset_by_administrator,
     temporary_password,
 )
+from app.base.errors import Forbidden, Unauthenticated
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare, optional_body
 from app.core.web.principal import principal
-from app.core.web.problems import Forbidden, Unauthenticated
 from app.users.models import User
 from app.users.resources import Users
 from app.users.schemas import UserSchema

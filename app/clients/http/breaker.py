@@ -11,8 +11,8 @@ from math import ceil
 
 import structlog
 
+from app.base.errors import Unavailable
 from app.clients.http.fork import call_in_forked_children
-from app.core.web.problems import Unavailable
 
 log = structlog.get_logger(__name__)
 

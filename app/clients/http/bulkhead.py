@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core.web.problems import Unavailable
+from app.base.errors import Unavailable
 
 
 class Gate:

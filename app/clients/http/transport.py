@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, cast
 
 import structlog
 
+from app.base.errors import ApiError, BadGateway, GatewayTimeout, Unavailable
 from app.clients.http.fork import call_in_forked_children
 from app.clients.http.origin import Origin, left
-from app.core.web.problems import ApiError, BadGateway, GatewayTimeout, Unavailable
 
 log = structlog.get_logger(__name__)
 

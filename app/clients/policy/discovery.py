@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from app.base.errors import ApiError
 from app.clients.http.fork import call_in_forked_children
 from app.clients.http.transport import Reply, TooManyInFlight
 from app.clients.policy.request import parsed
-from app.core.web.problems import ApiError
 
 log = structlog.get_logger(__name__)
 

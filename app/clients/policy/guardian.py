@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import orjson
 
+from app.base.errors import BadGateway, Forbidden, Unauthenticated
 from app.clients.http.transport import Reply, busy, unusable
 from app.clients.policy.request import TOKEN, GrantAll, Question, checked_request_id, parsed, printable
-from app.core.web.problems import BadGateway, Forbidden, Unauthenticated
 
 __all__ = ["NAMES_003", "GrantAll", "GuardianClient", "Names", "Question", "TokenRefused"]
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager, nullcontext
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from app.base.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.breaker import Breaker, CircuitOpen, Outcome, State
 from app.clients.http.transport import TooManyInFlight
 from app.clients.policy.guardian import TokenRefused
 from app.clients.policy.request import PolicyEngine, Question
-from app.core.web.problems import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

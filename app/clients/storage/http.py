@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from app.base.errors import ApiError, GatewayTimeout
 from app.clients.http.bulkhead import Gate
 from app.clients.http.origin import Origin, left
 from app.clients.http.transport import FAILURES, Wire
 from app.clients.storage.interface import CHUNK_BYTES, Missing, refused, unusable
-from app.core.web.problems import ApiError, GatewayTimeout
 
 log = structlog.get_logger(__name__)
 

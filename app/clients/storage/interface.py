@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import BinaryIO, NamedTuple, Protocol
 from uuid import UUID
 
+from app.base.errors import BadGateway, NotFound, Unavailable
 from app.config.settings import Settings
-from app.core.web.problems import BadGateway, NotFound, Unavailable
 
 BUCKETS = ("users", "companies", "customers", "subcontractors")
 DOCUMENTS = "documents"

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 import orjson
 import structlog
 
+from app.base.errors import Unauthenticated
 from app.clients.policy.request import TOKEN
 from app.clients.storage.http import Answer, Body, StorageHttp, failed, missing
 from app.clients.storage.interface import Caller, Content, Key, Stored, Unlistable, part_of, refused
 from app.config.settings import Settings
-from app.core.web.problems import Unauthenticated
 
 log = structlog.get_logger(__name__)
 

@@ -10,6 +10,7 @@ from flask import Response, request
 from marshmallow import fields
 from sqlalchemy import ColumnElement, select
 
+from app.base.errors import Invalid, NotFound, PreconditionFailed
 from app.base.keys import derived_key
 from app.core.crud.erase import release
 from app.core.crud.expand import Expansion, embed
@@ -22,7 +23,6 @@ from app.core.services import Permission, kernel
 from app.core.web.endpoint import Endpoint, answer, body, no_content
 from app.core.web.permission import ask_all
 from app.core.web.principal import principal
-from app.core.web.problems import Invalid, NotFound, PreconditionFailed
 from app.core.wire.schema import BaseSchema
 
 COLLECTION = {"list": "GET", "create": "POST"}

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, Uuid, false, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.base.errors import Invalid
 from app.core.db.models import fold
-from app.core.web.problems import Invalid
 from app.core.wire.schema import CANONICAL_UUID, CONTROL, normalized_email
 
 DEFAULT_LIMIT = 50

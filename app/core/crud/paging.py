@@ -14,8 +14,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ColumnElement, Select, and_, not_, or_, tuple_
 
+from app.base.errors import Invalid
 from app.core.crud.filters import MAX_NUMBER, Args, Listing, boolean, given_values, is_nullable, one_of
-from app.core.web.problems import Invalid
 
 MAX_LIMIT = 1000
 

@@ -9,7 +9,8 @@ from flask import Flask
 from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection, Engine
 
-from app.config.settings import Settings, SettingsError
+from app.base.errors import SettingsError
+from app.config.settings import Settings
 from app.core.db import postgres
 from app.core.db.models import db, is_writing
 from app.core.db.tenancy import current_scope

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.base.errors import NotFound
 from app.core.db.models import db, is_writing
-from app.core.web.problems import NotFound
 
 
 def not_found(model: type[Any]) -> NotFound:

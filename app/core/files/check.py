@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.base.errors import Invalid
 from app.clients.storage.interface import Key, Missing
 from app.core.db.models import db, platform_session, unit_of_work, utcnow
 from app.core.db.tenancy import PLATFORM_TABLES, tenant
@@ -20,7 +21,6 @@ from app.core.files.picture import Picture, detach, part_of, path_of
 from app.core.files.stored_file import REMOVE, Deposit, Filed, Owner, StoredFile, caller_now, discard
 from app.core.jobs.outbox import OutboxEntry
 from app.core.services import kernel
-from app.core.web.problems import Invalid
 
 UNDER_WAY = timedelta(hours=1)
 """An object is there before its row is: a young one is no orphan yet."""

@@ -11,8 +11,8 @@ from flask import Response, request
 from werkzeug.datastructures import Headers
 from werkzeug.wsgi import wrap_file
 
+from app.base.errors import ApiError
 from app.clients.storage.interface import Content, refused
-from app.core.web.problems import ApiError
 
 BINARY = {"type": "string", "format": "binary"}
 # Whatever a browser makes of it, it runs nothing and reaches nobody.

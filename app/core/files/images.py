@@ -13,8 +13,8 @@ from typing import IO, Any, BinaryIO
 
 import structlog
 
+from app.base.errors import Invalid, Unavailable
 from app.clients.http.bulkhead import Gate
-from app.core.web.problems import Invalid, Unavailable
 
 log = structlog.get_logger(__name__)
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.wsgi import wrap_file
 
+from app.base.errors import Forbidden, NotFound
 from app.clients.storage.interface import Content, Missing, disabled, refused
 from app.core.db.lookup import not_found
 from app.core.db.models import db, fetch_alone, unit_of_work
@@ -27,7 +28,6 @@ from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_
 from app.core.services import kernel
 from app.core.web.endpoint import Declaration, Endpoint, answer, no_content
 from app.core.web.principal import principal
-from app.core.web.problems import Forbidden, NotFound
 from app.core.wire.forms import Upload, received_file
 
 log = structlog.get_logger(__name__)

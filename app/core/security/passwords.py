@@ -16,8 +16,8 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import Argon2Error, VerifyMismatchError
 from werkzeug.security import check_password_hash
 
+from app.base.errors import Invalid, Unavailable
 from app.config.settings import Settings
-from app.core.web.problems import Invalid, Unavailable
 
 MAX_LENGTH = 128
 # NFKC can shorten a password (three Hangul letters become one syllable), so this bounds the work before it.

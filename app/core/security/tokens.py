@@ -17,10 +17,10 @@ import jwt
 import orjson
 from jwt.algorithms import HMACAlgorithm
 
+from app.base.errors import SettingsError, Unauthenticated
 from app.base.keys import KeyPair, load_key_pair
 from app.clients.jwks import JwksClient
-from app.config.settings import Settings, SettingsError
-from app.core.web.problems import Unauthenticated
+from app.config.settings import Settings
 
 MAX_CHARACTERS = 8 * 1024
 MAX_LIFE = 24 * 60 * 60

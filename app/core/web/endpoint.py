@@ -16,6 +16,7 @@ from flask_restful import Resource
 from marshmallow import ValidationError, fields
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.base.errors import BadRequest, Forbidden, Invalid, MalformedJson, UnsupportedMediaType
 from app.clients.limiter import Limits
 from app.core.crud.filters import single_values
 from app.core.db.models import unit_of_work
@@ -23,7 +24,6 @@ from app.core.db.tenancy import tenant
 from app.core.services import Permission, kernel
 from app.core.web.permission import ask, resource_id_of
 from app.core.web.principal import principal
-from app.core.web.problems import BadRequest, Forbidden, Invalid, MalformedJson, UnsupportedMediaType
 from app.core.wire.schema import CONTROL, BaseSchema, parse_id
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from flask import Request, g, request
 
+from app.base.errors import BadRequest, Forbidden, Unauthenticated
 from app.config.settings import Settings
 from app.core.db.models import utcnow
 from app.core.security.tokens import Claims, Tokens
-from app.core.web.problems import BadRequest, Forbidden, Unauthenticated
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 

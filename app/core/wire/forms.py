@@ -15,7 +15,7 @@ from marshmallow import fields
 from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import MultiPartParser
 
-from app.core.web.problems import BadRequest, Invalid, UnsupportedMediaType
+from app.base.errors import BadRequest, Invalid, UnsupportedMediaType
 from app.core.wire.schema import CONTROL, BaseSchema
 
 FORM = "multipart/form-data"

@@ -12,7 +12,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from sqlalchemy import Select, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.core.web.problems import Invalid, InvalidId
+from app.base.errors import Invalid, InvalidId
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -13,6 +13,7 @@ from flask import Response, request
 from sqlalchemy import bindparam, func, select
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.base.errors import Conflict, Invalid
 from app.clients.storage.interface import DOCUMENTS, Key, Missing
 from app.companies.models import Company
 from app.core.db import counts
@@ -26,7 +27,6 @@ from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_
 from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.web.principal import principal
-from app.core.web.problems import Conflict, Invalid
 from app.core.wire.forms import TEXT_BYTES, Upload, as_values, received_form
 from app.customers.documents.kinds import KINDS, TEXT, Kind, kind_of, safe_name
 from app.customers.documents.office_files import MB, Unacceptable

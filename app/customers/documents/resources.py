@@ -11,13 +11,13 @@ from marshmallow import fields, validate
 from sqlalchemy import ColumnElement, Date, ForeignKey, Integer, String, and_, not_
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.base.errors import Invalid
 from app.core.crud.crud import Crud
 from app.core.crud.filters import Filter, boolean
 from app.core.db.models import Model, db, folded, utcnow
 from app.core.files.stored_file import Filed
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.principal import principal
-from app.core.web.problems import Invalid
 from app.core.wire.schema import BaseSchema, CodeRef, Line, Timestamp, of, read_only_id
 from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, part_of
 from app.document_types.models import DocumentType

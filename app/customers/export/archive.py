@@ -11,10 +11,10 @@ from uuid import UUID
 import orjson
 import structlog
 
+from app.base.errors import ApiError
 from app.clients.storage.interface import CHUNK_BYTES, Caller, Key, Missing, Storage
 from app.core.files.zip_stream import Entry, streamed
 from app.core.web.endpoint import JSON_OPTIONS
-from app.core.web.problems import ApiError
 
 log = structlog.get_logger(__name__)
 

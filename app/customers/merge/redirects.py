@@ -8,11 +8,12 @@ from flask import Response, current_app, request
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.base.errors import Conflict
 from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.web.endpoint import UNSAFE
 from app.core.web.principal import principal
-from app.core.web.problems import Conflict, render
+from app.core.web.problems import render
 from app.customers.errors import CustomerMerged, CustomerNotFound
 from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer

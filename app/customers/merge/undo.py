@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from app.base.errors import Conflict
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.reparent import Reference, Sides, frozen, put_back, references, thawed
@@ -15,7 +16,6 @@ from app.core.db.tenancy import tenant
 from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import Job
-from app.core.web.problems import Conflict
 from app.customers.merge.execute import VERIFIED, customers_held
 from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer

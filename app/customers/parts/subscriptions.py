@@ -10,11 +10,11 @@ from marshmallow import fields, validate
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.base.errors import Conflict
 from app.core.crud.crud import Crud
 from app.core.db.lookup import existing
 from app.core.db.models import Model, db
 from app.core.web.endpoint import Endpoint, answer, body, declare
-from app.core.web.problems import Conflict
 from app.core.wire.schema import BaseSchema, Line, Timestamp, of, read_only_id
 from app.customers.models import STATES, Customer
 from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, caller_id

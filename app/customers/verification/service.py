@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.base.errors import Conflict, TooManyRequests
 from app.core.db.lookup import not_found
 from app.core.db.models import db, unit_of_work, utcnow
 from app.core.db.tenancy import tenant
@@ -15,7 +16,6 @@ from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, OneTimeLink
 from app.core.web.principal import principal
-from app.core.web.problems import Conflict, TooManyRequests
 from app.customers.models import Customer
 from app.users.models import User
 

@@ -1,0 +1,121 @@
+"""The error tree: refusals with a status, a stable code and a sentence for the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+Messages = Mapping[str, Any]
+
+
+class ApiError(Exception):
+    """A refusal with a status, a stable code and a sentence for the caller."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    message: ClassVar[str] = "An internal error occurred."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        code: str | None = None,
+        errors: Messages | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or self.message)
+        self.detail = detail or self.message
+        self.error_code = code or self.code
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+class BadRequest(ApiError):
+    status, code, message = 400, "BAD_REQUEST", "The request is malformed."
+
+
+class MalformedJson(BadRequest):
+    code, message = "MALFORMED_JSON", "The body is not valid JSON."
+
+
+class InvalidId(BadRequest):
+    code, message = "INVALID_ID", "The id is not a UUID."
+
+
+class Invalid(BadRequest):
+    """Field messages in marshmallow's form, ``{field: [message, …]}``."""
+
+    code, message = "VALIDATION_ERROR", "The request is not valid."
+
+    @classmethod
+    def field(cls, name: str, message: str) -> Invalid:
+        return cls(errors={name: [message]})
+
+
+class Unauthenticated(ApiError):
+    """RFC 6750 section 3 wants the challenge on every 401."""
+
+    status, code, message = 401, "UNAUTHENTICATED", "Authentication is required."
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
+        super().__init__(detail, code=code, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(ApiError):
+    status, code, message = 403, "ACCESS_DENIED", "You are not allowed to do this."
+
+
+class NotFound(ApiError):
+    status, code, message = 404, "NOT_FOUND", "Not found."
+
+
+class Conflict(ApiError):
+    status, code, message = 409, "CONFLICT", "The resource was changed at the same time."
+
+    @classmethod
+    def field(cls, name: str, message: str = "Already in use.") -> Conflict:
+        return cls(f"{name}: {message}", errors={name: [message]})
+
+
+class PreconditionFailed(ApiError):
+    status, code = 412, "PRECONDITION_FAILED"
+    message = "The resource is no longer the version that If-Match names."
+
+
+class UnsupportedMediaType(ApiError):
+    status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
+    message = "The body must be application/json."
+
+
+class TooManyRequests(ApiError):
+    """``retry_after`` is in whole seconds (RFC 9110 section 10.2.3); ``limit`` is what was allowed until then."""
+
+    status, code, message = 429, "RATE_LIMITED", "Too many attempts. Try again later."
+
+    def __init__(self, retry_after: int, *, limit: int | None = None) -> None:
+        left = {"RateLimit-Remaining": "0", "RateLimit-Reset": str(retry_after)}
+        known = {} if limit is None else {"RateLimit-Limit": str(limit)}
+        super().__init__(headers={"Retry-After": str(retry_after), **known, **left})
+
+
+class BadGateway(ApiError):
+    status, code, message = 502, "BAD_GATEWAY", "A service behind this one gave no usable answer."
+
+
+class Unavailable(ApiError):
+    status, code, message = 503, "UNAVAILABLE", "The service is temporarily unavailable."
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None, retry_after: int = 1):
+        super().__init__(detail, code=code, headers={"Retry-After": str(retry_after)})
+
+
+class GatewayTimeout(ApiError):
+    status, code, message = 504, "GATEWAY_TIMEOUT", "A service behind this one did not answer in time."
+
+
+class SettingsError(Exception):
+    """``faults`` lists every variable that cannot be accepted, one sentence each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("The configuration is not valid:\n" + "\n".join(f"  - {f}" for f in faults))
+        self.faults = faults
