@@ -24,6 +24,7 @@ from app.accounts.onboarding import registration, verification, waiting
 from app.accounts.onboarding.resources import AskForVerification, Register, VerifyEmail
 from app.accounts.passwords import mails as password_mails
 from app.accounts.passwords.resources import AdminReset, ChangePassword, ResetConfirmation, ResetRequest, VerifyPassword
+from app.base.permission import Permission
 from app.companies.logo import CompanyLogo
 from app.companies.resources import Companies
 from app.config.settings import Settings
@@ -31,7 +32,7 @@ from app.core.files import stored_file
 from app.core.jobs import mail, one_time_links
 from app.core.jobs.mail import Composer
 from app.core.jobs.outbox import Job
-from app.core.services import Kernel, Permission
+from app.core.services import Kernel
 from app.core.web.endpoint import Api, Endpoint, Route
 from app.customers.documents.files import DownloadDocument, UploadDocument
 from app.customers.documents.resources import Documents, VerifyDocument

@@ -17,11 +17,11 @@ from app.accounts.auth.sessions import end_sessions_of
 from app.accounts.passwords.service import set_temporary, temporary_password
 from app.base.errors import ApiError
 from app.base.role_data import ADMINISTRATOR
+from app.base.text import CANONICAL_UUID, fold
 from app.companies.models import Company
-from app.core.db.models import db, fold, platform_session, unit_of_work
+from app.core.db.models import db, platform_session, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
-from app.core.wire.schema import CANONICAL_UUID
 from app.users.models import User
 from app.users.schemas import UserSchema
 from app.users.service import create_user

@@ -10,6 +10,7 @@ from flask import Response, request
 from uuid_utils.compat import uuid7
 
 from app.base.errors import Conflict
+from app.base.text import parse_id
 from app.companies.models import ACTIVE, INACTIVE, Company
 from app.companies.schemas import CompanyChangeSchema, CompanySchema, HoldingsSchema
 from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
@@ -20,7 +21,7 @@ from app.core.db.tenancy import current_scope, tenant
 from app.core.services import kernel
 from app.core.web.endpoint import UNSAFE, answer
 from app.core.web.principal import principal
-from app.core.wire.schema import QueryFlag, parse_id
+from app.core.wire.schema import QueryFlag
 
 
 class Companies(Crud):

@@ -11,6 +11,7 @@ from uuid import UUID
 from flask import current_app
 from prometheus_client import CollectorRegistry
 
+from app.base.permission import Permission
 from app.base.role_data import RoleData
 from app.clients.limiter import Limits
 from app.clients.mailer import Mailer
@@ -48,17 +49,6 @@ class Roles(Protocol):
 
     def check_leaving(self, user_id: UUID) -> None:
         """Raises Conflict if the user is the last active administrator of the bound tenant."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Permission:
-    """An entry of the catalogue. Only platform users can use a ``platform`` one."""
-
-    service: str
-    resource_name: str
-    operation: str
-    platform: bool = False
-    description: str = ""
 
 
 @dataclass

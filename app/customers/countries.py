@@ -7,7 +7,7 @@ from typing import Any
 
 import pycountry
 
-from app.core.db.models import fold
+from app.base.text import fold
 from app.core.wire.schema import Line
 
 COMMON = {

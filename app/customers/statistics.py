@@ -10,7 +10,8 @@ from flask import Response
 from marshmallow import fields
 from sqlalchemy import Integer, case, cast, func, select
 
-from app.core.db.models import db, utcnow
+from app.base.clock import utcnow
+from app.core.db.models import db
 from app.core.web.endpoint import Endpoint, answer, declare
 from app.core.wire.schema import BaseSchema
 from app.customers.models import KINDS, STATES, Customer

@@ -12,10 +12,11 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.accounts.onboarding.service import found_company
+from app.base.text import fold
 from app.companies.models import Company
 from app.companies.resources import Companies
 from app.core.crud.crud import Crud
-from app.core.db.models import db, fold, unit_of_work
+from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
 from app.customers.resources import Customers

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
+from app.base.permission import Permission
 from app.base.role_data import ADMINISTRATOR, CUSTOMER
-from app.core.services import Permission, kernel
+from app.core.services import kernel
 from app.guardian.service import MANAGER, VIEWER, defaults_of
 
 Json = dict[str, Any]

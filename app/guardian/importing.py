@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, validate
 
 from app.base.errors import Invalid
-from app.core.services import Permission
+from app.base.permission import Permission
 from app.core.wire.schema import BaseSchema, of
 from app.guardian.models import GuardianPermission
 

@@ -8,7 +8,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant, utcnow
+from app.base.clock import utcnow
+from app.core.db.models import Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
 from app.core.db.tenancy import TenantScoped
 
 CATALOGUE = uuid5(NAMESPACE_URL, "urn:guardian:permission")

@@ -12,10 +12,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils.compat import uuid7
 
 from app.base.errors import Conflict
+from app.base.permission import Permission
 from app.base.role_data import ADMINISTRATOR, CUSTOMER
 from app.companies.service import lock_company
 from app.core.db.models import add_in_order, db
-from app.core.services import Permission, kernel
+from app.core.services import kernel
 from app.guardian.models import (
     GuardianPermission,
     Policy,

@@ -12,10 +12,11 @@ from uuid import UUID
 from sqlalchemy import case, func, literal, select, update
 from uuid_utils.compat import uuid7
 
+from app.base.clock import utcnow
 from app.base.errors import Conflict, Invalid
 from app.companies.service import lock_company, share_company
 from app.core.crud.erase import dependents, erase
-from app.core.db.models import db, fold_columns, folded_names, utcnow
+from app.core.db.models import db, fold_columns, folded_names
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
 
 

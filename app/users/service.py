@@ -9,8 +9,9 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.base.errors import Conflict, Invalid
+from app.base.text import fold
 from app.core.crud.erase import erase
-from app.core.db.models import add_in_order, db, fold
+from app.core.db.models import add_in_order, db
 from app.core.db.tenancy import current_tenant
 from app.core.jobs.one_time_links import withdraw_all
 from app.core.services import kernel

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 from uuid_utils.compat import uuid7
 
-from app.core.db.models import utcnow
+from app.base.clock import utcnow
 from migrations import ddl
 
 revision = "0001"

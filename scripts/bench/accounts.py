@@ -30,8 +30,9 @@ from uuid_utils.compat import uuid7
 from app import create_app
 from app.accounts.onboarding.service import found_company
 from app.accounts.passwords.models import PasswordResetOtp
+from app.base.clock import utcnow
 from app.config.settings import load_settings
-from app.core.db.models import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
 from app.customers.models import Customer

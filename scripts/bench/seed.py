@@ -19,7 +19,9 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.auth.sessions import Caller, open_session
 from app.accounts.onboarding.service import found_company
-from app.core.db.models import Model, db, fold, unit_of_work, utcnow
+from app.base.clock import utcnow
+from app.base.text import fold
+from app.core.db.models import Model, db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.services import kernel
 from scripts.bench.servers import Postgres

@@ -13,8 +13,9 @@ from flask import Flask
 from sqlalchemy import Integer, String, update
 from uuid_utils.compat import uuid7
 
+from app.base.clock import utcnow
 from app.core.crud.crud import Crud
-from app.core.db.models import unit_of_work, utcnow
+from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.users.models import User
 from tests.support.clients import ApiClient, Tenant, unique

@@ -10,7 +10,8 @@ from flask import Flask
 from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
-from app.core.db.models import unit_of_work, utcnow
+from app.base.clock import utcnow
+from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
 from app.customers.models import Customer
 from tests.customers.dossier import ADDRESS, EXPANDED, PARTS, SERVICE, Json, customer, ids, shown, tag

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from app.core.db.models import db, unit_of_work, utcnow
+from app.base.clock import utcnow
+from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.files.stored_file import StoredFile
 from app.core.jobs.outbox import OutboxEntry

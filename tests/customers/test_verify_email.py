@@ -13,8 +13,9 @@ from flask import Flask
 from sqlalchemy import Engine, select, update
 from werkzeug.test import TestResponse
 
+from app.base.clock import utcnow
 from app.base.opaque_tokens import new_token
-from app.core.db.models import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs.one_time_links import OneTimeLink
 from tests.customers.dossier import customer, shown

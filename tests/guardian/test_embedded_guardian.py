@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from app.core.services import Permission, kernel
+from app.base.permission import Permission
+from app.core.services import kernel
 from app.guardian.decision import answer_to
 from tests.fakes.guardian import FakeGuardian
 from tests.support.clients import ApiClient, Tenant

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from app.core.db.models import utcnow
+from app.base.clock import utcnow
 from app.core.jobs.one_time_links import OneTimeLink
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything

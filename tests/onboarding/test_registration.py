@@ -13,7 +13,8 @@ from sqlalchemy import Engine, select, update
 from uuid_utils.compat import uuid7
 
 from app.accounts.onboarding.models import Registration
-from app.core.db.models import db, unit_of_work, utcnow
+from app.base.clock import utcnow
+from app.core.db.models import db, unit_of_work
 from app.core.jobs import outbox
 from app.core.jobs.outbox import LeaseLost, OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant

@@ -12,8 +12,9 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.auth.models import LoginFailure
 from app.accounts.onboarding.models import Registration
+from app.base.clock import utcnow
 from app.base.opaque_tokens import new_token
-from app.core.db.models import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs.one_time_links import OneTimeLink
 from app.core.jobs.outbox import OutboxEntry

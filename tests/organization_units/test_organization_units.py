@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import func, insert, select
 from uuid_utils.compat import uuid7
 
-from app.core.db.models import db, fold, unit_of_work
+from app.base.text import fold
+from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
 from tests.support.clients import PASSWORD, ApiClient, Tenant, unique

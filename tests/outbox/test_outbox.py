@@ -11,8 +11,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text, update
 
+from app.base.clock import utcnow
 from app.base.errors import Unavailable
-from app.core.db.models import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs import outbox
 from app.core.jobs.outbox import Job, OutboxEntry, claim, enqueue, postpone, settle

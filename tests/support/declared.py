@@ -16,8 +16,9 @@ from sqlalchemy import LargeBinary, Table, select
 from sqlalchemy.schema import Column
 from uuid_utils.compat import uuid7
 
+from app.base.clock import utcnow
 from app.core.crud.crud import Crud
-from app.core.db.models import Model, unit_of_work, utcnow
+from app.core.db.models import Model, unit_of_work
 from app.core.db.tenancy import is_tenant_table, tenant
 from app.core.web.endpoint import Route, is_id
 from app.core.wire.schema import AnotherRef, BaseSchema, Email, Id, Refers, Url

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import Identified, Model, same_tenant, utcnow
+from app.base.clock import utcnow
+from app.core.db.models import Identified, Model, same_tenant
 from app.core.db.tenancy import TenantScoped
 
 

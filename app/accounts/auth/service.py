@@ -12,9 +12,11 @@ from sqlalchemy import bindparam, null, select, update
 from app.accounts.auth.models import AuthSession
 from app.accounts.auth.sessions import Caller, SignedIn, open_session
 from app.accounts.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
+from app.base.clock import utcnow
 from app.base.errors import Forbidden, Unauthenticated
+from app.base.text import fold
 from app.companies.models import ACTIVE, Company
-from app.core.db.models import CodePointText, affected, fetch_alone, fold, unit_of_work, utcnow
+from app.core.db.models import CodePointText, affected, fetch_alone, unit_of_work
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
 from app.core.security.tokens import Claims

@@ -13,9 +13,10 @@ from sqlalchemy import bindparam, case, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.accounts.auth.models import LoginFailure
+from app.base.clock import utcnow
 from app.base.errors import TooManyRequests
 from app.base.keys import derived_key
-from app.core.db.models import UtcDateTime, db, unit_of_work, utcnow
+from app.core.db.models import UtcDateTime, db, unit_of_work
 from app.core.services import kernel
 
 FREE_ATTEMPTS = 5

@@ -15,11 +15,12 @@ from uuid_utils.compat import uuid7
 from app.accounts.auth.sessions import Caller, SignedIn, open_session
 from app.accounts.invitations.models import Invitation
 from app.accounts.onboarding.service import furnish
+from app.base.clock import utcnow
 from app.base.errors import ApiError, Conflict, Forbidden
 from app.base.role_data import Asker
 from app.companies.models import ACTIVE, Company
 from app.core.db.lookup import existing, not_found
-from app.core.db.models import affected, db, unit_of_work, utcnow
+from app.core.db.models import affected, db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import Identified, Model, utcnow
+from app.base.clock import utcnow
+from app.core.db.models import Identified, Model
 
 
 class Registration(Identified, Model):

@@ -16,8 +16,9 @@ from app.accounts.onboarding.service import found_here
 from app.accounts.onboarding.waiting import Wish, closed, keep, opened, take
 from app.base.errors import Conflict, Forbidden, Invalid
 from app.base.role_data import CUSTOMER
+from app.base.text import fold
 from app.companies.models import ACTIVE, Company
-from app.core.db.models import db, fold, platform_session, unit_of_work
+from app.core.db.models import db, platform_session, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, tenant_of

@@ -9,7 +9,8 @@ import structlog
 from app.accounts.auth.throttle import reserve_daily
 from app.accounts.onboarding.registration import complete
 from app.accounts.onboarding.waiting import LIFETIME, mail_again, newest
-from app.core.db.models import db, fold, unit_of_work
+from app.base.text import fold
+from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post

@@ -14,8 +14,9 @@ from sqlalchemy import delete, select, update
 
 from app.accounts.auth.models import LoginFailure
 from app.accounts.passwords.models import PasswordResetOtp as Otp
+from app.base.clock import utcnow
 from app.base.keys import derived_key
-from app.core.db.models import affected, db, unit_of_work, utcnow
+from app.core.db.models import affected, db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs.outbox import Job
 from app.core.services import kernel

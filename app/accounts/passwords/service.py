@@ -16,16 +16,18 @@ from app.accounts.auth.service import NOBODY, Account, find_account
 from app.accounts.auth.sessions import end_other_sessions, revoke
 from app.accounts.auth.throttle import attempt_key, forgive, reserve_attempt
 from app.accounts.passwords.codes import CODE, count_guess, secret_of, use_up, withdraw_codes
+from app.base.clock import utcnow
 from app.base.errors import BadRequest, Conflict, Invalid, NotFound
 from app.base.keys import derived_key
+from app.base.text import CONTROL, normalized_email
 from app.companies.models import ACTIVE
-from app.core.db.models import affected, db, unit_of_work, utcnow
+from app.core.db.models import affected, db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs import mail, one_time_links
 from app.core.security.encryption import seal
 from app.core.services import kernel
 from app.core.web.principal import Principal
-from app.core.wire.schema import CONTROL, Email, normalized_email
+from app.core.wire.schema import Email
 from app.users.links import CHANGE_EMAIL
 from app.users.models import User
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from app.base.text import CANONICAL_UUID, CONTROL
 from app.clients.http.transport import unusable
-from app.core.wire.schema import CANONICAL_UUID, CONTROL
 
 CODE = re.compile(r"[A-Z][A-Z0-9_]{0,49}")
 _REQUIRED = object()

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, select
 
 from app.base.errors import Invalid, NotFound, PreconditionFailed
 from app.base.keys import derived_key
+from app.base.permission import Permission
 from app.core.crud.erase import release
 from app.core.crud.expand import Expansion, embed
 from app.core.crud.filters import DEFAULT_LIMIT, Filter, Listing
@@ -19,7 +20,7 @@ from app.core.crud.paging import MAX_LIMIT, ListQuery, chosen, parse
 from app.core.crud.reader import Reader
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Versioned, db
-from app.core.services import Permission, kernel
+from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, no_content
 from app.core.web.permission import ask_all
 from app.core.web.principal import principal

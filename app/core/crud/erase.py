@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.db.models import Model, Timestamped, Versioned, db, utcnow
+from app.base.clock import utcnow
+from app.core.db.models import Model, Timestamped, Versioned, db
 from app.core.db.tenancy import PLATFORM_TABLES, current_tenant
 from app.core.files.stored_file import Filed, StoredFile, discard
 

@@ -13,8 +13,7 @@ from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, Uuid, fa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.base.errors import Invalid
-from app.core.db.models import fold
-from app.core.wire.schema import CANONICAL_UUID, CONTROL, normalized_email
+from app.base.text import CANONICAL_UUID, CONTROL, fold, normalized_email
 
 DEFAULT_LIMIT = 50
 MAX_NUMBER = 2**31 - 1

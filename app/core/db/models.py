@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +37,8 @@ from sqlalchemy.orm import (
 )
 from uuid_utils.compat import uuid7
 
+from app.base.clock import utcnow
+from app.base.text import fold
 from app.core.db.effects import forget_effects, run_effects
 from app.core.db.tenancy import GuardedSession, Prepared, current_scope, in_transaction, platform_scope
 
@@ -80,17 +81,6 @@ db = SQLAlchemy(
     disable_autonaming=True,
     session_options={"class_": GuardedSession, "expire_on_commit": False, "autoflush": False},
 )
-
-
-def utcnow() -> datetime:
-    """Aware UTC. Never on a whole second: orjson would leave out the microseconds that 01 promises."""
-    now = datetime.now(UTC)
-    return now if now.microsecond else now + timedelta(microseconds=1)
-
-
-def fold(text: str) -> str:
-    """The form in which text is compared, sorted and searched on every database."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 class Identified:

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.clients.storage.interface import Key, Missing
-from app.core.db.models import db, platform_session, unit_of_work, utcnow
+from app.core.db.models import db, platform_session, unit_of_work
 from app.core.db.tenancy import PLATFORM_TABLES, tenant
 from app.core.files.images import WHOLE
 from app.core.files.picture import Picture, detach, part_of, path_of

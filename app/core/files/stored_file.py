@@ -20,9 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
+from app.base.clock import utcnow
 from app.base.errors import ApiError
 from app.clients.storage.interface import Caller, Key
-from app.core.db.models import Identified, JsonDocument, Model, db, unit_of_work, utcnow
+from app.core.db.models import Identified, JsonDocument, Model, db, unit_of_work
 from app.core.db.tenancy import TenantScoped, tenant
 from app.core.jobs.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal

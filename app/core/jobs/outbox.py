@@ -16,8 +16,9 @@ from sqlalchemy import JSON, Index, String, Update, delete, or_, select, text, u
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
+from app.base.clock import utcnow
 from app.core.db.effects import after_commit
-from app.core.db.models import Identified, Model, affected, db, unit_of_work, utcnow
+from app.core.db.models import Identified, Model, affected, db, unit_of_work
 from app.core.db.tenancy import TenantNotSet, current_scope
 from app.core.services import kernel
 

@@ -12,8 +12,8 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.base.clock import utcnow
 from app.base.errors import ApiError
-from app.core.db.models import utcnow
 from app.core.jobs.outbox import LEASE, RETRIES, Job, claim, postpone, settle
 from app.core.services import Kernel, kernel
 

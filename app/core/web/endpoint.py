@@ -17,14 +17,16 @@ from marshmallow import ValidationError, fields
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.base.errors import BadRequest, Forbidden, Invalid, MalformedJson, UnsupportedMediaType
+from app.base.permission import Permission
+from app.base.text import CONTROL, parse_id
 from app.clients.limiter import Limits
 from app.core.crud.filters import single_values
 from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
-from app.core.services import Permission, kernel
+from app.core.services import kernel
 from app.core.web.permission import ask, resource_id_of
 from app.core.web.principal import principal
-from app.core.wire.schema import CONTROL, BaseSchema, parse_id
+from app.core.wire.schema import BaseSchema
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})

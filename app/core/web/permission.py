@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from flask import g
 
+from app.base.text import CANONICAL_UUID
 from app.clients.policy.request import ANY, Question
 from app.core.services import kernel
 from app.core.web.principal import principal
-from app.core.wire.schema import CANONICAL_UUID
 
 
 def ask(

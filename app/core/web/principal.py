@@ -12,9 +12,9 @@ from uuid import UUID
 
 from flask import Request, g, request
 
+from app.base.clock import utcnow
 from app.base.errors import BadRequest, Forbidden, Unauthenticated
 from app.config.settings import Settings
-from app.core.db.models import utcnow
 from app.core.security.tokens import Claims, Tokens
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})

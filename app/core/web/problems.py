@@ -24,6 +24,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from app.base.errors import ApiError, Conflict, Invalid, PreconditionFailed, SettingsError, Unavailable
+from app.base.text import printable
 
 log = structlog.get_logger(__name__)
 
@@ -34,11 +35,6 @@ HTTP_CODES = {
     413: "PAYLOAD_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
 }
-
-
-def printable(text: str) -> str:
-    """Text that UTF-8 can carry: lone surrogates become question marks."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def body(error: ApiError) -> dict[str, Any]:

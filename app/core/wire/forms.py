@@ -16,7 +16,8 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import MultiPartParser
 
 from app.base.errors import BadRequest, Invalid, UnsupportedMediaType
-from app.core.wire.schema import CONTROL, BaseSchema
+from app.base.text import CONTROL
+from app.core.wire.schema import BaseSchema
 
 FORM = "multipart/form-data"
 MOST_PARTS = 60

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,10 +11,9 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from sqlalchemy import Select, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.base.errors import Invalid, InvalidId
+from app.base.errors import Invalid
+from app.base.text import CANONICAL_UUID, CONTROL, normalized_email
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
 
 
@@ -66,10 +64,6 @@ class Email(Line):
         except ValidationError:
             return False
         return '"' not in text and "=?" not in text and text.isprintable()
-
-
-def normalized_email(text: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().lower())
 
 
 class Url(Line):
@@ -214,10 +208,3 @@ class OwnedSchema(BaseSchema):
     company_id = read_only_id()
     created_at = Timestamp()
     updated_at = Timestamp()
-
-
-def parse_id(text: str) -> UUID:
-    """Raises InvalidId."""
-    if not CANONICAL_UUID.fullmatch(text):
-        raise InvalidId()
-    return UUID(text)

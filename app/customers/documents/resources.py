@@ -11,10 +11,11 @@ from marshmallow import fields, validate
 from sqlalchemy import ColumnElement, Date, ForeignKey, Integer, String, and_, not_
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.crud.crud import Crud
 from app.core.crud.filters import Filter, boolean
-from app.core.db.models import Model, db, folded, utcnow
+from app.core.db.models import Model, db, folded
 from app.core.files.stored_file import Filed
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.principal import principal

@@ -12,9 +12,10 @@ import orjson
 from flask import Response
 from sqlalchemy import ColumnElement, or_, select
 
+from app.base.clock import utcnow
 from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
-from app.core.db.models import db, utcnow
+from app.core.db.models import db
 from app.core.files.download import BINARY, headers_of
 from app.core.files.images import WHOLE
 from app.core.files.picture import path_of

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column, synonym
 
-from app.core.db.models import Identified, JsonDocument, Model, same_tenant, utcnow
+from app.base.clock import utcnow
+from app.core.db.models import Identified, JsonDocument, Model, same_tenant
 from app.core.db.tenancy import TenantScoped
 
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from app.base.clock import utcnow
 from app.base.errors import Conflict
 from app.core.db.lookup import existing, not_found
-from app.core.db.models import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work
 from app.core.db.reparent import Reference, Sides, frozen, put_back, references, thawed
 from app.core.db.tenancy import tenant
 from app.core.files.stored_file import StoredFile, discard

@@ -9,8 +9,9 @@ from flask import has_request_context
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.base.clock import utcnow
 from app.core.db.lookup import Parent, not_found
-from app.core.db.models import Identified, Timestamped, Versioned, db, same_tenant, utcnow
+from app.core.db.models import Identified, Timestamped, Versioned, db, same_tenant
 from app.core.db.tenancy import TenantScoped
 from app.core.web.principal import principal
 from app.core.wire.schema import OwnedSchema, read_only_id

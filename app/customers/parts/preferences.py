@@ -11,9 +11,10 @@ from marshmallow import fields, validate
 from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.crud.crud import Crud
-from app.core.db.models import JsonDocument, Model, db, utcnow
+from app.core.db.models import JsonDocument, Model, db
 from app.core.wire.schema import BaseSchema, Flag, Line, Timestamp, of, read_only_id
 from app.customers.parts.part import CUSTOMER, CUSTOMER_IN_TURN, Part, PartSchema, below_customer, caller_id, part_of
 

@@ -10,8 +10,9 @@ from marshmallow import ValidationError, fields
 from sqlalchemy import Date, Index, String, UniqueConstraint, case, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.base.clock import utcnow
 from app.core.crud.crud import Crud
-from app.core.db.models import Model, db, utcnow
+from app.core.db.models import Model, db
 from app.core.wire.schema import of
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer

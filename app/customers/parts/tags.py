@@ -13,24 +13,15 @@ from sqlalchemy import ColumnElement, Index, Select, String, UniqueConstraint, d
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.base.clock import utcnow
+from app.base.text import CANONICAL_UUID, fold
 from app.core.crud.crud import Crud
 from app.core.crud.filters import Filter
 from app.core.db.lookup import check_exists, existing
-from app.core.db.models import (
-    Identified,
-    Model,
-    Timestamped,
-    Versioned,
-    db,
-    fold,
-    folded,
-    listed_by,
-    same_tenant,
-    utcnow,
-)
+from app.core.db.models import Identified, Model, Timestamped, Versioned, db, folded, listed_by, same_tenant
 from app.core.db.tenancy import TenantScoped, current_tenant
 from app.core.web.endpoint import Endpoint, answer, declare, no_content
-from app.core.wire.schema import CANONICAL_UUID, OwnedSchema, of
+from app.core.wire.schema import OwnedSchema, of
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.base.clock import utcnow
 from app.base.errors import Conflict, TooManyRequests
 from app.core.db.lookup import not_found
-from app.core.db.models import db, unit_of_work, utcnow
+from app.core.db.models import db, unit_of_work
 from app.core.db.tenancy import tenant
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post

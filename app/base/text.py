@@ -1,0 +1,36 @@
+"""The forms in which text is compared, and the patterns of what is refused."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from uuid import UUID
+
+from app.base.errors import InvalidId
+
+
+def fold(text: str) -> str:
+    """The form in which text is compared, sorted and searched on every database."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def printable(text: str) -> str:
+    """Text that UTF-8 can carry: lone surrogates become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def normalized_email(text: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().lower())
+
+
+def parse_id(text: str) -> UUID:
+    """Raises InvalidId."""
+    if not CANONICAL_UUID.fullmatch(text):
+        raise InvalidId()
+    return UUID(text)
