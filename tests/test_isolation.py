@@ -23,9 +23,10 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.core.crud.crud import Crud
 from app.core.db import tenancy
-from app.core.db.models import Model, db, fetch, platform_session, unit_of_work
+from app.core.db.models import Model, db
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import GuardedSession, Prepared, Tenanted, is_tenant_table, tenant
+from app.core.db.transaction import fetch, platform_session, unit_of_work
 from app.core.web.endpoint import UNSAFE, Route
 from app.customers.models import Customer
 from tests.support.clients import ApiClient, Tenant

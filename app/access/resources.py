@@ -20,9 +20,9 @@ from app.access.schemas import (
 from app.base.permission import Permission
 from app.base.role_data import Asker
 from app.core.db.lookup import not_found
-from app.core.db.models import fetch_alone
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
+from app.core.db.transaction import fetch_alone
 from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare, no_content
 from app.core.web.principal import principal

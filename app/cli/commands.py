@@ -18,7 +18,7 @@ from app.cli.mail import mail
 from app.cli.storage import storage
 from app.cli.users import users
 from app.config.settings import ROOT
-from app.core.db.models import unit_of_work
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.customers.splitting.commands import customers
 

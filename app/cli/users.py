@@ -19,8 +19,9 @@ from app.base.errors import ApiError
 from app.base.role_data import ADMINISTRATOR
 from app.base.text import CANONICAL_UUID, fold
 from app.companies.models import Company
-from app.core.db.models import db, platform_session, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import platform_session, unit_of_work
 from app.core.services import kernel
 from app.users.models import User
 from app.users.schemas import UserSchema

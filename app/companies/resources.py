@@ -16,8 +16,9 @@ from app.companies.schemas import CompanyChangeSchema, CompanySchema, HoldingsSc
 from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
 from app.core.crud.crud import Crud
 from app.core.crud.erase import erase_tenant
-from app.core.db.models import db, platform_session, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import current_scope, tenant
+from app.core.db.transaction import platform_session, unit_of_work
 from app.core.services import kernel
 from app.core.web.endpoint import UNSAFE, answer
 from app.core.web.principal import principal

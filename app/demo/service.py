@@ -16,8 +16,9 @@ from app.base.text import fold
 from app.companies.models import Company
 from app.companies.resources import Companies
 from app.core.crud.crud import Crud
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.customers.resources import Customers
 from app.demo.companies import EXAMPLES, Example

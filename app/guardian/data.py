@@ -11,9 +11,10 @@ from sqlalchemy import Row, Select, bindparam, or_, select
 
 from app.base.role_data import ALL, Asker, Json, permission_name
 from app.core.db.lookup import existing, not_found
-from app.core.db.models import db, fetch, fetch_alone, unit_of_work
+from app.core.db.models import db
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
+from app.core.db.transaction import fetch, fetch_alone, unit_of_work
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
 from app.guardian.schemas import PermissionSchema, PolicySchema, RoleSchema
 from app.guardian.service import assign_role, remove_assignment

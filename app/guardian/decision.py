@@ -10,9 +10,9 @@ import orjson
 from sqlalchemy import bindparam, or_, select
 
 from app.clients.http.transport import Reply
-from app.core.db.models import fetch_alone
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
+from app.core.db.transaction import fetch_alone
 from app.guardian.models import PolicyPermission, Role, RolePolicy, UserRole, permission_id
 
 REASON = "No role of the user grants this."

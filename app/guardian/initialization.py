@@ -9,8 +9,9 @@ from sqlalchemy import select
 from app.base.errors import Forbidden
 from app.base.role_data import ADMINISTRATOR
 from app.companies.service import lock_company
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.guardian.models import Role, UserRole
 from app.guardian.rules import is_administrator

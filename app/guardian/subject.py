@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import bindparam, select
 
 from app.clients.policy.request import Question
-from app.core.db.models import fetch_alone
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
+from app.core.db.transaction import fetch_alone
 from app.guardian.models import Role, UserRole
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import select, text
 from app.base.errors import ApiError, Unavailable
 from app.companies.models import Company
 from app.config.settings import ROOT
-from app.core.db.models import platform_session
+from app.core.db.transaction import platform_session
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from app.base.errors import ApiError, Unauthenticated
 from app.companies.resources import Companies
 from app.config.settings import VERSION, Settings, declared
 from app.core.crud.crud import Crud
-from app.core.db.models import unit_of_work
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.permission import ask

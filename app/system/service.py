@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from app.accounts.onboarding.service import Founded, found_company
 from app.base.errors import Forbidden
 from app.companies.models import Company
-from app.core.db.models import platform_session
+from app.core.db.transaction import platform_session
 from app.core.web.problems import violated
 
 

@@ -12,8 +12,8 @@ from uuid_utils.compat import uuid7
 
 from app.base.errors import Forbidden
 from app.core.db.lookup import check_exists
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.files.picture import check_enabled, deposited
 from app.core.files.stored_file import Deposit, Owner
 from app.core.web.principal import principal

@@ -32,8 +32,9 @@ from app.accounts.onboarding.service import found_company
 from app.accounts.passwords.models import PasswordResetOtp
 from app.base.clock import utcnow
 from app.config.settings import load_settings
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.customers.models import Customer
 from app.users.service import create_user

@@ -21,8 +21,9 @@ from app.accounts.auth.sessions import Caller, open_session
 from app.accounts.onboarding.service import found_company
 from app.base.clock import utcnow
 from app.base.text import fold
-from app.core.db.models import Model, db, unit_of_work
+from app.core.db.models import Model, db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from scripts.bench.servers import Postgres
 

@@ -13,8 +13,9 @@ from sqlalchemy import Executable, select
 from werkzeug.test import Client, TestResponse
 
 from app.accounts.auth.models import AuthSession
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.users.models import User
 from tests.support import contract
 from tests.support.clients import PASSWORD, ApiClient, Tenant

@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 
 from app.accounts.auth.models import LoginFailure
 from app.accounts.auth.throttle import network_of
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
+from app.core.db.transaction import unit_of_work
 from app.core.security.passwords import Passwords
 from tests.auth.browser import Browser, now
 from tests.support.clients import PASSWORD, ApiClient, Tenant

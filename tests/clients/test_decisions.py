@@ -15,8 +15,9 @@ from sqlalchemy import delete, event, select, text, update
 from sqlalchemy.orm import Session
 
 from app.companies.models import Company
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.guardian.models import PolicyPermission, Role, RolePolicy, UserRole
 from tests.fakes.guardian import FakeGuardian, decides, grants
 from tests.support.clients import ApiClient, Tenant

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import Table, func, insert, select
 from uuid_utils.compat import uuid7
 
-from app.core.db.models import Model, db, unit_of_work
+from app.core.db.models import Model, db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant, unique
 from tests.support.declared import owner_of, synthetic_row, tenant_tables
 from tests.support.pictures import picture, upload

@@ -14,8 +14,9 @@ from sqlalchemy import delete, func, select, text, update
 
 from app.companies.service import TOTALS
 from app.core.db import counts
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.customers.models import Customer
 from app.organization_units.models import OrganizationUnit
 from app.positions.models import Position

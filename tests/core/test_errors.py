@@ -14,8 +14,9 @@ from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.web import problems
 from app.customers.models import Customer
 from tests.core.conftest import Logged

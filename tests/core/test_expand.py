@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 from uuid_utils.compat import uuid7
 
-from app.core.db.models import add_in_order, unit_of_work
+from app.core.db.models import add_in_order
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.guardian.models import Policy, PolicyPermission, Role, RolePolicy, UserRole, permission_id
 from app.positions.models import Position
 from tests.support.clients import ApiClient, Tenant

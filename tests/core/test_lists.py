@@ -15,8 +15,8 @@ from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.users.models import User
 from tests.support.clients import ApiClient, Tenant, unique
 from tests.support.declared import Json, Maker, collections

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
 from app.companies.models import Company
-from app.core.db.models import db, fetch, fetch_alone, platform_session, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import (
     ForeignTenant,
     Prepared,
@@ -26,6 +26,7 @@ from app.core.db.tenancy import (
     current_tenant,
     tenant,
 )
+from app.core.db.transaction import fetch, fetch_alone, platform_session, unit_of_work
 from app.customers.models import Customer
 from app.subcontractors.models import Subcontractor
 from app.users.models import LoginKey

@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.customers.parts.contacts import Contacts
 from app.customers.parts.part import CUSTOMER_IN_TURN
 from tests.customers.dossier import CONTACT, Json, customer, ids, rows, shown

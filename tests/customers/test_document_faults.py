@@ -14,8 +14,9 @@ from sqlalchemy import delete, event, select
 from sqlalchemy.exc import OperationalError
 
 from app.clients.storage.local import LocalStorage
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import StoredFile
 from app.customers.documents.resources import CustomerDocument
 from tests.customers.dossier import Json, customer, ids

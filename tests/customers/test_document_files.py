@@ -14,8 +14,8 @@ from werkzeug.http import parse_options_header
 
 from app.clients.storage.local import LocalStorage
 from app.core.db import counts
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.files.download import disposition
 from app.customers.documents import files
 from app.customers.documents.files import SIZES

@@ -18,9 +18,10 @@ from sqlalchemy import event
 from uuid_utils.compat import uuid7
 
 from app.clients.storage.interface import CHUNK_BYTES
-from app.core.crud.erase import referrers
-from app.core.db.models import Model, db, unit_of_work
+from app.core.db.models import Model, db
+from app.core.db.references import referrers
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.customers.export.resources import HELD, NEEDED, PAGE
 from app.customers.models import Customer

@@ -11,8 +11,8 @@ from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.customers.models import Customer
 from tests.customers.dossier import ADDRESS, EXPANDED, PARTS, SERVICE, Json, customer, ids, shown, tag
 from tests.support.clients import Tenant

@@ -12,9 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
-from app.core.db.models import db, unit_of_work
-from app.core.db.reparent import columns_of, frozen, references
+from app.core.db.models import db
+from app.core.db.reparent import references
+from app.core.db.row_json import columns_of, frozen
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer
 from app.customers.parts.contacts import CustomerContact

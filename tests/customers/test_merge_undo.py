@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.base.clock import utcnow
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import StoredFile
 from app.core.jobs.outbox import OutboxEntry
 from app.core.jobs.worker import Worker

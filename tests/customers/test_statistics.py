@@ -8,8 +8,8 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import update
 
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.customers.models import Customer
 from tests.customers.dossier import SERVICE, customer, shown
 from tests.support.clients import Tenant

@@ -11,8 +11,8 @@ from flask import Flask
 from sqlalchemy import update
 
 from app.config.settings import ROOT
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.customers.models import STATES, Customer
 from tests.customers.dossier import customer, rows, shown
 from tests.support.clients import Tenant

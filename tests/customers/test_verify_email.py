@@ -15,8 +15,9 @@ from werkzeug.test import TestResponse
 
 from app.base.clock import utcnow
 from app.base.opaque_tokens import new_token
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.one_time_links import OneTimeLink
 from tests.customers.dossier import customer, shown
 from tests.customers.merging import code_of, merged, undo, undone

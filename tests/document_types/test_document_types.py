@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete
 
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
+from app.core.db.transaction import unit_of_work
 from app.document_types.models import DocumentType
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 

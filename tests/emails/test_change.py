@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from app.base.clock import utcnow
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.one_time_links import OneTimeLink
 from app.core.jobs.outbox import OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant, sign_in

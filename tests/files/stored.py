@@ -7,8 +7,8 @@ from uuid import UUID
 from flask import Flask
 from sqlalchemy import select
 
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import StoredFile
 from app.core.jobs.worker import Worker
 from app.core.services import kernel

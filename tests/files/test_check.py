@@ -13,8 +13,8 @@ from flask import Flask
 from uuid_utils.compat import uuid7
 
 from app.clients.storage.interface import Key
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import StoredFile, caller_now
 from app.core.jobs.worker import Worker
 from app.core.services import kernel

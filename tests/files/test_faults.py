@@ -15,8 +15,9 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import Deposit, Owner, Part
 from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from app.companies.service import lock_company
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.guardian.models import UserRole
 from tests.support.clients import ApiClient, Tenant
 from tests.support.roles import give, role_id, role_with, user_with

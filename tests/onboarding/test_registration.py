@@ -14,7 +14,8 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.onboarding.models import Registration
 from app.base.clock import utcnow
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
+from app.core.db.transaction import unit_of_work
 from app.core.jobs import outbox
 from app.core.jobs.outbox import LeaseLost, OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant

@@ -14,8 +14,9 @@ from app.accounts.auth.models import LoginFailure
 from app.accounts.onboarding.models import Registration
 from app.base.clock import utcnow
 from app.base.opaque_tokens import new_token
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.one_time_links import OneTimeLink
 from app.core.jobs.outbox import OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant

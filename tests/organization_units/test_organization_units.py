@@ -10,8 +10,9 @@ from sqlalchemy import func, insert, select
 from uuid_utils.compat import uuid7
 
 from app.base.text import fold
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
 from tests.support.clients import PASSWORD, ApiClient, Tenant, unique
 

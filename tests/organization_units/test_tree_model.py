@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.organization_units.models import OrganizationUnit
 from tests.organization_units.model import NaiveTree
 from tests.support.clients import ApiClient, Tenant, make_tenant, unique

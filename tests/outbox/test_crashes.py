@@ -15,7 +15,7 @@ from typing import Self
 from flask import Flask
 
 from app.config.settings import ROOT
-from app.core.db.models import unit_of_work
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.outbox import enqueue
 from tests.outbox.test_outbox import entries
 from tests.support.databases import ENVIRONMENT

@@ -13,8 +13,9 @@ from sqlalchemy import select, text, update
 
 from app.base.clock import utcnow
 from app.base.errors import Unavailable
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs import outbox
 from app.core.jobs.outbox import Job, OutboxEntry, claim, enqueue, postpone, settle
 from app.core.jobs.worker import Worker

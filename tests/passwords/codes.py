@@ -14,8 +14,9 @@ from uuid_utils.compat import uuid7
 from app.accounts.passwords.codes import keep_code, new_code, secret_of
 from app.accounts.passwords.models import PasswordResetOtp
 from app.base.clock import utcnow
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.outbox import Job, OutboxEntry
 from app.core.services import kernel
 from tests.support.clients import ApiClient

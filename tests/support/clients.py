@@ -14,8 +14,9 @@ from werkzeug.test import TestResponse
 
 from app.accounts.auth.sessions import Caller, open_session
 from app.accounts.onboarding.service import found_company
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.guardian.models import Role, UserRole
 from app.users.service import create_user

@@ -18,8 +18,9 @@ from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
-from app.core.db.models import Model, unit_of_work
+from app.core.db.models import Model
 from app.core.db.tenancy import is_tenant_table, tenant
+from app.core.db.transaction import unit_of_work
 from app.core.web.endpoint import Route, is_id
 from app.core.wire.schema import AnotherRef, BaseSchema, Email, Id, Refers, Url
 from app.users.schemas import Password

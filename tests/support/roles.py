@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from app.core.db.models import add_in_order, db, unit_of_work
+from app.core.db.models import add_in_order, db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.guardian.models import Policy, PolicyPermission, Role, RolePolicy, UserRole, permission_id
 from tests.support.clients import ApiClient, Tenant, unique
 

@@ -16,8 +16,8 @@ from uuid_utils.compat import uuid7
 
 from app import create_app
 from app.accounts.onboarding.service import found_company
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.demo.companies import ACME, EXAMPLES, Example
 from app.demo.names import people
 from app.demo.service import ACCOUNTS, PASSWORD, _found

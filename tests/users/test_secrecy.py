@@ -13,8 +13,9 @@ from flask import Flask
 from sqlalchemy import select
 
 from app import create_app
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.users.models import User
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import settings_for

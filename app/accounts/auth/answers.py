@@ -10,8 +10,8 @@ from marshmallow import fields, validate
 from app.accounts.auth.cookies import set_cookies
 from app.accounts.auth.sessions import Caller, SignedIn
 from app.base.errors import Unauthenticated, Unavailable
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import kernel
 from app.core.web.endpoint import answer

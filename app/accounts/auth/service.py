@@ -16,9 +16,10 @@ from app.base.clock import utcnow
 from app.base.errors import Forbidden, Unauthenticated
 from app.base.text import fold
 from app.companies.models import ACTIVE, Company
-from app.core.db.models import CodePointText, affected, fetch_alone, unit_of_work
+from app.core.db.models import CodePointText
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
+from app.core.db.transaction import affected, fetch_alone, unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import kernel
 from app.core.web.principal import Standing

@@ -16,8 +16,9 @@ from app.base.clock import utcnow
 from app.base.errors import Forbidden, Unauthenticated
 from app.base.opaque_tokens import company_of, digest, new_token
 from app.companies.models import ACTIVE, Company
-from app.core.db.models import UtcDateTime, add_in_order, affected, db, fetch, unit_of_work
+from app.core.db.models import UtcDateTime, add_in_order, db
 from app.core.db.tenancy import Prepared, current_tenant, tenant
+from app.core.db.transaction import affected, fetch, unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import kernel
 from app.users.models import User

@@ -16,7 +16,8 @@ from app.accounts.auth.models import LoginFailure
 from app.base.clock import utcnow
 from app.base.errors import TooManyRequests
 from app.base.keys import derived_key
-from app.core.db.models import UtcDateTime, db, unit_of_work
+from app.core.db.models import UtcDateTime, db
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 
 FREE_ATTEMPTS = 5

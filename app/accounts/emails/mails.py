@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.accounts.emails.service import FORMER, LIFETIME
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.mail import Mail, greeting, hours, link, moment
 from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal

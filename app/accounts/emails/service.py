@@ -10,8 +10,8 @@ from app.accounts.auth.throttle import forgive, reserve_daily
 from app.accounts.passwords.codes import withdraw_codes
 from app.accounts.passwords.service import confirm_password
 from app.base.errors import Conflict, Invalid, TooManyRequests
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink

@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from app.accounts.invitations.service import LIFETIME
 from app.companies.models import Company
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.mail import Mail, greeting, link, plain_name
 from app.core.jobs.outbox import Job
 from app.users.links import armed

@@ -15,8 +15,8 @@ from app.accounts.invitations.schemas import AcceptSchema, InvitationSchema
 from app.accounts.invitations.service import accept, invite, revoke_invitation, send_again
 from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.permission import ask
 from app.core.web.principal import principal

@@ -20,8 +20,9 @@ from app.base.errors import ApiError, Conflict, Forbidden
 from app.base.role_data import Asker
 from app.companies.models import ACTIVE, Company
 from app.core.db.lookup import existing, not_found
-from app.core.db.models import affected, db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import affected, unit_of_work
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink

@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.accounts.onboarding import waiting
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.mail import Mail, greeting, hours, link
 from app.core.jobs.outbox import Job
 from app.users import links as users

@@ -18,8 +18,9 @@ from app.base.errors import Conflict, Forbidden, Invalid
 from app.base.role_data import CUSTOMER
 from app.base.text import fold
 from app.companies.models import ACTIVE, Company
-from app.core.db.models import db, platform_session, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import platform_session, unit_of_work
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, tenant_of
 from app.core.jobs.outbox import Job, enqueue, finish

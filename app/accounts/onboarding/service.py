@@ -9,8 +9,9 @@ from uuid import UUID
 
 from app.base.role_data import ADMINISTRATOR
 from app.companies.models import Company
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import current_tenant, tenant
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.service import create_unit

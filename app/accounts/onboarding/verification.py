@@ -10,8 +10,9 @@ from app.accounts.auth.throttle import reserve_daily
 from app.accounts.onboarding.registration import complete
 from app.accounts.onboarding.waiting import LIFETIME, mail_again, newest
 from app.base.text import fold
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink

@@ -15,7 +15,8 @@ from app.base.clock import utcnow
 from app.base.keys import derived_key
 from app.base.opaque_tokens import digest, new_token
 from app.base.text import fold
-from app.core.db.models import affected, db, unit_of_work
+from app.core.db.models import db
+from app.core.db.transaction import affected, unit_of_work
 from app.core.jobs.mail import post
 from app.core.jobs.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal

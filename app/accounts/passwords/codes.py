@@ -16,8 +16,9 @@ from app.accounts.auth.models import LoginFailure
 from app.accounts.passwords.models import PasswordResetOtp as Otp
 from app.base.clock import utcnow
 from app.base.keys import derived_key
-from app.core.db.models import affected, db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import affected, unit_of_work
 from app.core.jobs.outbox import Job
 from app.core.services import kernel
 

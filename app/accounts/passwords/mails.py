@@ -13,8 +13,9 @@ from app.accounts.auth.service import NOBODY
 from app.accounts.passwords.codes import keep_code, lifetime, new_code, secret_of
 from app.accounts.passwords.service import ADDRESS, find_recipient
 from app.base.clock import utcnow
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.mail import Mail, greeting, moment
 from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal

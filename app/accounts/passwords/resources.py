@@ -28,8 +28,9 @@ from app.accounts.passwords.service import (
     temporary_password,
 )
 from app.base.errors import Forbidden, Unauthenticated
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.core.web.endpoint import Endpoint, answer, body, declare, optional_body
 from app.core.web.principal import principal

@@ -21,8 +21,9 @@ from app.base.errors import BadRequest, Conflict, Invalid, NotFound
 from app.base.keys import derived_key
 from app.base.text import CONTROL, normalized_email
 from app.companies.models import ACTIVE
-from app.core.db.models import affected, db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import affected, unit_of_work
 from app.core.jobs import mail, one_time_links
 from app.core.security.encryption import seal
 from app.core.services import kernel

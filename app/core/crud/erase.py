@@ -7,14 +7,14 @@ behind a required one are deleted first. A concurrent insert that slips in betwe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKeyConstraint, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.base.clock import utcnow
 from app.core.db.models import Model, Timestamped, Versioned, db
+from app.core.db.references import referrers
 from app.core.db.tenancy import PLATFORM_TABLES, current_tenant
 from app.core.files.stored_file import Filed, StoredFile, discard
 
@@ -53,19 +53,6 @@ def dependents(model: type[Any], condition: Condition) -> dict[str, int]:
         if not is_cleared:
             found.update(dependents(referrer, refers))
     return found
-
-
-def referrers(model: type[Any]) -> Iterator[tuple[type[Any], InstrumentedAttribute[Any]]]:
-    """The classes and columns that refer to rows of ``model`` inside one tenant, itself left out."""
-    for mapper in Model.registry.mappers:
-        for constraint in mapper.local_table.foreign_key_constraints:  # type: ignore[attr-defined]
-            if _is_within_tenant(constraint, model) and mapper.class_ is not model:
-                column = next(each for each in constraint.columns if each.name != "company_id")
-                yield mapper.class_, getattr(mapper.class_, mapper.get_property_by_column(column).key)
-
-
-def _is_within_tenant(constraint: ForeignKeyConstraint, model: type[Any]) -> bool:
-    return constraint.referred_table is model.__table__ and len(constraint.columns) == 2
 
 
 def _own(model: type[Any]) -> Condition:

@@ -16,9 +16,10 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
 from app.core.crud.filters import Listing
 from app.core.crud.paging import ListQuery
 from app.core.db import counts
-from app.core.db.models import db, fetch
+from app.core.db.models import db
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared
+from app.core.db.transaction import fetch
 
 Json = dict[str, Any]
 

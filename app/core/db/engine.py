@@ -12,8 +12,9 @@ from sqlalchemy.engine import Connection, Engine
 from app.base.errors import SettingsError
 from app.config.settings import Settings
 from app.core.db import postgres
-from app.core.db.models import db, is_writing
+from app.core.db.models import db
 from app.core.db.tenancy import current_scope
+from app.core.db.transaction import is_writing
 
 
 class UnsafeRole(SettingsError):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,14 +11,11 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     JSON,
     DateTime,
-    Delete,
     ForeignKeyConstraint,
     Index,
     MetaData,
-    Row,
     Text,
     TypeDecorator,
-    Update,
     Uuid,
     event,
 )
@@ -39,8 +34,7 @@ from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
 from app.base.text import fold
-from app.core.db.effects import forget_effects, run_effects
-from app.core.db.tenancy import GuardedSession, Prepared, current_scope, in_transaction, platform_scope
+from app.core.db.tenancy import GuardedSession
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -158,70 +152,3 @@ def fold_columns(row: Any) -> None:
 def folded_names(model: type[Any]) -> list[str]:
     """The columns declared with ``folded``."""
     return [column.key for column in model.__table__.c if "folds" in column.info]
-
-
-_writing: ContextVar[bool] = ContextVar("db_writing", default=True)
-
-
-def is_writing() -> bool:
-    """Whether the transaction that begins now may write."""
-    return _writing.get()
-
-
-@contextmanager
-def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
-    """One transaction of the bound tenant: committed at the end if it ``writes``, else rolled back.
-
-    Queued effects run after the commit; an exception rolls back and forgets them.
-    """
-    session = db.session()
-    writing = _writing.set(writes)
-    with in_transaction():
-        try:
-            yield session
-            if writes:
-                session.commit()
-        except BaseException:
-            forget_effects()
-            raise
-        finally:
-            session.close()
-            _writing.reset(writing)
-    if writes:
-        run_effects()
-    else:
-        forget_effects()
-
-
-def affected(statement: Update | Delete) -> int:
-    """How many rows it changed. Of writers that meet, the guard in its WHERE lets one see its row."""
-    done: Any = db.session.execute(statement.execution_options(synchronize_session=False))
-    return int(done.rowcount)
-
-
-def fetch(read: Prepared, params: dict[str, Any]) -> Sequence[Row[Any]]:
-    """The rows of a prepared read, inside the unit of work.
-
-    In a tenant it goes past the ORM's session, whose bookkeeping costs more than the query: the
-    criterion that the session's guard would add is part of the statement.
-    """
-    if current_scope().company_id is None:
-        return db.session.execute(read.plain, params).all()
-    return db.session.connection().execute(read.narrowed, params).all()
-
-
-def fetch_alone(read: Prepared, params: dict[str, Any]) -> Sequence[Row[Any]]:
-    """The rows of a prepared read, in a transaction of its own."""
-    writing = _writing.set(False)
-    try:
-        with in_transaction(), db.engine.connect() as connection:
-            return connection.execute(read.narrowed, params).all()
-    finally:
-        _writing.reset(writing)
-
-
-@contextmanager
-def platform_session(*, writes: bool = False) -> Iterator[Session]:
-    """A session of its own that sees every company and no other tenant table."""
-    with platform_scope(), unit_of_work(writes=writes) as session:
-        yield session

@@ -15,8 +15,9 @@ from sqlalchemy import select
 from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.clients.storage.interface import Key, Missing
-from app.core.db.models import db, platform_session, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import PLATFORM_TABLES, tenant
+from app.core.db.transaction import platform_session, unit_of_work
 from app.core.files.images import WHOLE
 from app.core.files.picture import Picture, detach, part_of, path_of
 from app.core.files.stored_file import REMOVE, Deposit, Filed, Owner, StoredFile, caller_now, discard

@@ -20,9 +20,10 @@ from werkzeug.wsgi import wrap_file
 from app.base.errors import Forbidden, NotFound
 from app.clients.storage.interface import Content, Missing, disabled, refused
 from app.core.db.lookup import not_found
-from app.core.db.models import db, fetch_alone, unit_of_work
+from app.core.db.models import db
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
+from app.core.db.transaction import fetch_alone, unit_of_work
 from app.core.files.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now, discard
 from app.core.services import kernel

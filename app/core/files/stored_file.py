@@ -23,8 +23,9 @@ from uuid_utils.compat import uuid7
 from app.base.clock import utcnow
 from app.base.errors import ApiError
 from app.clients.storage.interface import Caller, Key
-from app.core.db.models import Identified, JsonDocument, Model, db, unit_of_work
+from app.core.db.models import Identified, JsonDocument, Model, db
 from app.core.db.tenancy import TenantScoped, tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal
 from app.core.services import kernel

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.clock import utcnow
 from app.base.errors import BadRequest
 from app.base.opaque_tokens import company_of, digest, new_token
-from app.core.db.models import Identified, Model, affected, db, unit_of_work
+from app.core.db.models import Identified, Model, db
 from app.core.db.tenancy import TenantScoped, current_tenant, tenant
+from app.core.db.transaction import affected, unit_of_work
 from app.core.jobs.outbox import enqueue
 
 EXPIRE = "links.expire"

@@ -18,8 +18,9 @@ from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
 from app.core.db.effects import after_commit
-from app.core.db.models import Identified, Model, affected, db, unit_of_work
+from app.core.db.models import Identified, Model, db
 from app.core.db.tenancy import TenantNotSet, current_scope
+from app.core.db.transaction import affected, unit_of_work
 from app.core.services import kernel
 
 RETRIES = tuple(timedelta(seconds=each) for each in (1, 10, 60, 600, 3600))

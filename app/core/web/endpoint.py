@@ -21,8 +21,8 @@ from app.base.permission import Permission
 from app.base.text import CONTROL, parse_id
 from app.clients.limiter import Limits
 from app.core.crud.filters import single_values
-from app.core.db.models import unit_of_work
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
 from app.core.web.permission import ask, resource_id_of
 from app.core.web.principal import principal

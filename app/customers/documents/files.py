@@ -18,9 +18,10 @@ from app.clients.storage.interface import DOCUMENTS, Key, Missing
 from app.companies.models import Company
 from app.core.db import counts
 from app.core.db.lookup import check_exists, not_found
-from app.core.db.models import db, fetch_alone, unit_of_work
+from app.core.db.models import db
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
+from app.core.db.transaction import fetch_alone, unit_of_work
 from app.core.files.download import BINARY, RangeNotSatisfiable, sent, wanted_part
 from app.core.files.picture import STORAGE_ERRORS, check_enabled
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now

@@ -14,8 +14,10 @@ from sqlalchemy import select
 from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.db.lookup import not_found
-from app.core.db.models import db, is_writing
-from app.core.db.reparent import SOURCE, TARGET, Reference, Rule, Sides, columns_of, frozen, references
+from app.core.db.models import db
+from app.core.db.reparent import SOURCE, TARGET, Reference, Rule, Sides, references
+from app.core.db.row_json import columns_of, frozen
+from app.core.db.transaction import is_writing
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import enqueue
 from app.customers.merge.models import CustomerMerge

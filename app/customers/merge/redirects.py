@@ -9,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.base.errors import Conflict
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.web.endpoint import UNSAFE
 from app.core.web.principal import principal
 from app.core.web.problems import render

@@ -12,9 +12,9 @@ from marshmallow import ValidationError, fields, validate
 
 from app.core.crud.crud import Crud
 from app.core.db.lookup import check_exists
-from app.core.db.models import unit_of_work
 from app.core.db.reparent import SIDES
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.web.endpoint import Endpoint, answer, body, declare
 from app.core.web.principal import principal
 from app.core.wire.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id

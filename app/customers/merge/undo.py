@@ -11,9 +11,11 @@ from sqlalchemy import func, select
 from app.base.clock import utcnow
 from app.base.errors import Conflict
 from app.core.db.lookup import existing, not_found
-from app.core.db.models import db, unit_of_work
-from app.core.db.reparent import Reference, Sides, frozen, put_back, references, thawed
+from app.core.db.models import db
+from app.core.db.reparent import Reference, Sides, references
+from app.core.db.row_json import frozen, put_back, thawed
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import Job

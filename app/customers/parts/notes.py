@@ -11,8 +11,9 @@ from sqlalchemy import String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.crud.crud import Crud
-from app.core.db.models import Model, db, unit_of_work
+from app.core.db.models import Model, db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.web.endpoint import OPERATIONS
 from app.core.web.permission import ask
 from app.core.web.principal import principal

@@ -11,8 +11,9 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 
 from app.companies.models import Company
-from app.core.db.models import db, is_writing, platform_session, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import is_writing, platform_session, unit_of_work
 from app.customers.models import Customer
 from app.customers.splitting.address_text import split_address
 

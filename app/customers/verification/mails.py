@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.companies.models import Company
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import Mail, greeting, hours, plain_name, served_link
 from app.core.jobs.outbox import Job

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from app.base.clock import utcnow
 from app.base.errors import Conflict, TooManyRequests
 from app.core.db.lookup import not_found
-from app.core.db.models import db, unit_of_work
+from app.core.db.models import db
 from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, OneTimeLink

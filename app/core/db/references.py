@@ -1,0 +1,24 @@
+"""What refers to a row, by the foreign keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.core.db.models import Model
+
+
+def referrers(model: type[Any]) -> Iterator[tuple[type[Any], InstrumentedAttribute[Any]]]:
+    """The classes and columns that refer to rows of ``model`` inside one tenant, itself left out."""
+    for mapper in Model.registry.mappers:
+        for constraint in mapper.local_table.foreign_key_constraints:  # type: ignore[attr-defined]
+            if _is_within_tenant(constraint, model) and mapper.class_ is not model:
+                column = next(each for each in constraint.columns if each.name != "company_id")
+                yield mapper.class_, getattr(mapper.class_, mapper.get_property_by_column(column).key)
+
+
+def _is_within_tenant(constraint: ForeignKeyConstraint, model: type[Any]) -> bool:
+    return constraint.referred_table is model.__table__ and len(constraint.columns) == 2
