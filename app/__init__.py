@@ -26,7 +26,7 @@ from app.clients.policy.guardian import NAMES_003, GuardianClient
 from app.clients.policy.metrics import Observed, PolicyCounters, outcome_of
 from app.clients.policy.remote_roles import RemoteRoleData
 from app.clients.policy.request import GrantAll, PolicyEngine
-from app.clients.storage.interface import storage_of
+from app.clients.storage.factory import storage_of
 from app.config.settings import Settings, load_settings
 from app.core.db import engine
 from app.core.files.images import Images

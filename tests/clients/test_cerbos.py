@@ -17,7 +17,8 @@ from app import create_app
 from app.base.errors import BadGateway, Forbidden
 from app.clients.http.transport import HttpTransport
 from app.clients.policy.authzen import AuthZenClient
-from app.clients.policy.request import Question, parsed
+from app.clients.policy.parsing import parsed
+from app.clients.policy.request import Question
 from app.core.services import kernel
 from app.core.web.endpoint import Route
 from tests.fakes.cerbos import ROOT, Cerbos, binary

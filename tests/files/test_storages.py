@@ -12,7 +12,8 @@ from uuid_utils.compat import uuid7
 
 from app.base.errors import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.bulkhead import Gate
-from app.clients.storage.interface import Caller, Key, Missing, NoStorage, Storage, Unlistable, storage_of
+from app.clients.storage.factory import storage_of
+from app.clients.storage.interface import Caller, Key, Missing, NoStorage, Storage, Unlistable
 from app.clients.storage.local import LocalStorage
 from app.config.settings import load_settings
 from tests.fakes.guardian import Behaviour, answer, answers, closes, dribbles, hangs, resets, sends

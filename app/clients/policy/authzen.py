@@ -11,7 +11,8 @@ from app.base.errors import Forbidden
 from app.clients.http.origin import root_of
 from app.clients.http.transport import HttpTransport, Reply, busy, unusable
 from app.clients.policy.discovery import Discovery
-from app.clients.policy.request import Question, checked_request_id, parsed, printable
+from app.clients.policy.parsing import checked_request_id, parsed, printable
+from app.clients.policy.request import Question
 
 MAX_BATCH = 50
 """Evaluations in one request: Cerbos takes no more, and an answer to so many stays below 64 KB."""

@@ -14,7 +14,7 @@ import structlog
 from app.base.errors import ApiError
 from app.clients.http.fork import call_in_forked_children
 from app.clients.http.transport import Reply, TooManyInFlight
-from app.clients.policy.request import parsed
+from app.clients.policy.parsing import parsed
 
 log = structlog.get_logger(__name__)
 

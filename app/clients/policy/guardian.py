@@ -10,7 +10,8 @@ import orjson
 
 from app.base.errors import BadGateway, Forbidden, Unauthenticated
 from app.clients.http.transport import Reply, busy, unusable
-from app.clients.policy.request import TOKEN, GrantAll, Question, checked_request_id, parsed, printable
+from app.clients.policy.parsing import TOKEN, checked_request_id, parsed, printable
+from app.clients.policy.request import GrantAll, Question
 
 __all__ = ["NAMES_003", "GrantAll", "GuardianClient", "Names", "Question", "TokenRefused"]
 

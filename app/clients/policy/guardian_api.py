@@ -12,8 +12,7 @@ from app.base.role_data import Asker
 from app.clients.http.fan_out import MAX_DATA_BYTES, Call, Flight
 from app.clients.http.transport import Reply, busy, unusable
 from app.clients.policy.guardian import TokenRefused, headers_of, reason_of
-from app.clients.policy.parsing import Told, items_of, object_of
-from app.clients.policy.request import strict_json
+from app.clients.policy.parsing import Told, items_of, object_of, strict_json
 
 WHOLE_PAGE = 1000
 """A list with so many items may have more: our own engine cuts its bare arrays there."""

@@ -11,7 +11,6 @@ from typing import BinaryIO, NamedTuple, Protocol
 from uuid import UUID
 
 from app.base.errors import BadGateway, NotFound, Unavailable
-from app.config.settings import Settings
 
 BUCKETS = ("users", "companies", "customers", "subcontractors")
 DOCUMENTS = "documents"
@@ -149,20 +148,3 @@ def part_of(size: int, start: int, end: int | None) -> tuple[int, int]:
     """Start and length of what there is of a wished part."""
     start = min(start, size)
     return start, max(0, min(size, size if end is None else end) - start)
-
-
-def storage_of(settings: Settings) -> Storage:
-    """By STORAGE_BACKEND. What each imports costs those only who use it."""
-    if settings.storage_backend == "local":
-        from app.clients.storage.local import LocalStorage
-
-        return LocalStorage(settings.storage_path, settings.customer_document_path)
-    if settings.storage_backend == "s3":
-        from app.clients.storage.s3 import S3Storage
-
-        return S3Storage(settings)
-    if settings.storage_backend == "service":
-        from app.clients.storage.service import StorageService
-
-        return StorageService(settings)
-    return NoStorage()

@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from app.base.errors import Unauthenticated
-from app.clients.policy.request import TOKEN
+from app.clients.policy.parsing import TOKEN
 from app.clients.storage.http import Answer, Body, StorageHttp, failed, missing
 from app.clients.storage.interface import Caller, Content, Key, Stored, Unlistable, part_of, refused
 from app.config.settings import Settings
