@@ -33,7 +33,8 @@ from app.core.jobs import mail, one_time_links
 from app.core.jobs.mail import Composer
 from app.core.jobs.outbox import Job
 from app.core.services import Kernel
-from app.core.web.endpoint import Api, Endpoint, Route
+from app.core.web.endpoint import Endpoint
+from app.core.web.routing import Api, Route
 from app.customers.documents.files import DownloadDocument, UploadDocument
 from app.customers.documents.resources import Documents, VerifyDocument
 from app.customers.errors import CustomerNotFound

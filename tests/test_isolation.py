@@ -27,7 +27,8 @@ from app.core.db.models import Model, db
 from app.core.db.postgres import ONLY
 from app.core.db.tenancy import GuardedSession, Prepared, Tenanted, is_tenant_table, tenant
 from app.core.db.transaction import fetch, platform_session, unit_of_work
-from app.core.web.endpoint import UNSAFE, Route
+from app.core.web.endpoint import UNSAFE
+from app.core.web.routing import Route
 from app.customers.models import Customer
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import Postgres, settings_for, worker

@@ -24,7 +24,9 @@ from app.core.db.postgres import ONLY
 from app.core.db.tenancy import Prepared, tenant
 from app.core.db.transaction import fetch_alone
 from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, answer, body, declare, no_content
+from app.core.web.body import answer, body, no_content
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.users.models import User
 

@@ -20,7 +20,8 @@ from app.core.db.models import db
 from app.core.db.tenancy import current_scope, tenant
 from app.core.db.transaction import platform_session, unit_of_work
 from app.core.services import kernel
-from app.core.web.endpoint import UNSAFE, answer
+from app.core.web.body import answer
+from app.core.web.endpoint import UNSAFE
 from app.core.web.principal import principal
 from app.core.wire.schema import QueryFlag
 

@@ -25,7 +25,7 @@ from app.core.web.principal import Authenticator
 
 if TYPE_CHECKING:
     from app.core.jobs.outbox import Job
-    from app.core.web.endpoint import Route
+    from app.core.web.routing import Route
 
 
 class Watch(Protocol):

@@ -12,7 +12,9 @@ from sqlalchemy import select
 from app.base.errors import Conflict, Invalid, NotFound
 from app.core.crud.crud import check_if_match, etag, is_unchanged
 from app.core.db.models import db
-from app.core.web.endpoint import Endpoint, answer, body, declare, no_content, optional_body
+from app.core.web.body import answer, body, no_content, optional_body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.permission import ask
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Email, Flag, Id, Line, Ref, of, read_only_id

@@ -12,7 +12,9 @@ from sqlalchemy import Integer, case, cast, func, select
 
 from app.base.clock import utcnow
 from app.core.db.models import db
-from app.core.web.endpoint import Endpoint, answer, declare
+from app.core.web.body import answer
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import BaseSchema
 from app.customers.models import KINDS, STATES, Customer
 from app.customers.parts.services import CustomerService

@@ -7,7 +7,9 @@ from sqlalchemy import select
 
 from app.core.crud.crud import Crud
 from app.core.db.models import db
-from app.core.web.endpoint import Endpoint, answer, declare
+from app.core.web.body import answer
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.document_types.models import DocumentType
 from app.document_types.schemas import DocumentTypeSchema
 

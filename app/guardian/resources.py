@@ -12,7 +12,9 @@ from app.base.errors import Forbidden
 from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent, existing
 from app.core.db.models import db
-from app.core.web.endpoint import Endpoint, answer, body, declare, no_content
+from app.core.web.body import answer, body, no_content
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.guardian.composition import add_permission, attach_policy, detach_policy, remove_permission
 from app.guardian.decision import answer_to

@@ -13,7 +13,9 @@ from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import db
-from app.core.web.endpoint import Endpoint, answer, declare
+from app.core.web.body import answer
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import QueryFlag
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.schemas import (

@@ -15,7 +15,8 @@ from app.config.settings import VERSION
 from app.core.openapi.document import as_yaml, document
 from app.core.openapi.schemas import Json
 from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, declare
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import cookie_name
 
 OWN = Path(__file__).parent / "static"

@@ -6,7 +6,9 @@ from flask import Response, current_app
 
 from app.config.settings import VERSION
 from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.guardian.initialization import has_administrator, initialize_engine
 from app.system.health import check_database, look
 from app.system.resources import check_init_token, health_shown

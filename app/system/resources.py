@@ -18,7 +18,9 @@ from app.config.settings import VERSION, Settings, declared
 from app.core.crud.crud import Crud
 from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.permission import ask
 from app.core.web.principal import principal
 from app.organization_units.resources import OrganizationUnits

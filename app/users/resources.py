@@ -18,7 +18,9 @@ from app.core.db.models import db
 from app.core.files.picture import attach
 from app.core.jobs.one_time_links import withdraw_all
 from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.forms import is_form
 from app.positions.models import Position

@@ -20,7 +20,7 @@ from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.parsing import parsed
 from app.clients.policy.request import Question
 from app.core.services import kernel
-from app.core.web.endpoint import Route
+from app.core.web.routing import Route
 from tests.fakes.cerbos import ROOT, Cerbos, binary
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import settings_for

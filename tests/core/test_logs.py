@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, request
 
 from app.core.web import logs
-from app.core.web.endpoint import answer
+from app.core.web.body import answer
 from tests.core.conftest import Logged
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 

@@ -21,7 +21,8 @@ from app.core.crud.crud import Crud
 from app.core.db.models import Model
 from app.core.db.tenancy import is_tenant_table, tenant
 from app.core.db.transaction import unit_of_work
-from app.core.web.endpoint import Route, is_id
+from app.core.web.endpoint import is_id
+from app.core.web.routing import Route
 from app.core.wire.schema import AnotherRef, BaseSchema, Email, Id, Refers, Url
 from app.users.schemas import Password
 from tests.support.clients import PASSWORD, Tenant, unique

@@ -14,7 +14,7 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import kernel
-from app.core.web.endpoint import answer
+from app.core.web.body import answer
 from app.users.resources import Users
 
 TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"]))}}

@@ -25,7 +25,9 @@ from app.accounts.auth.sessions import end_other_sessions, live_sessions, refres
 from app.base.errors import NotFound, Unauthenticated
 from app.core.crud.crud import Crud
 from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, answer, body, declare, no_content, optional_body
+from app.core.web.body import answer, body, no_content, optional_body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import cookie_name, principal
 
 

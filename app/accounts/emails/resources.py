@@ -8,7 +8,9 @@ from app.accounts.auth.answers import claims
 from app.accounts.auth.schemas import MessageSchema, TokenSchema
 from app.accounts.emails.schemas import ChangeEmailSchema
 from app.accounts.emails.service import ask_for_change, confirm_change
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 
 

@@ -17,7 +17,9 @@ from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.permission import ask
 from app.core.web.principal import principal
 

@@ -10,7 +10,9 @@ from app.accounts.onboarding.schemas import RegisterSchema
 from app.accounts.onboarding.verification import ask_for_link, verify_email
 from app.accounts.passwords.schemas import ResetRequestSchema
 from app.accounts.passwords.service import address_in
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 
 REGISTERED = "If the address can be used, a mail with a link is on its way to it."
 LINK_ASKED_FOR = "If a proof of this address is waited for, a mail with a new link is on its way."

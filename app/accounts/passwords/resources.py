@@ -32,7 +32,9 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, answer, body, declare, optional_body
+from app.core.web.body import answer, body, optional_body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.users.models import User
 from app.users.resources import Users

@@ -21,7 +21,8 @@ from app.core.crud.reader import Reader
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Versioned, db
 from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, answer, body, no_content
+from app.core.web.body import answer, body, no_content
+from app.core.web.endpoint import Endpoint
 from app.core.web.permission import ask_all
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema

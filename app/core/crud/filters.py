@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,17 +13,15 @@ from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, Uuid, fa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.base.errors import Invalid
-from app.base.text import CANONICAL_UUID, CONTROL, fold, normalized_email
+from app.base.text import CANONICAL_UUID, fold, normalized_email
+from app.core.wire.parameters import Args, boolean
 
 DEFAULT_LIMIT = 50
 MAX_NUMBER = 2**31 - 1
 MAX_IDS = 200
 MAX_SEARCH = 1000
-MAX_REPEATED = 20
-CACHE_BUSTERS = frozenset({"t", "_"})
 PAGING = ("page", "limit", "offset", "cursor", "count", "sort", "order")
 
-Args = Mapping[str, Sequence[str]]
 Condition = ColumnElement[bool]
 
 
@@ -96,44 +94,8 @@ class Listing:
             yield or_(*(searched(getattr(self.model, name), given["search"][0]) for name in self.search))
 
 
-def given_values(args: Args, allowed: Sequence[str], repeated: frozenset[str] = frozenset()) -> Args:
-    """The values of each parameter, one unless it may be repeated. Raises Invalid for what is unknown."""
-    unknown = [name for name in args if name not in allowed and name not in CACHE_BUSTERS]
-    if unknown:
-        known = f"Allowed: {', '.join(allowed)}." if allowed else "None is allowed here."
-        raise Invalid(f"Unknown query parameter. {known}", errors={_shown(unknown[0]): [f"Unknown parameter. {known}"]})
-    found = {name: list(values) for name, values in args.items() if name not in CACHE_BUSTERS}
-    for name, values in found.items():
-        if len(values) > (MAX_REPEATED if name in repeated else 1):
-            raise Invalid.field(name, f"At most {MAX_REPEATED}." if name in repeated else "Given more than once.")
-        if any(CONTROL.search(value) for value in values):
-            raise Invalid.field(name, "Must not contain control characters.")
-    return found
-
-
-def single_values(args: Args, allowed: Sequence[str]) -> dict[str, str]:
-    """Each parameter once. Raises Invalid for an unknown or repeated one."""
-    return {name: values[0] for name, values in given_values(args, allowed).items()}
-
-
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "replace").decode()[:100]
-
-
 def is_nullable(column: InstrumentedAttribute[Any]) -> bool:
     return bool(column.property.columns[0].nullable)
-
-
-def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
-    """Raises Invalid."""
-    if value not in allowed:
-        raise Invalid.field(name, f"Must be one of: {', '.join(allowed)}.")
-    return value
-
-
-def boolean(name: str, text: str) -> bool:
-    """Raises Invalid."""
-    return one_of(name, text, ("true", "false")) == "true"
 
 
 def searched(column: InstrumentedAttribute[Any], text: str) -> Condition:

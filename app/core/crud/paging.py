@@ -15,7 +15,8 @@ import orjson
 from sqlalchemy import ColumnElement, Select, and_, not_, or_, tuple_
 
 from app.base.errors import Invalid
-from app.core.crud.filters import MAX_NUMBER, Args, Listing, boolean, given_values, is_nullable, one_of
+from app.core.crud.filters import MAX_NUMBER, Listing, is_nullable
+from app.core.wire.parameters import Args, boolean, given_values, one_of
 
 MAX_LIMIT = 1000
 

@@ -27,7 +27,9 @@ from app.core.db.transaction import fetch_alone, unit_of_work
 from app.core.files.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now, discard
 from app.core.services import kernel
-from app.core.web.endpoint import Declaration, Endpoint, answer, no_content
+from app.core.web.body import answer, no_content
+from app.core.web.declaration import Declaration
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.forms import Upload, received_file
 

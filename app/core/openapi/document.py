@@ -14,7 +14,9 @@ from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.openapi.parameters import has_etag, parameters
 from app.core.openapi.schemas import Components, Json, form_schema
-from app.core.web.endpoint import UNSAFE, Declaration, Route
+from app.core.web.declaration import Declaration
+from app.core.web.endpoint import UNSAFE
+from app.core.web.routing import Route
 from app.core.wire.forms import FORM
 from app.core.wire.schema import BaseSchema
 

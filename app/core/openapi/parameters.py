@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 from app.core.crud.crud import Crud
-from app.core.crud.filters import MAX_IDS, MAX_NUMBER, MAX_REPEATED, MAX_SEARCH, Filter, Listing, takes_null
+from app.core.crud.filters import MAX_IDS, MAX_NUMBER, MAX_SEARCH, Filter, Listing, takes_null
 from app.core.crud.paging import MAX_LIMIT
 from app.core.openapi.schemas import UUID_SCHEMA, Components, Json, column_schema
-from app.core.web.endpoint import Route, is_id
+from app.core.web.endpoint import is_id
+from app.core.web.routing import Route
+from app.core.wire.parameters import MAX_REPEATED
 
 
 def parameters(route: Route, components: Components) -> list[Json]:

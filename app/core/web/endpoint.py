@@ -2,90 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
-import orjson
-from flask import Flask, Response, current_app, request
-from flask_restful import Api as RestfulApi
+from flask import Response, request
 from flask_restful import Resource
 from marshmallow import ValidationError, fields
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.base.errors import BadRequest, Forbidden, Invalid, MalformedJson, UnsupportedMediaType
+from app.base.errors import Forbidden, Invalid
 from app.base.permission import Permission
-from app.base.text import CONTROL, parse_id
-from app.clients.limiter import Limits
-from app.core.crud.filters import single_values
+from app.base.text import parse_id
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.services import kernel
+from app.core.web.body import received
+from app.core.web.declaration import Declaration
 from app.core.web.permission import ask, resource_id_of
 from app.core.web.principal import principal
-from app.core.wire.schema import BaseSchema
+from app.core.wire.parameters import single_values
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What a method takes and gives, for openapi.yml and nothing else. ``upload`` is the file part of a form."""
-
-    body: BaseSchema | None = None
-    answer: BaseSchema | dict[str, Any] | None = None
-    status: int = 200
-    errors: tuple[int, ...] = ()
-    media: tuple[str, ...] = ("application/json",)
-    also: tuple[int, ...] = ()
-    upload: str = ""
-
-
-def declare(
-    *,
-    body: BaseSchema | None = None,
-    answer: BaseSchema | dict[str, Any] | None = None,
-    status: int = 200,
-    errors: Iterable[int] = (),
-    media: Iterable[str] = ("application/json",),
-    also: Iterable[int] = (),
-    upload: str = "",
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a method of a hand-written endpoint. ``answer`` is a schema or a JSON schema; statuses
-    in ``also`` carry it too. With ``upload``, the body is a form of its fields and that file."""
-    declared = Declaration(body, answer, status, tuple(errors), tuple(media), tuple(also), upload)
-
-    def mark(method: Callable[..., Any]) -> Callable[..., Any]:
-        method.declaration = declared  # type: ignore[attr-defined]
-        return method
-
-    return mark
-
-
-@dataclass(frozen=True)
-class Route:
-    """One method on one path, and all that is declared of it."""
-
-    endpoint: type[Endpoint]
-    path: str
-    method: str
-
-    @property
-    def is_collection(self) -> bool:
-        return "<id>" not in self.path
-
-    @property
-    def permission(self) -> Permission | None:
-        return self.endpoint.permission_of(self.method, collection=self.is_collection)
-
-    @property
-    def parameters(self) -> Mapping[str, fields.Field[Any]]:
-        return self.endpoint.parameters_of(self.method, collection=self.is_collection)
 
 
 class Endpoint(Resource):
@@ -208,84 +146,3 @@ def _loaded(name: str, field: fields.Field[Any], text: str) -> Any:
         return field.deserialize(text)
     except ValidationError as error:
         raise Invalid(errors={name: error.messages}) from None
-
-
-def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """JSON; UUIDs and aware times are written as 01 says."""
-    found = Response(orjson.dumps(data, option=JSON_OPTIONS), status, mimetype="application/json")
-    if headers:
-        found.headers.update(headers)
-    return found
-
-
-def no_content() -> Response:
-    return Response(status=204)
-
-
-def received() -> bytes:
-    """The body as it came. Raises RequestEntityTooLarge."""
-    limit = current_app.config["MAX_CONTENT_LENGTH"]
-    if request.content_length is None:
-        # A chunked body that is longer would not be refused by werkzeug, but cut off.
-        request.max_content_length = limit + 1
-    found = request.get_data()
-    if len(found) > limit:
-        raise RequestEntityTooLarge()
-    return found
-
-
-def body() -> dict[str, Any]:
-    """The JSON object of the request. Raises UnsupportedMediaType, MalformedJson, BadRequest."""
-    if request.mimetype != "application/json":
-        raise UnsupportedMediaType()
-    try:
-        # RFC 8259 section 8.1: UTF-8 and nothing else.
-        found = json.loads(received().decode(), object_pairs_hook=_once, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise MalformedJson() from None
-    if not isinstance(found, dict):
-        raise BadRequest("The body must be a JSON object.")
-    return found
-
-
-def optional_body() -> dict[str, Any]:
-    """As ``body``, but an empty request is an empty object."""
-    return body() if received() else {}
-
-
-MAX_MEMBERS = 500
-"""Of one JSON object: each unknown one would cost a message in the answer."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(pairs) > MAX_MEMBERS:
-        raise ValueError("too many members")
-    found = dict(pairs)
-    if len(found) != len(pairs) or any(CONTROL.search(name) for name in found):
-        raise ValueError("a name stands twice, or cannot be repeated in an answer")
-    return found
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-class Api(RestfulApi):
-    """Flask-RESTful for routing only: errors reach the one handler table of the application."""
-
-    def error_router(self, original_handler: Callable[..., Any], e: Exception) -> Any:
-        return original_handler(e)
-
-    def __init__(self, app: Flask) -> None:
-        super().__init__(app)
-        self._limits: Limits = app.extensions["identity"].limits
-        self.routes: list[Route] = []
-
-    def mount(self, endpoint: type[Endpoint], *, without: str = "") -> None:
-        """Add the endpoint's routes to the application, with the beginning of their paths left out."""
-        for full, methods in endpoint.paths():
-            path = full.removeprefix(without)
-            # Decorating the class of a Flask-RESTful resource does nothing; these go around its view.
-            self.decorators = [partial(self._limits.over, limits=endpoint.limits, exempt=endpoint.is_unlimited)]
-            self.add_resource(endpoint, path, endpoint=f"{endpoint.__name__} {path}", methods=methods)
-            self.routes += [Route(endpoint, path, method) for method in methods]

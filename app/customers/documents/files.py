@@ -26,7 +26,9 @@ from app.core.files.download import BINARY, RangeNotSatisfiable, sent, wanted_pa
 from app.core.files.picture import STORAGE_ERRORS, check_enabled
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now
 from app.core.services import kernel
-from app.core.web.endpoint import Endpoint, answer, declare
+from app.core.web.body import answer
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.forms import TEXT_BYTES, Upload, as_values, received_form
 from app.customers.documents.kinds import KINDS, TEXT, Kind, kind_of, safe_name

@@ -14,11 +14,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.crud.crud import Crud
-from app.core.crud.filters import Filter, boolean
+from app.core.crud.filters import Filter
 from app.core.db.models import Model, db, folded
 from app.core.files.stored_file import Filed
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
+from app.core.wire.parameters import boolean
 from app.core.wire.schema import BaseSchema, CodeRef, Line, Timestamp, of, read_only_id
 from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, part_of
 from app.document_types.models import DocumentType

@@ -14,7 +14,7 @@ import structlog
 from app.base.errors import ApiError
 from app.clients.storage.interface import CHUNK_BYTES, Caller, Key, Missing, Storage
 from app.core.files.zip_stream import Entry, streamed
-from app.core.web.endpoint import JSON_OPTIONS
+from app.core.web.body import JSON_OPTIONS
 
 log = structlog.get_logger(__name__)
 

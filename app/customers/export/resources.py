@@ -21,7 +21,9 @@ from app.core.files.images import WHOLE
 from app.core.files.picture import path_of
 from app.core.files.stored_file import Owner, StoredFile
 from app.core.services import kernel
-from app.core.web.endpoint import JSON_OPTIONS, Endpoint, declare
+from app.core.web.body import JSON_OPTIONS
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.permission import ask_all
 from app.core.web.principal import principal
 from app.customers.documents.files import FILE_OF_DOCUMENT, key_of

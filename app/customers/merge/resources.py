@@ -15,7 +15,9 @@ from app.core.db.lookup import check_exists
 from app.core.db.reparent import SIDES
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
 from app.customers.merge.execute import FIELDS, Merge, meeting, parts_that_clash

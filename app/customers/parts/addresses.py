@@ -15,7 +15,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
 from app.core.db.models import Model, db
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Flag, Line, Number, Timestamp, of, read_only_id
 from app.customers.countries import Country

@@ -10,10 +10,13 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from sqlalchemy import ColumnElement, func, select
 
 from app.base.errors import Invalid
-from app.core.crud.filters import PAGING, given_values
+from app.core.crud.filters import PAGING
 from app.core.db.models import db
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.permission import ask
+from app.core.wire.parameters import given_values
 from app.core.wire.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
 from app.customers.models import Customer
 from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign, withdraw

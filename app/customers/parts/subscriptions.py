@@ -14,7 +14,9 @@ from app.base.errors import Conflict
 from app.core.crud.crud import Crud
 from app.core.db.lookup import existing
 from app.core.db.models import Model, db
-from app.core.web.endpoint import Endpoint, answer, body, declare
+from app.core.web.body import answer, body
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import BaseSchema, Line, Timestamp, of, read_only_id
 from app.customers.models import STATES, Customer
 from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, caller_id

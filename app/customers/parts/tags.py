@@ -20,7 +20,9 @@ from app.core.crud.filters import Filter
 from app.core.db.lookup import check_exists, existing
 from app.core.db.models import Identified, Model, Timestamped, Versioned, db, folded, listed_by, same_tenant
 from app.core.db.tenancy import TenantScoped, current_tenant
-from app.core.web.endpoint import Endpoint, answer, declare, no_content
+from app.core.web.body import answer, no_content
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import OwnedSchema, of
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER

@@ -11,7 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from marshmallow import fields
 
 from app.core.jobs.one_time_links import InvalidLink
-from app.core.web.endpoint import Endpoint, answer, declare
+from app.core.web.body import answer
+from app.core.web.declaration import declare
+from app.core.web.endpoint import Endpoint
 from app.core.web.problems import render
 from app.core.wire.schema import BaseSchema
 from app.customers.verification.service import send_link, verify

@@ -1,0 +1,58 @@
+"""Where endpoints are mounted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from flask import Flask
+from flask_restful import Api as RestfulApi
+from marshmallow import fields
+
+from app.base.permission import Permission
+from app.clients.limiter import Limits
+from app.core.web.endpoint import Endpoint
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method on one path, and all that is declared of it."""
+
+    endpoint: type[Endpoint]
+    path: str
+    method: str
+
+    @property
+    def is_collection(self) -> bool:
+        return "<id>" not in self.path
+
+    @property
+    def permission(self) -> Permission | None:
+        return self.endpoint.permission_of(self.method, collection=self.is_collection)
+
+    @property
+    def parameters(self) -> Mapping[str, fields.Field[Any]]:
+        return self.endpoint.parameters_of(self.method, collection=self.is_collection)
+
+
+class Api(RestfulApi):
+    """Flask-RESTful for routing only: errors reach the one handler table of the application."""
+
+    def error_router(self, original_handler: Callable[..., Any], e: Exception) -> Any:
+        return original_handler(e)
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        self._limits: Limits = app.extensions["identity"].limits
+        self.routes: list[Route] = []
+
+    def mount(self, endpoint: type[Endpoint], *, without: str = "") -> None:
+        """Add the endpoint's routes to the application, with the beginning of their paths left out."""
+        for full, methods in endpoint.paths():
+            path = full.removeprefix(without)
+            # Decorating the class of a Flask-RESTful resource does nothing; these go around its view.
+            self.decorators = [partial(self._limits.over, limits=endpoint.limits, exempt=endpoint.is_unlimited)]
+            self.add_resource(endpoint, path, endpoint=f"{endpoint.__name__} {path}", methods=methods)
+            self.routes += [Route(endpoint, path, method) for method in methods]
