@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.customers.dossier import Json, customer, rows
-from tests.customers.merging import code_of, merged
+from tests.customers.merge.merging import code_of, merged
 from tests.support.clients import ApiClient, Tenant
 
 PROFILE, CHECK = "/customers/profile", "/customers/profile/check"

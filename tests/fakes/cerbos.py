@@ -12,7 +12,8 @@ from typing import Self
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from app.config.settings import ROOT
+
 INSTALL = ROOT / "scripts" / "cerbos" / "install.sh"
 START_SECONDS = 20
 

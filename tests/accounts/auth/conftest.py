@@ -1,0 +1,22 @@
+"""What the tests of sign-in share."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.accounts.auth.browser import Browser, signed_in
+from tests.support.clients import ApiClient, Tenant
+from tests.support.variants import other_process, variant
+
+__all__ = ["browser", "other_process", "person", "variant"]
+
+
+@pytest.fixture
+def person(acme: Tenant) -> ApiClient:
+    return acme.user()
+
+
+@pytest.fixture
+def browser(app: Flask, person: ApiClient) -> Browser:
+    return signed_in(app, person)

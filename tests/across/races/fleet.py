@@ -1,0 +1,107 @@
+"""Several processes of the service on one database, let loose at the same moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from app.config.settings import ROOT
+from tests.support.clients import ApiClient
+from tests.support.databases import ENVIRONMENT
+
+SIZE = 4
+THREADS = "IDENTITY_TESTS_THREADS"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One request, or (WORK) that the outbox be worked off."""
+
+    method: str
+    path: str
+    values: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+    etag: str | None
+
+
+def by(client: ApiClient, method: str, path: str, values: Any = None, **headers: str) -> Wish:
+    """A request that somebody makes."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Wish(method, path, values, {"Authorization": f"Bearer {client.token}", **given})
+
+
+class Fleet:
+    """``log`` is what the processes wrote; ``seen`` counts the statuses of one test. ``threads`` share the requests
+    of a batch, in whatever order."""
+
+    def __init__(self, database_url: str, log: Path, *, threads: int = 1) -> None:
+        self.log = log
+        self.seen: Counter[int] = Counter()
+        self.mails = log.with_suffix(".mails")
+        own = {"DATABASE_URL": database_url, "MAIL_FOLDER": str(self.mails), THREADS: str(threads)}
+        kept = {"STORAGE_PATH": str(log.parent / "fleet-storage"), "DOCUMENT_QUOTA_MB": "1"}
+        self.environ = {**os.environ, **ENVIRONMENT, **own, **kept}
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Self:
+        with self.log.open("w") as log:
+            self._processes = [self._start(log) for _ in range(SIZE)]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for process in self._processes:
+            process.stdin.close()  # type: ignore[union-attr]
+        for process in self._processes:
+            process.wait(timeout=60)
+            process.stdout.close()  # type: ignore[union-attr]
+
+    def _start(self, log: Any) -> subprocess.Popen[str]:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
+        command = [sys.executable, "-m", "tests.across.races.worker"]
+        return subprocess.Popen(command, cwd=ROOT, env=self.environ, text=True, **pipes)
+
+    def run(self, *batches: Sequence[Wish]) -> list[list[Answer]]:
+        """Every batch in a process of its own, all starting at once, the requests of a batch in order."""
+        crew = self._processes[: len(batches)]
+        for process, batch in zip(crew, batches, strict=True):
+            self._tell(process, json.dumps([asdict(wish) for wish in batch]))
+        for process in crew:
+            assert self._heard(process) == "ready"
+        for process in crew:
+            self._tell(process, "go")
+        answers = [[Answer(*each) for each in self._heard(process)] for process in crew]
+        self.seen.update(answer.status for batch in answers for answer in batch)
+        return answers
+
+    def rush(self, wishes: Sequence[Wish]) -> list[Answer]:
+        """All at once, dealt out to every process; the last of them is the last of its batch."""
+        batches = [wishes[number::SIZE] for number in range(SIZE)]
+        return [answer for batch in self.run(*batches) for answer in batch]
+
+    def race(self, *wishes: Wish) -> list[Answer]:
+        """One request per process."""
+        return [answer for [answer] in self.run(*([wish] for wish in wishes))]
+
+    def _tell(self, process: subprocess.Popen[str], line: str) -> None:
+        assert process.stdin is not None
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+
+    def _heard(self, process: subprocess.Popen[str]) -> Any:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, f"A process ended:\n{self.log.read_text()[-4000:]}"
+        return json.loads(line)

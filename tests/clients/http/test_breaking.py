@@ -1,0 +1,155 @@
+"""The circuit breaker around both clients, on real sockets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from app.base.errors import ApiError, BadGateway, Forbidden, GatewayTimeout
+from app.clients.http import breaker as module
+from app.clients.http.breaker import Breaker, CircuitOpen
+from app.clients.http.transport import HttpTransport, TooManyInFlight
+from app.clients.policy.authzen import AuthZenClient
+from app.clients.policy.guardian import GuardianClient, TokenRefused
+from app.clients.policy.metrics import Observed, PolicyCounters, outcome_of
+from app.clients.policy.request import Question
+from tests.clients.policy.test_guardian import eventually, refused_url
+from tests.fakes.guardian import Behaviour, FakeGuardian, answers, closes, decides_each, denies, grants, hangs, resets
+
+QUESTION = Question(uuid4(), uuid4(), "customer", "UPDATE")
+TOKEN = "header.payload.signature"
+
+
+def _guardian(url: str, max_in_flight: int) -> GuardianClient:
+    return GuardianClient(HttpTransport(url, 0.3, max_in_flight))
+
+
+def _authzen(url: str, max_in_flight: int) -> AuthZenClient:
+    return AuthZenClient(url, 0.3, max_in_flight, roles_of=lambda _question: ["viewer"])
+
+
+CLIENTS = {"guardian": _guardian, "authzen": _authzen}
+
+
+@pytest.fixture(params=CLIENTS)
+def protocol(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeGuardian]:
+    with FakeGuardian(grants) as running:
+        yield running
+
+
+def guarded(protocol: str, url: str, *, max_in_flight: int = 8) -> Observed:
+    counters = PolicyCounters(CollectorRegistry())
+    return Observed(CLIENTS[protocol](url, max_in_flight), counters, Breaker(outcome_of))
+
+
+def check(client: Observed) -> None:
+    client.check(QUESTION, token=TOKEN, request_id="request-1")
+
+
+def refusal(client: Observed) -> ApiError:
+    with pytest.raises(ApiError) as raised:
+        check(client)
+    return raised.value
+
+
+FAILING: dict[str, Behaviour] = {
+    "500": answers(500, {}),
+    "reset": resets,
+    "closed": closes,
+    "hang": hangs,
+    "429": answers(429, {}),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_after_five_failures_refusals_are_at_once_and_ask_nobody(
+    engine: FakeGuardian, protocol: str, name: str
+) -> None:
+    engine.behaviour = FAILING[name]
+    client = guarded(protocol, engine.url)
+    for _ in range(5):
+        assert not isinstance(refusal(client), CircuitOpen)
+    asked = len(engine.seen)
+
+    started = time.perf_counter()
+    errors = [refusal(client) for _ in range(100)]
+    taken = (time.perf_counter() - started) / 100
+
+    assert {(type(each), each.status) for each in errors} == {(CircuitOpen, 503)}
+    assert all(1 <= int(each.headers["Retry-After"]) <= 5 for each in errors)
+    assert len(engine.seen) == asked
+    assert taken < 0.005
+
+
+def test_a_refused_connection_opens_it_too(protocol: str) -> None:
+    client = guarded(protocol, refused_url())
+    for _ in range(5):
+        refusal(client)
+
+    assert isinstance(refusal(client), CircuitOpen)
+
+
+def test_an_engine_that_came_back_is_noticed_after_the_pause(
+    engine: FakeGuardian, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OPEN_SECONDS", 0.2)
+    client = guarded(protocol, engine.url)
+    engine.behaviour = resets
+    for _ in range(5):
+        refusal(client)
+    engine.behaviour = grants if protocol == "guardian" else decides_each(lambda _asked: True)
+    assert isinstance(refusal(client), CircuitOpen)
+
+    time.sleep(0.2)
+
+    check(client)
+    check(client)
+
+
+def test_denials_leave_it_closed(engine: FakeGuardian, protocol: str) -> None:
+    engine.behaviour = denies if protocol == "guardian" else decides_each(lambda _asked: False)
+    client = guarded(protocol, engine.url)
+
+    assert {type(refusal(client)) for _ in range(12)} == {Forbidden}
+
+
+def test_one_caller_whose_token_guardian_refuses_does_not_take_it_away_from_everybody(engine: FakeGuardian) -> None:
+    engine.behaviour = answers(401, {"message": "Token expired."})
+    client = guarded("guardian", engine.url)
+
+    assert {type(refusal(client)) for _ in range(12)} == {TokenRefused}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_authzen_engine_that_refuses_us_opens_it(engine: FakeGuardian, status: int) -> None:
+    engine.behaviour = answers(status, {"decision": True})
+    client = guarded("authzen", engine.url)
+    for _ in range(5):
+        assert type(refusal(client)) is BadGateway
+
+    assert isinstance(refusal(client), CircuitOpen)
+
+
+def test_calls_that_found_no_place_leave_it_closed(engine: FakeGuardian) -> None:
+    engine.behaviour = hangs
+    client = guarded("guardian", engine.url, max_in_flight=1)
+
+    with ThreadPoolExecutor(1) as threads:
+        hanging = threads.submit(refusal, client)
+        assert eventually(lambda: len(engine.seen) == 1)
+        refused = [refusal(client) for _ in range(20)]
+        assert isinstance(hanging.result(), GatewayTimeout)
+
+    assert {type(each) for each in refused} == {TooManyInFlight}
+    engine.behaviour = grants
+    check(client)

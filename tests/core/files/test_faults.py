@@ -1,0 +1,269 @@
+"""Storage and database fail at the worst moment: no flag lies, and no file is left that nobody shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from app.core.db.models import db
+from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
+from app.core.files.stored_file import Deposit, Owner, Part
+from tests.core.files.conftest import BACKENDS, Environ
+from tests.core.files.stored import all_of, avatar_of, drained, files_of, flag_of, objects_of
+from tests.fakes.guardian import answers, hangs
+from tests.fakes.storage import FakeStorage
+from tests.support.clients import ApiClient, Tenant
+from tests.support.pictures import opened, picture, upload
+from tests.support.variants import Variant
+
+TIMEOUT = 0.6
+only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+def through(app: Flask, client: ApiClient) -> ApiClient:
+    """The same person at another process of the service."""
+    return ApiClient(app, client.token, client.user_id, client.company_id, client.email)
+
+
+@pytest.fixture
+def kept_elsewhere(variant: Variant, fake: FakeStorage, acme: Tenant) -> Tenant:
+    """The company at a service that keeps its files in the Storage Service."""
+    app = variant(
+        STORAGE_BACKEND="service", STORAGE_SERVICE_URL=fake.url, STORAGE_REQUEST_TIMEOUT=str(TIMEOUT), THREADS="6"
+    )
+    return Tenant(app, acme.company_id, through(app, acme.admin))
+
+
+@only_sqlite
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_picture_lives_and_goes_on_every_storage(
+    variant: Variant, environ_of: Callable[[str], Environ], acme: Tenant, fake: FakeStorage, backend: str
+) -> None:
+    app = variant(**environ_of(backend))
+    me, path = through(app, acme.admin), avatar_of(acme.admin)
+
+    assert upload(me, path, picture()).status_code == 201
+    assert upload(me, path, picture("JPEG", (50, 50))).status_code == 201
+    assert opened(me.get(path).data).size == (50, 50)
+    assert opened(me.get(f"{path}?size=128").data).size == (128, 128)
+    assert drained(app) == 1
+    if backend == "service":
+        assert {path.rpartition("/")[2] for *_, path in fake.objects} == all_of("avatar")
+        assert len(fake.objects) == 4
+    else:
+        assert objects_of(acme, app) == all_of("avatar")
+    assert me.delete(path).status_code == 204
+    assert drained(app) == 1
+    assert fake.objects == {} if backend == "service" else objects_of(acme, app) == set()
+    assert me.get("/health").get_json()["checks"]["storage"]["healthy"] is True
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [
+        (hangs, 504),
+        (answers(507, {}), 503),
+        (answers(500, {}), 502),
+        (answers(200, b"<html>It works!</html>", "text/html"), 502),
+    ],
+    ids=["hangs", "full", "crashes", "answers HTML"],
+)
+def test_a_storage_that_fails_changes_nothing(
+    kept_elsewhere: Tenant, fake: FakeStorage, behaviour: Any, status: int
+) -> None:
+    me, path = kept_elsewhere.admin, avatar_of(kept_elsewhere.admin)
+    upload(me, path, picture())
+    before, held = flag_of(me), dict(fake.objects)
+    fake.behaviour = behaviour
+    started = time.monotonic()
+
+    answers = [upload(me, path, picture()), me.get(path), me.patch(f"/users/{me.user_id}", data=form())]
+
+    assert time.monotonic() - started < 3 * (TIMEOUT + 0.5)
+    assert [each.status_code for each in answers] == [status] * 3
+    assert "Retry-After" in answers[0].headers or status != 503
+    assert (flag_of(me), fake.objects) == (before, held)
+    assert [str(each) for each in files_of(kept_elsewhere)] == [before[1]]
+    fake.behaviour = fake.serve
+    assert me.get(path).status_code == 200
+
+
+def form() -> dict[str, Any]:
+    return {"avatar": (BytesIO(picture()), "a.png")}
+
+
+@only_sqlite
+def test_a_storage_that_fails_half_way_is_cleared_up(kept_elsewhere: Tenant, fake: FakeStorage) -> None:
+    def third_fails(exchange: Any) -> bool:
+        serve = fake.serve if len(fake.objects) < 2 or exchange.seen.method != "POST" else answers(500, {})
+        return serve(exchange)
+
+    fake.behaviour = third_fails
+
+    assert upload(kept_elsewhere.admin, avatar_of(kept_elsewhere.admin), picture()).status_code == 502
+    assert len(fake.objects) == 2
+
+    assert drained(kept_elsewhere.app) == 1
+    assert fake.objects == {}
+
+
+@only_sqlite
+def test_a_removal_waits_for_a_storage_that_is_down(kept_elsewhere: Tenant, fake: FakeStorage) -> None:
+    me, path = kept_elsewhere.admin, avatar_of(kept_elsewhere.admin)
+    upload(me, path, picture())
+    fake.behaviour = answers(503, {})
+
+    assert me.delete(path).status_code == 204
+    assert drained(kept_elsewhere.app) == 1
+    assert len(fake.objects) == 4
+    fake.behaviour = fake.serve
+    time.sleep(1.1)
+
+    assert drained(kept_elsewhere.app) == 1
+    assert fake.objects == {}
+
+
+@only_sqlite
+def test_a_hanging_storage_leaves_threads_for_others(kept_elsewhere: Tenant, fake: FakeStorage) -> None:
+    """The gate of a process with six threads lets two pass and one wait."""
+    me, path = kept_elsewhere.admin, avatar_of(kept_elsewhere.admin)
+    upload(me, path, picture())
+    fake.behaviour = hangs
+
+    with ThreadPoolExecutor(6) as threads:
+        statuses = sorted(threads.map(lambda _: through(kept_elsewhere.app, me).get(path).status_code, range(6)))
+
+    assert statuses.count(503) >= 3
+    assert set(statuses) <= {503, 504}
+
+
+# Without storage
+
+
+@only_sqlite
+def test_without_a_storage_every_endpoint_of_files_is_unavailable(variant: Variant, acme: Tenant) -> None:
+    customer = acme.admin.create("/customers", {"name": "Ajax"})
+    me = through(variant(USE_STORAGE_SERVICE="false"), acme.admin)
+
+    for path in (avatar_of(me), f"/customers/{customer['id']}/logo", f"/companies/{me.company_id}/logo"):
+        answers = [upload(me, path, picture()), me.get(path), me.delete(path)]
+        assert [(each.status_code, each.get_json()["error_code"]) for each in answers] == [
+            (503, "STORAGE_DISABLED")
+        ] * 3
+    assert me.patch(f"/users/{me.user_id}", data=form()).status_code == 503
+    assert me.get("/config").get_json()["features"]["storage"] is False
+    assert "storage" not in me.get("/health").get_json()["checks"]
+
+
+@only_sqlite
+def test_settings_say_how_large_a_picture_may_be(variant: Variant, acme: Tenant) -> None:
+    me = through(variant(MAX_AVATAR_SIZE_MB="1"), acme.admin)
+
+    assert me.get("/config").get_json()["max_avatar_size_mb"] == 1
+    assert upload(me, avatar_of(me), picture() + bytes(1024 * 1024)).status_code == 400
+
+
+@only_sqlite
+def test_an_unusable_folder_shows_in_health_and_answers_503(variant: Variant, acme: Tenant, tmp_path: Any) -> None:
+    (tmp_path / "file").write_text("in the way")
+    me = through(variant(STORAGE_PATH=str(tmp_path / "file" / "x")), acme.admin)
+
+    health = me.get("/health").get_json()
+
+    assert (health["status"], health["checks"]["storage"]["healthy"]) == ("degraded", False)
+    assert upload(me, avatar_of(me), picture()).status_code == 503
+    assert flag_of(me) == (False, None)
+
+
+# The database
+
+
+@contextmanager
+def failing(app: Flask, *beginnings: str) -> Iterator[None]:
+    """The database is lost at a statement that begins so."""
+
+    def fail(_connection: Any, _cursor: Any, sent: str, *_rest: Any) -> None:
+        if sent.startswith(beginnings):
+            raise OperationalError(sent, None, Exception("gone"))
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", fail)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", fail)
+
+
+@pytest.mark.parametrize("beginnings", [("INSERT INTO stored_file",), ("UPDATE user", 'UPDATE "user"')])
+def test_a_database_that_fails_after_the_upload_leaves_no_file(acme: Tenant, beginnings: tuple[str, ...]) -> None:
+    me, path = acme.admin, avatar_of(acme.admin)
+
+    with failing(acme.app, *beginnings):
+        answers = [upload(me, path, picture()), me.patch(f"/users/{me.user_id}", data=form())]
+
+    assert [each.status_code for each in answers] == [503, 503]
+    assert (flag_of(me), files_of(acme), objects_of(acme)) == ((False, None), [], set())
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_when_a_connection_is_lost_while_committing_the_database_is_asked_what_became_of_it(
+    acme: Tenant, is_committed: bool
+) -> None:
+    me, path = acme.admin, avatar_of(acme.admin)
+    with acme.app.app_context():
+        engine = db.engine
+    written: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, sent: str, *_rest: Any) -> None:
+        written.extend([sent] if sent.startswith("INSERT INTO stored_file") else [])
+
+    def lose(connection: Any) -> None:
+        if not written:
+            return
+        written.clear()
+        getattr(connection.connection.dbapi_connection, "commit" if is_committed else "rollback")()
+        raise OperationalError("COMMIT", None, Exception("gone"))
+
+    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "commit", lose)
+    try:
+        answer = upload(me, path, picture())
+    finally:
+        event.remove(engine, "commit", lose)
+        event.remove(engine, "before_cursor_execute", note)
+
+    assert answer.status_code == 503
+    assert flag_of(me)[0] is is_committed
+    assert objects_of(acme) == (all_of("avatar") if is_committed else set())
+    assert me.get(path).status_code == (200 if is_committed else 404)
+
+
+def test_a_process_that_is_told_to_end_right_after_the_commit_keeps_what_is_shown(acme: Tenant) -> None:
+    deposit, data = Deposit(Owner(acme.company_id, "users", UUID(acme.admin.user_id))), picture()
+    with acme.app.app_context():
+        deposit.put([Part(f"{deposit.id}/avatar.png", BytesIO(data), len(data), "image/png")])
+        with pytest.raises(SystemExit):
+            end_after_commit(deposit)
+
+    assert (files_of(acme), objects_of(acme)) == ([deposit.id], {"avatar.png"})
+
+
+def end_after_commit(deposit: Deposit) -> None:
+    with deposit.shown():
+        with tenant(deposit.owner.company_id), unit_of_work() as session:
+            session.add(deposit.row())
+            deposit.is_complete = True
+        raise SystemExit

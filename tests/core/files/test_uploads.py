@@ -1,0 +1,373 @@
+"""Whatever is sent as a picture: a PNG of our own comes out of it, or a reason."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from app.core.files import images
+from app.core.files.decoding import png
+from tests.core.files.stored import avatar_of, files_of, flag_of, objects_of
+from tests.support.clients import ApiClient, Tenant
+from tests.support.pictures import RED, encoded, opened, picture, upload
+
+# What becomes of a picture has nothing to do with the database.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+NOT_A_PICTURE = "Must be a JPEG, PNG, GIF, BMP or WebP picture."
+TOO_LARGE = "Has more than 40 megapixels."
+DAMAGED = "Is damaged or cut off."
+
+
+def sent(me: ApiClient, data: bytes, **options: Any) -> Any:
+    return upload(me, avatar_of(me), data, **options)
+
+
+def shown(me: ApiClient, data: bytes) -> Image.Image:
+    """What is served after the upload."""
+    answer = sent(me, data)
+    assert answer.status_code == 201, answer.text
+    return opened(me.get(avatar_of(me)).data)
+
+
+def check_refused(acme: Tenant, data: bytes, reason: str, **options: Any) -> None:
+    answer = sent(acme.admin, data, **options)
+
+    assert answer.status_code == 400, answer.text
+    assert answer.get_json()["errors"] == {"avatar": [reason]}
+    assert flag_of(acme.admin) == (False, None)
+    assert (files_of(acme), objects_of(acme)) == ([], set())
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
+def test_a_picture_is_known_by_its_content_whatever_it_is_called(acme: Tenant, form: str) -> None:
+    data = {"avatar": (BytesIO(picture(form)), "page.html", "text/html")}
+
+    answer = acme.admin.post(avatar_of(acme.admin), data=data)
+
+    assert answer.status_code == 201
+    found = opened(acme.admin.get(avatar_of(acme.admin)).data)
+    assert (found.format, found.size) == ("PNG", (40, 30))
+    assert all(abs(a - b) < 8 for a, b in zip(found.convert("RGB").getpixel((20, 15)), RED, strict=True))
+
+
+@pytest.mark.parametrize("size", [(3000, 1000), (1000, 3000), (1025, 1025)])
+def test_a_large_picture_becomes_one_of_1024_that_keeps_its_shape(acme: Tenant, size: tuple[int, int]) -> None:
+    found = shown(acme.admin, picture("JPEG", size)).size
+
+    assert max(found) == 1024
+    assert abs(found[0] / found[1] - size[0] / size[1]) < 0.01
+
+
+def test_transparency_is_kept(acme: Tenant) -> None:
+    clear = Image.new("RGBA", (50, 50), (0, 0, 0, 0))
+
+    found = shown(acme.admin, encoded(clear))
+
+    assert (found.mode, found.getpixel((10, 10))[3]) == ("RGBA", 0)  # type: ignore[index]
+
+
+def metadata() -> tuple[Image.Exif, PngImagePlugin.PngInfo]:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E], exif[0x013B] = 6, "SECRET", "SECRET"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 29.6)})
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "SECRET", zip=True)
+    text.add_itxt("XML:com.adobe.xmp", "<x>SECRET</x>")
+    return exif, text
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_what_is_served_is_upright_and_has_no_metadata(acme: Tenant, form: str) -> None:
+    exif, text = metadata()
+    # Left half red, right half white; turned clockwise it is red above.
+    image = Image.new("RGB", (60, 40), "white")
+    image.paste(RED, (0, 0, 30, 40))
+    options: dict[str, Any] = {"PNG": {"pnginfo": text}, "JPEG": {"comment": b"SECRET"}, "WEBP": {"lossless": True}}[
+        form
+    ]
+    data = encoded(image, form, exif=exif, icc_profile=b"SECRET" * 30, **options)
+    assert b"SECRET" in data
+
+    found = shown(acme.admin, data)
+    raw = acme.admin.get(avatar_of(acme.admin)).data
+
+    assert found.size == (40, 60)
+    assert found.getpixel((20, 55)) == (255, 255, 255)
+    assert (found.info, dict(found.getexif())) == ({}, {})
+    assert {kind for kind, _ in chunks(raw)} == {b"IHDR", b"IDAT", b"IEND"}
+    assert b"SECRET" not in raw
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    return png.chunks_of(BytesIO(data[8:]))
+
+
+def test_of_an_animation_the_first_picture_is_shown(acme: Tenant) -> None:
+    colours = [(index % 256, index // 256, 77) for index in range(5000)]
+    frames = [Image.new("P", (8, 8)) for _ in colours]
+    for frame, colour in zip(frames, colours, strict=True):
+        frame.putpalette(bytes(colour) * 256)
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert opened(data).n_frames == 5000  # type: ignore[attr-defined]
+
+    assert shown(acme.admin, data).convert("RGB").getpixel((4, 4)) == (0, 0, 77)
+
+
+@pytest.mark.parametrize("size", [(50, 40), (3000, 3000)], ids=["small", "cut into strips"])
+def test_grey_of_sixteen_bits_a_sample_keeps_its_tone(acme: Tenant, size: tuple[int, int]) -> None:
+    found = shown(acme.admin, encoded(Image.new("I;16", size, 30_000)))
+
+    assert found.getpixel((10, 10)) == (30_000 >> 8,) * 3
+
+
+# Large PNGs, which are cut into strips
+
+
+def sixteen_bits(colour: int, samples: int, size: tuple[int, int]) -> bytes:
+    """A PNG of 16 bits a sample with every kind of filter, and the picture that it must give."""
+    width, height = size
+    rows = [bytes((x * 7 + y * 3) % 256 for x in range(width * samples * 2)) for y in range(height)]
+    bpp, last, packed = 2 * samples, bytes(width * samples * 2), b""
+    for y, row in enumerate(rows):
+        kind = y % 3
+        before = {0: bytes(len(row)), 1: bytes(bpp) + row[:-bpp], 2: last}[kind]
+        packed += bytes([kind]) + bytes((a - b) % 256 for a, b in zip(row, before, strict=True))
+        last = row
+    ihdr = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
+    return png.SIGNATURE + b"".join(
+        png.chunk(*each) for each in ((b"IHDR", ihdr), (b"IDAT", zlib.compress(packed)), (b"IEND", b""))
+    )
+
+
+def joined(data: bytes, rows: int) -> Image.Image:
+    _, strips = png.strips_of(BytesIO(data), rows)
+    found = list(strips)
+    whole = Image.new(found[0].mode, (found[0].width, sum(each.height for each in found)))
+    top = 0
+    for each in found:
+        whole.paste(each, (0, top))
+        top += each.height
+    return whole
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+@pytest.mark.parametrize("rows", [1, 4, 1000])
+def test_strips_of_a_png_make_the_same_picture_as_the_whole(mode: str, rows: int, database: str) -> None:
+    noise = [Image.effect_noise((61, 47), 90) for _ in mode]
+    image = Image.merge(mode, noise)
+
+    assert joined(encoded(image), rows).tobytes() == image.tobytes()
+
+
+@pytest.mark.parametrize(("colour", "samples"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_strips_of_sixteen_bits_a_sample_keep_the_high_ones(colour: int, samples: int, database: str) -> None:
+    width, height = 13, 11
+
+    found = joined(sixteen_bits(colour, samples, (width, height)), 4).tobytes()
+
+    rows = [bytes((x * 7 + y * 3) % 256 for x in range(width * samples * 2)) for y in range(height)]
+    assert found == b"".join(row[::2] for row in rows)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_a_picture_of_40_megapixels_is_taken(acme: Tenant, mode: str) -> None:
+    image = Image.new("RGB", (8000, 5000), "white").convert(mode)
+    image.paste(image.getpixel((0, 0)) if mode == "P" else RED, (0, 4000, 8000, 5000))
+
+    found = shown(acme.admin, encoded(image, compress_level=1))
+
+    assert found.size == (1024, 640)
+    assert found.convert("RGB").getpixel((500, 600)) == ((255, 255, 255) if mode == "P" else RED)
+
+
+# Refused
+
+
+HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+
+
+def bomb(width: int, height: int) -> bytes:
+    """Some 20 KB that would be gigabytes."""
+    ihdr = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(bytes(20_000_000), 9)
+    parts = ((b"IHDR", ihdr), (b"IDAT", data), (b"IEND", b""))
+    return png.SIGNATURE + b"".join(png.chunk(*each) for each in parts)
+
+
+FILES = {
+    "html": b"<!doctype html><script>alert(1)</script>",
+    "svg": b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    "pdf": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n",
+    "elf": b"\x7fELF\x02\x01\x01" + bytes(100),
+    "psd": b"8BPS\x00\x01" + bytes(6) + b"\x00\x03\x00\x00\x00\x10\x00\x00\x00\x10\x00\x08\x00\x03" + bytes(100),
+    "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
+    "text": b"GIF9",
+    "html that begins like a picture": b"\x89PNG<html><script>alert(1)</script>",
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_what_is_no_picture_is_refused_whatever_it_is_called(acme: Tenant, kind: str) -> None:
+    check_refused(acme, FILES[kind], NOT_A_PICTURE)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "ICO", "PPM", "TGA", "JPEG2000"])
+def test_other_kinds_of_picture_are_refused(acme: Tenant, form: str) -> None:
+    check_refused(acme, picture(form, (32, 32)), NOT_A_PICTURE)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_picture_that_is_cut_off_is_refused(acme: Tenant, form: str, share: float) -> None:
+    noise = Image.effect_noise((200, 200), 90).convert("P" if form == "GIF" else "RGB")
+    data = encoded(noise, form)
+
+    check_refused(acme, data[: int(len(data) * share)], DAMAGED)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        bomb(30_000, 30_000),
+        bomb(6_325, 6_325),
+        picture("GIF", (2, 2)).replace(b"\x02\x00\x02\x00", b"\xff\xff\xff\xff", 1),
+        picture("WEBP", (16383, 2450), lossless=True),
+    ],
+    ids=["900 megapixels", "a little more than 40", "GIF", "WebP"],
+)
+def test_too_many_pixels_are_refused_from_the_header(acme: Tenant, data: bytes) -> None:
+    check_refused(acme, data, TOO_LARGE)
+
+
+def test_texts_that_unpack_to_gigabytes_are_refused(acme: Tenant) -> None:
+    ztxt = b"Comment\x00\x00" + zlib.compress(bytes(50_000_000), 9)
+    plain = picture()
+
+    check_refused(acme, plain[:33] + png.chunk(b"zTXt", ztxt) + plain[33:], DAMAGED)
+
+
+def test_a_picture_that_needs_too_much_memory_is_refused_with_that_reason(acme: Tenant) -> None:
+    reason = "Takes too much memory to decode: send it smaller, or as a JPEG."
+
+    check_refused(acme, picture("WEBP", (4000, 3000), lossless=True), reason)
+    check_refused(acme, picture("JPEG", (6000, 6000), progressive=True, subsampling=0), reason)
+
+
+def test_a_jpeg_of_endless_passes_is_stopped(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "CPU_SECONDS", 1)
+
+    answer = sent(acme.admin, passes())
+
+    # On a machine that has no time for it, its own patience ends before the processor time.
+    assert answer.status_code == 503 or answer.get_json()["errors"] == {"avatar": ["Takes too long to decode."]}
+    assert (flag_of(acme.admin), objects_of(acme)) == ((False, None), set())
+
+
+def passes(count: int = 175_000) -> bytes:
+    """A progressive JPEG whose last scan stands there again and again: each costs a pass over the picture."""
+    data = picture("JPEG", (3600, 3600), progressive=True, subsampling=2)
+    start = data.rindex(b"\xff\xda")
+    scan = data[start:-2]
+    return data[:start] + scan * count + b"\xff\xd9"
+
+
+def test_a_file_larger_than_the_limit_is_refused(acme: Tenant) -> None:
+    check_refused(acme, picture() + bytes(5 * 1024 * 1024), "Is larger than 5 MB.")
+
+
+def test_a_body_larger_than_the_limit_is_413(acme: Tenant) -> None:
+    assert sent(acme.admin, bytes(17 * 1024 * 1024)).status_code == 413
+    assert flag_of(acme.admin) == (False, None)
+
+
+def test_a_chunked_body_larger_than_the_limit_is_413(acme: Tenant) -> None:
+    body = form((FILE.format("avatar"), bytes(17 * 1024 * 1024)))
+
+    answer = acme.admin.post(
+        avatar_of(acme.admin),
+        input_stream=BytesIO(body["data"]),
+        content_type=body["content_type"],
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+    )
+
+    assert answer.status_code == 413
+    assert flag_of(acme.admin) == (False, None)
+
+
+def test_an_empty_file_is_refused_as_such(acme: Tenant) -> None:
+    check_refused(acme, b"", "Is empty.")
+
+
+# Forms
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../etc/passwd", "a\x00.png", "a\r\nX-Injected: 1.png", "x" * 300 + ".png", "", "\u202egnp.exe"]
+)
+def test_no_file_name_does_harm(acme: Tenant, name: str) -> None:
+    answer = sent(acme.admin, picture(), name=name)
+
+    assert answer.status_code in (201, 400)
+    assert "X-Injected" not in answer.headers
+    served = acme.admin.get(avatar_of(acme.admin))
+    if answer.status_code == 201:
+        assert served.headers["Content-Disposition"] == 'inline; filename="avatar.png"'
+    else:
+        assert (served.status_code, objects_of(acme)) == (404, set())
+
+
+def form(*parts: tuple[str, bytes], end: bytes = b"--x--\r\n") -> dict[str, Any]:
+    """A body written by hand, of headers and contents."""
+    body = b"".join(
+        f"--x\r\n{head}\r\n\r\n".encode(errors="surrogateescape") + content + b"\r\n" for head, content in parts
+    )
+    return {"data": body + end, "content_type": "multipart/form-data; boundary=x"}
+
+
+FILE = 'Content-Disposition: form-data; name="{}"; filename="a.png"'
+TEXT = 'Content-Disposition: form-data; name="{}"'
+IMAGE = picture()
+FORMS: dict[str, tuple[dict[str, Any], int, set[str]]] = {
+    "two files": (form((FILE.format("avatar"), IMAGE), (FILE.format("avatar"), IMAGE)), 400, {"avatar"}),
+    "another field": (form((FILE.format("picture"), IMAGE)), 400, {"picture"}),
+    "a second field": (form((FILE.format("avatar"), IMAGE), (FILE.format("logo"), IMAGE)), 400, {"logo"}),
+    "a text too": (form((FILE.format("avatar"), IMAGE), (TEXT.format("name"), b"x")), 400, {"name"}),
+    "a text only": (form((TEXT.format("avatar"), b"x")), 400, {"avatar"}),
+    "an empty file": (form((FILE.format("avatar"), b"")), 400, {"avatar"}),
+    "nothing": (form(), 400, {"avatar"}),
+    "no name": (form(("Content-Disposition: form-data", IMAGE)), 400, set()),
+    "no header": (form(("X-Nothing: 1", IMAGE)), 400, set()),
+    "a name with NUL": (form((FILE.format("ava\0tar"), IMAGE)), 400, set()),
+    "a name that is no text": (form((FILE.format("\udcff"), IMAGE)), 400, set()),
+    "a text that is no text": (form((FILE.format("avatar"), IMAGE), (TEXT.format("name"), b"\xff")), 400, set()),
+    "no end": (form((FILE.format("avatar"), IMAGE), end=b""), 400, set()),
+    "no boundary": ({"data": b"x", "content_type": "multipart/form-data"}, 400, set()),
+    "another boundary": ({"data": b"--y--", "content_type": "multipart/form-data; boundary=x"}, 400, set()),
+    "an empty body": ({"data": b"", "content_type": "multipart/form-data; boundary=x"}, 400, {"avatar"}),
+    "too many parts": (form(*[(TEXT.format(f"f{n}"), b"x") for n in range(100)]), 413, set()),
+    "a long text": (form((TEXT.format("avatar"), b"x" * 600_000)), 413, set()),
+    "JSON": ({"data": b"{}", "content_type": "application/json"}, 415, set()),
+    "the picture itself": ({"data": IMAGE, "content_type": "image/png"}, 415, set()),
+    "nothing said": ({"data": IMAGE}, 415, set()),
+}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_a_form_that_is_not_one_file_is_refused(acme: Tenant, kind: str) -> None:
+    body, status, names = FORMS[kind]
+
+    answer = acme.admin.post(avatar_of(acme.admin), **body)
+
+    assert answer.status_code == status, answer.text
+    assert set(answer.get_json().get("errors", {})) == names
+    assert objects_of(acme) == set()

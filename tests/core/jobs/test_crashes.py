@@ -1,0 +1,99 @@
+"""Workers that are killed at any moment, and several at once: nothing is lost, and little is done twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Self
+
+from flask import Flask
+
+from app.config.settings import ROOT
+from app.core.db.transaction import unit_of_work
+from app.core.jobs.outbox import enqueue
+from tests.core.jobs.test_outbox import entries
+from tests.support.databases import ENVIRONMENT
+
+KILLS, JOBS = 30, 240
+
+
+class Crew:
+    """``start`` makes one more worker process and answers its id."""
+
+    def __init__(self, database_url: str, notes: Path, lease_seconds: float) -> None:
+        environ = {**os.environ, **ENVIRONMENT, "DATABASE_URL": database_url}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        command = [sys.executable, "-m", "tests.core.jobs.note_taker", str(notes), str(lease_seconds)]
+        self._process = subprocess.Popen(command, cwd=ROOT, env=environ, text=True, bufsize=1, **pipes)  # type: ignore[call-overload]
+        self._alive: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for each in list(self._alive):
+            self.kill(each)
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def start(self) -> int:
+        self._process.stdin.write("start\n")
+        self._alive.append(int(self._process.stdout.readline()))
+        return self._alive[-1]
+
+    def kill(self, worker: int) -> None:
+        os.kill(worker, signal.SIGKILL)
+        self._alive.remove(worker)
+
+
+def ask(app: Flask, number: int) -> list[str]:
+    with app.app_context(), unit_of_work():
+        return [str(enqueue("test.note", {})) for _ in range(number)]
+
+
+def noted(path: Path) -> Counter[str]:
+    return Counter(path.read_text().split()) if path.exists() else Counter()
+
+
+def wait_until_done(app: Flask, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    with app.app_context():
+        while entries():
+            assert time.monotonic() < deadline, f"{len(entries())} jobs are left"
+            time.sleep(0.05)
+
+
+def test_a_worker_that_is_killed_thirty_times_loses_nothing(app: Flask, database_url: str, tmp_path: Path) -> None:
+    notes, wanted, dice = tmp_path / "notes", ask(app, JOBS), random.Random(4)
+
+    with Crew(database_url, notes, lease_seconds=0.5) as crew:
+        workers = [crew.start(), crew.start()]
+        for kill in range(KILLS):
+            time.sleep(dice.uniform(0.0, 0.25))
+            crew.kill(workers[kill % 2])
+            workers[kill % 2] = crew.start()
+        wait_until_done(app)
+
+    found = noted(notes)
+    assert set(found) == set(wanted)
+    # Twice only what was being settled when its worker died.
+    assert found.total() <= JOBS + KILLS
+
+
+def test_four_workers_do_nothing_twice(app: Flask, database_url: str, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+
+    with Crew(database_url, notes, lease_seconds=30) as crew:
+        for _ in range(4):
+            crew.start()
+        wanted = ask(app, JOBS)
+        wait_until_done(app)
+
+    assert noted(notes) == Counter(wanted)

@@ -1,0 +1,82 @@
+"""The mail server goes away while codes are asked for: nobody notices, and every mail comes later, once."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from app.core.jobs.worker import Worker
+from tests.core.jobs.test_outbox import entries
+from tests.fakes.smtp import Inbox, free_port, settings, smtp
+from tests.support.clients import ApiClient, Tenant
+from tests.support.variants import Variant
+
+ASKED = 50
+SOON = (timedelta(seconds=0.2),) * 40
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def sending(variant: Variant, port: int) -> Flask:
+    return variant(**settings(Inbox(port=port)))
+
+
+@pytest.fixture
+def worker(sending: Flask) -> Iterator[None]:
+    """As a process of the service has it, with less patience."""
+    found = Worker(sending, retries=SOON)
+    found.start()
+    yield
+    found.stop()
+
+
+def wait_until_sent(app: Flask) -> None:
+    deadline = time.monotonic() + 30
+    with app.app_context():
+        while entries():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_codes_that_are_asked_for_while_the_mail_server_is_away_all_arrive_once(
+    sending: Flask, worker: None, acme: Tenant, port: int
+) -> None:
+    people = [acme.user().email for _ in range(ASKED)]
+
+    answers = [ApiClient(sending).post("/users/password-reset/request", {"email": each}) for each in people]
+    assert {answer.status_code for answer in answers} == {200}
+    time.sleep(1)
+    with smtp(port) as inbox:
+        wait_until_sent(sending)
+
+    assert Counter(mail["To"] for mail in inbox.mails) == Counter(people)
+    assert len({mail["Message-ID"] for mail in inbox.mails}) == ASKED
+
+
+@pytest.mark.parametrize("fault", ["421", "550", "drop"])
+def test_a_server_that_refuses_gets_the_same_mail_again_with_a_new_code(
+    sending: Flask, acme: Tenant, port: int, fault: str
+) -> None:
+    person = acme.user().email
+
+    with smtp(port) as inbox:
+        inbox.fault = fault
+        ApiClient(sending).post("/users/password-reset/request", {"email": person})
+        Worker(sending, retries=(timedelta(seconds=0.1),)).drain()
+        time.sleep(0.1)
+        inbox.fault = ""
+        Worker(sending).drain()
+
+    assert inbox.mails[-1]["To"] == person
+    assert len({mail["Message-ID"] for mail in inbox.mails}) == 1
+    with sending.app_context():
+        assert entries() == []

@@ -1,0 +1,286 @@
+"""The files of documents: parts of them, their names on the way out, and the limits of what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+from werkzeug.http import parse_options_header
+
+from app.clients.storage.local import LocalStorage
+from app.core.db import counts
+from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
+from app.core.files.download import disposition
+from app.customers.documents import files
+from app.customers.documents.files import SIZES
+from app.customers.documents.office_files import MB
+from app.customers.documents.resources import CustomerDocument
+from tests.core.files.conftest import BACKENDS, Environ, environ_of, fake, s3, variant
+from tests.core.files.stored import drained, files_of, objects_of
+from tests.customers.documents.files import PDF, TEXT, TYPE, document, send
+from tests.customers.dossier import customer, ids
+from tests.support.clients import ApiClient, Tenant
+from tests.support.variants import Variant
+
+__all__ = ["environ_of", "fake", "s3", "variant"]
+only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+DATA = bytes(range(32, 127)) * 2000
+SIZE = len(DATA)
+
+
+def elsewhere(app: Flask, company: Tenant) -> Tenant:
+    """The same company at another process of the service."""
+    mine = company.admin
+    return Tenant(app, company.company_id, ApiClient(app, mine.token, mine.user_id, mine.company_id, mine.email))
+
+
+# Parts (RFC 9110, section 14)
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("wanted", "start", "end"),
+    [
+        ("bytes=0-0", 0, 1), ("bytes=10-19", 10, 20), ("bytes=100-", 100, SIZE), ("bytes=-5", SIZE - 5, SIZE),
+        (f"bytes=5-{SIZE * 9}", 5, SIZE), (f"bytes=-{SIZE * 9}", 0, SIZE), (f"bytes=0-{SIZE - 1}", 0, SIZE),
+    ],
+)  # fmt: skip
+def test_a_part_is_sent_with_its_place_in_the_whole(acme: Tenant, wanted: str, start: int, end: int) -> None:
+    path = f"{document(acme, '', DATA, 'a.txt')['path']}/download"
+
+    answer = acme.admin.get(path, headers={"Range": wanted})
+
+    assert (answer.status_code, answer.data) == (206, DATA[start:end])
+    assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/{SIZE}"
+    assert answer.headers["Content-Length"] == str(end - start)
+    assert answer.headers["Content-Disposition"] == "attachment; filename=a.txt"
+
+
+@only_sqlite
+@pytest.mark.parametrize("wanted", [f"bytes={SIZE}-", f"bytes={SIZE + 5}-{SIZE + 9}", "bytes=-0"])
+def test_a_part_that_is_not_there_is_refused_with_the_size(acme: Tenant, wanted: str) -> None:
+    path = f"{document(acme, '', DATA, 'a.txt')['path']}/download"
+
+    answer = acme.admin.get(path, headers={"Range": wanted})
+
+    assert (answer.status_code, answer.get_json()["error_code"]) == (416, "RANGE_NOT_SATISFIABLE")
+    assert answer.headers["Content-Range"] == f"bytes */{SIZE}"
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    "wanted", ["bytes=9-5", "bytes=a-b", "lines=1-2", "bytes=0-1,5-6", "bytes=", "bytes=--5", "bytes=0-1, 2-3, -1", "5"]
+)
+def test_what_is_no_part_or_several_is_answered_with_the_whole(acme: Tenant, wanted: str) -> None:
+    path = f"{document(acme, '', DATA, 'a.txt')['path']}/download"
+
+    answer = acme.admin.get(path, headers={"Range": wanted})
+
+    assert (answer.status_code, answer.data) == (200, DATA)
+
+
+def test_a_part_of_another_version_is_not_sent(acme: Tenant) -> None:
+    made = document(acme, "", DATA, "a.txt")
+    path, tag = f"{made['path']}/download", f'"{made["sha256"]}"'
+
+    def status(condition: str) -> int:
+        return acme.admin.get(path, headers={"Range": "bytes=0-9", "If-Range": condition}).status_code
+
+    assert status(tag) == 206
+    for other in ('"0"', f"W/{tag}", made["sha256"], "Wed, 21 Oct 2099 07:28:00 GMT"):
+        assert status(other) == 200, other
+
+
+def test_a_file_that_the_caller_has_is_not_sent_again(acme: Tenant) -> None:
+    made = document(acme)
+    path, tag = f"{made['path']}/download", f'"{made["sha256"]}"'
+
+    same = acme.admin.get(path, headers={"If-None-Match": tag})
+    head = acme.admin.request("HEAD", path, headers={"Range": "bytes=0-9"})
+
+    assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", tag)
+    assert (head.status_code, head.data, head.headers["Content-Length"]) == (200, b"", str(len(PDF)))
+
+
+@only_sqlite
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_storage_keeps_sends_parts_of_and_removes_documents(
+    variant: Variant, environ_of: Callable[[str], Environ], acme: Tenant, fake: Any, backend: str
+) -> None:
+    there = elsewhere(variant(**environ_of(backend)), acme)
+    made = document(there, "", DATA, "a.txt")
+    path = made["path"]
+
+    whole = there.admin.get(f"{path}/download")
+    part = there.admin.get(f"{path}/download", headers={"Range": "bytes=1000-1999"})
+    exported = there.admin.get(f"{path.partition('/documents')[0]}/export")
+
+    assert (whole.data, part.status_code, part.data) == (DATA, 206, DATA[1000:2000])
+    assert b'"is_complete"' not in exported.data
+    assert DATA in exported.data
+    assert there.admin.delete(path).status_code == 204
+    assert drained(there.app) == 1
+    assert fake.objects == {} if backend == "service" else objects_of(there) == set()
+
+
+@only_sqlite
+def test_documents_of_the_local_storage_can_have_a_folder_of_their_own(
+    variant: Variant, acme: Tenant, tmp_path: Any
+) -> None:
+    there = elsewhere(variant(CUSTOMER_DOCUMENT_PATH=str(tmp_path)), acme)
+    made = document(there)
+
+    [kept] = [path for path in tmp_path.rglob("*") if path.is_file()]
+
+    assert (kept.name, kept.read_bytes()) == ("document.pdf", PDF)
+    assert "scan" not in str(kept)
+    assert there.admin.get(f"{made['path']}/download").data == PDF
+
+
+# Names on the way out (RFC 6266, RFC 8187)
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("Größe.pdf", "Groe.pdf"),
+        ("契約書.pdf", "pdf"),
+        ("100%25.pdf", "100_25.pdf"),
+        ("a;b=c.pdf", "a;b=c.pdf"),
+        ("€ rates.pdf", "rates.pdf"),
+    ],
+)
+def test_a_name_reaches_old_and_new_readers(acme: Tenant, name: str, plain: str) -> None:
+    made = document(acme, "", PDF, name)
+
+    header = acme.admin.get(f"{made['path']}/download").headers["Content-Disposition"]
+
+    kind, options = parse_options_header(header)
+    assert (made["file_name"], kind) == (name, "attachment")
+    assert header.isascii()
+    if plain == name:
+        assert options == {"filename": name}
+    else:
+        assert unquote(header.partition("filename*=UTF-8''")[2]) == name
+        assert plain in header.partition("filename*")[0]
+
+
+@pytest.mark.parametrize("name", ['a "quoted" name.pdf', "back\\slash.pdf", "a;b.pdf", 'x".exe', "a, b.pdf"])
+def test_a_name_with_marks_of_the_header_itself_stays_one_name(name: str) -> None:
+    assert parse_options_header(disposition(name)) == ("attachment", {"filename": name})
+
+
+@only_sqlite
+@pytest.mark.parametrize("name", ["a%0D%0ASet-Cookie:%20x=1.pdf", "a%00.pdf", "%E2%80%AEfdp.pdf", "..%2F..%2Fa.pdf"])
+def test_an_encoded_name_brings_no_line_of_its_own(acme: Tenant, name: str) -> None:
+    owner, boundary = customer(acme), "limit"
+    head = f"Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''{name}"
+    form = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="document_type"\r\n\r\n{TYPE}\r\n'
+        f"--{boundary}\r\n{head}\r\n\r\n".encode()
+        + PDF
+        + f"\r\n--{boundary}--\r\n".encode()
+    )
+
+    answer = acme.admin.post(f"{owner}/documents", data=form, content_type=f"multipart/form-data; boundary={boundary}")
+
+    assert answer.status_code == 201
+    download = acme.admin.get(f"{owner}/documents/{answer.get_json()['id']}/download")
+    assert "Set-Cookie" not in download.headers
+    assert all(each.isprintable() and each not in "/\\" for each in answer.get_json()["file_name"])
+
+
+# How much
+
+
+def padded(size: int) -> bytes:
+    return b"%PDF-1.7\n" + bytes(size - 14) + b"%%EOF"
+
+
+@only_sqlite
+def test_a_document_has_its_own_limit_which_may_be_above_that_of_other_bodies(variant: Variant, acme: Tenant) -> None:
+    there = elsewhere(variant(MAX_DOCUMENT_SIZE_MB="2", MAX_CONTENT_LENGTH=str(MB)), acme)
+    owner = customer(there)
+
+    statuses = [send(there.admin, owner, padded(size)).status_code for size in (2 * MB, 2 * MB + 1, 4 * MB)]
+
+    assert statuses == [201, 413, 413]
+    assert len(files_of(there)) == 1
+
+
+@only_sqlite
+def test_a_body_of_unknown_length_has_the_same_limit(variant: Variant, acme: Tenant) -> None:
+    there = elsewhere(variant(MAX_DOCUMENT_SIZE_MB="1"), acme)
+    owner, boundary = customer(there), "limit"
+    form = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'.encode()
+
+    answer = there.admin.post(
+        f"{owner}/documents",
+        input_stream=BytesIO(form + padded(3 * MB)),
+        headers={"Content-Type": f"multipart/form-data; boundary={boundary}", "Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    assert answer.status_code == 413
+    assert (files_of(there), objects_of(there)) == ([], set())
+
+
+def test_a_customer_has_at_most_a_hundred(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert files.MOST_DOCUMENTS == 100
+    monkeypatch.setattr(files, "MOST_DOCUMENTS", 3)
+    owner, other = customer(acme), customer(acme)
+    made = [document(acme, owner) for _ in range(3)]
+
+    refused = send(acme.admin, owner)
+    elsewhere_ok = send(acme.admin, other)
+    acme.admin.delete(made[0]["path"])
+    again = send(acme.admin, owner)
+
+    assert (refused.status_code, refused.get_json()["error_code"]) == (409, "TOO_MANY_DOCUMENTS")
+    assert elsewhere_ok.status_code == again.status_code == 201
+    assert len(files_of(acme)) == 4
+
+
+def totals(company: Tenant) -> tuple[int, int]:
+    """As it is kept, and as it is."""
+    with company.app.app_context(), tenant(company.company_id), unit_of_work(writes=False) as session:
+        kept = counts.totals_of(session, (SIZES,))[SIZES]
+        return kept, session.scalar(select(func.sum(CustomerDocument.size))) or 0
+
+
+def test_a_company_has_room_for_so_much_and_gets_it_back(variant: Variant, acme: Tenant, globex: Tenant) -> None:
+    there = elsewhere(variant(DOCUMENT_QUOTA_MB="1"), acme)
+    owner, leaving = customer(there), customer(there)
+    first = document(there, owner, padded(400_000))
+    document(there, leaving, padded(400_000))
+
+    refused = send(there.admin, owner, padded(400_000))
+    document(there, owner, padded(MB - 800_000))
+    full = send(there.admin, owner, TEXT, "a.txt")
+
+    assert [(each.status_code, each.get_json()["error_code"]) for each in (refused, full)] == [
+        (409, "DOCUMENT_QUOTA_EXCEEDED")
+    ] * 2
+    assert totals(there) == (MB, MB)
+    assert send(elsewhere(there.app, globex).admin, customer(globex)).status_code == 201
+    there.admin.delete(leaving)
+    there.admin.delete(first["path"])
+    assert totals(there) == (MB - 800_000, MB - 800_000)
+    assert len(ids(there, f"{owner}/documents")) == 1
+    assert send(there.admin, owner, padded(800_000)).status_code == 201
+
+
+def test_what_has_no_room_never_reaches_the_storage(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    put: list[Any] = []
+    monkeypatch.setattr(files, "MOST_DOCUMENTS", 0)
+    monkeypatch.setattr(LocalStorage, "put", lambda *arguments: put.append(arguments))
+
+    assert send(acme.admin, customer(acme)).status_code == 409
+    assert put == []

@@ -1,0 +1,174 @@
+"""gunicorn.conf.py under a real gunicorn with a small application."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from app.config.settings import ROOT, declared, default_of
+
+APPLICATION = """
+def application(environ, start_response):
+    seen = ("wsgi.url_scheme", "SCRIPT_NAME", "REMOTE_ADDR", "PATH_INFO")
+    body = " ".join(environ[name] or "-" for name in seen).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+LIMIT = 8190
+DEFAULTS = {each.name: default_of(each) for each in declared()}
+CLAIMS = ["X-Forwarded-Proto: https", "X-Forwarded-For: 9.9.9.9", "Script_Name: /a", "Path_Info: /b"]
+
+Serve = Callable[..., "Service"]
+
+
+class Service:
+    """A running gunicorn and what can be said to it."""
+
+    def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
+        self.process = process
+        self.log: list[str] = []
+        for line in log:
+            self.log.append(line)
+            if found := re.search(r"Listening at: (?:http://([\d.]+):(\d+)|unix:(\S+))", line):
+                self.address = found[3] or (found[1], int(found[2]))
+                return
+        raise AssertionError("gunicorn did not start:\n" + "".join(self.log))
+
+    def say(self, head: str) -> str:
+        family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
+        with socket.socket(family) as connection:
+            connection.settimeout(10)
+            connection.connect(self.address)
+            connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+            return connection.makefile("rb").read().decode()
+
+    def get(self, path: str, *headers: str) -> str:
+        return self.say("\n".join((f"GET {path} HTTP/1.1", "Host: here", "Connection: close", *headers)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gunicorn")
+    (folder / "small.py").write_text(APPLICATION)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def serve(folder: Path) -> Iterator[Serve]:
+    started = []
+
+    def start(*arguments: str, **environ: str) -> Service:
+        base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        command = ["-c", f"{ROOT}/gunicorn.conf.py", "--pythonpath", str(folder), *arguments]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", *command, "small:application"],
+            cwd=ROOT,
+            env={**base, "FLASK_ENV": "testing", "WEB_CONCURRENCY": "1", **environ},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stderr is not None
+        return Service(process, process.stderr)
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def service(serve: Serve) -> Service:
+    return serve("-b", "127.0.0.1:0", FORWARDED_ALLOW_IPS="*")
+
+
+def test_the_server_is_not_named(service: Service) -> None:
+    answer = service.get("/")
+
+    assert answer.startswith("HTTP/1.1 200")
+    assert "server:" not in answer.lower()
+
+
+def test_the_server_is_named_when_the_setting_asks_for_it(serve: Serve) -> None:
+    answer = serve("-b", "127.0.0.1:0", SERVER_NAME_HEADER="true").get("/")
+
+    assert "\r\nServer: gunicorn\r\n" in answer
+
+
+def test_gunicorn_believes_no_forwarded_header_whatever_its_own_variable_says(service: Service) -> None:
+    answer = service.get("/path", *CLAIMS)
+
+    assert answer.endswith("http - 127.0.0.1 /path")
+
+
+def test_gunicorn_believes_no_forwarded_header_on_a_unix_socket(serve: Serve, folder: Path) -> None:
+    answer = serve("-b", f"unix:{folder}/socket").get("/path", *CLAIMS)
+
+    assert answer.endswith("http - - /path")
+
+
+def test_headers_of_a_proxy_that_contradict_each_other_are_not_gunicorns_to_refuse(service: Service) -> None:
+    answer = service.get("/", "X-Forwarded-Proto: https", "X-Forwarded-Ssl: off")
+
+    assert answer.startswith("HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(("excess", "status"), [(0, "200"), (1, "414")])
+def test_a_request_line_may_have_8190_bytes(service: Service, excess: int, status: str) -> None:
+    path = "/" + "a" * (LIMIT - len("GET / HTTP/1.1") + excess)
+
+    answer = service.get(path)
+
+    assert answer.startswith(f"HTTP/1.1 {status}")
+
+
+def test_the_service_listens_on_this_machine_only_unless_told_otherwise() -> None:
+    assert settings_of({})["bind"] == "127.0.0.1:5000"
+
+
+def test_workers_and_threads_have_the_defaults_of_the_settings() -> None:
+    found = settings_of({})
+
+    assert (found["threads"], found["workers"]) == (DEFAULTS["threads"], DEFAULTS["web_concurrency"])
+
+
+def test_workers_and_threads_come_from_the_environment() -> None:
+    found = settings_of({"THREADS": "5", "WEB_CONCURRENCY": "7"})
+
+    assert (found["threads"], found["workers"]) == (5, 7)
+
+
+@pytest.mark.parametrize("value", ["", "0", "-3", "many"])
+def test_a_number_that_is_none_is_left_to_the_service_to_refuse(value: str) -> None:
+    found = settings_of({"THREADS": value, "WEB_CONCURRENCY": value})
+
+    assert (found["threads"], found["workers"]) == (DEFAULTS["threads"], DEFAULTS["web_concurrency"])
+
+
+def test_a_recycled_worker_loses_no_request(serve: Serve) -> None:
+    service = serve("-b", "127.0.0.1:0", "--max-requests", "20", "--max-requests-jitter", "0")
+
+    answers = [service.get("/") for _ in range(90)]
+
+    assert all(answer.startswith("HTTP/1.1 200") for answer in answers)
+
+
+def settings_of(environ: dict[str, str]) -> dict[str, object]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("THREADS", "WEB_CONCURRENCY", "SERVER_NAME_HEADER"):
+            patch.delenv(name, raising=False)
+        patch.setenv("FLASK_ENV", "testing")
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        patch.setattr("gunicorn.http.wsgi.Response.default_headers", lambda self: [])
+        return runpy.run_path(str(ROOT / "gunicorn.conf.py"))
