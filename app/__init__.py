@@ -9,7 +9,7 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.accounts.auth.service import standing_of
+from app.accounts.auth.service import auth_state_of
 from app.accounts.auth.sessions import end_sessions_of
 from app.accounts.emails.service import note_change
 from app.accounts.invitations.service import invite_administrator, note_activation
@@ -21,9 +21,9 @@ from app.clients.jwks import JwksClient
 from app.clients.limiter import Limits
 from app.clients.mailer import Mailer, SilentMailer, SmtpMailer
 from app.clients.policy.authzen import AuthZenClient
-from app.clients.policy.cache import Grants, Remembering, whole, without_item
+from app.clients.policy.cache import CachingEngine, Grants, whole, without_item
 from app.clients.policy.guardian import NAMES_003, GuardianClient
-from app.clients.policy.metrics import Observed, PolicyCounters, outcome_of
+from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
 from app.clients.policy.remote_roles import RemoteRoleData
 from app.clients.policy.request import GrantAll, PolicyEngine
 from app.clients.storage.factory import storage_of
@@ -32,7 +32,7 @@ from app.core.db import engine
 from app.core.files.images import Images
 from app.core.security.passwords import Passwords
 from app.core.security.tokens import Tokens
-from app.core.services import Kernel
+from app.core.services import Services
 from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
 from app.customers.verification.service import unverify_linked
@@ -105,7 +105,7 @@ def _mailer(app: Flask, settings: Settings) -> Mailer:
     return SilentMailer("" if settings.is_deployed else settings.mail_folder)
 
 
-def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Kernel:
+def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
     tokens = Tokens(settings, JwksClient(settings.jwt_jwks_url) if settings.jwt_jwks_url else None)
     metrics = CollectorRegistry()
     policy, role_data, watch = _policy(settings, PolicyCounters(metrics))
@@ -116,11 +116,11 @@ def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Kernel:
     storage = storage_of(settings)
     if storage.name != "none":
         watch.looks["storage"] = storage.check_health
-    return Kernel(
+    return Services(
         settings=settings,
         tokens=tokens,
         passwords=Passwords(settings),
-        authenticator=Authenticator(settings, tokens, standing_of),
+        authenticator=Authenticator(settings, tokens, auth_state_of),
         engine=policy,
         roles=EmbeddedRoles() if settings.keeps_roles else ExternalRoles(),
         role_data=role_data,
@@ -143,11 +143,11 @@ def _policy(settings: Settings, counters: PolicyCounters) -> tuple[PolicyEngine,
         logs.log.warning("every_permission_is_granted", reason="USE_GUARDIAN_SERVICE=false")
         return GrantAll(), EmbeddedRoleData(), Watch({})
     if settings.embedded_guardian:
-        client = Observed(GuardianClient(EmbeddedTransport()), counters)
+        client = MeteredEngine(GuardianClient(EmbeddedTransport()), counters)
         return _remembering(client, settings, counters), EmbeddedRoleData(), Watch({})
     breaker = Breaker(outcome_of, notice=counters.note_breaker)
     remote, role_data = _remote(settings, breaker)
-    client = Observed(remote, counters, breaker)
+    client = MeteredEngine(remote, counters, breaker)
     return _remembering(client, settings, counters), role_data, Watch({"guardian": _probe(settings)})
 
 
@@ -179,4 +179,4 @@ def _transport(settings: Settings, max_in_flight: int) -> HttpTransport:
 def _remembering(engine: PolicyEngine, settings: Settings, counters: PolicyCounters) -> PolicyEngine:
     ttl = settings.guardian_decision_ttl_seconds
     key_of = whole if settings.guardian_protocol == "authzen" else without_item
-    return Remembering(engine, Grants(ttl), counters, key_of) if ttl else engine
+    return CachingEngine(engine, Grants(ttl), counters, key_of) if ttl else engine

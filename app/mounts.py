@@ -32,7 +32,7 @@ from app.core.files import stored_file
 from app.core.jobs import mail, one_time_links
 from app.core.jobs.mail import Composer
 from app.core.jobs.outbox import Job
-from app.core.services import Kernel
+from app.core.services import Services
 from app.core.web.endpoint import Endpoint
 from app.core.web.routing import Api, Route
 from app.customers.documents.files import DownloadDocument, UploadDocument
@@ -47,7 +47,7 @@ from app.customers.parts.bulk_tag import BulkTag
 from app.customers.parts.contacts import Contacts
 from app.customers.parts.notes import Notes
 from app.customers.parts.preferences import CommunicationPreferences, ConsentHistory
-from app.customers.parts.services import Services
+from app.customers.parts.services import CustomerServices
 from app.customers.parts.subscriptions import SubscriptionHistory, SubscriptionState
 from app.customers.parts.tags import TagOfCustomer, Tags, TagsOfCustomer
 from app.customers.profile import Profile, ProfileCheck
@@ -94,7 +94,7 @@ DIRECTORY: tuple[type[Endpoint], ...] = (
 )  # fmt: skip
 DOSSIER: tuple[type[Endpoint], ...] = (
     Addresses, VerifyAddress, Contacts, CommunicationPreferences, ConsentHistory, Notes, Tags, TagsOfCustomer,
-    TagOfCustomer, BulkTag, Services, SubscriptionState, SubscriptionHistory, CustomerStatistics,
+    TagOfCustomer, BulkTag, CustomerServices, SubscriptionState, SubscriptionHistory, CustomerStatistics,
     Merges, MergeCustomers, UndoMerge, Profile, ProfileCheck, SendVerification, VerifyCustomerEmail,
     Documents, UploadDocument, DownloadDocument, VerifyDocument, ExportCustomer,
 )  # fmt: skip
@@ -138,7 +138,7 @@ JOBS: Mapping[str, Callable[[Job], None]] = {
 
 def mount(app: Flask) -> None:
     """The whole service."""
-    kernel: Kernel = app.extensions["identity"]
+    kernel: Services = app.extensions["identity"]
     mounted = (*OWN, *_engine(kernel.settings))
     api = Api(app)
     for endpoint in mounted:
@@ -152,7 +152,7 @@ def mount(app: Flask) -> None:
 
 def mount_engine(app: Flask) -> None:
     """The embedded engine alone: below /guardian, and where the Guardian protocol looks for it."""
-    kernel: Kernel = app.extensions["identity"]
+    kernel: Services = app.extensions["identity"]
     api = Api(app)
     for endpoint in (*PROBES, *GUARDIAN):
         api.mount(endpoint)

@@ -20,10 +20,9 @@ from app.access.schemas import (
 from app.base.permission import Permission
 from app.base.role_data import Asker
 from app.core.db.lookup import not_found
-from app.core.db.postgres import ONLY
-from app.core.db.tenancy import Prepared, tenant
-from app.core.db.transaction import fetch_alone
-from app.core.services import kernel
+from app.core.db.tenancy import TenantQuery, tenant
+from app.core.db.transaction import read_in_own_transaction
+from app.core.services import services
 from app.core.web.body import answer, body, no_content
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
@@ -40,13 +39,13 @@ class RolesOfUser(Endpoint):
     @declare(answer=AssignmentsSchema())
     def get(self, parent_id: UUID) -> Response:
         _check_user(parent_id)
-        return answer({"roles": kernel().role_data.roles_of(parent_id, asker())})
+        return answer({"roles": services().role_data.roles_of(parent_id, asker())})
 
     @declare(body=WantedRoleSchema(), answer=AssignmentSchema(), status=201, errors=(409,))
     def post(self, parent_id: UUID) -> Response:
         """Give a user a role. role is an older name of role_id."""
         _check_user(parent_id)
-        made = kernel().role_data.assign(parent_id, _wanted(body()), asker())
+        made = services().role_data.assign(parent_id, _wanted(body()), asker())
         return answer(made, 201, {"Location": f"{request.script_root}/users/{parent_id}/roles/{made['id']}"})
 
 
@@ -59,13 +58,13 @@ class RoleOfUser(Endpoint):
     @declare(answer=AssignmentSchema())
     def get(self, parent_id: UUID, user_role_id: UUID) -> Response:
         _check_user(parent_id)
-        return answer(kernel().role_data.assignment(parent_id, user_role_id, asker()))
+        return answer(services().role_data.assignment(parent_id, user_role_id, asker()))
 
     @declare(status=204, errors=(409,))
     def delete(self, parent_id: UUID, user_role_id: UUID) -> Response:
         """Take a role from a user."""
         _check_user(parent_id)
-        kernel().role_data.withdraw(parent_id, user_role_id, asker())
+        services().role_data.unassign(parent_id, user_role_id, asker())
         return no_content()
 
 
@@ -78,7 +77,7 @@ class PoliciesOfUser(Endpoint):
     @declare(answer=PoliciesSchema())
     def get(self, parent_id: UUID) -> Response:
         _check_user(parent_id)
-        return answer({"policies": kernel().role_data.policies_of(parent_id, asker())})
+        return answer({"policies": services().role_data.policies_of(parent_id, asker())})
 
 
 class PermissionsOfUser(Endpoint):
@@ -111,13 +110,13 @@ class AssignableRoles(Endpoint):
 
     @declare(answer=AssignableRolesSchema())
     def get(self) -> Response:
-        return answer({"roles": kernel().role_data.roles(asker())})
+        return answer({"roles": services().role_data.roles(asker())})
 
 
 def _permissions_of(user_id: UUID) -> Response:
     """Without those that a role may hold, but only users of the platform can use."""
-    held = kernel().role_data.permissions_of(user_id, asker())
-    beyond = set() if principal().is_platform else {_key(each) for each in kernel().catalogue if each.platform}
+    held = services().role_data.permissions_of(user_id, asker())
+    beyond = set() if principal().is_platform else {_key(each) for each in services().catalogue if each.platform}
     return answer({"permissions": [each for each in held if tuple(map(each.get, KEY)) not in beyond]})
 
 
@@ -144,8 +143,8 @@ def _wanted(given: dict[str, Any]) -> UUID:
 def _check_user(user_id: UUID) -> None:
     """Raises NotFound."""
     with tenant(principal().company_id):
-        if not fetch_alone(_USER, {"user_id": user_id}):
+        if not read_in_own_transaction(_USER, {"user_id": user_id}):
             raise not_found(User)
 
 
-_USER = Prepared(select(User.id).where(User.id == bindparam("user_id")).execution_options(trip=ONLY))
+_USER = TenantQuery(select(User.id).where(User.id == bindparam("user_id")).execution_options(single_statement=True))

@@ -36,7 +36,7 @@ class RoleData(Protocol):
     def assignment(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> Json:
         """With its ``role``."""
 
-    def withdraw(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None: ...
+    def unassign(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None: ...
 
     def policies_of(self, user_id: UUID, asker: Asker) -> list[Json]:
         """Each once."""

@@ -19,7 +19,7 @@ from app.cli.storage import storage
 from app.cli.users import users
 from app.config.settings import ROOT
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.customers.splitting.commands import customers
 
 guardian = AppGroup("guardian", help="The embedded policy engine.")
@@ -30,11 +30,11 @@ def sync() -> None:
     """Load this service's permissions into the engine's catalogue."""
     from app.guardian.service import load_catalogue
 
-    if not kernel().settings.keeps_roles:
+    if not services().settings.keeps_roles:
         click.echo("The roles are kept in another service; nothing to do.")
         return
     with unit_of_work():
-        load_catalogue(kernel().catalogue)
+        load_catalogue(services().catalogue)
 
 
 @guardian.command("catalogue")
@@ -66,7 +66,7 @@ def import_catalogue(file: BinaryIO) -> None:
     from app.guardian.importing import read_catalogue
     from app.guardian.service import load_catalogue
 
-    if not kernel().settings.keeps_roles:
+    if not services().settings.keeps_roles:
         raise click.ClickException("The roles are kept in another service; import there.")
     try:
         permissions = read_catalogue(file.read())
@@ -74,8 +74,8 @@ def import_catalogue(file: BinaryIO) -> None:
         raise click.ClickException(f"{error.detail} {json.dumps(error.errors) if error.errors else ''}") from None
     with unit_of_work():
         load_catalogue(permissions)
-    services = sorted({each.service for each in permissions})
-    click.echo(f"{len(permissions)} permissions of: {', '.join(services) or 'no service'}.")
+    names = sorted({each.service for each in permissions})
+    click.echo(f"{len(permissions)} permissions of: {', '.join(names) or 'no service'}.")
 
 
 @guardian.command("serve")
@@ -91,7 +91,7 @@ def serve(bind: str, options: tuple[str, ...]) -> None:
 
     engine = create_guardian()
     with engine.app_context(), unit_of_work():
-        load_catalogue(kernel().catalogue)
+        load_catalogue(services().catalogue)
     os.chdir(ROOT)
     command = [sys.executable, "-m", "gunicorn", "--bind", bind, *options, "guardian_wsgi:app"]
     os.execv(sys.executable, command)  # noqa: S606
@@ -120,7 +120,7 @@ def demo(url: str) -> None:
     from app.demo.hints import hints
     from app.demo.service import fill_companies
 
-    if kernel().settings.is_deployed:
+    if services().settings.is_deployed:
         raise click.ClickException("The demo data has known passwords: development and testing only.")
     try:
         filled = fill_companies()

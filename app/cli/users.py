@@ -22,7 +22,7 @@ from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import platform_session, unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.users.models import User
 from app.users.schemas import UserSchema
 from app.users.service import create_user
@@ -44,12 +44,12 @@ def create_admin(company: str, own_password: bool, **given: str | None) -> None:
     with _told():
         values = PERSON.checked({name: value for name, value in given.items() if value is not None})
         password = _own_password(values["email"]) if own_password else temporary_password()
-        values |= {"password_hash": kernel().passwords.hash(password), "password_reset_required": not own_password}
+        values |= {"password_hash": services().passwords.hash(password), "password_reset_required": not own_password}
         with tenant(company_id), unit_of_work():
             user_id = create_user(values | {"is_verified": True}).id
-            kernel().roles.give(user_id, ADMINISTRATOR)
+            services().roles.give(user_id, ADMINISTRATOR)
     click.echo(f"Made: {values['email']}, user {user_id} of company {company_id}.")
-    if not kernel().settings.keeps_roles:
+    if not services().settings.keeps_roles:
         click.echo("The roles are kept in another service: give the role of an administrator there.")
     if not own_password:
         _print_temporary(password)
@@ -61,7 +61,7 @@ def _own_password(address: str) -> str:
         found: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
         found = sys.stdin.readline().rstrip("\r\n")
-    kernel().passwords.check_acceptable(found, address)
+    services().passwords.check_acceptable(found, address)
     return found
 
 
@@ -70,7 +70,7 @@ def _own_password(address: str) -> str:
 def reset_password(account: str) -> None:
     """Give somebody a temporary password and end their sessions."""
     found, password = _account(account), temporary_password()
-    hashed = kernel().passwords.hash(password)
+    hashed = services().passwords.hash(password)
     with tenant(found.company_id), unit_of_work():
         set_temporary(found.user_id, hashed)
     if not found.is_active:
@@ -84,7 +84,7 @@ def deactivate(account: str) -> None:
     """Let somebody sign in no more, and end their sessions. The last administrator of a company stays."""
     found = _account(account)
     with _told(), tenant(found.company_id), unit_of_work():
-        kernel().roles.check_leaving(found.user_id)
+        services().roles.check_leaving(found.user_id)
         db.session.scalars(select(User).where(User.id == found.user_id)).one().is_active = False
         db.session.flush()
         end_sessions_of(found.user_id)

@@ -19,7 +19,7 @@ from app.core.crud.erase import erase_tenant
 from app.core.db.models import db
 from app.core.db.tenancy import current_scope, tenant
 from app.core.db.transaction import platform_session, unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import answer
 from app.core.web.endpoint import UNSAFE
 from app.core.web.principal import principal
@@ -57,9 +57,9 @@ class Companies(Crud):
     def new(self, values: dict[str, Any]) -> Company:
         admin = values.pop("admin", None)
         company: Company = super().new(values | {"id": current_scope().company_id})
-        kernel().roles.company_made()
+        services().roles.company_made()
         if admin is not None:
-            kernel().invite_administrator(admin)
+            services().invite_administrator(admin)
         return company
 
     def change(self, row: Company, values: dict[str, Any]) -> None:
@@ -76,7 +76,7 @@ class Companies(Crud):
         db.session.expunge(row)
         return None
 
-    def present(self, items: list[dict[str, Any]]) -> None:
+    def add_computed(self, items: list[dict[str, Any]]) -> None:
         if current_scope().platform:
             totals = totals_of_companies(db.session(), [item["id"] for item in items])
             for item in items:

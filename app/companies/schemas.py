@@ -4,27 +4,38 @@ from marshmallow import fields, validate
 
 from app.companies.models import REGISTRATIONS, STATUSES, Company
 from app.core.jobs.mail import BUTTON
-from app.core.wire.schema import BaseSchema, CodeRef, Email, Flag, Line, Timestamp, Url, integer, of, read_only_id
+from app.core.wire.schema import (
+    BaseSchema,
+    CodeRef,
+    Email,
+    Flag,
+    Text,
+    Timestamp,
+    Url,
+    column_field,
+    integer,
+    read_only_id,
+)
 from app.document_types.models import DocumentType
 
 
 class CompanyChangeSchema(BaseSchema):
     id = read_only_id()
-    name = of(Company.name, required=True)
-    business_name = of(Company.business_name)
-    description = of(Company.description)
-    website = of(Company.website, Url)
-    phone_number = of(Company.phone_number)
-    email = of(Company.email, Email)
-    address = of(Company.address)
-    postal_code = of(Company.postal_code)
-    city = of(Company.city)
-    country = of(Company.country)
+    name = column_field(Company.name, required=True)
+    business_name = column_field(Company.business_name)
+    description = column_field(Company.description)
+    website = column_field(Company.website, Url)
+    phone_number = column_field(Company.phone_number)
+    email = column_field(Company.email, Email)
+    address = column_field(Company.address)
+    postal_code = column_field(Company.postal_code)
+    city = column_field(Company.city)
+    country = column_field(Company.country)
     document_type = CodeRef(DocumentType.code, allow_none=True)
-    document_number = of(Company.document_number, validate=[validate.Length(min=1)])
-    company_key = of(Company.company_key, validate=[validate.Length(min=1)])
-    status = of(Company.status, validate=[validate.OneOf(STATUSES)])
-    customer_registration = of(Company.customer_registration, validate=[validate.OneOf(REGISTRATIONS)])
+    document_number = column_field(Company.document_number, validate=[validate.Length(min=1)])
+    company_key = column_field(Company.company_key, validate=[validate.Length(min=1)])
+    status = column_field(Company.status, validate=[validate.OneOf(STATUSES)])
+    customer_registration = column_field(Company.customer_registration, validate=[validate.OneOf(REGISTRATIONS)])
     days_credit = integer(Company.days_credit, validate.Range(min=0))
     logo_file_id = read_only_id(allow_none=True)
     has_logo = Flag(dump_only=True)
@@ -39,9 +50,9 @@ class FirstAdministratorSchema(BaseSchema):
     """Who is invited to administer a new company. The limits are those of a user, which is a later slice."""
 
     email = Email(required=True, validate=validate.Length(max=254))
-    first_name = Line(allow_none=True, validate=validate.Length(max=50))
-    last_name = Line(allow_none=True, validate=validate.Length(max=50))
-    language = Line(validate=validate.OneOf(tuple(BUTTON)))
+    first_name = Text(allow_none=True, validate=validate.Length(max=50))
+    last_name = Text(allow_none=True, validate=validate.Length(max=50))
+    language = Text(validate=validate.OneOf(tuple(BUTTON)))
 
 
 class CompanySchema(CompanyChangeSchema):

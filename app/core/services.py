@@ -52,7 +52,7 @@ class Roles(Protocol):
 
 
 @dataclass
-class Kernel:
+class Services:
     settings: Settings
     tokens: Tokens
     passwords: Passwords
@@ -79,5 +79,5 @@ class Kernel:
     wake: Event = field(default_factory=Event)
 
 
-def kernel() -> Kernel:
-    return cast(Kernel, current_app.extensions["identity"])
+def services() -> Services:
+    return cast(Services, current_app.extensions["identity"])

@@ -8,7 +8,7 @@ from typing import Any
 import pycountry
 
 from app.base.text import fold
-from app.core.wire.schema import Line
+from app.core.wire.schema import Text
 
 COMMON = {
     "UK": "GB",
@@ -37,7 +37,7 @@ def country_code(text: str) -> str | None:
     return _codes().get(fold(text.strip().removesuffix(".")))
 
 
-class Country(Line):
+class Country(Text):
     """Stored as the alpha-2 code."""
 
     default_error_messages = {"country": "Must be a country: an ISO 3166-1 code or an English name."}

@@ -15,9 +15,9 @@ from app.core.db.models import db
 from app.core.web.body import answer, body, no_content, optional_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
-from app.core.web.permission import ask
+from app.core.web.permission import require
 from app.core.web.principal import principal
-from app.core.wire.schema import BaseSchema, Email, Flag, Id, Line, Ref, of, read_only_id
+from app.core.wire.schema import BaseSchema, Email, Flag, Id, Ref, Text, column_field, read_only_id
 from app.customers.models import Customer
 from app.customers.resources import Customers
 from app.customers.schemas import CustomerSchema
@@ -33,8 +33,8 @@ class ProfileExists(Conflict):
 class CustomerProfileSchema(CustomerSchema):
     """Whose profile it is, and the address, are the account's."""
 
-    name = of(Customer.name, Line, validate=[validate.Length(min=1)])
-    email = of(Customer.email, Email, dump_only=True)
+    name = column_field(Customer.name, Text, validate=[validate.Length(min=1)])
+    email = column_field(Customer.email, Email, dump_only=True)
     user_id = Ref(User, dump_only=True, allow_none=True)
 
 
@@ -101,7 +101,7 @@ class ProfileCheck(Endpoint):
     def before(self, **_ids: Any) -> None:
         self.user_id: UUID = ProfileCheckSchema().checked(optional_body())["user_id"] or principal().user_id
         if self.user_id != principal().user_id:
-            ask(Customers.permission, "READ")
+            require(Customers.permission, "READ")
 
     @declare(body=ProfileCheckSchema(), answer=ProfileCheckedSchema())
     def post(self) -> Response:

@@ -12,7 +12,7 @@ from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.crud.filters import Filter, between
 from app.core.db.models import db
-from app.core.jobs.one_time_links import withdraw
+from app.core.jobs.one_time_links import revoke
 from app.customers.countries import country_code
 from app.customers.models import Customer
 from app.customers.parts.addresses import Addresses
@@ -90,5 +90,5 @@ class Customers(Crud):
     def remove(self, row: Customer) -> Response | None:
         """Its parts go first. Who writes one holds the customer's lock, and would wait for us as we for them."""
         db.session.execute(select(Customer.id).where(Customer.id == row.id).with_for_update())
-        withdraw(PURPOSE, row.id)
+        revoke(PURPOSE, row.id)
         return super().remove(row)

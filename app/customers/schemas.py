@@ -2,7 +2,7 @@
 
 from marshmallow import fields, validate
 
-from app.core.wire.schema import CodeRef, Email, Flag, Line, OwnedSchema, Ref, Timestamp, of, read_only_id
+from app.core.wire.schema import CodeRef, Email, Flag, OwnedSchema, Ref, Text, Timestamp, column_field, read_only_id
 from app.customers.countries import Country
 from app.customers.models import KINDS, Customer
 from app.document_types.models import DocumentType
@@ -16,35 +16,37 @@ class NotificationPreferences(fields.Dict):
     """Names and whether they are wanted."""
 
     def __init__(self) -> None:
-        names = Line(required=True, validate=validate.Length(min=1, max=MAX_NOTIFICATION_NAME))
+        names = Text(required=True, validate=validate.Length(min=1, max=MAX_NOTIFICATION_NAME))
         super().__init__(keys=names, values=Flag(), validate=validate.Length(max=MAX_NOTIFICATIONS))
 
 
 class CustomerSchema(OwnedSchema):
-    name = of(Customer.name, required=True)
-    email = of(Customer.email, Email)
-    contact_person = of(Customer.contact_person)
-    phone_number = of(Customer.phone_number)
-    address = of(Customer.address)
-    kind = of(Customer.kind, validate=[validate.OneOf(KINDS)])
+    name = column_field(Customer.name, required=True)
+    email = column_field(Customer.email, Email)
+    contact_person = column_field(Customer.contact_person)
+    phone_number = column_field(Customer.phone_number)
+    address = column_field(Customer.address)
+    kind = column_field(Customer.kind, validate=[validate.OneOf(KINDS)])
     user_id = Ref(User, allow_none=True)
-    street_address = of(Customer.street_address)
-    city = of(Customer.city)
-    state = of(Customer.state)
-    postal_code = of(Customer.postal_code)
+    street_address = column_field(Customer.street_address)
+    city = column_field(Customer.city)
+    state = column_field(Customer.state)
+    postal_code = column_field(Customer.postal_code)
     country = Country(allow_none=True)
-    company_name = of(Customer.company_name)
-    business_type = of(Customer.business_type)
-    tax_id = of(Customer.tax_id)
+    company_name = column_field(Customer.company_name)
+    business_type = column_field(Customer.business_type)
+    tax_id = column_field(Customer.tax_id)
     document_type = CodeRef(DocumentType.code, allow_none=True)
-    document_number = of(Customer.document_number)
-    emergency_contact_name = of(Customer.emergency_contact_name)
-    emergency_contact_phone = of(Customer.emergency_contact_phone)
-    emergency_contact_relationship = of(Customer.emergency_contact_relationship)
-    preferred_contact_method = of(Customer.preferred_contact_method, validate=[validate.OneOf(CONTACT_METHODS)])
+    document_number = column_field(Customer.document_number)
+    emergency_contact_name = column_field(Customer.emergency_contact_name)
+    emergency_contact_phone = column_field(Customer.emergency_contact_phone)
+    emergency_contact_relationship = column_field(Customer.emergency_contact_relationship)
+    preferred_contact_method = column_field(
+        Customer.preferred_contact_method, validate=[validate.OneOf(CONTACT_METHODS)]
+    )
     notification_preferences = NotificationPreferences()
     customer_since = fields.Date(allow_none=True)
-    subscription_state = Line(dump_only=True)
+    subscription_state = Text(dump_only=True)
     is_verified = Flag(dump_only=True)
     email_verified_at = Timestamp(allow_none=True)
     total_services = fields.Integer(dump_only=True)

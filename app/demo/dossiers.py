@@ -11,7 +11,7 @@ from app.customers.parts.addresses import Addresses
 from app.customers.parts.contacts import Contacts
 from app.customers.parts.notes import Notes
 from app.customers.parts.preferences import CommunicationPreferences
-from app.customers.parts.services import Services
+from app.customers.parts.services import CustomerServices
 from app.customers.parts.subscriptions import change_state
 from app.customers.parts.tags import Tags, assign
 from app.demo.names import STREETS, phone_number, slug
@@ -49,7 +49,7 @@ def fill_dossier(
     for visit in range(number % 4):
         day = f"2025-{1 + (number + 3 * visit) % 12:02}-{1 + number % 28:02}"
         visited = {"description": "Site visit", "performed_on": day, "external_id": f"visit-{number}-{visit}"}
-        _part(Services, customer, visited)
+        _part(CustomerServices, customer, visited)
     assign(tags[number % len(tags)], (Customer.id == customer.id,))
 
 

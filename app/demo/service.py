@@ -19,7 +19,7 @@ from app.core.crud.crud import Crud
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.customers.resources import Customers
 from app.demo.companies import EXAMPLES, Example
 from app.demo.dossiers import fill_dossier, make_tags
@@ -88,7 +88,7 @@ def _fill_company(example: Example, start: int) -> Filled:
 
 def _make_contents(example: Example, start: int) -> None:
     """All of it or nothing: a run that was interrupted is made up for by the next."""
-    hashes = {number: kernel().passwords.hash(PASSWORD) for number in ACCOUNTS}
+    hashes = {number: services().passwords.hash(PASSWORD) for number in ACCOUNTS}
     with unit_of_work():
         seats = _seats(_make_positions(example), USERS - 1)
         _make_users(example, start, seats, hashes)
@@ -124,7 +124,7 @@ def _found(example: Example) -> UUID:
     }
     user = {"email": f"{ADMIN.name}@{example.domain}", "first_name": "Ada", "last_name": "Holm"}
     values = Companies.wire.checked(company) | {"is_platform": not is_initialized()}
-    password_hash = kernel().passwords.hash(PASSWORD)
+    password_hash = services().passwords.hash(PASSWORD)
     return found_company(uuid7(), values, user | {"password_hash": password_hash}).company.id
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from app.base.permission import Permission
 from app.base.role_data import ADMINISTRATOR, CUSTOMER
-from app.core.services import kernel
+from app.core.services import services
 from app.guardian.service import MANAGER, VIEWER, defaults_of
 
 Json = dict[str, Any]
@@ -32,7 +32,7 @@ def as_json() -> str:
             "platform": each.platform,
             "roles": holding[each],
         }
-        for each in sorted(kernel().catalogue)
+        for each in sorted(services().catalogue)
     ]
     return json.dumps(rows, indent=2) + "\n"
 
@@ -46,14 +46,14 @@ def as_guardian() -> str:
             "operation": each.operation,
             "description": each.description or None,
         }
-        for each in sorted(kernel().catalogue)
+        for each in sorted(services().catalogue)
     ]
     return json.dumps(rows, indent=2) + "\n"
 
 
 def as_cerbos() -> dict[str, str]:
     """A resource policy for each kind of resource, by the name of its file."""
-    ordered = sorted(kernel().catalogue, key=lambda each: (each.resource_name, each.service, each.operation))
+    ordered = sorted(services().catalogue, key=lambda each: (each.resource_name, each.service, each.operation))
     kinds = groupby(ordered, key=lambda each: each.resource_name)
     holding = _holding()
     return {f"{kind}.yaml": HEAD + _yaml(_policy(kind, list(held), holding)) for kind, held in kinds}
@@ -61,8 +61,8 @@ def as_cerbos() -> dict[str, str]:
 
 def _holding() -> Mapping[Permission, list[str]]:
     """The default roles that hold each permission; the administrator's means every one."""
-    held = {code: set(kernel().catalogue if code == ADMINISTRATOR else defaults_of(code)) for code in CODES}
-    return {each: [code for code in CODES if each in held[code]] for each in kernel().catalogue}
+    held = {code: set(services().catalogue if code == ADMINISTRATOR else defaults_of(code)) for code in CODES}
+    return {each: [code for code in CODES if each in held[code]] for each in services().catalogue}
 
 
 def _policy(kind: str, permissions: list[Permission], holding: Mapping[Permission, list[str]]) -> Json:

@@ -12,9 +12,8 @@ from sqlalchemy import Row, Select, bindparam, or_, select
 from app.base.role_data import ALL, Asker, Json, permission_name
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db
-from app.core.db.postgres import ONLY
-from app.core.db.tenancy import Prepared, tenant
-from app.core.db.transaction import fetch, fetch_alone, unit_of_work
+from app.core.db.tenancy import TenantQuery, tenant
+from app.core.db.transaction import read, read_in_own_transaction, unit_of_work
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
 from app.guardian.schemas import PermissionSchema, PolicySchema, RoleSchema
 from app.guardian.service import assign_role, remove_assignment
@@ -28,7 +27,7 @@ PERMISSION = tuple(PermissionSchema().dump_fields)
 class EmbeddedRoleData:
     def roles_of(self, user_id: UUID, asker: Asker) -> list[Json]:
         with tenant(asker.company_id):
-            rows = fetch_alone(_ASSIGNMENTS, {"user_id": user_id})
+            rows = read_in_own_transaction(_ASSIGNMENTS, {"user_id": user_id})
         return [_assignment(row) for row in rows]
 
     def assign(self, user_id: UUID, role_id: UUID, asker: Asker) -> Json:
@@ -39,12 +38,12 @@ class EmbeddedRoleData:
 
     def assignment(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> Json:
         with tenant(asker.company_id):
-            rows = fetch_alone(_ASSIGNMENT, {"user_id": user_id, "assignment_id": assignment_id})
+            rows = read_in_own_transaction(_ASSIGNMENT, {"user_id": user_id, "assignment_id": assignment_id})
         if not rows:
             raise not_found(UserRole)
         return _assignment(rows[0])
 
-    def withdraw(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None:
+    def unassign(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None:
         with tenant(asker.company_id), unit_of_work():
             wanted = select(UserRole).where(UserRole.id == assignment_id, UserRole.user_id == user_id)
             found = db.session.scalar(wanted)
@@ -54,17 +53,17 @@ class EmbeddedRoleData:
 
     def policies_of(self, user_id: UUID, asker: Asker) -> list[Json]:
         with tenant(asker.company_id):
-            rows = fetch_alone(_POLICIES, {"user_id": user_id})
+            rows = read_in_own_transaction(_POLICIES, {"user_id": user_id})
         return [dict(zip(POLICY, row, strict=True)) for row in rows]
 
     def permissions_of(self, user_id: UUID, asker: Asker) -> list[Json]:
         with tenant(asker.company_id):
-            rows = fetch_alone(_PERMISSIONS, {"user_id": user_id})
+            rows = read_in_own_transaction(_PERMISSIONS, {"user_id": user_id})
         return [dict(zip(PERMISSION, row, strict=True)) for row in rows]
 
     def roles(self, asker: Asker) -> list[Json]:
         with tenant(asker.company_id), unit_of_work(writes=False):
-            roles, held = fetch(_ROLES, {}), fetch(_HELD_BY_ROLES, {})
+            roles, held = read(_ROLES, {}), read(_HELD_BY_ROLES, {})
         names = _names(held)
         return [
             {
@@ -97,15 +96,15 @@ _OF_USER = (
     .join(Role, Role.id == UserRole.role_id)
     .where(UserRole.user_id == bindparam("user_id"))
     .order_by(UserRole.created_at, UserRole.id)
-    .execution_options(trip=ONLY)
+    .execution_options(single_statement=True)
 )
-_ASSIGNMENTS = Prepared(_OF_USER)
-_ASSIGNMENT = Prepared(_OF_USER.where(UserRole.id == bindparam("assignment_id")))
-_POLICIES = Prepared(
+_ASSIGNMENTS = TenantQuery(_OF_USER)
+_ASSIGNMENT = TenantQuery(_OF_USER.where(UserRole.id == bindparam("assignment_id")))
+_POLICIES = TenantQuery(
     select(*_columns(Policy, POLICY))
     .where(Policy.id.in_(_through_roles(RolePolicy.policy_id)))
     .order_by(Policy.created_at, Policy.id)
-    .execution_options(trip=ONLY)
+    .execution_options(single_statement=True)
 )
 _HELD = GuardianPermission.id.in_(
     _through_roles(PolicyPermission.permission_id).join(
@@ -119,16 +118,16 @@ _ADMINISTERS = (
     .exists()
 )
 _BY_NAME = (GuardianPermission.service, GuardianPermission.resource_name, GuardianPermission.operation)
-_PERMISSIONS = Prepared(
+_PERMISSIONS = TenantQuery(
     select(*_columns(GuardianPermission, PERMISSION))
     .where(or_(_ADMINISTERS, _HELD))
     .order_by(*_BY_NAME)
-    .execution_options(trip=ONLY)
+    .execution_options(single_statement=True)
 )
-_ROLES = Prepared(
+_ROLES = TenantQuery(
     select(Role.id, Role.name, Role.code, Role.description, Role.is_system).order_by(Role.created_at, Role.id)
 )
-_HELD_BY_ROLES = Prepared(
+_HELD_BY_ROLES = TenantQuery(
     select(RolePolicy.role_id, *_BY_NAME)
     .distinct()
     .join(PolicyPermission, PolicyPermission.policy_id == RolePolicy.policy_id)

@@ -10,9 +10,8 @@ import orjson
 from sqlalchemy import bindparam, or_, select
 
 from app.clients.http.transport import Reply
-from app.core.db.postgres import ONLY
-from app.core.db.tenancy import Prepared, tenant
-from app.core.db.transaction import fetch_alone
+from app.core.db.tenancy import TenantQuery, tenant
+from app.core.db.transaction import read_in_own_transaction
 from app.guardian.models import PolicyPermission, Role, RolePolicy, UserRole, permission_id
 
 REASON = "No role of the user grants this."
@@ -21,7 +20,7 @@ REASON = "No role of the user grants this."
 def is_granted(user_id: UUID, service: str, resource_name: str, operation: str) -> bool:
     """In a transaction of its own, inside the tenant."""
     wanted = {"user_id": user_id, "wanted": permission_id(service, resource_name, operation)}
-    return bool(fetch_alone(_GRANTING, wanted))
+    return bool(read_in_own_transaction(_GRANTING, wanted))
 
 
 _HOLDING = (
@@ -30,12 +29,12 @@ _HOLDING = (
     .where(RolePolicy.role_id == Role.id, PolicyPermission.permission_id == bindparam("wanted"))
 )
 # A role of the user that is the Administrator or holds the permission.
-_GRANTING = Prepared(
+_GRANTING = TenantQuery(
     select(Role.id)
     .join(UserRole, UserRole.role_id == Role.id)
     .where(UserRole.user_id == bindparam("user_id"), or_(Role.is_system, _HOLDING.exists()))
     .limit(1)
-    .execution_options(trip=ONLY)
+    .execution_options(single_statement=True)
 )
 
 

@@ -9,7 +9,7 @@ from marshmallow import ValidationError, validate
 
 from app.base.errors import Invalid
 from app.base.permission import Permission
-from app.core.wire.schema import BaseSchema, of
+from app.core.wire.schema import BaseSchema, column_field
 from app.guardian.models import GuardianPermission
 
 OWN_SERVICES = ("identity", "guardian")
@@ -19,10 +19,10 @@ FOREIGN = validate.NoneOf(OWN_SERVICES, error="This service's own permissions co
 
 
 class ImportedSchema(BaseSchema):
-    service = of(GuardianPermission.service, required=True, validate=[NAME, FOREIGN])
-    resource_name = of(GuardianPermission.resource_name, required=True, validate=[NAME])
-    operation = of(GuardianPermission.operation, required=True, validate=[NAME])
-    description = of(GuardianPermission.description)
+    service = column_field(GuardianPermission.service, required=True, validate=[NAME, FOREIGN])
+    resource_name = column_field(GuardianPermission.resource_name, required=True, validate=[NAME])
+    operation = column_field(GuardianPermission.operation, required=True, validate=[NAME])
+    description = column_field(GuardianPermission.description)
 
 
 def read_catalogue(text: bytes) -> list[Permission]:

@@ -12,7 +12,7 @@ from app.companies.service import lock_company
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.guardian.models import Role, UserRole
 from app.guardian.rules import is_administrator
 from app.users.models import User
@@ -32,8 +32,8 @@ def initialize_engine(company_id: UUID, user_id: UUID) -> bool:
             lock_company()
             _check_vacant(user_id)
             if db.session.scalar(select(Role.id).where(Role.is_system)) is None:
-                kernel().roles.company_made()
-            kernel().roles.give(user_id, ADMINISTRATOR)
+                services().roles.company_made()
+            services().roles.give(user_id, ADMINISTRATOR)
     return True
 
 

@@ -44,7 +44,7 @@ class Roles(Crud):
     """
 
     model, schema, path = Role, RoleSchema, "/guardian/roles"
-    service, permission, bare = "guardian", "role", True
+    service, permission, unpaginated = "guardian", "role", True
     filters = ("name", "code")
     sort = ("created_at", "name")
 
@@ -61,7 +61,7 @@ class Policies(Crud):
     """Policies of the company: named sets of permissions."""
 
     model, schema, path = Policy, PolicySchema, "/guardian/policies"
-    service, permission, bare = "guardian", "policy", True
+    service, permission, unpaginated = "guardian", "policy", True
     filters = ("name",)
     sort = ("created_at", "name")
 
@@ -78,7 +78,7 @@ class Permissions(Crud):
     """The catalogue of permissions."""
 
     model, schema, path = GuardianPermission, PermissionSchema, "/guardian/permissions"
-    service, permission, bare = "guardian", "permission", True
+    service, permission, unpaginated = "guardian", "permission", True
     filters = ("service", "resource_name", "operation")
     sort = ("resource_name", "service", "operation")
     verbs = ("list", "retrieve")
@@ -88,12 +88,12 @@ class PoliciesOfRole(Crud):
     """Policies of one role."""
 
     model, schema, path = Policy, PolicySchema, "/guardian/roles/<parent_id>/policies"
-    service, permission, bare = "guardian", "policy", True
+    service, permission, unpaginated = "guardian", "policy", True
     filters, sort = Policies.filters, Policies.sort
     verbs = ("list",)
     parent = Parent(Role, "role_id")
 
-    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
         return (Policy.id.in_(select(RolePolicy.policy_id).where(RolePolicy.role_id == parent_id)),)
 
 
@@ -101,12 +101,12 @@ class PermissionsOfPolicy(Crud):
     """Permissions of one policy."""
 
     model, schema, path = GuardianPermission, PermissionSchema, "/guardian/policies/<parent_id>/permissions"
-    service, permission, bare = "guardian", "permission", True
+    service, permission, unpaginated = "guardian", "permission", True
     filters, sort = Permissions.filters, Permissions.sort
     verbs = ("list",)
     parent = Parent(Policy, "policy_id")
 
-    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
         held = select(PolicyPermission.permission_id).where(PolicyPermission.policy_id == parent_id)
         return (GuardianPermission.id.in_(held),)
 
@@ -173,7 +173,7 @@ class UserRoles(Crud):
     """Which user has which role."""
 
     model, schema, path = UserRole, UserRoleSchema, "/guardian/user-roles"
-    service, permission, bare = "guardian", "user_role", True
+    service, permission, unpaginated = "guardian", "user_role", True
     filters = ("user_id", "role_id")
     sort = ("created_at",)
 

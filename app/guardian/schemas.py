@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from app.core.wire.schema import BaseSchema, Flag, Id, Line, OwnedSchema, Ref, Timestamp, of, read_only_id
+from app.core.wire.schema import BaseSchema, Flag, Id, OwnedSchema, Ref, Text, Timestamp, column_field, read_only_id
 from app.guardian.models import GuardianPermission, Policy, Role
 from app.users.models import User
 
 
 class RoleSchema(OwnedSchema):
-    name = of(Role.name, required=True)
+    name = column_field(Role.name, required=True)
     code = fields.String(dump_only=True, allow_none=True)
-    description = of(Role.description)
+    description = column_field(Role.description)
     is_system = Flag(dump_only=True)
 
 
 class PolicySchema(OwnedSchema):
-    name = of(Policy.name, required=True)
-    description = of(Policy.description)
+    name = column_field(Policy.name, required=True)
+    description = column_field(Policy.description)
 
 
 class PermissionSchema(BaseSchema):
     id = read_only_id()
-    service = of(GuardianPermission.service)
-    resource_name = of(GuardianPermission.resource_name)
-    operation = of(GuardianPermission.operation)
-    description = of(GuardianPermission.description)
+    service = column_field(GuardianPermission.service)
+    resource_name = column_field(GuardianPermission.resource_name)
+    operation = column_field(GuardianPermission.operation)
+    description = column_field(GuardianPermission.description)
 
 
 class HeldPolicySchema(BaseSchema):
@@ -48,9 +48,9 @@ class UserRoleSchema(BaseSchema):
 class QuestionSchema(BaseSchema):
     user_id = Id(required=True)
     company_id = Id(required=True)
-    service = Line(required=True)
-    resource_name = Line(required=True)
-    operation = Line(required=True)
+    service = Text(required=True)
+    resource_name = Text(required=True)
+    operation = Text(required=True)
 
 
 class DecisionSchema(BaseSchema):

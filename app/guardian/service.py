@@ -16,7 +16,7 @@ from app.base.permission import Permission
 from app.base.role_data import ADMINISTRATOR, CUSTOMER
 from app.companies.service import lock_company
 from app.core.db.models import add_in_order, db
-from app.core.services import kernel
+from app.core.services import services
 from app.guardian.models import (
     GuardianPermission,
     Policy,
@@ -54,7 +54,7 @@ class EmbeddedRoles:
     """``core.kernel.Roles`` on the embedded engine's tables."""
 
     def company_made(self) -> None:
-        load_catalogue(kernel().catalogue)
+        load_catalogue(services().catalogue)
         roles = {
             code: Role(
                 id=uuid7(),
@@ -114,7 +114,7 @@ def holding(policy: Policy, permission: Permission) -> PolicyPermission:
 
 def defaults_of(code: str) -> list[Permission]:
     """The permissions of a default role but Administrator; what only the platform can use is in none."""
-    return sorted(each for each in kernel().catalogue if not each.platform and _is_default(code, each))
+    return sorted(each for each in services().catalogue if not each.platform and _is_default(code, each))
 
 
 def _is_default(code: str, permission: Permission) -> bool:
@@ -176,7 +176,7 @@ def change_assignment(assignment: UserRole, values: dict[str, Any], *, by: UUID)
         return
     check_not_above(_role(after[1]), by)
     if held.is_system:
-        kernel().roles.check_leaving(user_id)
+        services().roles.check_leaving(user_id)
     assignment.user_id, assignment.role_id = after
     db.session.flush()
 
@@ -184,7 +184,7 @@ def change_assignment(assignment: UserRole, values: dict[str, Any], *, by: UUID)
 def remove_assignment(assignment: UserRole) -> None:
     """Raises Conflict for the last administrator's."""
     if _held(assignment).is_system:
-        kernel().roles.check_leaving(assignment.user_id)
+        services().roles.check_leaving(assignment.user_id)
     db.session.delete(assignment)
     db.session.flush()
 

@@ -65,7 +65,7 @@ class Children(Crud):
     """Direct children of a unit."""
 
     model, schema, path = OrganizationUnit, OrganizationUnitSchema, "/organization_units/<parent_id>/children"
-    permission, home = "organization_unit", OrganizationUnits.path
+    permission, canonical_path = "organization_unit", OrganizationUnits.path
     filters, sort, expand = ("name", "level"), OrganizationUnits.sort, OrganizationUnits.expand
     verbs = ("list",)
     parent = Parent(OrganizationUnit, "parent_id")
@@ -79,13 +79,13 @@ class Descendants(Crud):
         OrganizationUnitSchema,
         "/organization_units/<parent_id>/descendants",
     )
-    permission, home = "organization_unit", OrganizationUnits.path
+    permission, canonical_path = "organization_unit", OrganizationUnits.path
     filters, expand = ("name", "level", "parent_id"), OrganizationUnits.expand
     sort = ("path", *OrganizationUnits.sort)
     verbs = ("list",)
     parent = Parent(OrganizationUnit, "parent_id")
 
-    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
         """A range on the path of the unit, looked up in the same statement."""
         top = aliased(OrganizationUnit)
         path = select(top.path).where(top.id == parent_id).scalar_subquery()

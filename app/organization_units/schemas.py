@@ -2,13 +2,13 @@
 
 from marshmallow import fields
 
-from app.core.wire.schema import BaseSchema, Id, OwnedSchema, of
+from app.core.wire.schema import BaseSchema, Id, OwnedSchema, column_field
 from app.organization_units.models import OrganizationUnit
 
 
 class OrganizationUnitSchema(OwnedSchema):
-    name = of(OrganizationUnit.name, required=True)
-    description = of(OrganizationUnit.description)
+    name = column_field(OrganizationUnit.name, required=True)
+    description = column_field(OrganizationUnit.description)
     # Not a Ref: the service reads the parent anyway, under the tree's lock.
     parent_id = Id(allow_none=True)
     path = fields.String(dump_only=True)

@@ -31,7 +31,7 @@ class PositionsOfUnit(Crud):
     """Positions of one organization unit."""
 
     model, schema, path = Position, PositionSchema, "/organization_units/<parent_id>/positions"
-    permission, home = "position", Positions.path
+    permission, canonical_path = "position", Positions.path
     filters, sort, expand = ("title", "level"), Positions.sort, Positions.expand
     verbs = ("list", "create")
     parent = Parent(OrganizationUnit, "organization_unit_id")

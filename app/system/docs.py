@@ -14,7 +14,7 @@ from app.base.errors import NotFound
 from app.config.settings import VERSION
 from app.core.openapi.document import as_yaml, document
 from app.core.openapi.schemas import Json
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import cookie_name
@@ -42,7 +42,7 @@ def spec() -> Json:
     """Built once per process, on the first request for it."""
     cached = current_app.extensions
     if "openapi" not in cached:
-        cached["openapi"] = document(kernel().routes)
+        cached["openapi"] = document(services().routes)
     found: Json = cached["openapi"]
     return found
 
@@ -99,7 +99,7 @@ class Docs(Endpoint):
 
     @declare(answer={"type": "string"}, media=("text/html",))
     def get(self) -> Response:
-        settings = kernel().settings
+        settings = services().settings
         # Scripts cannot see the cookies, and asking without any would be an error in the console.
         may_be_signed_in = any(cookie_name(settings, name) in request.cookies for name in (ACCESS, REFRESH))
         page = PAGE.get_template("docs.html").render(version=VERSION, may_be_signed_in=may_be_signed_in)

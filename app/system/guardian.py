@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, current_app
 
 from app.config.settings import VERSION
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
@@ -52,9 +52,9 @@ class GuardianConfig(Endpoint):
 
     @declare(answer=EngineConfigSchema())
     def get(self) -> Response:
-        services = sorted({each.service for each in kernel().catalogue})
-        env, debug = kernel().settings.flask_env, bool(current_app.debug)
-        return answer({"env": env, "debug": debug, "version": VERSION, "services": services})
+        names = sorted({each.service for each in services().catalogue})
+        env, debug = services().settings.flask_env, bool(current_app.debug)
+        return answer({"env": env, "debug": debug, "version": VERSION, "services": names})
 
 
 class GuardianInitDb(Endpoint):

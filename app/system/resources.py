@@ -17,11 +17,11 @@ from app.companies.resources import Companies
 from app.config.settings import VERSION, Settings, declared
 from app.core.crud.crud import Crud
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
-from app.core.web.permission import ask
+from app.core.web.permission import require
 from app.core.web.principal import principal
 from app.organization_units.resources import OrganizationUnits
 from app.positions.resources import Positions
@@ -49,7 +49,7 @@ class Health(Endpoint):
 
     @declare(answer=HealthSchema(), also=(503,))
     def get(self) -> Response:
-        return health_shown(SERVICE, {"database": look(check_database), **kernel().watch.current()})
+        return health_shown(SERVICE, {"database": look(check_database), **services().watch.current()})
 
 
 def health_shown(service: str, checks: Mapping[str, Finding]) -> Response:
@@ -60,7 +60,7 @@ def health_shown(service: str, checks: Mapping[str, Finding]) -> Response:
         "status": "unhealthy" if not usable else "degraded" if degraded else "healthy",
         "service": service,
         "version": VERSION,
-        "environment": kernel().settings.flask_env,
+        "environment": services().settings.flask_env,
         "timestamp": utcnow(),
         "checks": {name: finding.shown() for name, finding in checks.items()},
     }
@@ -84,7 +84,7 @@ class Ready(Endpoint):
 
     @declare(answer=StatusSchema(), also=(503,))
     def get(self) -> Response:
-        if is_draining(kernel().settings.drain_file):
+        if is_draining(services().settings.drain_file):
             return answer({"status": "draining"}, 503)
         if not look(check_migrated).healthy:
             return answer({"status": "database not ready"}, 503)
@@ -108,13 +108,13 @@ class Config(Endpoint):
 
     @declare(answer=ConfigSchema())
     def get(self) -> Response:
-        settings = kernel().settings
+        settings = services().settings
         shown: dict[str, Any] = {
             "env": settings.flask_env,
             "debug": bool(current_app.debug),
             "version": VERSION,
             "features": features(settings),
-            "password_policy": kernel().passwords.policy(),
+            "password_policy": services().passwords.policy(),
             "max_avatar_size_mb": settings.max_avatar_size_mb,
             "languages": list(LANGUAGES),
         }
@@ -125,13 +125,13 @@ class Config(Endpoint):
 
 def _may_read_settings() -> bool:
     """The public part is everybody's, so whatever goes wrong here only leaves out the rest."""
-    authenticator = kernel().authenticator
+    authenticator = services().authenticator
     try:
         if authenticator.token_of(request) is None:
             return False
         if authenticator.authenticate().password_reset_required:
             return False
-        ask("config", "READ")
+        require("config", "READ")
     except (ApiError, SQLAlchemyError):
         return False
     return principal().is_platform
@@ -186,7 +186,7 @@ class InitDb(Endpoint):
         if is_initialized():
             raise already()
         values = _wished()
-        passwords, password = kernel().passwords, values["user"].pop("password")
+        passwords, password = services().passwords, values["user"].pop("password")
         passwords.check_acceptable(password, values["user"]["email"])
         founded = initialize(values["company"], values["user"] | {"password_hash": passwords.hash(password)})
         company = _row(Companies, founded.company) | {
@@ -217,7 +217,7 @@ def _row(crud: type[Crud], row: Any) -> dict[str, Any]:
 
 def check_init_token() -> None:
     """Raises Unauthenticated."""
-    expected = kernel().settings.init_token
+    expected = services().settings.init_token
     given = request.headers.get("X-Init-Token", "")
     if expected and not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
         raise Unauthenticated("The X-Init-Token header is missing or wrong.")

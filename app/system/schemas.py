@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.base.errors import Invalid
 from app.companies.models import ACTIVE, Company
 from app.companies.schemas import CompanyChangeSchema, CompanySchema
-from app.core.wire.schema import BaseSchema, Email, Flag, Id, Line, Timestamp, of
+from app.core.wire.schema import BaseSchema, Email, Flag, Id, Text, Timestamp, column_field
 from app.organization_units.schemas import OrganizationUnitSchema
 from app.positions.schemas import PositionSchema
 from app.users.models import User
@@ -59,13 +59,13 @@ class InitializedSchema(BaseSchema):
 class FirstCompanySchema(CompanyChangeSchema):
     """The platform company is always active."""
 
-    status = of(Company.status, validate=[validate.Equal(ACTIVE)])
+    status = column_field(Company.status, validate=[validate.Equal(ACTIVE)])
 
 
 class FirstUserSchema(UserSchema):
     """The first administrator is active, and has no position to choose from yet."""
 
-    is_active = of(User.is_active, Flag, validate=[validate.Equal(True)])
+    is_active = column_field(User.is_active, Flag, validate=[validate.Equal(True)])
 
     class Meta(UserSchema.Meta):
         exclude = ("position_id",)
@@ -101,7 +101,7 @@ class EngineCompanySchema(BaseSchema):
     """Guardian's clients send the name too; the directory knows it."""
 
     company_id = Id(required=True)
-    name = Line(load_only=True)
+    name = Text(load_only=True)
 
 
 class EngineUserSchema(BaseSchema):

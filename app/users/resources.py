@@ -16,8 +16,8 @@ from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent
 from app.core.db.models import db
 from app.core.files.picture import attach
-from app.core.jobs.one_time_links import withdraw_all
-from app.core.services import kernel
+from app.core.jobs.one_time_links import revoke_all
+from app.core.services import services
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
@@ -60,11 +60,11 @@ class Users(Crud):
         with self.form.shown() if self.form else nullcontext(), super().transaction():
             yield
 
-    def given(self) -> dict[str, Any]:
-        return super().given() if self.form is None else self.form.values
+    def read_body(self) -> dict[str, Any]:
+        return super().read_body() if self.form is None else self.form.values
 
-    def prepare(self, values: dict[str, Any]) -> None:
-        passwords, password = kernel().passwords, values.pop("password")
+    def before_create(self, values: dict[str, Any]) -> None:
+        passwords, password = services().passwords, values.pop("password")
         passwords.check_acceptable(password, values["email"])
         values["password_hash"] = passwords.hash(password)
 
@@ -84,8 +84,8 @@ class Users(Crud):
         check_deletable(row, by=principal().user_id)
         # What was read stays as it is: If-Match was compared with that version.
         hold_user(row.id)
-        withdraw_all(row.id)
-        kernel().leaving(row.id)
+        revoke_all(row.id)
+        services().leaving(row.id)
         super().remove(row)
 
 
@@ -93,7 +93,7 @@ class UsersOfPosition(Crud):
     """Users who hold one position."""
 
     model, schema, path = User, UserSchema, "/positions/<parent_id>/users"
-    permission, home = "user", Users.path
+    permission, canonical_path = "user", Users.path
     filters = ("email", "username", "is_active", "is_verified")
     sort, expand = Users.sort, Users.expand
     verbs = ("list",)

@@ -6,7 +6,17 @@ from typing import Any, NoReturn
 
 from marshmallow import ValidationError, fields, validate
 
-from app.core.wire.schema import BaseSchema, CodeRef, Email, Flag, OwnedSchema, Ref, Timestamp, of, read_only_id
+from app.core.wire.schema import (
+    BaseSchema,
+    CodeRef,
+    Email,
+    Flag,
+    OwnedSchema,
+    Ref,
+    Timestamp,
+    column_field,
+    read_only_id,
+)
 from app.document_types.models import DocumentType
 from app.positions.models import Position
 from app.users.models import LANGUAGES, User
@@ -39,21 +49,21 @@ class NoPassword(fields.Field[Any]):
 class ProfileSchema(BaseSchema):
     """What users change of themselves."""
 
-    first_name = of(User.first_name)
-    last_name = of(User.last_name)
-    language = of(User.language, validate=[validate.OneOf(LANGUAGES)])
-    phone_number = of(User.phone_number)
-    address = of(User.address)
+    first_name = column_field(User.first_name)
+    last_name = column_field(User.last_name)
+    language = column_field(User.language, validate=[validate.OneOf(LANGUAGES)])
+    phone_number = column_field(User.phone_number)
+    address = column_field(User.address)
 
 
 class UserChangeSchema(ProfileSchema, OwnedSchema):
-    email = of(User.email, Email, required=True)
-    username = of(User.username, validate=[validate.Length(min=1)])
+    email = column_field(User.email, Email, required=True)
+    username = column_field(User.username, validate=[validate.Length(min=1)])
     document_type = CodeRef(DocumentType.code, allow_none=True)
-    document_number = of(User.document_number)
+    document_number = column_field(User.document_number)
     position_id = Ref(Position, allow_none=True)
-    is_active = of(User.is_active, Flag)
-    is_verified = of(User.is_verified, Flag)
+    is_active = column_field(User.is_active, Flag)
+    is_verified = column_field(User.is_verified, Flag)
     avatar_file_id = read_only_id(allow_none=True)
     has_avatar = Flag(dump_only=True)
     password_reset_required = Flag(dump_only=True)

@@ -13,8 +13,8 @@ from app.base.text import fold
 from app.core.crud.erase import erase
 from app.core.db.models import add_in_order, db
 from app.core.db.tenancy import current_tenant
-from app.core.jobs.one_time_links import withdraw_all
-from app.core.services import kernel
+from app.core.jobs.one_time_links import revoke_all
+from app.core.services import services
 from app.users.models import LoginKey, User
 
 KEYS = ("email", "username")
@@ -37,16 +37,16 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
     if leaves:
         _check_may_leave(user, by)
     elif any(getattr(user, name) != values[name] for name in (*KEYS, "is_active") if name in values):
-        kernel().roles.check_not_above(user.id, by)
+        services().roles.check_not_above(user.id, by)
     former, was_active = user.email, user.is_active
     set_values(user, {"is_verified": False} | values if values.get("email", former) != former else values)
     # The row is locked by now: a sign-in, or the use of a link, comes wholly before or after.
     if leaves:
-        kernel().end_sessions(user.id)
+        services().end_sessions(user.id)
     if user.is_active and not was_active:
-        kernel().activated(user.id)
+        services().activated(user.id)
     if user.email != former:
-        kernel().address_changed(user.id, former)
+        services().address_changed(user.id, former)
 
 
 def set_values(user: User, values: dict[str, Any]) -> None:
@@ -84,15 +84,15 @@ def check_deletable(user: User, *, by: UUID) -> None:
 
 def erase_user(user_id: UUID) -> None:
     """With everything that refers to nobody else, links included. The user's row is held."""
-    withdraw_all(user_id)
+    revoke_all(user_id)
     erase(User, User.id == user_id)
 
 
 def _check_may_leave(user: User, by: UUID) -> None:
     if user.id == by:
         raise Conflict("You cannot deactivate or delete yourself.", code="OWN_ACCOUNT")
-    kernel().roles.check_leaving(user.id)
-    kernel().roles.check_not_above(user.id, by)
+    services().roles.check_leaving(user.id)
+    services().roles.check_not_above(user.id, by)
 
 
 def _set_keys(keys: LoginKey, user: User) -> None:

@@ -35,7 +35,7 @@ from app.config.settings import load_settings
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.customers.models import Customer
 from app.users.service import create_user
 from scripts.bench.servers import ROOT, Failed, cpu_seconds, gunicorn, postgres, wait_until
@@ -112,7 +112,7 @@ def _seeded(app: Flask, users: int) -> tuple[UUID, list[str], UUID]:
     emails = [f"user{number}@example.com" for number in range(users)]
     with app.app_context():
         upgrade(directory=str(ROOT / "migrations"))
-        password_hash = kernel().passwords.hash(PASSWORD)
+        password_hash = services().passwords.hash(PASSWORD)
         admin = {"email": ADMIN, "password_hash": password_hash}
         company_id = found_company(uuid7(), {"name": "bench", "is_platform": True}, admin).company.id
         with tenant(company_id), unit_of_work():
@@ -176,7 +176,7 @@ def login_cost(setting: Setting) -> str:
     """Interleaved with the bare hash, which this process computes with the service's own parameters. By CPU it
     holds on a machine that is not at rest, too."""
     with setting.app.app_context():
-        passwords = kernel().passwords
+        passwords = services().passwords
         stored = passwords.hash(PASSWORD)
         logins, hashes, hashing, before = [], [], 0.0, cpu_seconds(setting.workers)
         for _ in range(LOGINS):

@@ -24,7 +24,7 @@ from app.base.text import fold
 from app.core.db.models import Model, db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from scripts.bench.servers import Postgres
 
 LARGE, SMALL, DEEP = "bench large", "bench small", "bench deep"
@@ -56,7 +56,7 @@ def seed(app: Flask, server: Postgres) -> None:
     if is_seeded(server):
         return
     with app.app_context():
-        password_hash = kernel().passwords.hash(PASSWORD)
+        password_hash = services().passwords.hash(PASSWORD)
         for name, rows, units in SIZES:
             _found(name)
             _fill(server, name, password_hash, rows, units)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.core.services import kernel
+from app.core.services import services
 from tests.access.conftest import Through
 from tests.support.clients import ApiClient, Tenant
 from tests.support.roles import give, role_id, role_with, user_with
@@ -223,7 +223,7 @@ def test_permissions_are_those_that_the_engine_would_grant(acme: Tenant, at: Thr
 
 def test_administrator_has_every_permission_that_the_company_can_use(acme: Tenant, globex: Tenant, at: Through) -> None:
     with acme.app.app_context():
-        catalogue = kernel().catalogue
+        catalogue = services().catalogue
     every = {f"{each.service}:{each.resource_name}:{each.operation}" for each in catalogue}
     beyond = {f"{each.service}:{each.resource_name}:{each.operation}" for each in catalogue if each.platform}
 

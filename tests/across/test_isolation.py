@@ -24,8 +24,7 @@ from app import create_app
 from app.core.crud.crud import Crud
 from app.core.db import tenancy
 from app.core.db.models import Model, db
-from app.core.db.postgres import ONLY
-from app.core.db.tenancy import GuardedSession, Prepared, Tenanted, is_tenant_table, tenant
+from app.core.db.tenancy import GuardedSession, Tenanted, TenantQuery, is_tenant_table, tenant
 from app.core.db.transaction import fetch, platform_session, unit_of_work
 from app.core.web.endpoint import UNSAFE
 from app.core.web.routing import Route
@@ -274,7 +273,7 @@ def without_the_criterion() -> Iterator[None]:
     event.remove(GuardedSession, "do_orm_execute", tenancy._narrow)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Prepared, "narrowed", plain, raising=False)
+            patch.setattr(TenantQuery, "narrowed", plain, raising=False)
             yield
     finally:
         event.listen(GuardedSession, "do_orm_execute", tenancy._narrow)
@@ -421,7 +420,7 @@ def test_a_pooled_connection_carries_no_tenant_over(acme: Tenant, database_url: 
 
 @only_postgresql
 def test_statements_after_one_that_took_its_commit_along_are_the_tenants_too(app: Flask, tables: Tables) -> None:
-    alone = Prepared(select(Customer.id).execution_options(trip=ONLY))
+    alone = TenantQuery(select(Customer.id).execution_options(single_statement=True))
 
     with app.app_context(), tenant(tables.globex), unit_of_work(writes=False) as session:
         for _ in range(2):

@@ -9,7 +9,7 @@ from flask import Flask
 
 from app import create_guardian
 from app.config.settings import ROOT
-from app.core.services import Kernel
+from app.core.services import Services
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import ENVIRONMENT
 from tests.support.roles import user_with
@@ -79,7 +79,7 @@ def test_engine_takes_nothing_from_settings_that_are_about_another_engine() -> N
 
     engine = create_guardian(ENVIRONMENT | theirs)
 
-    kernel: Kernel = engine.extensions["identity"]
+    kernel: Services = engine.extensions["identity"]
     assert kernel.settings.embedded_guardian
     assert kernel.settings.use_guardian_service
     # The protocol's cookie has one name, whatever browsers get.

@@ -10,7 +10,7 @@ from flask import Flask
 from uuid_utils.compat import uuid7
 
 from app.accounts.onboarding.service import found_company
-from app.core.services import kernel
+from app.core.services import services
 from app.guardian.service import ExternalRoles
 from tests.support.clients import ApiClient, Tenant, sign_in
 from tests.support.served import Through
@@ -33,11 +33,11 @@ def without_roles(app: Flask, name: str, *, is_platform: bool = False) -> ApiCli
     """The founder of a company that was made by a service whose engine is remote."""
     company_id, user = uuid7(), {"email": f"founder@{name}.example"}
     with app.app_context():
-        embedded, kernel().roles = kernel().roles, ExternalRoles()
+        embedded, services().roles = services().roles, ExternalRoles()
         try:
             founded = found_company(company_id, {"name": name, "is_platform": is_platform}, user)
         finally:
-            kernel().roles = embedded
+            services().roles = embedded
         user_id = founded.user.id
     return sign_in(app, company_id, user_id, user["email"])
 

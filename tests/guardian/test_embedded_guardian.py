@@ -8,7 +8,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from app.base.permission import Permission
-from app.core.services import kernel
+from app.core.services import services
 from app.guardian.decision import answer_to
 from tests.fakes.guardian import FakeGuardian
 from tests.support.clients import ApiClient, Tenant
@@ -50,7 +50,7 @@ def assignment_of(company: Tenant, user: ApiClient) -> str:
 def granted_to(company: Tenant, user: ApiClient) -> set[Permission]:
     """The whole catalogue, asked one by one."""
     with company.app.app_context():
-        return {each for each in kernel().catalogue if answer_to(about(user, each))["access_granted"]}
+        return {each for each in services().catalogue if answer_to(about(user, each))["access_granted"]}
 
 
 def about(user: ApiClient, permission: Permission) -> Json:
@@ -59,7 +59,7 @@ def about(user: ApiClient, permission: Permission) -> Json:
 
 def catalogue(company: Tenant) -> set[Permission]:
     with company.app.app_context():
-        return set(kernel().catalogue)
+        return set(services().catalogue)
 
 
 # The default roles

@@ -17,7 +17,7 @@ from app.accounts.onboarding.service import found_company
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.guardian.models import Role, UserRole
 from app.users.service import create_user
 from tests.support import contract
@@ -87,7 +87,7 @@ class Tenant:
         """Somebody new with a default role by its code (manager, viewer, customer, administrator) or none."""
         values = {"email": f"{unique('user')}@example.com"} | values
         with self.app.app_context():
-            password_hash = kernel().passwords.hash(PASSWORD)
+            password_hash = services().passwords.hash(PASSWORD)
             with tenant(self.company_id), unit_of_work():
                 user = create_user(values | {"password_hash": password_hash})
                 if role is not None:
@@ -105,7 +105,7 @@ def sign_in(app: Flask, company_id: UUID, user_id: UUID, email: str) -> ApiClien
 
 def make_tenant(app: Flask, name: str, *, is_platform: bool = False) -> Tenant:
     with app.app_context():
-        password_hash = kernel().passwords.hash(PASSWORD)
+        password_hash = services().passwords.hash(PASSWORD)
         user = {"email": f"admin@{name}.example", "first_name": "Ada", "password_hash": password_hash}
         founded = found_company(uuid7(), {"name": name, "is_platform": is_platform}, user)
         company_id, admin = founded.company.id, founded.user

@@ -23,7 +23,7 @@ from app.core.db.tenancy import is_tenant_table, tenant
 from app.core.db.transaction import unit_of_work
 from app.core.web.endpoint import is_id
 from app.core.web.routing import Route
-from app.core.wire.schema import AnotherRef, BaseSchema, Email, Id, Refers, Url
+from app.core.wire.schema import AnotherRef, BaseSchema, Email, Id, Reference, Url
 from app.users.schemas import Password
 from tests.support.clients import PASSWORD, Tenant, unique
 
@@ -164,7 +164,7 @@ class Maker:
             return each.metadata["example"]
         if isinstance(each, AnotherRef):
             return self._another(collection_of(self.app, each.model.__table__))["id"]
-        if isinstance(each, Refers):
+        if isinstance(each, Reference):
             return self.row_in(each.column.class_.__table__)[each.column.key]
         if isinstance(each, fields.Nested):
             return self._object(each.schema)  # type: ignore[arg-type]

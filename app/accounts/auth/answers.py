@@ -13,7 +13,7 @@ from app.base.errors import Unauthenticated, Unavailable
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.security.tokens import Claims
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import answer
 from app.users.resources import Users
 
@@ -29,7 +29,7 @@ def caller() -> Caller:
 
 def claims() -> Claims | None:
     """Those of a valid token that came with a public request."""
-    authenticator = kernel().authenticator
+    authenticator = services().authenticator
     token = authenticator.token_of(request)
     try:
         return authenticator.tokens.verify(token) if token else None
@@ -53,7 +53,7 @@ def _user(signed_in: SignedIn) -> dict[str, Any]:
 
 
 def with_tokens(shown: dict[str, Any], signed_in: SignedIn, *, in_body: bool) -> Response:
-    settings = kernel().settings
+    settings = services().settings
     if in_body:
         shown |= {
             "access_token": signed_in.access_token,

@@ -20,11 +20,11 @@ from app.accounts.auth.schemas import (
     SessionSchema,
     VerifySchema,
 )
-from app.accounts.auth.service import Given, sign_in
+from app.accounts.auth.service import Credentials, sign_in
 from app.accounts.auth.sessions import end_other_sessions, live_sessions, refresh, revoke, sign_out
 from app.base.errors import NotFound, Unauthenticated
 from app.core.crud.crud import Crud
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import answer, body, no_content, optional_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
@@ -40,12 +40,12 @@ class Login(Endpoint):
     def post(self) -> Response:
         values = LoginSchema().checked(body())
         name = "email" if "email" in values else "username"
-        signed_in = sign_in(Given(name, values[name], values["password"], caller()))
+        signed_in = sign_in(Credentials(name, values[name], values["password"], caller()))
         return entered(signed_in, "Login successful", in_body="token" in self.params)
 
 
 def _refresh_cookie() -> str | None:
-    return request.cookies.get(cookie_name(kernel().settings, REFRESH)) or None
+    return request.cookies.get(cookie_name(services().settings, REFRESH)) or None
 
 
 class Refresh(Endpoint):
@@ -73,7 +73,7 @@ class Logout(Endpoint):
         given = RefreshSchema().checked(optional_body()).get("refresh_token")
         sign_out(claims(), given or _refresh_cookie())
         found = answer({"message": "Logout successful"})
-        clear_cookies(found, kernel().settings)
+        clear_cookies(found, services().settings)
         return found
 
 
@@ -107,10 +107,10 @@ class Sessions(Crud):
     sort = ("created_at", "last_used_at")
     verbs = ("list",)
 
-    def within(self, parent_id: UUID | None) -> tuple[Any, ...]:
+    def base_filter(self, parent_id: UUID | None) -> tuple[Any, ...]:
         return live_sessions(principal().user_id)
 
-    def present(self, items: list[dict[str, Any]]) -> None:
+    def add_computed(self, items: list[dict[str, Any]]) -> None:
         for item in items:
             item["is_current"] = item["id"] == principal().session_id
 
@@ -143,4 +143,4 @@ class KeySet(Endpoint):
 
     @declare(answer={"type": "object", "properties": {"keys": {"type": "array", "items": {"type": "object"}}}})
     def get(self) -> Response:
-        return answer(kernel().tokens.public_keys(), 200, {"Cache-Control": "public, max-age=300"})
+        return answer(services().tokens.public_keys(), 200, {"Cache-Control": "public, max-age=300"})

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.core.wire.schema import BaseSchema, Flag, Line, Timestamp, read_only_id
+from app.core.wire.schema import BaseSchema, Flag, Text, Timestamp, read_only_id
 from app.users.schemas import Password, UserSchema
 
 LONGEST = 1024
@@ -14,8 +14,8 @@ OPTIONAL = {"optional": True}
 
 
 class LoginSchema(BaseSchema):
-    email = Line(validate=validate.Length(max=LONGEST))
-    username = Line(validate=validate.Length(max=LONGEST))
+    email = Text(validate=validate.Length(max=LONGEST))
+    username = Text(validate=validate.Length(max=LONGEST))
     password = Password(required=True)
 
     @validates_schema
@@ -31,7 +31,7 @@ class MessageSchema(BaseSchema):
 class TokenSchema(BaseSchema):
     """From a mailed link: what follows ``#token=``."""
 
-    token = Line(required=True, validate=validate.Length(max=LONGEST))
+    token = Text(required=True, validate=validate.Length(max=LONGEST))
 
 
 class TokensSchema(BaseSchema):
@@ -50,7 +50,7 @@ class LoginAnswerSchema(TokensSchema):
 
 
 class RefreshSchema(BaseSchema):
-    refresh_token = Line(validate=validate.Length(min=1, max=LONGEST))
+    refresh_token = Text(validate=validate.Length(min=1, max=LONGEST))
 
 
 class RefreshAnswerSchema(TokensSchema):

@@ -17,12 +17,11 @@ from app.base.errors import Forbidden, Unauthenticated
 from app.base.text import fold
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import CodePointText
-from app.core.db.postgres import ONLY
-from app.core.db.tenancy import Prepared, tenant
-from app.core.db.transaction import affected, fetch_alone, unit_of_work
+from app.core.db.tenancy import TenantQuery, tenant
+from app.core.db.transaction import affected, read_in_own_transaction, unit_of_work
 from app.core.security.tokens import Claims
-from app.core.services import kernel
-from app.core.web.principal import Standing
+from app.core.services import services
+from app.core.web.principal import AuthState
 from app.users.models import LoginKey, User
 
 log = structlog.get_logger(__name__)
@@ -40,13 +39,13 @@ class Account(NamedTuple):
     company_status: str
 
 
-def standing_of(claims: Claims) -> Standing | None:
+def auth_state_of(claims: Claims) -> AuthState | None:
     """One indexed query inside the token's tenant; None for an unknown subject or session."""
     wanted = {"user_id": claims.user_id, "session_id": claims.session_id}
     statement = _STANDING if claims.session_id else _STANDING_WITHOUT_SESSION
     with tenant(claims.company_id):
-        rows = fetch_alone(statement, wanted)
-    return Standing._make(rows[0]) if rows else None
+        rows = read_in_own_transaction(statement, wanted)
+    return AuthState._make(rows[0]) if rows else None
 
 
 _SUBJECT = (
@@ -61,17 +60,17 @@ _SUBJECT = (
     )
     .join(Company, Company.id == User.company_id)
     .where(User.id == bindparam("user_id"))
-    .execution_options(trip=ONLY)
+    .execution_options(single_statement=True)
 )
-_STANDING_WITHOUT_SESSION = Prepared(_SUBJECT.add_columns(null(), null()))
-_STANDING = Prepared(
+_STANDING_WITHOUT_SESSION = TenantQuery(_SUBJECT.add_columns(null(), null()))
+_STANDING = TenantQuery(
     _SUBJECT.add_columns(AuthSession.expires_at, AuthSession.revoked_at).join(
         AuthSession, (AuthSession.user_id == User.id) & (AuthSession.id == bindparam("session_id"))
     )
 )
 
 
-class Given(NamedTuple):
+class Credentials(NamedTuple):
     """``name`` is email or username."""
 
     name: str
@@ -80,7 +79,7 @@ class Given(NamedTuple):
     caller: Caller
 
 
-def sign_in(given: Given) -> SignedIn:
+def sign_in(given: Credentials) -> SignedIn:
     """Raises Unauthenticated, TooManyRequests, Forbidden.
 
     An unknown identifier takes the same steps as a known one, down to the hash.
@@ -88,28 +87,28 @@ def sign_in(given: Given) -> SignedIn:
     return _throttled(given, lambda account: open_session(account.user_id, given.caller))
 
 
-def recognise(given: Given) -> Account:
+def verify_credentials(given: Credentials) -> Account:
     """As ``sign_in``, without a session."""
     return _throttled(given, lambda account: account)
 
 
-def recognise_for_service(given: Given) -> Account:
-    """As ``recognise``, for a service that slows down guessing itself: its one network stands for all its callers,
-    any of whom could lock an owner out."""
-    return _let_in(given, _account_of(given), lambda account: account)
+def verify_credentials_for_service(given: Credentials) -> Account:
+    """As ``verify_credentials``, for a service that slows down guessing itself: its one network
+    stands for all its callers, any of whom could lock an owner out."""
+    return _complete_login(given, _account_of(given), lambda account: account)
 
 
-def _throttled(given: Given, entry: Callable[[Account], Entry]) -> Entry:
+def _throttled(given: Credentials, entry: Callable[[Account], Entry]) -> Entry:
     account = _account_of(given)
     # By the field as well: a text that stands for an account in one field must not be told, by what it cost there,
     # from one that stands for nobody in both.
     key = attempt_key(str(account.user_id) if account else f"{given.name} {fold(given.identifier)}", given.caller.ip)
     reserve_attempt(key)
-    return _let_in(given, account, entry, key)
+    return _complete_login(given, account, entry, key)
 
 
-def _let_in(
-    given: Given, account: Account | None, entry: Callable[[Account], Entry], key: bytes | None = None
+def _complete_login(
+    given: Credentials, account: Account | None, entry: Callable[[Account], Entry], key: bytes | None = None
 ) -> Entry:
     """``entry`` runs in the transaction that notes the login; if the password, or its hash, is no longer the
     verified one by then, everything is looked at again."""
@@ -136,21 +135,21 @@ def _forgive(key: bytes | None) -> None:
         forget_old()
 
 
-def _account_of(given: Given) -> Account | None:
+def _account_of(given: Credentials) -> Account | None:
     return find_account(given.name, given.identifier)
 
 
-def _verified(account: Account | None, given: Given) -> Account:
+def _verified(account: Account | None, given: Credentials) -> Account:
     """Raises Unauthenticated."""
     stored = account.password_hash if account else None
-    if kernel().passwords.verify(stored, given.password) and account is not None:
+    if services().passwords.verify(stored, given.password) and account is not None:
         return account
     log.info("login_failed", user_id=account and account.user_id, ip=given.caller.ip)
     raise Unauthenticated("The e-mail address, user name or password is wrong.", code="INVALID_CREDENTIALS")
 
 
 def _current_hash(stored: str, password: str) -> str:
-    passwords = kernel().passwords
+    passwords = services().passwords
     return passwords.hash(password) if passwords.needs_rehash(stored) else stored
 
 
@@ -164,26 +163,26 @@ def check_active(account: Account) -> None:
 
 def find_account(name: str, identifier: str) -> Account | None:
     """``name`` is email or username. In two transactions of its own; an unknown one takes the same steps."""
-    found = fetch_alone(_KEYS[name], {"key": fold(identifier)})
+    found = read_in_own_transaction(_KEYS[name], {"key": fold(identifier)})
     company_id, user_id = tuple(found[0]) if found else (NOBODY, NOBODY)
     with tenant(company_id):
-        rows = fetch_alone(_ACCOUNT, {"user_id": user_id})
+        rows = read_in_own_transaction(_ACCOUNT, {"user_id": user_id})
     return Account._make(rows[0]) if rows else None
 
 
 _KEYS = {
-    name: Prepared(
+    name: TenantQuery(
         select(LoginKey.company_id, LoginKey.user_id)
         .where(column == bindparam("key", type_=CodePointText))
-        .execution_options(trip=ONLY)
+        .execution_options(single_statement=True)
     )
     for name, column in (("email", LoginKey.email_key), ("username", LoginKey.username_key))
 }
-_ACCOUNT = Prepared(
+_ACCOUNT = TenantQuery(
     select(User.id, User.company_id, User.password_hash, User.is_active, Company.status)
     .join(Company, Company.id == User.company_id)
     .where(User.id == bindparam("user_id"))
-    .execution_options(trip=ONLY)
+    .execution_options(single_statement=True)
 )
 
 

@@ -17,10 +17,10 @@ from app.base.errors import Forbidden, Unauthenticated
 from app.base.opaque_tokens import company_of, digest, new_token
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import UtcDateTime, add_in_order, db
-from app.core.db.tenancy import Prepared, current_tenant, tenant
-from app.core.db.transaction import affected, fetch, unit_of_work
+from app.core.db.tenancy import TenantQuery, current_tenant, tenant
+from app.core.db.transaction import affected, read, unit_of_work
 from app.core.security.tokens import Claims
-from app.core.services import kernel
+from app.core.services import services
 from app.users.models import User
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,7 @@ class SignedIn:
 def open_session(user_id: UUID, caller: Caller) -> SignedIn:
     """Inside the tenant's unit of work."""
     _forget_ended(user_id)
-    now, settings = utcnow(), kernel().settings
+    now, settings = utcnow(), services().settings
     session = AuthSession(
         id=uuid7(),
         user_id=user_id,
@@ -84,14 +84,14 @@ _ENDED = _ended()
 
 def _signed_in(user_id: UUID, session_id: UUID, expires_at: datetime, refresh_token: str) -> SignedIn:
     company_id = current_tenant()
-    [user] = fetch(_NAMES, {"user_id": user_id})
-    access = kernel().tokens.sign(
+    [user] = read(_NAMES, {"user_id": user_id})
+    access = services().tokens.sign(
         user_id, company_id, session_id, user.email, first_name=user.first_name, last_name=user.last_name
     )
     return SignedIn(access, refresh_token, expires_at, user_id, company_id)
 
 
-_NAMES = Prepared(select(User.email, User.first_name, User.last_name).where(User.id == bindparam("user_id")))
+_NAMES = TenantQuery(select(User.email, User.first_name, User.last_name).where(User.id == bindparam("user_id")))
 
 
 def _new_refresh_token(session_id: UUID, generation: int) -> tuple[str, RefreshToken]:
@@ -187,7 +187,7 @@ def _is_in_grace(held: Held) -> bool:
 
 
 def _extend(held: Held) -> SignedIn:
-    settings, now = kernel().settings, utcnow()
+    settings, now = services().settings, utcnow()
     latest = held.started_at + timedelta(days=settings.session_max_days)
     expires_at = min(now + timedelta(days=settings.refresh_token_ttl_days), latest)
     generation = held.generation + 1

@@ -18,7 +18,7 @@ from app.base.errors import TooManyRequests
 from app.base.keys import derived_key
 from app.core.db.models import UtcDateTime, db
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 
 FREE_ATTEMPTS = 5
 LONGEST_DELAY = 60
@@ -30,7 +30,7 @@ MOST_A_DAY = 5
 
 
 def attempt_key(account: str, address: str | None) -> bytes:
-    key = derived_key(kernel().settings.secret_key, "login-failure")
+    key = derived_key(services().settings.secret_key, "login-failure")
     return hmac.digest(key, f"{account}\n{network_of(address)}".encode(), "sha256")
 
 

@@ -13,13 +13,13 @@ from app.core.db.transaction import unit_of_work
 from app.core.jobs.mail import Mail, greeting, hours, link, moment
 from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal
-from app.users.links import armed
+from app.users.links import with_new_token
 from app.users.models import User
 
 
 def confirm_email(job: Job) -> Mail | None:
     with tenant(job.company_id), unit_of_work():
-        found = armed(job.payload["link_id"])
+        found = with_new_token(job.payload["link_id"])
     if found is None:
         return None
     to, token, user = found

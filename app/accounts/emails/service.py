@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.accounts.auth.sessions import end_other_sessions
 from app.accounts.auth.throttle import forgive, reserve_daily
-from app.accounts.passwords.codes import withdraw_codes
+from app.accounts.passwords.codes import revoke_codes
 from app.accounts.passwords.service import confirm_password
 from app.base.errors import Conflict, Invalid, TooManyRequests
 from app.core.db.tenancy import tenant
@@ -65,7 +65,7 @@ def confirm_change(token: str, caller: Claims | None) -> None:
     link = one_time_links.check(token, CHANGE_EMAIL)
     with tenant(link.company_id), unit_of_work():
         user = lock_user(link.subject_id)
-        one_time_links.use_up(link.id)
+        one_time_links.consume(link.id)
         if user is None or not user.is_active:
             raise InvalidLink()
         former = user.email
@@ -78,7 +78,7 @@ def confirm_change(token: str, caller: Claims | None) -> None:
 def note_change(user_id: UUID, former: str) -> None:
     """What was mailed to the former address stops working, and it is told. Inside the tenant's unit of work, with the
     user's row held."""
-    one_time_links.withdraw_all(user_id)
-    withdraw_codes(user_id)
+    one_time_links.revoke_all(user_id)
+    revoke_codes(user_id)
     unverify_linked(user_id)
     post("email_changed", {"user_id": str(user_id), "address": seal(FORMER, former)})

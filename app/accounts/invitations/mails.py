@@ -13,13 +13,13 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.jobs.mail import Mail, greeting, link, plain_name
 from app.core.jobs.outbox import Job
-from app.users.links import armed
+from app.users.links import with_new_token
 from app.users.models import User
 
 
 def invitation(job: Job) -> Mail | None:
     with tenant(job.company_id), unit_of_work():
-        found = armed(job.payload["link_id"])
+        found = with_new_token(job.payload["link_id"])
         company = db.session.scalar(select(Company.name))
         inviter = _name_of(job.payload["invited_by"])
     if found is None:

@@ -20,7 +20,7 @@ from app.core.db.transaction import unit_of_work
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
-from app.core.web.permission import ask
+from app.core.web.permission import require
 from app.core.web.principal import principal
 
 
@@ -47,7 +47,7 @@ class Invite(Endpoint):
         values = schema.checked(body())
         role_ids = values.pop("role_ids", [])
         if role_ids:
-            ask("user_role", "CREATE")
+            require("user_role", "CREATE")
         invitation_id = invite(values, role_ids, asker(), schema)
         with tenant(principal().company_id), unit_of_work(writes=False):
             shown = _shown(invitation_id)

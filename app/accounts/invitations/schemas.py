@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from app.accounts.auth.schemas import TokenSchema
-from app.core.wire.schema import BaseSchema, Email, Id, Ref, Timestamp, of, read_only_id
+from app.core.wire.schema import BaseSchema, Email, Id, Ref, Timestamp, column_field, read_only_id
 from app.positions.models import Position
 from app.users.models import LANGUAGES, User
 from app.users.schemas import Password
@@ -18,10 +18,10 @@ class InvitationSchema(BaseSchema):
 
     id = read_only_id()
     user_id = read_only_id()
-    email = of(User.email, Email, required=True)
-    first_name = of(User.first_name)
-    last_name = of(User.last_name)
-    language = of(User.language, load_only=True, validate=[validate.OneOf(LANGUAGES)])
+    email = column_field(User.email, Email, required=True)
+    first_name = column_field(User.first_name)
+    last_name = column_field(User.last_name)
+    language = column_field(User.language, load_only=True, validate=[validate.OneOf(LANGUAGES)])
     position_id = Ref(Position, allow_none=True)
     role_ids = fields.List(Id(), load_only=True, validate=validate.Length(max=MOST_ROLES))
     invited_by = read_only_id(allow_none=True)

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.auth.sessions import Caller, SignedIn, open_session
 from app.accounts.invitations.models import Invitation
-from app.accounts.onboarding.service import furnish
+from app.accounts.onboarding.service import create_defaults
 from app.base.clock import utcnow
 from app.base.errors import ApiError, Conflict, Forbidden
 from app.base.role_data import Asker
@@ -26,7 +26,7 @@ from app.core.db.transaction import affected, unit_of_work
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.problems import violated
 from app.core.wire.schema import BaseSchema
 from app.users.links import INVITATION
@@ -78,21 +78,21 @@ def _send(invitation: Invitation, user: User) -> None:
 def _assign(user_id: UUID, role_ids: list[UUID], asker: Asker) -> None:
     try:
         for role_id in role_ids:
-            kernel().role_data.assign(user_id, role_id, asker)
+            services().role_data.assign(user_id, role_id, asker)
     except Exception:
-        _withdraw_roles(user_id, asker)
+        _unassign_roles(user_id, asker)
         with tenant(asker.company_id), unit_of_work():
             lock_user(user_id)
             erase_user(user_id)
         raise
 
 
-def _withdraw_roles(user_id: UUID, asker: Asker) -> None:
+def _unassign_roles(user_id: UUID, asker: Asker) -> None:
     """Asked anew, because one whose assignment got no answer may have been given as well."""
-    role_data = kernel().role_data
+    role_data = services().role_data
     try:
         for each in role_data.roles_of(user_id, asker):
-            role_data.withdraw(user_id, each["id"], asker)
+            role_data.unassign(user_id, each["id"], asker)
     except ApiError as error:
         log.warning("roles_not_withdrawn", user_id=user_id, reason=error.error_code)
 
@@ -122,11 +122,11 @@ def _held(invitation_id: UUID) -> tuple[Invitation, User]:
 def accept(token: str, password: str, caller: Caller) -> SignedIn:
     """Raises InvalidLink, Invalid and Forbidden (company not active)."""
     link = one_time_links.check(token, INVITATION)
-    kernel().passwords.check_acceptable(password, link.address)
-    hashed = kernel().passwords.hash(password)
+    services().passwords.check_acceptable(password, link.address)
+    hashed = services().passwords.hash(password)
     with tenant(link.company_id), unit_of_work():
         user = lock_user(link.subject_id)
-        one_time_links.use_up(link.id)
+        one_time_links.consume(link.id)
         if user is None or user.email != link.address or not _take(user.id):
             raise InvalidLink()
         _check_company()
@@ -157,14 +157,14 @@ def _take(user_id: UUID) -> bool:
 def note_activation(user_id: UUID) -> None:
     """Whoever was activated by an administrator waits for nothing any more. Inside the tenant's unit of work, with
     the user's row held."""
-    one_time_links.withdraw(INVITATION, user_id)
+    one_time_links.revoke(INVITATION, user_id)
     _take(user_id)
 
 
 def invite_administrator(values: Values) -> None:
     """Of the company that is being made, inside its unit of work. Raises Conflict for an address in use."""
     try:
-        _, _, user = furnish({**values, **NOT_YET})
+        _, _, user = create_defaults({**values, **NOT_YET})
     except IntegrityError as error:
         if "email_key" not in violated(error)[1]:
             raise

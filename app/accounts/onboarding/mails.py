@@ -24,7 +24,7 @@ def verify_email(job: Job) -> Mail | None:
 
 def _to_user(job: Job) -> Mail | None:
     with tenant(job.company_id), unit_of_work():
-        found = users.armed(job.payload["link_id"])
+        found = users.with_new_token(job.payload["link_id"])
     if found is None:
         return None
     to, token, user = found
@@ -33,7 +33,7 @@ def _to_user(job: Job) -> Mail | None:
 
 def _to_newcomer(registration_id: str) -> Mail | None:
     with unit_of_work():
-        found = waiting.armed(registration_id)
+        found = waiting.with_new_token(registration_id)
     if found is None:
         return None
     (_, _, user, _), token = found

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.auth.throttle import reserve_daily
 from app.accounts.onboarding.service import found_here
-from app.accounts.onboarding.waiting import Wish, closed, keep, opened, take
+from app.accounts.onboarding.waiting import PendingRegistration, closed, keep, opened, take
 from app.base.errors import Conflict, Forbidden, Invalid
 from app.base.role_data import CUSTOMER
 from app.base.text import fold
@@ -23,8 +23,8 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import platform_session, unit_of_work
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, tenant_of
-from app.core.jobs.outbox import Job, enqueue, finish
-from app.core.services import kernel
+from app.core.jobs.outbox import Job, complete, enqueue
+from app.core.services import services
 from app.core.web.problems import violated
 from app.users.service import create_user, login_of
 
@@ -43,10 +43,10 @@ def ask_to_register(values: dict[str, Any], ip: str | None) -> None:
     company_id = uuid7() if founds else values["company_id"]
     _check_open(company_id, founds)
     user = {name: value for name, value in values.items() if name in COLUMNS}
-    user["password_hash"] = kernel().passwords.hash(_password(values))
+    user["password_hash"] = services().passwords.hash(_password(values))
     if founds and _is_taken(founds):
         raise _name_in_use()
-    wish = closed(Wish(company_id, founds, user, ip))
+    wish = closed(PendingRegistration(company_id, founds, user, ip))
     with unit_of_work():
         enqueue(REGISTER, {"wish": wish})
 
@@ -57,7 +57,7 @@ COLUMNS = ("email", "first_name", "last_name", "phone_number", "language")
 def _password(values: dict[str, Any]) -> str:
     """Raises Invalid."""
     password: str = values["password1"]
-    kernel().passwords.check_acceptable(password, values["email"], "password1")
+    services().passwords.check_acceptable(password, values["email"], "password1")
     if password != values["password2"]:
         raise Invalid.field("password2", "Must be the same as password1.")
     return password
@@ -78,7 +78,7 @@ def _check_open(company_id: UUID, founds: str | None) -> None:
 
 def _check_takes_founders() -> None:
     """Raises RegistrationClosed."""
-    if kernel().settings.registration != "open":
+    if services().settings.registration != "open":
         raise RegistrationClosed()
 
 
@@ -107,17 +107,17 @@ def register(job: Job) -> None:
         _tell(*owner, job)
         return
     with unit_of_work():
-        finish(job)
+        complete(job)
         keep(job.id, job.payload["wish"], address)
 
 
 def _tell(company_id: UUID, user_id: UUID, job: Job) -> None:
     with tenant(company_id), unit_of_work():
-        finish(job)
+        complete(job)
         post("already_registered", {"user_id": str(user_id)})
 
 
-def complete(token: str) -> None:
+def complete_registration(token: str) -> None:
     """What was wished for comes into being, or the link stays as it is.
 
     Raises InvalidLink, RegistrationClosed, and Conflict for an address or a name that was taken meanwhile: only who
@@ -125,7 +125,7 @@ def complete(token: str) -> None:
     """
     try:
         with tenant(tenant_of(token)), unit_of_work():
-            _fulfil(_taken(token))
+            _create(_taken(token))
     except IntegrityError as error:
         columns = violated(error)[1]
         if "name_key" in columns:
@@ -135,7 +135,7 @@ def complete(token: str) -> None:
         raise
 
 
-def _taken(token: str) -> Wish:
+def _taken(token: str) -> PendingRegistration:
     """Raises InvalidLink."""
     found = take(token)
     if found is None:
@@ -146,7 +146,7 @@ def _taken(token: str) -> Wish:
         raise InvalidLink() from None
 
 
-def _fulfil(wish: Wish) -> None:
+def _create(wish: PendingRegistration) -> None:
     """Raises RegistrationClosed."""
     columns = {**wish.user, "is_active": True, "is_verified": True}
     if wish.founds:
@@ -154,4 +154,4 @@ def _fulfil(wish: Wish) -> None:
         found_here({"name": wish.founds}, columns)
         return
     _check_takes_customers()
-    kernel().roles.give(create_user(columns).id, CUSTOMER)
+    services().roles.give(create_user(columns).id, CUSTOMER)

@@ -7,23 +7,23 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.companies.models import Company
-from app.core.wire.schema import BaseSchema, Email, Id, of
+from app.core.wire.schema import BaseSchema, Email, Id, column_field
 from app.users.models import LANGUAGES, User
 from app.users.schemas import Password
 
 
 class NewCompanySchema(BaseSchema):
-    name = of(Company.name, required=True)
+    name = column_field(Company.name, required=True)
 
 
 class RegisterSchema(BaseSchema):
     """Either a new company or the id of one that takes customers."""
 
-    email = of(User.email, Email, required=True)
-    first_name = of(User.first_name)
-    last_name = of(User.last_name)
-    phone_number = of(User.phone_number)
-    language = of(User.language, validate=[validate.OneOf(LANGUAGES)])
+    email = column_field(User.email, Email, required=True)
+    first_name = column_field(User.first_name)
+    last_name = column_field(User.last_name)
+    phone_number = column_field(User.phone_number)
+    language = column_field(User.language, validate=[validate.OneOf(LANGUAGES)])
     password1 = Password(required=True)
     password2 = Password(required=True)
     company = fields.Nested(NewCompanySchema, load_only=True)

@@ -12,7 +12,7 @@ from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.tenancy import current_tenant, tenant
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.service import create_unit
 from app.positions.models import Position
@@ -43,16 +43,16 @@ def found_here(company: Values, user: Values) -> Founded:
     row = Company(id=current_tenant(), **company)
     db.session.add(row)
     db.session.flush()
-    kernel().roles.company_made()
-    return Founded(row, *furnish(user))
+    services().roles.company_made()
+    return Founded(row, *create_defaults(user))
 
 
-def furnish(user: Values) -> tuple[OrganizationUnit, Position, User]:
+def create_defaults(user: Values) -> tuple[OrganizationUnit, Position, User]:
     """The first unit, position and administrator of a company that has just been made."""
     unit = create_unit({"name": UNIT})
     position = Position(title=POSITION, organization_unit_id=unit.id)
     db.session.add(position)
     db.session.flush()
     administrator = create_user({**user, "position_id": position.id})
-    kernel().roles.give(administrator.id, ADMINISTRATOR)
+    services().roles.give(administrator.id, ADMINISTRATOR)
     return unit, position, administrator

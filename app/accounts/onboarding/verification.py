@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from app.accounts.auth.throttle import reserve_daily
-from app.accounts.onboarding.registration import complete
+from app.accounts.onboarding.registration import complete_registration
 from app.accounts.onboarding.waiting import LIFETIME, mail_again, newest
 from app.base.text import fold
 from app.core.db.models import db
@@ -16,7 +16,7 @@ from app.core.db.transaction import unit_of_work
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
-from app.core.jobs.outbox import Job, enqueue, finish
+from app.core.jobs.outbox import Job, complete, enqueue
 from app.core.security.encryption import seal, unseal
 from app.users.links import VERIFY_EMAIL
 from app.users.models import User
@@ -34,15 +34,15 @@ def send_verification(user: User) -> None:
 
 
 def verify_email(token: str) -> None:
-    """Raises InvalidLink, and for a registration what ``complete`` raises."""
+    """Raises InvalidLink, and for a registration what ``complete_registration`` raises."""
     try:
         link = one_time_links.check(token, VERIFY_EMAIL)
     except InvalidLink:
-        complete(token)
+        complete_registration(token)
         return
     with tenant(link.company_id), unit_of_work():
         user = lock_user(link.subject_id)
-        one_time_links.use_up(link.id)
+        one_time_links.consume(link.id)
         if user is None or user.email != link.address:
             raise InvalidLink()
         user.is_verified = True
@@ -73,7 +73,7 @@ def resend(job: Job) -> None:
 
 def _mail_registration(address: str, job: Job) -> None:
     with unit_of_work():
-        finish(job)
+        complete(job)
         registration = newest(address)
         if registration is not None:
             mail_again(registration)
@@ -82,7 +82,7 @@ def _mail_registration(address: str, job: Job) -> None:
 def _mail_user(company_id: UUID, user_id: UUID, job: Job) -> None:
     """Who was invited or deactivated has nothing to verify."""
     with tenant(company_id), unit_of_work():
-        finish(job)
+        complete(job)
         user = lock_user(user_id)
         if user is not None and user.is_active and not user.is_verified:
             send_verification(user)

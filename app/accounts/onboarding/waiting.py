@@ -20,7 +20,7 @@ from app.core.db.transaction import affected, unit_of_work
 from app.core.jobs.mail import post
 from app.core.jobs.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal
-from app.core.services import kernel
+from app.core.services import services
 
 LIFETIME = timedelta(hours=24)
 """Of a link, and of a registration since its last link was asked for."""
@@ -28,7 +28,7 @@ DISCARD = "onboarding.discard"
 PURPOSE = "registration"
 
 
-class Wish(NamedTuple):
+class PendingRegistration(NamedTuple):
     """``founds`` is the name of a new company, or None for a customer of one that there is; ``company_id`` is that
     of either. ``user`` are columns of User."""
 
@@ -38,15 +38,15 @@ class Wish(NamedTuple):
     ip: str | None
 
 
-def closed(wish: Wish) -> str:
+def closed(wish: PendingRegistration) -> str:
     """As it may be written down."""
     return seal(PURPOSE, json.dumps(wish, default=str))
 
 
-def opened(text: str) -> Wish:
+def opened(text: str) -> PendingRegistration:
     """Raises ValueError for what was sealed with another key."""
     company_id, *rest = json.loads(unseal(PURPOSE, text))
-    return Wish(UUID(company_id), *rest)
+    return PendingRegistration(UUID(company_id), *rest)
 
 
 def keep(registration_id: UUID, text: str, address: str) -> None:
@@ -74,7 +74,7 @@ def _mail(registration: Registration) -> None:
     post("verify_email", {"registration_id": str(registration.id)})
 
 
-def armed(registration_id: str) -> tuple[Wish, str] | None:
+def with_new_token(registration_id: str) -> tuple[PendingRegistration, str] | None:
     """With a fresh token, which kills the one of an earlier mail; None when it is of no use any more."""
     live = (Registration.id == UUID(registration_id), Registration.expires_at > utcnow())
     row = db.session.scalar(select(Registration).where(*live))
@@ -101,5 +101,5 @@ def discard_expired(job: Job) -> None:
 
 
 def _hash(address: str) -> bytes:
-    key = derived_key(kernel().settings.secret_key, "registration-address")
+    key = derived_key(services().settings.secret_key, "registration-address")
     return hmac.digest(key, fold(address).encode(), "sha256")

@@ -20,7 +20,7 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import affected, unit_of_work
 from app.core.jobs.outbox import Job
-from app.core.services import kernel
+from app.core.services import services
 
 CODE = re.compile(r"[0-9]{6}")
 PER_DAY = 5
@@ -34,12 +34,12 @@ def new_code() -> str:
 def secret_of(user_id: UUID, code: str) -> str:
     """What is hashed. A million codes are tried in no time, but not without the key; nor does a row that is copied
     to another account work there."""
-    key = derived_key(kernel().settings.secret_key, "password-reset-code")
+    key = derived_key(services().settings.secret_key, "password-reset-code")
     return hmac.digest(key, user_id.bytes + code.encode(), "sha256").hex()
 
 
 def lifetime() -> timedelta:
-    return timedelta(minutes=kernel().settings.password_reset_otp_ttl_minutes)
+    return timedelta(minutes=services().settings.password_reset_otp_ttl_minutes)
 
 
 def keep_code(request: Job, user_id: UUID, hashed: str) -> bool:
@@ -55,7 +55,7 @@ def keep_code(request: Job, user_id: UUID, hashed: str) -> bool:
     is_outdated = any((row.created_at, row.id) > (request.created_at, request.id) for row in rows)
     if is_outdated or (own is None and len(rows) >= PER_DAY) or (own is not None and _is_spent(own)):
         return False
-    withdraw_codes(user_id)
+    revoke_codes(user_id)
     kept = own or Otp(id=request.id, user_id=user_id, created_at=request.created_at)
     kept.otp_code, kept.expires_at = hashed, utcnow() + lifetime()
     db.session.add(kept)
@@ -64,10 +64,10 @@ def keep_code(request: Job, user_id: UUID, hashed: str) -> bool:
 
 
 def _is_spent(own: Otp) -> bool:
-    return own.used_at is not None or own.attempts >= kernel().settings.password_reset_otp_max_attempts
+    return own.used_at is not None or own.attempts >= services().settings.password_reset_otp_max_attempts
 
 
-def withdraw_codes(user_id: UUID) -> None:
+def revoke_codes(user_id: UUID) -> None:
     """None of the user's codes works any more. Inside the tenant's unit of work."""
     statement = update(Otp).where(Otp.user_id == user_id, *_live()).values(expires_at=utcnow())
     db.session.execute(statement.execution_options(synchronize_session=False))
@@ -83,7 +83,7 @@ class Counted(NamedTuple):
 def count_guess(company_id: UUID, user_id: UUID) -> Counted | None:
     """The live code, if it still stands a guess, which is counted before it is compared: in one guarded statement
     and a transaction of its own, so that parallel guesses get no more comparisons than the limit."""
-    left = Otp.attempts < kernel().settings.password_reset_otp_max_attempts
+    left = Otp.attempts < services().settings.password_reset_otp_max_attempts
     statement = (
         update(Otp)
         .where(Otp.user_id == user_id, *_live(), left)

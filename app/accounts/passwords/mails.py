@@ -19,7 +19,7 @@ from app.core.db.transaction import unit_of_work
 from app.core.jobs.mail import Mail, greeting, moment
 from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal
-from app.core.services import kernel
+from app.core.services import services
 from app.users.models import User
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ def password_reset(job: Job) -> Mail | None:
     if account is None:
         return None
     code = new_code()
-    hashed = kernel().passwords.hash(secret_of(account.user_id, code))
+    hashed = services().passwords.hash(secret_of(account.user_id, code))
     with tenant(account.company_id), unit_of_work():
         recipient = _recipient(_person(account.user_id).with_for_update(key_share=True))
         if recipient is None or _is_overtaken(recipient, job) or not keep_code(job, account.user_id, hashed):

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app.accounts.auth.answers import caller
 from app.accounts.auth.schemas import MessageSchema
-from app.accounts.auth.service import Account, Given, recognise, recognise_for_service
+from app.accounts.auth.service import Account, Credentials, verify_credentials, verify_credentials_for_service
 from app.accounts.passwords.schemas import (
     ChangePasswordSchema,
     CredentialsSchema,
@@ -31,7 +31,7 @@ from app.base.errors import Forbidden, Unauthenticated
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import answer, body, optional_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
@@ -88,7 +88,7 @@ class AdminReset(Endpoint):
 
     def before(self, **_ids: Any) -> None:
         self.temporary = temporary_password()
-        self.hashed = kernel().passwords.hash(self.temporary)
+        self.hashed = services().passwords.hash(self.temporary)
 
     @declare(body=NothingSchema(), answer=TemporaryPasswordSchema(), errors=(404, 409))
     def post(self, id: UUID) -> Response:
@@ -115,21 +115,21 @@ class VerifyPassword(Endpoint):
 
     @declare(body=CredentialsSchema(), answer=UserSchema(), errors=(401, 403))
     def post(self) -> Response:
-        settings, is_internal = kernel().settings, _has_internal_token()
+        settings, is_internal = services().settings, _has_internal_token()
         if settings.flask_env == "production" and not (is_internal or settings.verify_password_public):
             raise Unauthenticated("The X-Internal-Token header is missing or wrong.")
         values = CredentialsSchema().checked(body())
-        given = Given("email", values["email"], values["password"], caller())
-        return _shown(_recognised(given, recognise_for_service if is_internal else recognise))
+        given = Credentials("email", values["email"], values["password"], caller())
+        return _shown(_recognised(given, verify_credentials_for_service if is_internal else verify_credentials))
 
 
 def _has_internal_token() -> bool:
-    expected = kernel().settings.internal_auth_token
+    expected = services().settings.internal_auth_token
     given = request.headers.get("X-Internal-Token", "")
     return bool(expected) and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 
-def _recognised(given: Given, by: Any) -> Account:
+def _recognised(given: Credentials, by: Any) -> Account:
     """Raises Forbidden where a sign-in would be refused with 401, as document 003 has it."""
     try:
         account: Account = by(given)

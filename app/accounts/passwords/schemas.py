@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import INCLUDE, fields, validate
 
 from app.accounts.auth.schemas import LONGEST
-from app.core.wire.schema import BaseSchema, Flag, Line
+from app.core.wire.schema import BaseSchema, Flag, Text
 from app.users.schemas import Password
 
 
@@ -28,13 +28,13 @@ class ResetRequestSchema(BaseSchema):
 class ResetConfirmationSchema(BaseSchema):
     """The code is taken as it is: one with spaces around it is none that was mailed."""
 
-    email = Line(required=True, validate=validate.Length(max=LONGEST))
+    email = Text(required=True, validate=validate.Length(max=LONGEST))
     otp_code = fields.String(required=True, validate=validate.Length(max=LONGEST))
     new_password = Password(required=True)
 
 
 class CredentialsSchema(BaseSchema):
-    email = Line(required=True, validate=validate.Length(max=LONGEST))
+    email = Text(required=True, validate=validate.Length(max=LONGEST))
     password = Password(required=True)
 
 

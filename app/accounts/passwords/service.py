@@ -15,7 +15,7 @@ from app.accounts.auth.models import AuthSession
 from app.accounts.auth.service import NOBODY, Account, find_account
 from app.accounts.auth.sessions import end_other_sessions, revoke
 from app.accounts.auth.throttle import attempt_key, forgive, reserve_attempt
-from app.accounts.passwords.codes import CODE, count_guess, secret_of, use_up, withdraw_codes
+from app.accounts.passwords.codes import CODE, count_guess, revoke_codes, secret_of, use_up
 from app.base.clock import utcnow
 from app.base.errors import BadRequest, Conflict, Invalid, NotFound
 from app.base.keys import derived_key
@@ -26,7 +26,7 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import affected, unit_of_work
 from app.core.jobs import mail, one_time_links
 from app.core.security.encryption import seal
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.principal import Principal
 from app.core.wire.schema import Email
 from app.users.links import CHANGE_EMAIL
@@ -63,14 +63,14 @@ def confirm_password(me: Principal, password: str, address: str | None) -> Confi
         stored = db.session.scalar(select(User.password_hash).where(User.id == me.user_id))
     key = attempt_key(f"change {me.user_id}", address)
     reserve_attempt(key)
-    if not kernel().passwords.verify(stored, password):
+    if not services().passwords.verify(stored, password):
         raise Invalid.field("current_password", "Is wrong.")
     return Confirmed(stored, key)
 
 
 def change_password(me: Principal, current: str, new: str, address: str | None) -> None:
     """Raises Invalid, TooManyRequests, and Conflict when the password changed meanwhile."""
-    passwords = kernel().passwords
+    passwords = services().passwords
     passwords.check_acceptable(new, me.email, "new_password")
     if current == new:
         raise Invalid.field("new_password", "Must differ from the current one.")
@@ -93,8 +93,8 @@ def _store(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
     statement = update(User).where(User.id == user_id, *only_if).values({**password, **moved})
     if not affected(statement):
         return False
-    withdraw_codes(user_id)
-    one_time_links.withdraw(CHANGE_EMAIL, user_id)
+    revoke_codes(user_id)
+    one_time_links.revoke(CHANGE_EMAIL, user_id)
     return True
 
 
@@ -104,7 +104,7 @@ def _store(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
 def request_reset(given: Any, ip: str | None) -> None:
     """Writes a row and no more, whatever is given: whose address it is, the worker finds out."""
     address = address_in(given)
-    key = derived_key(kernel().settings.secret_key, ADDRESS)
+    key = derived_key(services().settings.secret_key, ADDRESS)
     keyed = hmac.digest(key, address.encode(), "sha256").hex()
     with unit_of_work():
         mail.post("password_reset", {"address_hash": keyed, "address": seal(ADDRESS, address)})
@@ -123,7 +123,7 @@ def confirm_reset(address: str, code: str, new: str) -> None:
 
     An unknown address takes the same steps as a known one, down to the hash.
     """
-    passwords = kernel().passwords
+    passwords = services().passwords
     passwords.check_acceptable(new, address, "new_password")
     if not CODE.fullmatch(code):
         raise InvalidCode()
@@ -175,7 +175,7 @@ def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
         raise Conflict("Your own password is changed by PATCH /users/me/change-password.", code="OWN_ACCOUNT")
     if not _exists(user_id):
         raise NotFound("User not found.", code="USER_NOT_FOUND")
-    kernel().roles.check_not_above(user_id, by)
+    services().roles.check_not_above(user_id, by)
     set_temporary(user_id, hashed)
 
 

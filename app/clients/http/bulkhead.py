@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from app.base.errors import Unavailable
 
 
-class Gate:
+class Bulkhead:
     """``at_once`` are inside and ``waiting`` more wait, for at most ``patience`` seconds; the next is refused."""
 
     def __init__(self, at_once: int, waiting: int, patience: float, refusal: str) -> None:
@@ -18,7 +18,7 @@ class Gate:
         self._patience, self._refusal = patience, refusal
 
     @contextmanager
-    def passed(self) -> Iterator[None]:
+    def acquire(self) -> Iterator[None]:
         """Raises Unavailable."""
         if not self._places.acquire(blocking=False):
             raise Unavailable(self._refusal)

@@ -12,14 +12,14 @@ from app.clients.http.origin import root_of
 from app.clients.http.transport import HttpTransport, Reply, busy, unusable
 from app.clients.policy.discovery import Discovery
 from app.clients.policy.parsing import checked_request_id, parsed, printable
-from app.clients.policy.request import Question
+from app.clients.policy.request import AccessRequest
 
 MAX_BATCH = 50
 """Evaluations in one request: Cerbos takes no more, and an answer to so many stays below 64 KB."""
 NO_BATCHES = (404, 405, 501)
 
 Json = dict[str, Any]
-RolesOf = Callable[[Question], Sequence[str]]
+RolesOf = Callable[[AccessRequest], Sequence[str]]
 """The roles of the question's user, where the token states none."""
 
 
@@ -37,11 +37,11 @@ class AuthZenClient:
         self._roles_of = roles_of
         self._credentials = {"Authorization": f"Bearer {secret}"} if secret else {}
 
-    def check(self, question: Question, *, token: str, request_id: str) -> None:
+    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
         """Raises Forbidden, BadGateway, Unavailable or GatewayTimeout unless granted."""
         self._check_singly([question], self._common(question, request_id), self._headers(request_id))
 
-    def check_all(self, questions: Sequence[Question], *, token: str, request_id: str) -> None:
+    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
         """As ``check``. Raises ValueError for questions of several users: they have one subject here."""
         common = self._common(questions[0], request_id)
         if len({(each.user_id, each.company_id, each.roles) for each in questions}) > 1:
@@ -56,7 +56,7 @@ class AuthZenClient:
         if reply.status >= 500:
             raise unusable(f"status {reply.status}")
 
-    def _check_batch(self, questions: Sequence[Question], common: Json, headers: Mapping[str, str]) -> None:
+    def _check_batch(self, questions: Sequence[AccessRequest], common: Json, headers: Mapping[str, str]) -> None:
         deadline = self._transport.deadline()
         path = self._discovery.endpoints(deadline).evaluations
         if path is None or len(questions) == 1:
@@ -67,7 +67,7 @@ class AuthZenClient:
             return self._check_singly(questions, common, headers)
         _judge_all(_answered(reply), len(questions))
 
-    def _check_singly(self, questions: Sequence[Question], common: Json, headers: Mapping[str, str]) -> None:
+    def _check_singly(self, questions: Sequence[AccessRequest], common: Json, headers: Mapping[str, str]) -> None:
         for question in questions:
             deadline = self._transport.deadline()
             path = self._discovery.endpoints(deadline).evaluation
@@ -82,7 +82,7 @@ class AuthZenClient:
             **self._credentials,
         }
 
-    def _common(self, question: Question, request_id: str) -> Json:
+    def _common(self, question: AccessRequest, request_id: str) -> Json:
         """What several questions of one request share; Cerbos insists on a context."""
         roles = list(self._roles_of(question) if question.roles is None else question.roles)
         properties = {"company_id": question.company_id, "roles": roles, "cerbos.roles": roles}
@@ -92,7 +92,7 @@ class AuthZenClient:
         }
 
 
-def _asked(question: Question) -> Json:
+def _asked(question: AccessRequest) -> Json:
     """Two services may use one name, so policies can tell them apart by ``service``."""
     properties = {"company_id": question.company_id, "service": question.service}
     if question.within:

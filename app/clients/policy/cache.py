@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from app.clients.http.fork import call_in_forked_children
 from app.clients.policy.metrics import PolicyCounters
-from app.clients.policy.request import PolicyEngine, Question
+from app.clients.policy.request import AccessRequest, PolicyEngine
 
 MAX_GRANTS = 10_000
 
@@ -49,7 +49,7 @@ class Grants:
                 self._asked.popitem(last=False)
 
 
-class Remembering:
+class CachingEngine:
     """Asks the engine only what it has not granted before. Denials and failures are never kept."""
 
     def __init__(
@@ -57,14 +57,14 @@ class Remembering:
         engine: PolicyEngine,
         grants: Grants,
         counters: PolicyCounters,
-        key_of: Callable[[Question], Hashable],
+        key_of: Callable[[AccessRequest], Hashable],
     ) -> None:
         self._engine, self._grants, self._counters, self._key_of = engine, grants, counters, key_of
 
-    def check(self, question: Question, *, token: str, request_id: str) -> None:
+    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
         self.check_all([question], token=token, request_id=request_id)
 
-    def check_all(self, questions: Sequence[Question], *, token: str, request_id: str) -> None:
+    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
         open_questions = [each for each in questions if not self._is_granted(each)]
         if not open_questions:
             return
@@ -76,18 +76,18 @@ class Remembering:
         for each in open_questions:
             self._grants.keep(self._key_of(each), asked)
 
-    def _is_granted(self, question: Question) -> bool:
+    def _is_granted(self, question: AccessRequest) -> bool:
         found = self._key_of(question) in self._grants
         (self._counters.hits if found else self._counters.misses).inc()
         return found
 
 
-def whole(question: Question) -> Hashable:
+def whole(question: AccessRequest) -> Hashable:
     """For engines that may decide by each part of the question."""
     return question
 
 
-def without_item(question: Question) -> Hashable:
+def without_item(question: AccessRequest) -> Hashable:
     """For engines that are told neither the item nor roles."""
     return (
         question.user_id,

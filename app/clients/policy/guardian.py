@@ -11,9 +11,7 @@ import orjson
 from app.base.errors import BadGateway, Forbidden, Unauthenticated
 from app.clients.http.transport import Reply, busy, unusable
 from app.clients.policy.parsing import TOKEN, checked_request_id, parsed, printable
-from app.clients.policy.request import GrantAll, Question
-
-__all__ = ["NAMES_003", "GrantAll", "GuardianClient", "Names", "Question", "TokenRefused"]
+from app.clients.policy.request import AccessRequest
 
 GRANTS = ("access_granted", "granted", "allowed", "decision")
 REASONS = ("reason", "message", "detail", "error")
@@ -50,12 +48,12 @@ class GuardianClient:
         self._transport = transport
         self._names = names
 
-    def check(self, question: Question, *, token: str, request_id: str) -> None:
+    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
         """Raises Forbidden, BadGateway, Unavailable, GatewayTimeout or Unauthenticated unless granted."""
         headers = headers_of(token, request_id)
         _judge(self._transport.send("POST", "/check-access", self._asked(question), headers))
 
-    def check_all(self, questions: Sequence[Question], *, token: str, request_id: str) -> None:
+    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
         """One call each, up to the first that is not granted: the protocol has no other way."""
         for question in questions:
             self.check(question, token=token, request_id=request_id)
@@ -66,7 +64,7 @@ class GuardianClient:
         if not 200 <= reply.status < 300:
             raise unusable(f"status {reply.status}")
 
-    def _asked(self, question: Question) -> bytes:
+    def _asked(self, question: AccessRequest) -> bytes:
         return orjson.dumps(
             {
                 "user_id": question.user_id,
@@ -77,7 +75,7 @@ class GuardianClient:
             }
         )
 
-    def _name(self, question: Question) -> str:
+    def _name(self, question: AccessRequest) -> str:
         plain = question.resource_name
         nested = self._names.get((question.within, plain))
         return nested or self._names.get(("", plain), plain)

@@ -12,7 +12,7 @@ from app.base.role_data import Asker
 from app.clients.http.fan_out import MAX_DATA_BYTES, Call, Flight
 from app.clients.http.transport import Reply, busy, unusable
 from app.clients.policy.guardian import TokenRefused, headers_of, reason_of
-from app.clients.policy.parsing import Told, items_of, object_of, strict_json
+from app.clients.policy.parsing import StrictReader, items_of, object_of, strict_json
 
 WHOLE_PAGE = 1000
 """A list with so many items may have more: our own engine cuts its bare arrays there."""
@@ -21,7 +21,7 @@ DONE, REFUSED = (200, 201), (400, 403, 404, 409)
 
 Key = TypeVar("Key", bound=Hashable)
 Fly = Callable[[Mapping[str, str], float], AbstractContextManager[Flight]]
-Lists = dict[UUID, list[Told]]
+Lists = dict[UUID, list[StrictReader]]
 
 
 class Answer(NamedTuple):
@@ -29,18 +29,18 @@ class Answer(NamedTuple):
     document: Any
 
 
-class Conversation:
+class GuardianApi:
     def __init__(self, fly: Fly, asker: Asker, deadline: float) -> None:
         self._fly, self._asker, self._deadline = fly, asker, deadline
         self._headers = headers_of(asker.token, asker.request_id)
 
-    def assignments_of(self, user_id: UUID) -> list[Told]:
+    def assignments_of(self, user_id: UUID) -> list[StrictReader]:
         found = self.listed(f"/user-roles?user_id={user_id}", "user_roles", "roles")
         if any(each.uuid("user_id", user_id) != user_id for each in found):
             raise unusable("assignments of another user")
         return found
 
-    def assignment(self, user_id: UUID, assignment_id: UUID) -> Told:
+    def assignment(self, user_id: UUID, assignment_id: UUID) -> StrictReader:
         """Raises NotFound, also for one of another user or company."""
         found = self.done(Call("GET", f"/user-roles/{assignment_id}"), "user_role")
         told = self._own_item(found, assignment_id, "user_role")
@@ -48,12 +48,12 @@ class Conversation:
             raise _missing("user_role")
         return told
 
-    def role(self, role_id: UUID) -> Told:
+    def role(self, role_id: UUID) -> StrictReader:
         """Raises NotFound, also for one of another company."""
         found = self.done(Call("GET", f"/roles/{role_id}"), "role")
         return self._own_item(found, role_id, "role")
 
-    def roles_by_id(self, role_ids: Iterable[UUID]) -> dict[UUID, Told]:
+    def roles_by_id(self, role_ids: Iterable[UUID]) -> dict[UUID, StrictReader]:
         found = self._read({role_id: f"/roles/{role_id}" for role_id in role_ids})
         return {role_id: _identical(self.told(each), role_id) for role_id, each in found.items()}
 
@@ -80,7 +80,7 @@ class Conversation:
         late = [each.id for each in unique(policies.values()) if each.id not in permissions]
         return policies, permissions | self.permissions_by_policy(late)
 
-    def listed(self, path: str, *names: str) -> list[Told]:
+    def listed(self, path: str, *names: str) -> list[StrictReader]:
         """A whole list."""
         [document] = self._read({path: path}).values()
         return self._completed(path, self._items(document, names), names)
@@ -94,20 +94,20 @@ class Conversation:
             _refuse(answer, kind)
         return answer.document
 
-    def told(self, document: Any) -> Told:
+    def told(self, document: Any) -> StrictReader:
         """What must be of the asker's company, where it says so."""
-        told = Told(object_of(document))
+        told = StrictReader(object_of(document))
         if self._is_foreign(told):
             raise unusable("something of another company")
         return told
 
-    def _own_item(self, document: Any, wanted: UUID, kind: str) -> Told:
-        told = _identical(Told(object_of(document)), wanted)
+    def _own_item(self, document: Any, wanted: UUID, kind: str) -> StrictReader:
+        told = _identical(StrictReader(object_of(document)), wanted)
         if self._is_foreign(told):
             raise _missing(kind)
         return told
 
-    def _is_foreign(self, told: Told) -> bool:
+    def _is_foreign(self, told: StrictReader) -> bool:
         company_id = self._asker.company_id
         return bool(told.uuid("company_id", company_id) != company_id)
 
@@ -140,13 +140,13 @@ class Conversation:
             for key, reply in flight:
                 yield key, _part(answer_of(reply)), ask
 
-    def _items(self, document: Any, names: Iterable[str]) -> list[Told]:
+    def _items(self, document: Any, names: Iterable[str]) -> list[StrictReader]:
         return [self.told(each) for each in items_of(document, names)]
 
     def _all_completed(self, lists: Lists, path_of: Callable[[UUID], str], name: str) -> Lists:
         return {each: self._completed(path_of(each), items, (name,)) for each, items in lists.items()}
 
-    def _completed(self, path: str, items: list[Told], names: Iterable[str]) -> list[Told]:
+    def _completed(self, path: str, items: list[StrictReader], names: Iterable[str]) -> list[StrictReader]:
         """With the pages that follow. An engine that knows no pages gives the same one again."""
         found = {each.id: each for each in items}
         page, last = 1, items
@@ -192,7 +192,7 @@ def answer_of(reply: Reply) -> Answer:
 def _refuse(answer: Answer, kind: str) -> NoReturn:
     """The engine's refusal in its own words."""
     told = object_of(answer.document)
-    reason, code = reason_of(told), Told(told).code
+    reason, code = reason_of(told), StrictReader(told).code
     if answer.status == 403:
         raise Forbidden(reason, code=code)
     if answer.status == 404:
@@ -207,12 +207,12 @@ def _missing(kind: str) -> NotFound:
     return NotFound(f"{kind.replace('_', ' ').capitalize()} not found.", code=f"{kind.upper()}_NOT_FOUND")
 
 
-def _identical(told: Told, wanted: UUID) -> Told:
+def _identical(told: StrictReader, wanted: UUID) -> StrictReader:
     if told.id != wanted:
         raise unusable("another thing than the one asked for")
     return told
 
 
-def unique(lists: Iterable[Iterable[Told]]) -> list[Told]:
+def unique(lists: Iterable[Iterable[StrictReader]]) -> list[StrictReader]:
     """Each id once, in order."""
     return list({each.id: each for items in lists for each in items}.values())

@@ -12,7 +12,7 @@ from app.base.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticat
 from app.clients.http.breaker import Breaker, CircuitOpen, Outcome, State
 from app.clients.http.transport import TooManyInFlight
 from app.clients.policy.guardian import TokenRefused
-from app.clients.policy.request import PolicyEngine, Question
+from app.clients.policy.request import AccessRequest, PolicyEngine
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -77,18 +77,18 @@ class PolicyCounters:
             self._seconds.observe(seconds)
 
 
-class Observed:
+class MeteredEngine:
     """An engine behind its breaker, if it has one, with every check counted."""
 
     def __init__(self, engine: PolicyEngine, counters: PolicyCounters, breaker: Breaker | None = None) -> None:
         self._engine, self._counters = engine, counters
         self._guarded = breaker.call if breaker else nullcontext
 
-    def check(self, question: Question, *, token: str, request_id: str) -> None:
+    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
         with self._observed(), self._guarded():
             self._engine.check(question, token=token, request_id=request_id)
 
-    def check_all(self, questions: Sequence[Question], *, token: str, request_id: str) -> None:
+    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
         with self._observed(), self._guarded():
             self._engine.check_all(questions, token=token, request_id=request_id)
 

@@ -16,7 +16,7 @@ CODE = re.compile(r"[A-Z][A-Z0-9_]{0,49}")
 _REQUIRED = object()
 
 
-class Told:
+class StrictReader:
     """One thing. Every method raises BadGateway."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:

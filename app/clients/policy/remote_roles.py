@@ -12,8 +12,8 @@ from app.base.role_data import ADMINISTRATOR, ALL, Asker, Json, permission_name
 from app.clients.http.breaker import Breaker
 from app.clients.http.fan_out import Call, FanOut, Flight
 from app.clients.http.transport import HttpTransport, unusable
-from app.clients.policy.guardian_api import Conversation, unique
-from app.clients.policy.parsing import Told
+from app.clients.policy.guardian_api import GuardianApi, unique
+from app.clients.policy.parsing import StrictReader
 
 
 class RemoteRoleData:
@@ -44,7 +44,7 @@ class RemoteRoleData:
         [role] = engine.roles_by_id([found.uuid("role_id")]).values()
         return _assignment(found, user_id, role)
 
-    def withdraw(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None:
+    def unassign(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None:
         engine = self._asked_by(asker)
         engine.assignment(user_id, assignment_id)
         engine.done(Call("DELETE", f"/user-roles/{assignment_id}"), "user_role")
@@ -70,8 +70,8 @@ class RemoteRoleData:
         names = {role_id: _names(permissions[each.id] for each in held) for role_id, held in policies.items()}
         return [_assignable(role, names.get(role.id, list(ALL))) for role in roles]
 
-    def _asked_by(self, asker: Asker) -> Conversation:
-        return Conversation(self._fly, asker, self._transport.deadline())
+    def _asked_by(self, asker: Asker) -> GuardianApi:
+        return GuardianApi(self._fly, asker, self._transport.deadline())
 
     @contextmanager
     def _fly(self, headers: Mapping[str, str], deadline: float) -> Iterator[Flight]:
@@ -79,25 +79,25 @@ class RemoteRoleData:
             yield flight
 
 
-def _role_ids(assignments: Iterable[Told]) -> list[UUID]:
+def _role_ids(assignments: Iterable[StrictReader]) -> list[UUID]:
     return list(dict.fromkeys(each.uuid("role_id") for each in assignments))
 
 
-def _is_administrators(role: Told) -> bool:
+def _is_administrators(role: StrictReader) -> bool:
     """Other engines may call any role of their own a system role."""
     return role.flag("is_system") and role.optional_text("code") == ADMINISTRATOR
 
 
-def _assignment(told: Told, user_id: UUID, role: Told) -> Json:
+def _assignment(told: StrictReader, user_id: UUID, role: StrictReader) -> Json:
     made = told.time("created_at")
     return {"id": told.id, "user_id": user_id, "role_id": role.id, "created_at": made, "role": _role(role)}
 
 
-def _role(told: Told) -> Json:
+def _role(told: StrictReader) -> Json:
     return {**_named(told), "code": told.optional_text("code"), "is_system": told.flag("is_system")}
 
 
-def _named(told: Told) -> Json:
+def _named(told: StrictReader) -> Json:
     """A role or policy."""
     return {
         "id": told.id,
@@ -109,17 +109,17 @@ def _named(told: Told) -> Json:
     }
 
 
-def _assignable(told: Told, permissions: list[str]) -> Json:
+def _assignable(told: StrictReader, permissions: list[str]) -> Json:
     role = _role(told)
     return {**{name: role[name] for name in ("id", "name", "code", "description")}, "permissions": permissions}
 
 
-def _permissions(told: Iterable[Told]) -> list[Json]:
+def _permissions(told: Iterable[StrictReader]) -> list[Json]:
     shown = [_permission(each) for each in told]
     return sorted(shown, key=lambda each: (each["service"] or "", each["resource_name"], each["operation"]))
 
 
-def _permission(told: Told) -> Json:
+def _permission(told: StrictReader) -> Json:
     return {
         "id": told.id,
         "service": told.optional_text("service"),
@@ -129,6 +129,6 @@ def _permission(told: Told) -> Json:
     }
 
 
-def _names(lists: Iterable[Iterable[Told]]) -> list[str]:
+def _names(lists: Iterable[Iterable[StrictReader]]) -> list[str]:
     shown = _permissions(unique(lists))
     return [permission_name(each["service"] or "identity", each["resource_name"], each["operation"]) for each in shown]

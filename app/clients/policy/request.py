@@ -12,7 +12,7 @@ ANY = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AccessRequest:
     """``within`` is the kind of the parent in a nested path: position for ``/positions/{id}/users``.
 
     ``roles`` are those that the caller's token states; None where it states none. ``policy_version``
@@ -37,17 +37,17 @@ class PolicyEngine(Protocol):
     token cannot be passed on.
     """
 
-    def check(self, question: Question, *, token: str, request_id: str) -> None: ...
+    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None: ...
 
-    def check_all(self, questions: Sequence[Question], *, token: str, request_id: str) -> None:
+    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
         """Several questions of one user: raises unless each is granted."""
 
 
 class GrantAll:
     """USE_GUARDIAN_SERVICE=false, for development."""
 
-    def check(self, question: Question, *, token: str, request_id: str) -> None:
+    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
         """Nobody is asked."""
 
-    def check_all(self, questions: Sequence[Question], *, token: str, request_id: str) -> None:
+    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
         """Nobody is asked."""

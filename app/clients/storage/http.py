@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from app.base.errors import ApiError, GatewayTimeout
-from app.clients.http.bulkhead import Gate
+from app.clients.http.bulkhead import Bulkhead
 from app.clients.http.origin import Origin, left
 from app.clients.http.transport import FAILURES, Wire
 from app.clients.storage.interface import CHUNK_BYTES, Missing, refused, unusable
@@ -65,13 +65,13 @@ class StorageHttp:
 
     def __init__(self, threads: int) -> None:
         at_once = max(1, threads // 3)
-        self._gate = Gate(at_once, max(1, threads // 6), PATIENCE_SECONDS, "The storage is busy.")
+        self._bulkhead = Bulkhead(at_once, max(1, threads // 6), PATIENCE_SECONDS, "The storage is busy.")
 
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], deadline: float, body: Body | bytes = b""
     ) -> Answer:
         """Raises BadGateway, Unavailable and GatewayTimeout unless a whole answer came in time."""
-        with self._gate.passed():
+        with self._bulkhead.acquire():
             try:
                 return _exchanged(method, url, headers, deadline, body)
             except FAILURES as error:

@@ -20,10 +20,10 @@ from app.core.crud.paging import MAX_LIMIT, ListQuery, chosen, parse
 from app.core.crud.reader import Reader
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Versioned, db
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import answer, body, no_content
 from app.core.web.endpoint import Endpoint
-from app.core.web.permission import ask_all
+from app.core.web.permission import require_all
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema
 
@@ -33,8 +33,8 @@ VERBS = (*COLLECTION, *ITEM)
 
 
 class Crud(Endpoint, abstract=True):
-    """Attributes declare, hooks vary: ``prepare``, ``known``, ``new``, ``change``, ``remove``,
-    ``within``, ``check_above``, ``present``."""
+    """Attributes declare, hooks vary: ``before_create``, ``find_duplicate``, ``new``, ``change``, ``remove``,
+    ``base_filter``, ``require_parent``, ``add_computed``."""
 
     model: ClassVar[type[Any]]
     schema: ClassVar[type[BaseSchema]]
@@ -42,13 +42,13 @@ class Crud(Endpoint, abstract=True):
     filters: ClassVar[tuple[str, ...]] = ()
     more_filters: ClassVar[Mapping[str, Filter]] = {}
     search: ClassVar[tuple[str, ...]] = ("search_text",)
-    leading: ClassVar[str] = ""
+    pinned_first: ClassVar[str] = ""
     sort: ClassVar[tuple[str, ...]] = ("created_at", "updated_at")
     expand: ClassVar[Mapping[str, Expansion]] = {}
     verbs: ClassVar[tuple[str, ...]] = VERBS
     parent: ClassVar[Parent | None] = None
-    home: ClassVar[str] = ""
-    bare: ClassVar[bool] = False
+    canonical_path: ClassVar[str] = ""
+    unpaginated: ClassVar[bool] = False
     extra_answers: ClassVar[Mapping[str, BaseSchema]] = {}
     cacheable: ClassVar[bool] = True
     uploads: ClassVar[Mapping[str, str]] = {}
@@ -69,8 +69,8 @@ class Crud(Endpoint, abstract=True):
         cls.wire = cls.schema()
         cls.change_wire = cls.change_schema() if cls.change_schema else cls.wire
         # A bare array cannot say that there is more, and those who expect one do not ask for pages.
-        limit = MAX_LIMIT if cls.bare else DEFAULT_LIMIT
-        declared = (cls.search, cls.more_filters, cls.leading)
+        limit = MAX_LIMIT if cls.unpaginated else DEFAULT_LIMIT
+        declared = (cls.search, cls.more_filters, cls.pinned_first)
         cls.listing = Listing(cls.model, cls.filters, cls.sort, tuple(cls.expand), limit, *declared)
         cls.columns = {name: getattr(cls.model, name) for name in cls.wire.dump_fields if hasattr(cls.model, name)}
         cls.versioned = issubclass(cls.model, Versioned)
@@ -105,14 +105,14 @@ class Crud(Endpoint, abstract=True):
 
     # Hooks
 
-    def given(self) -> dict[str, Any]:
+    def read_body(self) -> dict[str, Any]:
         """The body as it was sent."""
         return body()
 
-    def prepare(self, values: dict[str, Any]) -> None:
+    def before_create(self, values: dict[str, Any]) -> None:
         """Outside the transaction, on the values of a new row: hashing, normalising."""
 
-    def known(self, values: dict[str, Any]) -> Any:
+    def find_duplicate(self, values: dict[str, Any]) -> Any:
         """Inside the transaction: the row that was made for these values before, to be answered with 200."""
         return None
 
@@ -135,18 +135,18 @@ class Crud(Endpoint, abstract=True):
         db.session.flush()
         return None
 
-    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
         """What the list is about, before filters."""
         if self.parent is None:
             return ()
         return (getattr(self.model, self.parent.column) == parent_id,)
 
-    def check_above(self) -> None:
+    def require_parent(self) -> None:
         """Raises NotFound unless what the path names above the row or list is there."""
         if self.parent is not None and self.parent_id is not None:
             self.parent.check(self.parent_id)
 
-    def present(self, items: list[dict[str, Any]]) -> None:
+    def add_computed(self, items: list[dict[str, Any]]) -> None:
         """Completes what is shown with what is not a column."""
 
     # The life of a request
@@ -162,23 +162,23 @@ class Crud(Endpoint, abstract=True):
 
     def before(self, **ids: UUID) -> None:
         self.parent_id = ids.get(self.parent.place_in(self.path)) if self.parent else None
-        ask_all((each.permission, "LIST") for each in self.expansions.values())
+        require_all((each.permission, "LIST") for each in self.expansions.values())
         if request.method == "POST" and self.parent_id is None:
-            self.values = self.wire.checked(self.given())
-            self.prepare(self.values)
+            self.values = self.wire.checked(self.read_body())
+            self.before_create(self.values)
 
     def get(self, id: UUID | None = None, **_above: UUID) -> Response:
         return self._list() if id is None else self._retrieve(id)
 
     def post(self, **_above: UUID) -> Response:
         if self.parent is not None:
-            self.check_above()
+            self.require_parent()
             self.values = self._values_below(self.parent.column)
         self.wire.check_refs(db.session(), self.values)
-        known = self.known(self.values)
+        known = self.find_duplicate(self.values)
         row = self.new(self.values) if known is None else known
-        headers = {"Location": self._location(row), **self.tag(row)}
-        return answer(self.shown(row), 201 if known is None else 200, headers)
+        headers = {"Location": self._location(row), **self.etag_headers(row)}
+        return answer(self.serialize(row), 201 if known is None else 200, headers)
 
     def _values_below(self, column: str) -> dict[str, Any]:
         given = body()
@@ -190,7 +190,7 @@ class Crud(Endpoint, abstract=True):
 
     def _location(self, row: Any) -> str:
         place = self.parent.place_in(self.path) if self.parent else ""
-        where = (self.home or self.path).replace(f"<{place}>", str(self.parent_id))
+        where = (self.canonical_path or self.path).replace(f"<{place}>", str(self.parent_id))
         return f"{request.script_root}{where}/{row.id}"
 
     def put(self, id: UUID, **_above: UUID) -> Response:
@@ -207,7 +207,7 @@ class Crud(Endpoint, abstract=True):
     def found(self, id: UUID) -> Any:
         """The row, for writing. Raises NotFound. That it is below the parent proves the parent too."""
         if self.parent is not None and self.parent.locks_now:
-            self.check_above()
+            self.require_parent()
         above = () if self.parent is None else (getattr(self.model, self.parent.column) == self.parent_id,)
         row = db.session.scalar(select(self.model).where(self.model.id == id, *above))
         if row is None:
@@ -216,23 +216,23 @@ class Crud(Endpoint, abstract=True):
 
     def _missing(self) -> NotFound:
         """Raises NotFound for what is above, if that is missing too."""
-        self.check_above()
+        self.require_parent()
         return not_found(self.model)
 
-    def shown(self, row: Any) -> dict[str, Any]:
+    def serialize(self, row: Any) -> dict[str, Any]:
         item = {name: getattr(row, name) for name in self.columns}
-        self.present([item])
+        self.add_computed([item])
         return item
 
     def _write(self, id: UUID, *, partial: bool) -> Response:
         row = self.found(id)
-        values = self.change_wire.checked(self.given(), partial=partial)
+        values = self.change_wire.checked(self.read_body(), partial=partial)
         self.change_wire.check_refs(db.session(), values)
         self.check_version(row)
         self.change(row, values)
-        return answer(self.shown(row), 200, self.tag(row))
+        return answer(self.serialize(row), 200, self.etag_headers(row))
 
-    def tag(self, row: Any) -> dict[str, str]:
+    def etag_headers(self, row: Any) -> dict[str, str]:
         return {"ETag": etag(row.row_version)} if self.versioned else {}
 
     def check_version(self, row: Any) -> None:
@@ -244,19 +244,19 @@ class Crud(Endpoint, abstract=True):
         row = self.reader.item(id, self.parent_id)
         if row is None:
             raise self._missing()
-        tag = self.tag(row)
+        tag = self.etag_headers(row)
         if tag and self.cacheable and not self.expansions and is_unchanged(row.row_version):
             return Response(status=304, headers=tag)
         return answer(self._completed([self.reader.shown(row)])[0], 200, tag)
 
     def _list(self) -> Response:
         query = self.query
-        where = (*self.within(self.parent_id), *query.conditions)
+        where = (*self.base_filter(self.parent_id), *query.conditions)
         rows = self.reader.rows(query, where)
         if not rows:
-            self.check_above()
+            self.require_parent()
         items = self._completed([self.reader.shown(row) for row in rows[: query.limit]])
-        if self.bare:
+        if self.unpaginated:
             return answer(items)
         total = query.total_from(rows)
         if total is None and query.counted:
@@ -264,13 +264,13 @@ class Crud(Endpoint, abstract=True):
         return answer({"data": items, "pagination": query.pagination(rows, total, cursor_key())})
 
     def _completed(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        self.present(items)
+        self.add_computed(items)
         embed(items, self.expansions)
         return items
 
 
 def cursor_key() -> bytes:
-    return derived_key(kernel().settings.secret_key, "cursor")
+    return derived_key(services().settings.secret_key, "cursor")
 
 
 def _is_get() -> bool:

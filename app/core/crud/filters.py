@@ -40,7 +40,7 @@ class Filter:
 @dataclass(frozen=True)
 class Listing:
     """The parameters that a list accepts follow from this. ``search`` names folded columns; rows whose
-    ``leading`` column is true come first in every order."""
+    ``pinned_first`` column is true come first in every order."""
 
     model: type[Any]
     filters: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Listing:
     limit: int = DEFAULT_LIMIT
     search: tuple[str, ...] = ("search_text",)
     more_filters: Mapping[str, Filter] = field(default_factory=dict, hash=False)
-    leading: str = ""
+    pinned_first: str = ""
 
     @property
     def searches(self) -> bool:

@@ -17,9 +17,8 @@ from app.core.crud.filters import Listing
 from app.core.crud.paging import ListQuery
 from app.core.db import counts
 from app.core.db.models import db
-from app.core.db.postgres import ONLY
-from app.core.db.tenancy import Prepared
-from app.core.db.transaction import fetch
+from app.core.db.tenancy import TenantQuery
+from app.core.db.transaction import read
 
 Json = dict[str, Any]
 
@@ -36,37 +35,39 @@ class Reader:
         self._above = above
         self._version = () if version is None else (version,)
         self.counted = self.model.__tablename__ in counts.COUNTED_TABLES
-        self._pages: dict[tuple[str, bool], Prepared] = {}
+        self._pages: dict[tuple[str, bool], TenantQuery] = {}
 
     def shown(self, row: Sequence[Any]) -> Json:
         """The row's columns come first, in the order of their names."""
         return dict(zip(self.names, row, strict=False))
 
     @cached_property
-    def _item(self) -> Prepared:
+    def _item(self) -> TenantQuery:
         wanted = [self.model.id == bindparam("item_id")]
         if self._above:
             wanted.append(getattr(self.model, self._above) == bindparam("above_id"))
-        return Prepared(select(*self.columns.values(), *self._version).where(*wanted).execution_options(trip=ONLY))
+        return TenantQuery(
+            select(*self.columns.values(), *self._version).where(*wanted).execution_options(single_statement=True)
+        )
 
     def item(self, item_id: UUID, above_id: UUID | None = None) -> Row[Any] | None:
         """``above_id`` is the id of the parent, where there is one."""
-        rows = fetch(self._item, {"item_id": item_id, "above_id": above_id} if self._above else {"item_id": item_id})
+        rows = read(self._item, {"item_id": item_id, "above_id": above_id} if self._above else {"item_id": item_id})
         return rows[0] if rows else None
 
     def rows(self, query: ListQuery, where: Sequence[ColumnElement[bool]]) -> Sequence[Row[Any]]:
         """One row more than the limit, if there is one; ``sort_`` is the value by which they are sorted."""
         conditions = (*where, *query.after())
-        read = Prepared(self._page(query).where(*conditions)) if conditions else self._whole(query)
-        return fetch(read, {"limit_": query.limit + 1, "offset_": query.offset})
+        page = TenantQuery(self._page(query).where(*conditions)) if conditions else self._whole(query)
+        return read(page, {"limit_": query.limit + 1, "offset_": query.offset})
 
-    def _whole(self, query: ListQuery) -> Prepared:
+    def _whole(self, query: ListQuery) -> TenantQuery:
         """The unfiltered list, with the maintained count in ``total_``: one statement."""
         key = (query.sort, query.descending)
         if key not in self._pages:
             total = (counts.total(self.model).label("total_"),) if self.counted else ()
-            page = self._page(query).add_columns(*total).execution_options(trip=ONLY)
-            self._pages[key] = Prepared(page)
+            page = self._page(query).add_columns(*total).execution_options(single_statement=True)
+            self._pages[key] = TenantQuery(page)
         return self._pages[key]
 
     def _page(self, query: ListQuery) -> Select[Any]:

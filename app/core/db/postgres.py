@@ -2,7 +2,7 @@
 
 A transaction that reads one row costs three round trips when BEGIN, the statement and ROLLBACK travel
 one by one; on loopback each is some 70 µs of waiting and 30 µs of work for this process. So BEGIN waits
-for the first statement, and a statement marked ``trip`` takes it along in the same message.
+for the first statement, and a statement marked ``single_statement`` takes it along in the same message.
 """
 
 from __future__ import annotations
@@ -23,11 +23,6 @@ from app.core.db.tenancy import Scope
 
 Params = Any
 
-ONLY = "only"
-"""Value of the execution option ``trip`` for what is all of a reading transaction: it takes BEGIN and COMMIT
-along; a statement that follows after all begins another."""
-
-
 READING = b"BEGIN READ ONLY"
 # psycopg sends no BEGIN of its own, and prepares nothing: it forgets what it prepared at every ROLLBACK,
 # which ends each of our reads, and drops the statements of this module with it.
@@ -45,17 +40,17 @@ def begin_of(scope: Scope, *, writes: bool) -> bytes:
     return begin.encode()
 
 
-class TripCursor(psycopg.Cursor[Any]):
+class DeferredBeginCursor(psycopg.Cursor[Any]):
     """Sends the BEGIN that waits on its connection before, or together with, its own statement."""
 
-    trip: str | None = None
+    single_statement: bool = False
 
     def execute(self, query: Any, params: Params = None, **options: Any) -> Any:
         state = _state(self.connection)
         begin, state.begin = state.begin, None
         if begin is None:
             return super().execute(query, params, **options)
-        if self.trip is None or not isinstance(query, str):
+        if not self.single_statement or not isinstance(query, str):
             super().execute(begin, prepare=False)
             return super().execute(query, params, **options)
         return self._take_along(begin, query, params)
@@ -151,11 +146,11 @@ def defer_begin(connection: Connection, scope: Scope, *, writes: bool) -> None:
 
 def _open(connection: Any, _record: Any) -> None:
     connection.trips = _State()
-    connection.cursor_factory = TripCursor
+    connection.cursor_factory = DeferredBeginCursor
 
 
 def _mark(_connection: Any, cursor: Any, _statement: str, _params: Any, context: Any, _many: bool) -> None:
-    cursor.trip = context.execution_options.get("trip") if context else None
+    cursor.single_statement = bool(context and context.execution_options.get("single_statement"))
 
 
 IDLE_SECONDS = 1.0

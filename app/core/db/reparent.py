@@ -63,7 +63,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferringColumn:
     """Rows of ``model`` whose ``column`` says below which row they stand."""
 
     model: type[Any]
@@ -183,9 +183,9 @@ class Reference:
         put_back(self.model, kept["removed"])
 
 
-def references(model: type[Any]) -> list[Reference]:
+def references(model: type[Any]) -> list[ReferringColumn]:
     """By name."""
-    return sorted((Reference(*each) for each in referrers(model)), key=lambda each: each.name)
+    return sorted((ReferringColumn(*each) for each in referrers(model)), key=lambda each: each.name)
 
 
 def _unique(table: Table) -> Iterator[UniqueConstraint | PrimaryKeyConstraint | Index]:

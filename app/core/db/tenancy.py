@@ -157,12 +157,12 @@ def _narrow(state: ORMExecuteState) -> None:
         state.statement = state.statement.options(OWN_ROWS)
 
 
-class Prepared:
-    """A read that is built once: ``narrowed`` to whatever tenant is bound when it runs, compiled once for all."""
+class TenantQuery:
+    """A read that is built once: ``scoped`` to whatever tenant is bound when it runs, compiled once for all."""
 
-    def __init__(self, plain: Select[*tuple[Any, ...]]) -> None:
-        self.plain = plain
-        self.narrowed = plain.options(OWN_ROWS)
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+        self.unscoped = statement
+        self.scoped = statement.options(OWN_ROWS)
 
 
 def _refuse_tenant_tables(state: ORMExecuteState, scope: Scope) -> None:

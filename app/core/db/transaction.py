@@ -18,7 +18,7 @@ from sqlalchemy.orm import (
 
 from app.core.db.effects import forget_effects, run_effects
 from app.core.db.models import db
-from app.core.db.tenancy import Prepared, current_scope, in_transaction, platform_scope
+from app.core.db.tenancy import TenantQuery, current_scope, in_transaction, platform_scope
 
 _writing: ContextVar[bool] = ContextVar("db_writing", default=True)
 
@@ -59,23 +59,23 @@ def affected(statement: Update | Delete) -> int:
     return int(done.rowcount)
 
 
-def fetch(read: Prepared, params: dict[str, Any]) -> Sequence[Row[Any]]:
+def read(read: TenantQuery, params: dict[str, Any]) -> Sequence[Row[Any]]:
     """The rows of a prepared read, inside the unit of work.
 
     In a tenant it goes past the ORM's session, whose bookkeeping costs more than the query: the
     criterion that the session's guard would add is part of the statement.
     """
     if current_scope().company_id is None:
-        return db.session.execute(read.plain, params).all()
-    return db.session.connection().execute(read.narrowed, params).all()
+        return db.session.execute(read.unscoped, params).all()
+    return db.session.connection().execute(read.scoped, params).all()
 
 
-def fetch_alone(read: Prepared, params: dict[str, Any]) -> Sequence[Row[Any]]:
+def read_in_own_transaction(read: TenantQuery, params: dict[str, Any]) -> Sequence[Row[Any]]:
     """The rows of a prepared read, in a transaction of its own."""
     writing = _writing.set(False)
     try:
         with in_transaction(), db.engine.connect() as connection:
-            return connection.execute(read.narrowed, params).all()
+            return connection.execute(read.scoped, params).all()
     finally:
         _writing.reset(writing)
 

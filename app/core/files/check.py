@@ -22,7 +22,7 @@ from app.core.files.images import WHOLE
 from app.core.files.picture import Picture, detach, part_of, path_of
 from app.core.files.stored_file import REMOVE, Deposit, Filed, Owner, StoredFile, caller_now, discard
 from app.core.jobs.outbox import OutboxEntry
-from app.core.services import kernel
+from app.core.services import services
 
 UNDER_WAY = timedelta(hours=1)
 """An object is there before its row is: a young one is no orphan yet."""
@@ -56,7 +56,7 @@ def check(*, repair: bool) -> Iterator[str]:
     with platform_session() as session:
         ids = session.scalars(select(_company().id)).all()
     # First what is stored: whatever appears later is looked for again before it is called missing.
-    listed: Listed = {each.key: each.modified for each in kernel().storage.stored()}
+    listed: Listed = {each.key: each.modified for each in services().storage.stored()}
     for company_id in ids:
         company = _read(company_id)
         yield from _missing(company, listed, repair=repair)
@@ -88,7 +88,7 @@ def _is_company(mapper: Any) -> bool:
 
 
 def _pictures() -> Iterator[tuple[type[Any], str]]:
-    endpoints = {route.endpoint for route in kernel().routes if issubclass(route.endpoint, Picture)}
+    endpoints = {route.endpoint for route in services().routes if issubclass(route.endpoint, Picture)}
     yield from sorted({(each.model, each.column()) for each in endpoints}, key=str)
 
 
@@ -122,7 +122,7 @@ def _missing(company: Company, listed: Listed, *, repair: bool) -> Iterator[str]
 
 def _is_missing(key: Key) -> bool:
     try:
-        kernel().storage.open(key, caller_now()).file.close()
+        services().storage.open(key, caller_now()).file.close()
     except Missing:
         return True
     return False
@@ -143,8 +143,8 @@ def _mended(company: Company, file_id: UUID, owner: Owner, gone: list[str]) -> s
 def _remake(file_id: UUID, owner: Owner, field: str, edges: list[int]) -> None:
     """Raises Missing where there is nothing to make them of, and Invalid where it is damaged."""
     whole = path_of(file_id, field, WHOLE)
-    content = kernel().storage.open(owner.key(whole), caller_now())
-    with content.file as source, kernel().images.made(field, source, edges) as files:
+    content = services().storage.open(owner.key(whole), caller_now())
+    with content.file as source, services().images.made(field, source, edges) as files:
         deposit = Deposit(owner, file_id)
         deposit.put([part_of(file_id, field, edge, file) for edge, file in files.items()])
     with tenant(owner.company_id), unit_of_work() as session:
@@ -180,5 +180,5 @@ def _orphans(listed: Listed, *, repair: bool) -> Iterator[str]:
             continue
         yield f"orphan    {key}"
         if repair:
-            kernel().storage.remove(key, "", caller_now())
+            services().storage.remove(key, "", caller_now())
             yield f"  removed: {key}"

@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO
 import structlog
 
 from app.base.errors import Invalid, Unavailable
-from app.clients.http.bulkhead import Gate
+from app.clients.http.bulkhead import Bulkhead
 
 log = structlog.get_logger(__name__)
 
@@ -44,14 +44,14 @@ class Images:
     """One decoding at a time in each serving process; ``threads`` are those of the process."""
 
     def __init__(self, threads: int) -> None:
-        self._gate = Gate(1, max(1, threads // 4), PATIENCE_SECONDS, "Too many pictures are being decoded.")
+        self._bulkhead = Bulkhead(1, max(1, threads // 4), PATIENCE_SECONDS, "Too many pictures are being decoded.")
 
     @contextmanager
     def made(self, field: str, source: BinaryIO, edges: Sequence[int]) -> Iterator[Mapping[int, BinaryIO]]:
         """PNG files by their edge, for as long as the context lasts. Raises Invalid and Unavailable."""
         with ExitStack() as stack:
             files = {edge: stack.enter_context(TemporaryFile()) for edge in edges}
-            with self._gate.passed():
+            with self._bulkhead.acquire():
                 verdict = _decoded(source, files)
             if verdict != "done":
                 raise Invalid.field(field, REASONS.get(verdict, verdict))

@@ -21,12 +21,11 @@ from app.base.errors import Forbidden, NotFound
 from app.clients.storage.interface import Content, Missing, disabled, refused
 from app.core.db.lookup import not_found
 from app.core.db.models import db
-from app.core.db.postgres import ONLY
-from app.core.db.tenancy import Prepared, tenant
-from app.core.db.transaction import fetch_alone, unit_of_work
+from app.core.db.tenancy import TenantQuery, tenant
+from app.core.db.transaction import read_in_own_transaction, unit_of_work
 from app.core.files.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now, discard
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import answer, no_content
 from app.core.web.declaration import Declaration
 from app.core.web.endpoint import Endpoint
@@ -64,13 +63,13 @@ class Picture(Endpoint, abstract=True):
     own_transaction = True
     operations = {"GET": "READ", "POST": "UPDATE", "DELETE": "UPDATE"}
     parameters = {"GET": {"size": fields.Integer(validate=validate.OneOf(THUMBNAILS))}}
-    looked_up: ClassVar[Prepared]
+    looked_up: ClassVar[TenantQuery]
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(abstract=abstract, **kwargs)
         if not abstract:
             wanted = select(getattr(cls.model, cls.column())).where(cls.model.id == bindparam("item_id"))
-            cls.looked_up = Prepared(wanted.execution_options(trip=ONLY))
+            cls.looked_up = TenantQuery(wanted.execution_options(single_statement=True))
 
     @classmethod
     def column(cls) -> str:
@@ -144,7 +143,7 @@ class Picture(Endpoint, abstract=True):
 
     def _looked_up(self, id: UUID) -> UUID | None:
         with tenant(self.company_of(id)):
-            rows = fetch_alone(self.looked_up, {"item_id": id})
+            rows = read_in_own_transaction(self.looked_up, {"item_id": id})
         if not rows:
             raise not_found(self.model)
         found: UUID | None = rows[0][0]
@@ -153,7 +152,7 @@ class Picture(Endpoint, abstract=True):
     def _opened(self, id: UUID, file_id: UUID) -> Content:
         owner = Owner(self.company_of(id), self.model.bucket, id)
         path = path_of(file_id, self.field, self.params.get("size", WHOLE))
-        return kernel().storage.open(owner.key(path), caller_now())
+        return services().storage.open(owner.key(path), caller_now())
 
     @contextmanager
     def _row_locked(self, id: UUID) -> Iterator[Any]:
@@ -192,7 +191,7 @@ def _uploaded(field: str) -> dict[str, Any]:
 
 def check_enabled() -> None:
     """Raises Unavailable."""
-    if kernel().storage.name == "none":
+    if services().storage.name == "none":
         raise disabled()
 
 
@@ -203,9 +202,9 @@ def path_of(file_id: UUID, field: str, edge: int) -> str:
 
 def deposited(owner: Owner, upload: Upload) -> Deposit:
     """The pictures made of an upload, in storage. Raises Invalid, and what storage and decoding raise."""
-    upload.check_size(kernel().settings.max_avatar_size_mb)
+    upload.check_size(services().settings.max_avatar_size_mb)
     deposit = Deposit(owner)
-    with kernel().images.made(upload.field, upload.file, EDGES) as files:
+    with services().images.made(upload.field, upload.file, EDGES) as files:
         deposit.put([part_of(deposit.id, upload.field, edge, file) for edge, file in files.items()])
     return deposit
 

@@ -28,7 +28,7 @@ from app.core.db.tenancy import TenantScoped, tenant
 from app.core.db.transaction import unit_of_work
 from app.core.jobs.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal
-from app.core.services import kernel
+from app.core.services import services
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +97,9 @@ class Deposit:
             for each in parts:
                 # Also what fails may have been stored: its answer was lost.
                 self.objects[each.path] = ""
-                stored = kernel().storage.put(self.owner.key(each.path), each.file, each.size, each.media_type, caller)
+                stored = services().storage.put(
+                    self.owner.key(each.path), each.file, each.size, each.media_type, caller
+                )
                 self.objects[each.path] = stored
         except BaseException:
             self._have_removed()
@@ -128,7 +130,7 @@ class Deposit:
     def _remove(self) -> None:
         try:
             for path, reference in self.objects.items():
-                kernel().storage.remove(self.owner.key(path), reference, caller_now())
+                services().storage.remove(self.owner.key(path), reference, caller_now())
         except ApiError:
             self._have_removed()
 
@@ -143,7 +145,7 @@ class Deposit:
 def caller_now() -> Caller:
     """For an operation that begins now."""
     found = g.get("principal") if has_request_context() else None
-    return Caller.within(kernel().settings.storage_request_timeout, found.token if found else "")
+    return Caller.within(services().settings.storage_request_timeout, found.token if found else "")
 
 
 def discard(*conditions: ColumnElement[bool]) -> None:
@@ -163,18 +165,18 @@ def _described(bucket_type: str, bucket_id: UUID, objects: Mapping[str, str]) ->
 
 def _enqueue(files: list[dict[str, Any]]) -> None:
     """A storage that asks who calls is told by a sealed token: the job runs when its caller is gone."""
-    token = caller_now().token if kernel().storage.needs_caller else ""
+    token = caller_now().token if services().storage.needs_caller else ""
     enqueue(REMOVE, {"files": files, "token": seal(SEALED, token) if token else ""})
 
 
 def remove_stored(job: Job) -> None:
     """The job. Raises what a Storage raises, and ValueError when the keys were changed since."""
     token = unseal(SEALED, job.payload["token"]) if job.payload["token"] else ""
-    caller = Caller.within(min(kernel().settings.storage_request_timeout, MOST_JOB_SECONDS), token)
+    caller = Caller.within(min(services().settings.storage_request_timeout, MOST_JOB_SECONDS), token)
     for file in job.payload["files"]:
         owner = Owner(_company_of(job), file["bucket_type"], UUID(file["bucket_id"]))
         for path, reference in file["objects"].items():
-            kernel().storage.remove(owner.key(path), reference, caller)
+            services().storage.remove(owner.key(path), reference, caller)
 
 
 def _company_of(job: Job) -> UUID:

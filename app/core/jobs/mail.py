@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from app.clients.mailer import Message
 from app.core.jobs.outbox import Job, enqueue
-from app.core.services import kernel
+from app.core.services import services
 
 MONTHS = {
     "en": (
@@ -63,7 +63,7 @@ def jobs(composers: Mapping[str, Composer]) -> dict[str, Callable[[Job], None]]:
 def _deliver(name: str, compose: Composer, job: Job) -> None:
     mail = compose(job)
     if mail is not None:
-        kernel().mailer.send(rendered(name, mail, message_id=str(job.id)))
+        services().mailer.send(rendered(name, mail, message_id=str(job.id)))
 
 
 def rendered(name: str, mail: Mail, message_id: str) -> Message:
@@ -125,4 +125,4 @@ def served_link(path: str, token: str) -> str:
 
 
 def _base() -> str:
-    return (kernel().settings.public_url or DEVELOPMENT_URL).rstrip("/")
+    return (services().settings.public_url or DEVELOPMENT_URL).rstrip("/")

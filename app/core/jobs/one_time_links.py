@@ -47,7 +47,7 @@ class OneTimeLink(TenantScoped, Identified, Model):
 def issue(purpose: str, subject_id: UUID, address: str, lifetime: timedelta) -> UUID:
     """A link that takes the place of earlier ones for the same purpose and subject. Inside the tenant's unit of
     work; the caller posts the mail that carries its id."""
-    withdraw(purpose, subject_id)
+    revoke(purpose, subject_id)
     link = OneTimeLink(purpose=purpose, subject_id=subject_id, address=address, expires_at=utcnow() + lifetime)
     db.session.add(link)
     db.session.flush()
@@ -55,19 +55,19 @@ def issue(purpose: str, subject_id: UUID, address: str, lifetime: timedelta) -> 
     return link.id
 
 
-def withdraw(purpose: str, subject_id: UUID) -> None:
+def revoke(purpose: str, subject_id: UUID) -> None:
     """Earlier links for this stop working."""
     which = (OneTimeLink.purpose == purpose, OneTimeLink.subject_id == subject_id)
     db.session.execute(delete(OneTimeLink).where(*which).execution_options(synchronize_session=False))
 
 
-def withdraw_all(subject_id: UUID) -> None:
+def revoke_all(subject_id: UUID) -> None:
     """Whatever was mailed about this subject stops working."""
     which = OneTimeLink.subject_id == subject_id
     db.session.execute(delete(OneTimeLink).where(which).execution_options(synchronize_session=False))
 
 
-def arm(link_id: UUID) -> tuple[OneTimeLink, str] | None:
+def rotate_token(link_id: UUID) -> tuple[OneTimeLink, str] | None:
     """The link with a fresh token, which kills the one of an earlier attempt to mail it; None when it was used,
     replaced or has expired. Inside the tenant's unit of work."""
     token = new_token(current_tenant())
@@ -100,7 +100,7 @@ def check(token: str, purpose: str) -> OneTimeLink:
     return link
 
 
-def use_up(link_id: UUID) -> None:
+def consume(link_id: UUID) -> None:
     """Of two at once, one gets through. Inside the tenant's unit of work. Raises InvalidLink."""
     statement = update(OneTimeLink).where(OneTimeLink.id == link_id, *_live()).values(used_at=utcnow())
     if not affected(statement):

@@ -21,7 +21,7 @@ from app.core.db.effects import after_commit
 from app.core.db.models import Identified, Model, db
 from app.core.db.tenancy import TenantNotSet, current_scope
 from app.core.db.transaction import affected, unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 
 RETRIES = tuple(timedelta(seconds=each) for each in (1, 10, 60, 600, 3600))
 """How long after each failure the next attempt comes; after the last, none does."""
@@ -73,7 +73,7 @@ class Job:
 
 
 def enqueue(kind: str, payload: Mapping[str, Any], *, delay: timedelta = timedelta()) -> UUID:
-    """Ask for a job of a kind that ``kernel().jobs`` knows, in the current transaction."""
+    """Ask for a job of a kind that ``services().jobs`` knows, in the current transaction."""
     entry = OutboxEntry(
         id=uuid7(),
         kind=kind,
@@ -83,7 +83,7 @@ def enqueue(kind: str, payload: Mapping[str, Any], *, delay: timedelta = timedel
     )
     db.session.add(entry)
     db.session.flush()
-    after_commit(kernel().wake.set)
+    after_commit(services().wake.set)
     return entry.id
 
 
@@ -133,13 +133,13 @@ class LeaseLost(RuntimeError):
     """The job was finished, or is being worked off, by somebody else."""
 
 
-def settle(job: Job) -> None:
-    """It is done, unless ``finish`` has said so already."""
+def complete_in_transaction(job: Job) -> None:
+    """It is done, unless ``complete`` has said so already."""
     with unit_of_work():
         _remove(job)
 
 
-def finish(job: Job) -> None:
+def complete(job: Job) -> None:
     """It is done if the current transaction commits: what is written here is written once, whoever dies when.
 
     Raises LeaseLost.
@@ -154,7 +154,7 @@ def _remove(job: Job) -> bool:
     return bool(affected(statement))
 
 
-def postpone(job: Job, error: str, retries: tuple[timedelta, ...] = RETRIES) -> bool:
+def retry_or_fail(job: Job, error: str, retries: tuple[timedelta, ...] = RETRIES) -> bool:
     """It failed: try again later, or keep it as failed. Whether another attempt follows."""
     now, is_last = utcnow(), job.attempts >= len(retries)
     values: dict[str, Any] = {"attempts": job.attempts + 1, "leased_until": None, "error": error[:200]}
@@ -184,5 +184,5 @@ def retry(ids: list[UUID]) -> int:
     with unit_of_work():
         statement = update(OutboxEntry).where(*which).values(values)
         found = affected(statement)
-        after_commit(kernel().wake.set)
+        after_commit(services().wake.set)
     return found

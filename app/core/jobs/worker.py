@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.base.clock import utcnow
 from app.base.errors import ApiError
-from app.core.jobs.outbox import LEASE, RETRIES, Job, claim, postpone, settle
-from app.core.services import Kernel, kernel
+from app.core.jobs.outbox import LEASE, RETRIES, Job, claim, complete_in_transaction, retry_or_fail
+from app.core.services import Services, services
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class Worker:
 
     def __init__(self, app: Flask, *, retries: tuple[timedelta, ...] = RETRIES, lease: timedelta = LEASE) -> None:
         self._app, self._retries, self._lease = app, retries, lease
-        self._kernel: Kernel = app.extensions["identity"]
+        self._kernel: Services = app.extensions["identity"]
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -63,7 +63,7 @@ class Worker:
                     self._work(job)
                     tried += 1
             finally:
-                kernel().mailer.close()
+                services().mailer.close()
         return tried
 
     def _work(self, job: Job) -> None:
@@ -78,7 +78,7 @@ class Worker:
         """As long as the lease lasts: a mail that was accepted must not go again because the database paused."""
         while True:
             try:
-                return settle(job)
+                return complete_in_transaction(job)
             except SQLAlchemyError:
                 if utcnow() + timedelta(seconds=POLL_SECONDS) >= job.leased_until:
                     raise
@@ -94,14 +94,14 @@ class Worker:
     def _note(self, job: Job, error: Exception) -> None:
         """What is stored and logged names no address: the text of an SMTP refusal repeats the recipient."""
         reason = error.detail if isinstance(error, ApiError) else type(error).__name__
-        follows = postpone(job, reason, self._retries)
+        follows = retry_or_fail(job, reason, self._retries)
         event = "outbox_job_failed" if follows else "outbox_job_given_up"
         log.warning(event, kind=job.kind, job_id=job.id, attempts=job.attempts + 1, reason=reason)
 
 
 def start_worker(app: Flask) -> Worker | None:
     """None where another process does the work."""
-    found: Kernel = app.extensions["identity"]
+    found: Services = app.extensions["identity"]
     if not found.jobs or found.settings.mail_worker == "external":
         return None
     worker = Worker(app)

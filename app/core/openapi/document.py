@@ -136,7 +136,7 @@ class Document:
             return endpoint.declaration_of(route.method)
         upload = endpoint.uploads.get(route.method, "")
         if route.method == "POST":
-            also = () if endpoint.known is Crud.known else (200,)
+            also = () if endpoint.find_duplicate is Crud.find_duplicate else (200,)
             return Declaration(endpoint.wire, endpoint.wire, 201, (409,), also=also, upload=upload)
         if route.method in ("PUT", "PATCH"):
             return Declaration(endpoint.change_wire, endpoint.wire, 200, (404, 409, 412), upload=upload)
@@ -182,7 +182,7 @@ class Document:
             return {"type": "array", "items": item}
         if not issubclass(route.endpoint, Crud) or route.method != "GET" or not route.is_collection:
             return item
-        if route.endpoint.bare:
+        if route.endpoint.unpaginated:
             return {"type": "array", "items": item}
         return {
             "type": "object",

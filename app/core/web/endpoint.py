@@ -15,10 +15,10 @@ from app.base.permission import Permission
 from app.base.text import parse_id
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import received
 from app.core.web.declaration import Declaration
-from app.core.web.permission import ask, resource_id_of
+from app.core.web.permission import require, resource_id_of
 from app.core.web.principal import principal
 from app.core.wire.parameters import single_values
 
@@ -110,7 +110,7 @@ class Endpoint(Resource):
 
     def admit(self, *, collection: bool, resource_id: str) -> None:
         """401, then CSRF, then 403 of the engine, then 403 of a rule beyond it."""
-        authenticator = kernel().authenticator
+        authenticator = services().authenticator
         if self.access == "public":
             authenticator.check_origin()
             return
@@ -122,7 +122,7 @@ class Endpoint(Resource):
         needed = self.permission_of(method, collection=collection)
         if needed is not None:
             asked = {"service": needed.service, "within": self.nested_in(), "resource_id": resource_id}
-            ask(needed.resource_name, needed.operation, **asked)
+            require(needed.resource_name, needed.operation, **asked)
         if method in self.platform and not caller.is_platform:
             raise Forbidden("Only the platform company's users may do this.")
 

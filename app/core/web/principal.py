@@ -20,7 +20,7 @@ from app.core.security.tokens import Claims, Tokens
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-class Standing(NamedTuple):
+class AuthState(NamedTuple):
     """What the database says of the token's subject, in one row. ``session_*`` are null without a sid."""
 
     user_is_active: bool
@@ -61,7 +61,7 @@ def principal() -> Principal:
 class Authenticator:
     """``standing`` looks the subject up inside its tenant; None means there is no such subject or session."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, standing: Callable[[Claims], Standing | None]) -> None:
+    def __init__(self, settings: Settings, tokens: Tokens, standing: Callable[[Claims], AuthState | None]) -> None:
         self.settings = settings
         self.tokens = tokens
         self.standing = standing
@@ -134,7 +134,7 @@ class Authenticator:
         )
 
 
-def _check_live(claims: Claims, standing: Standing) -> None:
+def _check_live(claims: Claims, standing: AuthState) -> None:
     if claims.session_id is not None:
         expired = standing.session_expires_at is None or standing.session_expires_at <= utcnow()
         if expired or standing.session_revoked_at is not None:

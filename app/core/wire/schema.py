@@ -21,7 +21,7 @@ INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
 MAX_RAW_LENGTH = 16_000
 
 
-class Line(fields.String):
+class Text(fields.String):
     """Trimmed, NFC text without control characters other than newline and tab."""
 
     default_error_messages = {
@@ -43,7 +43,7 @@ class Line(fields.String):
         return text
 
 
-class Email(Line):
+class Email(Text):
     """Trimmed, NFC, lower case, one address."""
 
     default_error_messages = {"address": "Not a valid email address."}
@@ -66,7 +66,7 @@ class Email(Line):
         return '"' not in text and "=?" not in text and text.isprintable()
 
 
-class Url(Line):
+class Url(Text):
     valid: ClassVar[validate.URL] = validate.URL(schemes={"http", "https"})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -93,7 +93,7 @@ class Number(fields.Float):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class Whole(fields.Nested):
+class AlwaysComplete(fields.Nested):
     """An object that is given whole, in a PATCH too."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
@@ -114,7 +114,7 @@ class Id(fields.UUID):
         return UUID(value)
 
 
-class Refers(fields.Field[Any]):
+class Reference(fields.Field[Any]):
     """A value that must stand in ``column`` of a row; ``check_refs`` asks inside the transaction."""
 
     def __init__(self, column: InstrumentedAttribute[Any], **kwargs: Any) -> None:
@@ -126,7 +126,7 @@ class Refers(fields.Field[Any]):
         return select(literal(name)).select_from(self.column.class_).where(self.column == value)
 
 
-class Ref(Refers, Id):
+class Ref(Reference, Id):
     """The id of a row that the tenant has."""
 
     def __init__(self, model: type[Any], **kwargs: Any) -> None:
@@ -141,7 +141,7 @@ class AnotherRef(Id):
         self.model = model
 
 
-class CodeRef(Refers, Line):
+class CodeRef(Reference, Text):
     """The code of a row of a global table."""
 
 
@@ -150,7 +150,7 @@ class Timestamp(fields.AwareDateTime):
         super().__init__(format="iso", dump_only=True, **kwargs)
 
 
-def of(attribute: InstrumentedAttribute[Any], field: type[fields.Field[Any]] = Line, **options: Any) -> Any:
+def column_field(attribute: InstrumentedAttribute[Any], field: type[fields.Field[Any]] = Text, **options: Any) -> Any:
     """A field for a column: the column decides on null and length, ``options`` on the rest."""
     column = attribute.property.columns[0]
     options.setdefault("allow_none", bool(column.nullable))
@@ -162,7 +162,7 @@ def of(attribute: InstrumentedAttribute[Any], field: type[fields.Field[Any]] = L
 
 
 def integer(attribute: InstrumentedAttribute[Any], *validators: Any, **options: Any) -> Any:
-    return of(attribute, fields.Integer, strict=True, validate=(INT32, *validators), **options)
+    return column_field(attribute, fields.Integer, strict=True, validate=(INT32, *validators), **options)
 
 
 def read_only_id(**options: Any) -> Id:
@@ -190,7 +190,7 @@ class BaseSchema(Schema):
         given = {
             name: field.exists(name, values[name])
             for name, field in self.load_fields.items()
-            if isinstance(field, Refers) and values.get(name) is not None
+            if isinstance(field, Reference) and values.get(name) is not None
         }
         if not given:
             return

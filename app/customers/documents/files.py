@@ -19,13 +19,12 @@ from app.companies.models import Company
 from app.core.db import counts
 from app.core.db.lookup import check_exists, not_found
 from app.core.db.models import db
-from app.core.db.postgres import ONLY
-from app.core.db.tenancy import Prepared, tenant
-from app.core.db.transaction import fetch_alone, unit_of_work
+from app.core.db.tenancy import TenantQuery, tenant
+from app.core.db.transaction import read_in_own_transaction, unit_of_work
 from app.core.files.download import BINARY, RangeNotSatisfiable, sent, wanted_part
 from app.core.files.picture import STORAGE_ERRORS, check_enabled
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import answer
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
@@ -87,7 +86,7 @@ def _reading() -> Iterator[None]:
 
 def _received(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
     """Raises RequestEntityTooLarge, Invalid, and what is wrong with a form."""
-    most = kernel().settings.max_document_size_mb * MB
+    most = services().settings.max_document_size_mb * MB
     texts, upload = received_form(stack, FILE, most_bytes=most + TEXT_BYTES)
     values = Documents.wire.checked(as_values(texts, Documents.wire))
     check_dates(values)
@@ -135,7 +134,7 @@ def check_room(customer_id: UUID, size: int) -> None:
     if (db.session.scalar(own) or 0) >= MOST_DOCUMENTS:
         raise TooManyDocuments()
     used = counts.totals_of(db.session(), (SIZES,))[SIZES]
-    if used + size > kernel().settings.document_quota_mb * MB:
+    if used + size > services().settings.document_quota_mb * MB:
         raise QuotaExceeded()
 
 
@@ -160,11 +159,11 @@ class DownloadDocument(Endpoint):
 
     path, permission = f"{Documents.path}/<id>/download", Documents.permission
     own_transaction = revalidated = True
-    looked_up: ClassVar = Prepared(
+    looked_up: ClassVar = TenantQuery(
         select(*FILE_OF_DOCUMENT)
         .join(StoredFile, StoredFile.id == CustomerDocument.file_id)
         .where(CustomerDocument.id == bindparam("item_id"), CustomerDocument.customer_id == bindparam("customer_id"))
-        .execution_options(trip=ONLY)
+        .execution_options(single_statement=True)
     )
 
     @declare(
@@ -182,7 +181,7 @@ class DownloadDocument(Endpoint):
         part = wanted_part(row.size, row.sha256)
         start, end = part or (0, row.size)
         try:
-            content = kernel().storage.open(key_of(principal().company_id, row), caller_now(), start=start, end=end)
+            content = services().storage.open(key_of(principal().company_id, row), caller_now(), start=start, end=end)
         except Missing:
             log.error("stored_file_missing", document_id=id, remedy="flask storage check")
             raise
@@ -192,7 +191,7 @@ class DownloadDocument(Endpoint):
     def _found(self, customer_id: UUID, id: UUID) -> Any:
         """Raises NotFound, of the customer first."""
         with tenant(principal().company_id):
-            rows = fetch_alone(self.looked_up, {"item_id": id, "customer_id": customer_id})
+            rows = read_in_own_transaction(self.looked_up, {"item_id": id, "customer_id": customer_id})
         if rows:
             return rows[0]
         with _reading():

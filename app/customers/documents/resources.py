@@ -22,7 +22,7 @@ from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.parameters import boolean
-from app.core.wire.schema import BaseSchema, CodeRef, Line, Timestamp, of, read_only_id
+from app.core.wire.schema import BaseSchema, CodeRef, Text, Timestamp, column_field, read_only_id
 from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, part_of
 from app.document_types.models import DocumentType
 
@@ -58,25 +58,25 @@ class CustomerDocument(Part, Filed, Model):
 
 class DocumentSchema(PartSchema):
     document_type = CodeRef(DocumentType.code, required=True)
-    number = of(CustomerDocument.number)
+    number = column_field(CustomerDocument.number)
     issued_on = fields.Date(allow_none=True)
     expires_on = fields.Date(allow_none=True)
-    description = of(CustomerDocument.description)
-    file_name = Line(dump_only=True)
-    media_type = Line(dump_only=True)
+    description = column_field(CustomerDocument.description)
+    file_name = Text(dump_only=True)
+    media_type = Text(dump_only=True)
     size = fields.Integer(dump_only=True)
-    sha256 = Line(dump_only=True)
+    sha256 = Text(dump_only=True)
     uploaded_by = read_only_id(allow_none=True)
     is_expired = fields.Boolean(dump_only=True)
     verification_status = fields.String(dump_only=True, validate=validate.OneOf(STATUSES))
-    verification_reason = Line(dump_only=True, allow_none=True)
+    verification_reason = Text(dump_only=True, allow_none=True)
     verified_at = Timestamp(allow_none=True)
     verified_by = read_only_id(allow_none=True)
 
 
 class VerdictSchema(BaseSchema):
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
-    reason = of(CustomerDocument.verification_reason)
+    reason = column_field(CustomerDocument.verification_reason)
 
 
 def today() -> date:
@@ -107,7 +107,7 @@ class Documents(Crud):
             values |= UNVERIFIED
         super().change(row, values)
 
-    def present(self, items: list[dict[str, Any]]) -> None:
+    def add_computed(self, items: list[dict[str, Any]]) -> None:
         for item in items:
             item["is_expired"] = item["expires_on"] is not None and item["expires_on"] < today()
 

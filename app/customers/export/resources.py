@@ -20,11 +20,11 @@ from app.core.files.download import BINARY, headers_of
 from app.core.files.images import WHOLE
 from app.core.files.picture import path_of
 from app.core.files.stored_file import Owner, StoredFile
-from app.core.services import kernel
+from app.core.services import services
 from app.core.web.body import JSON_OPTIONS
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
-from app.core.web.permission import ask_all
+from app.core.web.permission import require_all
 from app.core.web.principal import principal
 from app.customers.documents.files import FILE_OF_DOCUMENT, key_of
 from app.customers.documents.resources import CustomerDocument, Documents
@@ -37,7 +37,7 @@ from app.customers.parts.addresses import Addresses
 from app.customers.parts.contacts import Contacts
 from app.customers.parts.notes import Notes
 from app.customers.parts.preferences import CommunicationPreferences, ConsentHistory
-from app.customers.parts.services import Services
+from app.customers.parts.services import CustomerServices
 from app.customers.parts.subscriptions import SubscriptionHistory
 from app.customers.parts.tags import TagsOfCustomer
 from app.customers.resources import Customers
@@ -52,7 +52,7 @@ HELD: Mapping[str, type[Crud]] = {
     "documents": Documents,
     "merges": Merges,
     "notes": Notes,
-    "services": Services,
+    "services": CustomerServices,
     "subscription-history": SubscriptionHistory,
     "tags": TagsOfCustomer,
 }
@@ -73,7 +73,7 @@ class ExportCustomer(Endpoint):
     path, permission = f"{Customers.path}/<id>/export", Customers.permission
 
     def before(self, **ids: UUID) -> None:
-        ask_all(NEEDED)
+        require_all(NEEDED)
 
     @declare(answer=BINARY, media=(ARCHIVE,), errors=(404,))
     def get(self, id: UUID) -> Response:
@@ -92,7 +92,7 @@ def _read(customer: dict[str, Any]) -> Export:
     """The rows, spooled: a client that reads slowly keeps no transaction open."""
     about = {name: customer[name] for name in ("company_id",)}
     about |= {"customer_id": customer["id"], "exported_at": utcnow(), "exported_by": principal().user_id}
-    settings = kernel().settings
+    settings = services().settings
     with ExitStack() as stack:
         rows = stack.enter_context(TemporaryFile())
         pieces = [_written(rows, "customer.json", [customer], is_list=False)]
@@ -100,7 +100,7 @@ def _read(customer: dict[str, Any]) -> Export:
         stored = [*_documents(customer["id"]), *_logos(customer)]
         # From here on it is open until the export was sent.
         stack.pop_all()
-    return Export(about, rows, pieces, stored, kernel().storage, settings.storage_request_timeout, principal().token)
+    return Export(about, rows, pieces, stored, services().storage, settings.storage_request_timeout, principal().token)
 
 
 def _written(rows: IO[bytes], name: str, items: Any, *, is_list: bool = True) -> Piece:
@@ -120,7 +120,7 @@ def _rows(endpoint: type[Crud], customer_id: UUID) -> Iterator[dict[str, Any]]:
     page = wanted.order_by(model.id).limit(PAGE)
     while found := db.session.execute(page).all():
         items = [dict(zip(columns, row, strict=False)) for row in found]
-        shows.present(items)
+        shows.add_computed(items)
         yield from items
         page = wanted.where(model.id > found[-1].id_).order_by(model.id).limit(PAGE)
 

@@ -15,7 +15,7 @@ from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.db.lookup import not_found
 from app.core.db.models import db
-from app.core.db.reparent import SOURCE, TARGET, Reference, Rule, Sides, references
+from app.core.db.reparent import SOURCE, TARGET, ReferringColumn, Rule, Sides, references
 from app.core.db.row_json import columns_of, frozen
 from app.core.db.transaction import is_writing
 from app.core.jobs import one_time_links
@@ -42,7 +42,7 @@ VERIFIED = ("is_verified", "email_verified_at")
 class Meeting:
     """Rows of the two customers that cannot stand beside each other."""
 
-    reference: Reference
+    reference: ReferringColumn
     rule: Rule
     rows: list[tuple[UUID, UUID]]
 
@@ -65,7 +65,7 @@ class Merge:
         return Sides(self.target.id, self.source.id)
 
     @cached_property
-    def references(self) -> list[Reference]:
+    def references(self) -> list[ReferringColumn]:
         return references(Customer)
 
     @cached_property
@@ -117,13 +117,13 @@ class Merge:
         """How many rows of which kind would be moved."""
         return {each.name: each.count(self.source.id) - self._lost(each) for each in self.references}
 
-    def _lost(self, reference: Reference) -> int:
+    def _lost(self, reference: ReferringColumn) -> int:
         """Of the source's rows, those that do not move."""
         if self.winner(reference.name) == SOURCE:
             return 0
         return len(self._removed(reference))
 
-    def _removed(self, reference: Reference) -> set[UUID]:
+    def _removed(self, reference: ReferringColumn) -> set[UUID]:
         """The losers that go, on whichever side they are."""
         place = 1 if self.winner(reference.name) == TARGET else 0
         met = [each for each in self.meetings if each.reference == reference and not each.rule.flag]
@@ -148,7 +148,7 @@ class Merge:
             rules = [met.rule for met in self.meetings if met.reference == each]
             kept["parts"][each.name] = each.move(self.sides, self.winner(each.name), rules)
         for customer_id in self.sides:
-            one_time_links.withdraw(PURPOSE, customer_id)
+            one_time_links.revoke(PURPOSE, customer_id)
         self._unite(values | services)
         return self._remember(kept), {name: len(part["moved"]) for name, part in kept["parts"].items()}
 

@@ -12,7 +12,7 @@ from app.base.clock import utcnow
 from app.base.errors import Conflict
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db
-from app.core.db.reparent import Reference, Sides, references
+from app.core.db.reparent import ReferringColumn, Sides, references
 from app.core.db.row_json import frozen, put_back, thawed
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
@@ -73,7 +73,7 @@ class Undo:
             self.before["user_id"] = None
 
     @property
-    def parts(self) -> list[tuple[Reference, Json]]:
+    def parts(self) -> list[tuple[ReferringColumn, Json]]:
         """Of the kinds that there were when the two were merged."""
         kept = self.kept["parts"]
         return [(each, kept[each.name]) for each in references(Customer) if each.name in kept]
@@ -127,7 +127,7 @@ class Undo:
             each.move_back(part, self.sides)
         self._note_consent()
         for customer_id in self.sides:
-            one_time_links.withdraw(PURPOSE, customer_id)
+            one_time_links.revoke(PURPOSE, customer_id)
             refresh_contacts_text(customer_id)
         self._count_services()
         back = existing(Customer, self.sides.source)

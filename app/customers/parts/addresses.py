@@ -19,7 +19,7 @@ from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.core.wire.schema import BaseSchema, Flag, Line, Number, Timestamp, of, read_only_id
+from app.core.wire.schema import BaseSchema, Flag, Number, Text, Timestamp, column_field, read_only_id
 from app.customers.countries import Country
 from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary, part_of
 
@@ -63,26 +63,26 @@ class CustomerAddress(Part, Model):
 
 
 class AddressSchema(PartSchema):
-    type = of(CustomerAddress.type, required=True, validate=[validate.OneOf(TYPES)])
-    label = of(CustomerAddress.label)
-    line1 = of(CustomerAddress.line1, required=True)
-    line2 = of(CustomerAddress.line2)
-    city = of(CustomerAddress.city, required=True)
-    state = of(CustomerAddress.state)
-    postal_code = of(CustomerAddress.postal_code)
+    type = column_field(CustomerAddress.type, required=True, validate=[validate.OneOf(TYPES)])
+    label = column_field(CustomerAddress.label)
+    line1 = column_field(CustomerAddress.line1, required=True)
+    line2 = column_field(CustomerAddress.line2)
+    city = column_field(CustomerAddress.city, required=True)
+    state = column_field(CustomerAddress.state)
+    postal_code = column_field(CustomerAddress.postal_code)
     country = Country(required=True)
-    latitude = of(CustomerAddress.latitude, Number, validate=[validate.Range(-90, 90)])
-    longitude = of(CustomerAddress.longitude, Number, validate=[validate.Range(-180, 180)])
+    latitude = column_field(CustomerAddress.latitude, Number, validate=[validate.Range(-90, 90)])
+    longitude = column_field(CustomerAddress.longitude, Number, validate=[validate.Range(-180, 180)])
     is_primary = Flag()
     is_verified = Flag(dump_only=True)
     verified_at = Timestamp(allow_none=True)
     verified_by = read_only_id(allow_none=True)
-    verification_note = Line(dump_only=True, allow_none=True)
+    verification_note = Text(dump_only=True, allow_none=True)
 
 
 class VerificationSchema(BaseSchema):
     verified = Flag(required=True)
-    note = of(CustomerAddress.verification_note)
+    note = column_field(CustomerAddress.verification_note)
 
 
 class Addresses(Crud):

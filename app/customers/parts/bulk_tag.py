@@ -15,11 +15,11 @@ from app.core.db.models import db
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
-from app.core.web.permission import ask
+from app.core.web.permission import require
 from app.core.wire.parameters import given_values
 from app.core.wire.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
 from app.customers.models import Customer
-from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign, withdraw
+from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign, unassign
 from app.customers.resources import Customers
 
 MOST = 10_000
@@ -56,9 +56,9 @@ class BulkTag(Endpoint):
     def before(self, **_ids: Any) -> None:
         self.values = BulkTagSchema().checked(body())
         if self.values["remove"]:
-            ask(self.permission, "DELETE")
+            require(self.permission, "DELETE")
         # How many customers meet a filter is something about them.
-        ask(Customers.permission, "LIST" if "filter" in self.values else "READ")
+        require(Customers.permission, "LIST" if "filter" in self.values else "READ")
 
     @declare(body=BulkTagSchema(), answer=BulkTaggedSchema())
     def post(self) -> Response:
@@ -69,7 +69,7 @@ class BulkTag(Endpoint):
         _check(matched, self.values)
         changed = tagged if self.values["remove"] else matched - tagged
         if not dry_run:
-            change = withdraw if self.values["remove"] else assign
+            change = unassign if self.values["remove"] else assign
             changed = change(self.values["tag_id"], conditions)
         return answer({"matched": matched, "changed": changed, "dry_run": dry_run})
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db, folded
-from app.core.wire.schema import BaseSchema, Email, Flag, Line, Whole, of
+from app.core.wire.schema import AlwaysComplete, BaseSchema, Email, Flag, Text, column_field
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary
 
@@ -42,8 +42,8 @@ class CustomerContact(Part, Model):
 
 class ContactMethodSchema(BaseSchema):
     kind = fields.String(required=True, validate=validate.OneOf(METHODS))
-    value = Line(required=True, validate=validate.Length(max=254))
-    label = Line(load_default=None, allow_none=True, validate=validate.Length(max=50))
+    value = Text(required=True, validate=validate.Length(max=254))
+    label = Text(load_default=None, allow_none=True, validate=validate.Length(max=50))
     is_primary = Flag(load_default=False)
 
     @post_load
@@ -64,13 +64,15 @@ def check_primaries(methods: list[dict[str, Any]]) -> None:
 
 
 class ContactSchema(PartSchema):
-    first_name = of(CustomerContact.first_name, required=True)
-    last_name = of(CustomerContact.last_name)
-    title = of(CustomerContact.title)
-    relationship = of(CustomerContact.relationship)
+    first_name = column_field(CustomerContact.first_name, required=True)
+    last_name = column_field(CustomerContact.last_name)
+    title = column_field(CustomerContact.title)
+    relationship = column_field(CustomerContact.relationship)
     is_primary = Flag()
-    methods = fields.List(Whole(ContactMethodSchema), validate=[validate.Length(max=MOST_METHODS), check_primaries])
-    notes = of(CustomerContact.notes)
+    methods = fields.List(
+        AlwaysComplete(ContactMethodSchema), validate=[validate.Length(max=MOST_METHODS), check_primaries]
+    )
+    notes = column_field(CustomerContact.notes)
 
 
 class Contacts(Crud):

@@ -15,9 +15,9 @@ from app.core.db.models import Model, db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.web.endpoint import OPERATIONS
-from app.core.web.permission import ask
+from app.core.web.permission import require
 from app.core.web.principal import principal
-from app.core.wire.schema import Flag, of, read_only_id
+from app.core.wire.schema import Flag, column_field, read_only_id
 from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
 
 VISIBILITIES = ("internal", "customer")
@@ -37,9 +37,9 @@ class CustomerNote(Part, Model):
 
 
 class NoteSchema(PartSchema):
-    body = of(CustomerNote.body, required=True, validate=[validate.Length(max=MAX_BODY)])
+    body = column_field(CustomerNote.body, required=True, validate=[validate.Length(max=MAX_BODY)])
     is_pinned = Flag()
-    visibility = of(CustomerNote.visibility, validate=[validate.OneOf(VISIBILITIES)])
+    visibility = column_field(CustomerNote.visibility, validate=[validate.OneOf(VISIBILITIES)])
     author = read_only_id(allow_none=True)
 
 
@@ -51,12 +51,12 @@ class Notes(Crud):
     # Authors may remove their own as long as they see notes; for anybody else's ``before`` asks for DELETE.
     operations = {**OPERATIONS, "DELETE": "READ"}
     filters = ("is_pinned", "visibility", "author")
-    leading = "is_pinned"
+    pinned_first = "is_pinned"
 
     def before(self, **ids: UUID) -> None:
         super().before(**ids)
         if request.method == "DELETE" and _author_of(ids["customer_id"], ids["id"]) != principal().user_id:
-            ask(self.permission, "DELETE")
+            require(self.permission, "DELETE")
 
     def new(self, values: dict[str, Any]) -> CustomerNote:
         row: CustomerNote = super().new({"author": caller_id()} | values)

@@ -15,7 +15,7 @@ from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db
-from app.core.wire.schema import BaseSchema, Flag, Line, Timestamp, of, read_only_id
+from app.core.wire.schema import BaseSchema, Flag, Text, Timestamp, column_field, read_only_id
 from app.customers.parts.part import CUSTOMER, CUSTOMER_IN_TURN, Part, PartSchema, below_customer, caller_id, part_of
 
 CHANNELS = ("email", "sms", "phone", "post", "push")
@@ -68,28 +68,28 @@ class ConsentChange(Part, Model):
 
 
 class PreferenceSchema(PartSchema):
-    channel = of(CommunicationPreference.channel, required=True, validate=[validate.OneOf(CHANNELS)])
-    topic = of(CommunicationPreference.topic, required=True, validate=[validate.OneOf(TOPICS)])
+    channel = column_field(CommunicationPreference.channel, required=True, validate=[validate.OneOf(CHANNELS)])
+    topic = column_field(CommunicationPreference.topic, required=True, validate=[validate.OneOf(TOPICS)])
     opted_in = Flag(required=True)
-    frequency = of(CommunicationPreference.frequency, validate=[validate.OneOf(FREQUENCIES)])
-    source = of(CommunicationPreference.source)
+    frequency = column_field(CommunicationPreference.frequency, validate=[validate.OneOf(FREQUENCIES)])
+    source = column_field(CommunicationPreference.source)
     consented_at = Timestamp(allow_none=True)
     changed_by = read_only_id(allow_none=True)
 
 
 class ConsentSchema(BaseSchema):
     opted_in = Flag(dump_only=True)
-    frequency = Line(dump_only=True)
-    source = Line(dump_only=True, allow_none=True)
+    frequency = Text(dump_only=True)
+    source = Text(dump_only=True, allow_none=True)
 
 
 class ConsentChangeSchema(BaseSchema):
     id = read_only_id()
-    channel = Line(dump_only=True)
-    topic = Line(dump_only=True)
+    channel = Text(dump_only=True)
+    topic = Text(dump_only=True)
     created_at = Timestamp()
     changed_by = read_only_id(allow_none=True)
-    ip_address = Line(dump_only=True, allow_none=True)
+    ip_address = Text(dump_only=True, allow_none=True)
     old = fields.Nested(ConsentSchema, dump_only=True, allow_none=True)
     new = fields.Nested(ConsentSchema, dump_only=True, allow_none=True)
 
@@ -148,7 +148,7 @@ class ConsentHistory(Crud):
     sort = ("created_at",)
     verbs = ("list",)
 
-    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
         """By what the preference is about: it may have been deleted and made again."""
         one = CommunicationPreference.id == self.preference_id
         about = select(CommunicationPreference.id).where(
@@ -159,7 +159,7 @@ class ConsentHistory(Crud):
         )
         return (ConsentChange.customer_id == parent_id, about.exists())
 
-    def check_above(self) -> None:
+    def require_parent(self) -> None:
         part_of(CommunicationPreference, self.customer_id, self.preference_id)
 
     def before(self, **ids: UUID) -> None:

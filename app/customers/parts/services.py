@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
 from app.core.db.models import Model, db
-from app.core.wire.schema import of
+from app.core.wire.schema import column_field
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer
 
@@ -40,13 +40,13 @@ def is_past(day: date) -> None:
 
 
 class ServiceSchema(PartSchema):
-    description = of(CustomerService.description, required=True)
+    description = column_field(CustomerService.description, required=True)
     performed_on = fields.Date(required=True, validate=is_past)
-    external_id = of(CustomerService.external_id)
+    external_id = column_field(CustomerService.external_id)
 
 
-class Services(Crud):
-    """Services rendered to a customer."""
+class CustomerServices(Crud):
+    """CustomerServices rendered to a customer."""
 
     model, schema, path = CustomerService, ServiceSchema, "/customers/<customer_id>/services"
     permission, parent = "customer_service", CUSTOMER_IN_TURN
@@ -54,7 +54,7 @@ class Services(Crud):
     sort = ("created_at", "performed_on")
     verbs = ("list", "create", "retrieve")
 
-    def known(self, values: dict[str, Any]) -> CustomerService | None:
+    def find_duplicate(self, values: dict[str, Any]) -> CustomerService | None:
         """What another system reports again counts once; the customer's lock keeps others out meanwhile."""
         if values.get("external_id") is None:
             return None

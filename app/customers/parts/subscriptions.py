@@ -17,7 +17,7 @@ from app.core.db.models import Model, db
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
-from app.core.wire.schema import BaseSchema, Line, Timestamp, of, read_only_id
+from app.core.wire.schema import BaseSchema, Text, Timestamp, column_field, read_only_id
 from app.customers.models import STATES, Customer
 from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
 
@@ -46,15 +46,15 @@ class SubscriptionChange(Part, Model):
 
 
 class SubscriptionChangeSchema(PartSchema):
-    old_state = Line(dump_only=True)
-    new_state = Line(dump_only=True)
-    reason = Line(dump_only=True, allow_none=True)
+    old_state = Text(dump_only=True)
+    new_state = Text(dump_only=True)
+    reason = Text(dump_only=True, allow_none=True)
     changed_by = read_only_id(allow_none=True)
 
 
 class NewStateSchema(BaseSchema):
     state = fields.String(required=True, validate=validate.OneOf(STATES))
-    reason = of(SubscriptionChange.reason)
+    reason = column_field(SubscriptionChange.reason)
 
 
 class SubscriptionSchema(BaseSchema):
@@ -62,7 +62,7 @@ class SubscriptionSchema(BaseSchema):
 
     state = fields.String(dump_only=True)
     allowed = fields.List(fields.String(), dump_only=True)
-    reason = Line(dump_only=True, allow_none=True)
+    reason = Text(dump_only=True, allow_none=True)
     changed_at = Timestamp(allow_none=True)
     changed_by = read_only_id(allow_none=True)
 

@@ -23,7 +23,7 @@ from app.core.db.tenancy import TenantScoped, current_tenant
 from app.core.web.body import answer, no_content
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
-from app.core.wire.schema import OwnedSchema, of
+from app.core.wire.schema import OwnedSchema, column_field
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER
 
@@ -59,9 +59,9 @@ class CustomerTag(TenantScoped, Model):
 
 
 class TagSchema(OwnedSchema):
-    name = of(Tag.name, required=True)
-    color = of(Tag.color, validate=[COLOR])
-    description = of(Tag.description)
+    name = column_field(Tag.name, required=True)
+    color = column_field(Tag.color, validate=[COLOR])
+    description = column_field(Tag.description)
     customer_count = fields.Integer(dump_only=True)
 
 
@@ -75,7 +75,7 @@ class Tags(Crud):
     # The count moves without the version.
     cacheable = False
 
-    def present(self, items: list[dict[str, Any]]) -> None:
+    def add_computed(self, items: list[dict[str, Any]]) -> None:
         count_customers(items)
 
 
@@ -87,10 +87,10 @@ class TagsOfCustomer(Crud):
     filters, sort = Tags.filters, Tags.sort
     verbs = ("list",)
 
-    def within(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
         return (Tag.id.in_(select(CustomerTag.tag_id).where(CustomerTag.customer_id == parent_id)),)
 
-    def present(self, items: list[dict[str, Any]]) -> None:
+    def add_computed(self, items: list[dict[str, Any]]) -> None:
         count_customers(items)
 
 
@@ -112,7 +112,7 @@ class TagOfCustomer(Endpoint):
         """Take a tag off a customer."""
         check_exists(Customer, customer_id)
         check_exists(Tag, tag_id)
-        withdraw(tag_id, (Customer.id == customer_id,))
+        unassign(tag_id, (Customer.id == customer_id,))
         return no_content()
 
 
@@ -139,7 +139,7 @@ def assign(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
     return int(done.rowcount)  # type: ignore[attr-defined]
 
 
-def withdraw(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
+def unassign(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
     """Take the tag off the customers that meet the conditions, in one statement; how many had it."""
     statement = delete(CustomerTag).where(
         CustomerTag.tag_id == tag_id, CustomerTag.customer_id.in_(select(Customer.id).where(*conditions))

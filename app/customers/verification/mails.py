@@ -19,7 +19,7 @@ from app.customers.verification.service import LIFETIME, user_of
 
 def customer_email(job: Job) -> Mail | None:
     with tenant(job.company_id), unit_of_work():
-        found = one_time_links.arm(UUID(job.payload["link_id"]))
+        found = one_time_links.rotate_token(UUID(job.payload["link_id"]))
         customer = found and db.session.scalar(select(Customer).where(Customer.id == found[0].subject_id))
         if found is None or customer is None:
             return None

@@ -71,7 +71,7 @@ def verify(token: str) -> bool:
             raise InvalidLink()
         if link.used_at is not None:
             return False
-        one_time_links.use_up(link.id)
+        one_time_links.consume(link.id)
         customer.is_verified, customer.email_verified_at = True, utcnow()
         db.session.flush()
     return True
@@ -105,7 +105,7 @@ def unverify(customer: Customer) -> None:
     """Its address has changed, or whose it is. Inside the tenant's unit of work, with the row not flushed yet."""
     customer.is_verified, customer.email_verified_at = False, None
     db.session.flush()
-    one_time_links.withdraw(PURPOSE, customer.id)
+    one_time_links.revoke(PURPOSE, customer.id)
 
 
 def unverify_linked(user_id: UUID) -> None:

@@ -200,7 +200,7 @@ class Failing(EmbeddedRoleData):
         self.assigned += 1
         return super().assign(user_id, role_id, asker)
 
-    def withdraw(self, user_id: UUID, assignment_id: UUID, asker: Any) -> None:
+    def unassign(self, user_id: UUID, assignment_id: UUID, asker: Any) -> None:
         raise Unavailable("Gone.")
 
 

@@ -18,7 +18,7 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.jobs.outbox import Job, OutboxEntry
-from app.core.services import kernel
+from app.core.services import services
 from tests.support.clients import ApiClient
 from tests.support.mailbox import Mailbox, text_of
 
@@ -56,7 +56,7 @@ def given_code(person: ApiClient, *, instead_of: PasswordResetOtp | None = None)
     id, created_at = (instead_of.id, instead_of.created_at) if instead_of else (uuid7(), utcnow())
     job = Job(id, "mail.password_reset", None, {}, created_at, 0, utcnow())
     with person.app.app_context():
-        hashed = kernel().passwords.hash(secret_of(user_id, code))
+        hashed = services().passwords.hash(secret_of(user_id, code))
         with tenant(company_id), unit_of_work():
             assert keep_code(job, user_id, hashed)
     return code

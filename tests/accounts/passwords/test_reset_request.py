@@ -18,7 +18,7 @@ from app.accounts.passwords.mails import password_reset
 from app.companies.models import Company
 from app.core.jobs.outbox import OutboxEntry, claim
 from app.core.jobs.worker import Worker
-from app.core.services import kernel
+from app.core.services import services
 from app.users.models import User
 from tests.accounts.auth.browser import execute
 from tests.accounts.passwords.codes import (
@@ -359,4 +359,4 @@ def test_neither_the_code_nor_its_plain_hash_is_stored(person: ApiClient) -> Non
     [row] = rows(person)
     assert row.otp_code.startswith("$argon2id$")
     with person.app.app_context():
-        assert not kernel().passwords.verify(row.otp_code, code)
+        assert not services().passwords.verify(row.otp_code, code)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.services import kernel
+from app.core.services import services
 from app.customers.documents.files import MOST_DOCUMENTS
 from tests.across.races.fleet import SIZE, Answer, Fleet, Wish, by
 from tests.core.files.conftest import variant
@@ -45,7 +45,7 @@ def stored(fleet: Fleet, variant: Variant, acme: Tenant) -> Callable[[], int]:
     def found() -> int:
         drained(there.app)
         with there.app.app_context():
-            return sum(each.key.company_id == there.company_id for each in kernel().storage.stored())
+            return sum(each.key.company_id == there.company_id for each in services().storage.stored())
 
     return found
 

@@ -16,12 +16,12 @@ from app.clients.http.breaker import Breaker, CircuitOpen
 from app.clients.http.transport import HttpTransport, TooManyInFlight
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.guardian import GuardianClient, TokenRefused
-from app.clients.policy.metrics import Observed, PolicyCounters, outcome_of
-from app.clients.policy.request import Question
+from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
+from app.clients.policy.request import AccessRequest
 from tests.clients.policy.test_guardian import eventually, refused_url
 from tests.fakes.guardian import Behaviour, FakeGuardian, answers, closes, decides_each, denies, grants, hangs, resets
 
-QUESTION = Question(uuid4(), uuid4(), "customer", "UPDATE")
+QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE")
 TOKEN = "header.payload.signature"
 
 
@@ -47,16 +47,16 @@ def engine() -> Iterator[FakeGuardian]:
         yield running
 
 
-def guarded(protocol: str, url: str, *, max_in_flight: int = 8) -> Observed:
+def guarded(protocol: str, url: str, *, max_in_flight: int = 8) -> MeteredEngine:
     counters = PolicyCounters(CollectorRegistry())
-    return Observed(CLIENTS[protocol](url, max_in_flight), counters, Breaker(outcome_of))
+    return MeteredEngine(CLIENTS[protocol](url, max_in_flight), counters, Breaker(outcome_of))
 
 
-def check(client: Observed) -> None:
+def check(client: MeteredEngine) -> None:
     client.check(QUESTION, token=TOKEN, request_id="request-1")
 
 
-def refusal(client: Observed) -> ApiError:
+def refusal(client: MeteredEngine) -> ApiError:
     with pytest.raises(ApiError) as raised:
         check(client)
     return raised.value

@@ -12,7 +12,7 @@ import pytest
 
 from app.base.errors import ApiError, BadGateway, Forbidden, Unavailable
 from app.clients.policy.authzen import AuthZenClient
-from app.clients.policy.request import Question
+from app.clients.policy.request import AccessRequest
 from tests.clients.policy.test_guardian import UNREACHABLE, UNUSABLE, refused_url
 from tests.fakes.authzen import BATCH, NOT_FOUND, PERMITS, SINGLE, serving, spelled
 from tests.fakes.guardian import (
@@ -27,7 +27,7 @@ from tests.fakes.guardian import (
 )
 
 TIMEOUT, SLACK = 0.4, 0.6
-QUESTION = Question(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))
+QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))
 LISTED = replace(QUESTION, resource_name="position", operation="LIST", resource_id="*")
 TOKEN = "header.payload.signature"
 ROLES = ["viewer", "0192f0c1-7e1a-7000-8000-000000000001"]
@@ -43,14 +43,14 @@ def client_of(url: str, *, secret: str = "", timeout: float = TIMEOUT, max_in_fl
     return AuthZenClient(url, timeout, max_in_flight, roles_of=lambda _question: ROLES, secret=secret)
 
 
-def check(client: AuthZenClient, *questions: Question) -> None:
+def check(client: AuthZenClient, *questions: AccessRequest) -> None:
     if len(questions) > 1:
         client.check_all(questions, token=TOKEN, request_id="request-1")
     else:
         client.check(*(questions or (QUESTION,)), token=TOKEN, request_id="request-1")
 
 
-def refusal(client: AuthZenClient, *questions: Question) -> ApiError:
+def refusal(client: AuthZenClient, *questions: AccessRequest) -> ApiError:
     with pytest.raises(ApiError) as raised:
         check(client, *questions)
     return raised.value

@@ -18,8 +18,8 @@ from app.base.errors import BadGateway, Forbidden
 from app.clients.http.transport import HttpTransport
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.parsing import parsed
-from app.clients.policy.request import Question
-from app.core.services import kernel
+from app.clients.policy.request import AccessRequest
+from app.core.services import services
 from app.core.web.routing import Route
 from tests.fakes.cerbos import ROOT, Cerbos, binary
 from tests.support.clients import ApiClient, Tenant
@@ -80,7 +80,7 @@ def test_cerbos_decides_each_permission_as_the_embedded_engine_does(
     app: Flask, theirs: Flask, people: dict[str, ApiClient]
 ) -> None:
     with app.app_context():
-        catalogue = sorted({(each.service, each.resource_name, each.operation) for each in kernel().catalogue})
+        catalogue = sorted({(each.service, each.resource_name, each.operation) for each in services().catalogue})
 
     ours = {name: _granted(app, person, catalogue) for name, person in people.items()}
 
@@ -98,7 +98,7 @@ def _granted(app: Flask, person: ApiClient, catalogue: list[tuple[str, str, str]
 
 
 def _is_granted(person: ApiClient, service: str, resource_name: str, operation: str) -> bool:
-    question = Question(
+    question = AccessRequest(
         UUID(person.user_id),
         UUID(person.company_id),
         resource_name,
@@ -107,7 +107,7 @@ def _is_granted(person: ApiClient, service: str, resource_name: str, operation: 
         resource_id=str(uuid7()),
     )
     try:
-        kernel().engine.check(question, token=person.token or "", request_id="request-1")
+        services().engine.check(question, token=person.token or "", request_id="request-1")
     except Forbidden:
         return False
     return True
@@ -128,7 +128,7 @@ def test_the_service_answers_every_route_as_with_the_embedded_engine(
 
     assert different == []
     with app.app_context():
-        beyond = {(each.service, each.resource_name, each.operation) for each in kernel().catalogue} - asked
+        beyond = {(each.service, each.resource_name, each.operation) for each in services().catalogue} - asked
     # The settings within /config; somebody else's note, within the endpoint that removes one's own.
     assert beyond == {("identity", "config", "READ"), ("identity", "customer_note", "DELETE")}
 
@@ -218,9 +218,9 @@ SCENARIO = [
 ]
 
 
-def asked(subject: str, roles: tuple[str, ...], operation: str, record: str) -> Question:
+def asked(subject: str, roles: tuple[str, ...], operation: str, record: str) -> AccessRequest:
     user, company = cast(UUID, subject), UUID(int=0)
-    return Question(user, company, "record", operation, resource_id=record, roles=roles)
+    return AccessRequest(user, company, "record", operation, resource_id=record, roles=roles)
 
 
 def client_of(cerbos: Cerbos) -> AuthZenClient:

@@ -13,14 +13,14 @@ from app.base.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticat
 from app.clients.http.breaker import Breaker, CircuitOpen, Outcome, State
 from app.clients.http.transport import TooManyInFlight
 from app.clients.policy.guardian import TokenRefused
-from app.clients.policy.metrics import OUTCOMES, Observed, PolicyCounters, outcome_of
-from app.clients.policy.request import GrantAll, Question
-from app.core.services import kernel
+from app.clients.policy.metrics import OUTCOMES, MeteredEngine, PolicyCounters, outcome_of
+from app.clients.policy.request import AccessRequest, GrantAll
+from app.core.services import services
 from tests.fakes.guardian import FakeGuardian, answers, denies, grants
 from tests.support.clients import ApiClient, Tenant
 from tests.support.variants import Variant
 
-QUESTION = Question(uuid4(), uuid4(), "customer", "UPDATE")
+QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE")
 
 
 class Registry(CollectorRegistry):
@@ -108,7 +108,7 @@ def test_the_state_of_the_breaker_is_shown(registry: Registry) -> None:
 
 def registry_of(app: Flask) -> Registry:
     with app.app_context():
-        found = kernel().metrics
+        found = services().metrics
     found.__class__ = Registry
     return found  # type: ignore[return-value]
 
@@ -150,14 +150,14 @@ def test_no_endpoint_shows_them(acme: Tenant) -> None:
 
 
 def test_counting_and_the_breaker_cost_microseconds(registry: Registry) -> None:
-    watched = Observed(GrantAll(), PolicyCounters(registry), Breaker(outcome_of))
+    watched = MeteredEngine(GrantAll(), PolicyCounters(registry), Breaker(outcome_of))
 
     plain, full = (min(_seconds_of(each) for _ in range(5)) for each in (GrantAll(), watched))
 
     assert full - plain < 20e-6  # 5 µs on an idle machine
 
 
-def _seconds_of(engine: GrantAll | Observed, times: int = 2000) -> float:
+def _seconds_of(engine: GrantAll | MeteredEngine, times: int = 2000) -> float:
     started = time.perf_counter()
     for _ in range(times):
         engine.check(QUESTION, token="", request_id="")

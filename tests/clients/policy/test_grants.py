@@ -13,12 +13,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from app.base.errors import ApiError, BadGateway, Forbidden, Unavailable
-from app.clients.policy.cache import Grants, Remembering, whole, without_item
+from app.clients.policy.cache import CachingEngine, Grants, whole, without_item
 from app.clients.policy.metrics import PolicyCounters
-from app.clients.policy.request import Question
+from app.clients.policy.request import AccessRequest
 from tests.clients.policy.test_guardian import TOKEN
 
-QUESTION = Question(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))
+QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))
 
 
 @dataclass
@@ -94,9 +94,9 @@ class Engine:
     """Counts what it is asked, and raises what it is told to."""
 
     error: ApiError | None = None
-    asked: list[Question] = field(default_factory=list)
+    asked: list[AccessRequest] = field(default_factory=list)
 
-    def check(self, question: Question, *, token: str, request_id: str) -> None:
+    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
         self.check_all([question], token=token, request_id=request_id)
 
     def check_all(self, questions: Any, *, token: str, request_id: str) -> None:
@@ -105,11 +105,11 @@ class Engine:
             raise self.error
 
 
-def remembering(engine: Engine, key_of: Any = without_item) -> Remembering:
-    return Remembering(engine, Grants(60.0), PolicyCounters(CollectorRegistry()), key_of)
+def remembering(engine: Engine, key_of: Any = without_item) -> CachingEngine:
+    return CachingEngine(engine, Grants(60.0), PolicyCounters(CollectorRegistry()), key_of)
 
 
-def check(client: Remembering, *questions: Question) -> None:
+def check(client: CachingEngine, *questions: AccessRequest) -> None:
     client.check_all(questions, token=TOKEN, request_id="request-1")
 
 

@@ -28,7 +28,8 @@ from cryptography.x509.oid import NameOID
 from app.base.errors import ApiError, BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http import transport as wire
 from app.clients.http.transport import MAX_BODY_BYTES, HttpTransport, Reply
-from app.clients.policy.guardian import NAMES_003, GrantAll, GuardianClient, Names, Question
+from app.clients.policy.guardian import NAMES_003, GuardianClient, Names
+from app.clients.policy.request import AccessRequest, GrantAll
 from tests.fakes.guardian import (
     GRANT,
     Behaviour,
@@ -48,7 +49,7 @@ from tests.fakes.guardian import (
 
 TIMEOUT = 0.3
 SLACK = 0.6
-QUESTION = Question(uuid4(), uuid4(), "customer", "UPDATE")
+QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE")
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
 GRANTED = json.dumps({"access_granted": True}).encode()
@@ -64,7 +65,7 @@ def client_of(url: str, *, max_in_flight: int = 8, timeout: float = TIMEOUT) -> 
     return GuardianClient(HttpTransport(url, timeout, max_in_flight))
 
 
-def check(client: GuardianClient, question: Question = QUESTION) -> None:
+def check(client: GuardianClient, question: AccessRequest = QUESTION) -> None:
     client.check(question, token=TOKEN, request_id="request-1")
 
 
@@ -458,7 +459,7 @@ NAMES = [
 ]
 
 
-def asked_as(engine: FakeGuardian, question: Question, names: Names) -> tuple[str, str]:
+def asked_as(engine: FakeGuardian, question: AccessRequest, names: Names) -> tuple[str, str]:
     engine.behaviour = grants
     check(GuardianClient(HttpTransport(engine.url, TIMEOUT, 1), names), question)
     asked = engine.seen[-1].asked

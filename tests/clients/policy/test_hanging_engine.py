@@ -15,7 +15,7 @@ import pytest
 
 from app.clients.http.transport import HttpTransport
 from app.clients.policy.guardian import GuardianClient
-from app.clients.policy.request import Question
+from app.clients.policy.request import AccessRequest
 from app.config.settings import ROOT
 from tests.clients.policy.test_guardian import QUESTION, TOKEN, eventually, refusal
 from tests.fakes.guardian import FakeGuardian, grants, hangs
@@ -123,5 +123,5 @@ def test_with_one_engine_hanging_the_calls_of_another_keep_their_places(engine: 
         assert taken < 0.5
 
 
-def _ask(client: GuardianClient, question: Question) -> None:
+def _ask(client: GuardianClient, question: AccessRequest) -> None:
     client.check(question, token=TOKEN, request_id="request-1")

@@ -14,7 +14,7 @@ from click.testing import Result
 from flask import Flask
 
 from app.base.errors import SettingsError
-from app.core.services import kernel
+from app.core.services import services
 from tests.accounts.auth.external import mint
 from tests.clients.policy.test_decisions import statements_of
 from tests.fakes.guardian import FakeGuardian, decides_each
@@ -198,7 +198,7 @@ def test_every_permission_is_in_the_catalogue_with_the_default_roles_that_hold_i
     rows = json.loads(written(app).output)
 
     with app.app_context():
-        assert len(rows) == len(kernel().catalogue)
+        assert len(rows) == len(services().catalogue)
     by_name = {(row["service"], row["resource_name"], row["operation"]): row for row in rows}
     assert by_name["identity", "customer", "CREATE"]["roles"] == ["administrator", "manager"]
     assert by_name["identity", "customer", "READ"]["roles"] == ["administrator", "manager", "viewer"]

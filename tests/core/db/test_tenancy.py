@@ -19,14 +19,14 @@ from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.tenancy import (
     ForeignTenant,
-    Prepared,
     TenantNotSet,
+    TenantQuery,
     UnguardedStatement,
     current_scope,
     current_tenant,
     tenant,
 )
-from app.core.db.transaction import fetch, fetch_alone, platform_session, unit_of_work
+from app.core.db.transaction import fetch, platform_session, read_in_own_transaction, unit_of_work
 from app.customers.models import Customer
 from app.subcontractors.models import Subcontractor
 from app.users.models import LoginKey
@@ -364,13 +364,13 @@ def test_the_platform_adds_no_rows(acme: Tenant) -> None:
             session.flush()
 
 
-CUSTOMERS, COMPANIES = Prepared(select(Customer.id)), Prepared(select(Company.id))
+CUSTOMERS, COMPANIES = TenantQuery(select(Customer.id)), TenantQuery(select(Company.id))
 
 
 def test_a_prepared_read_serves_each_tenant_its_own(acme: Tenant, globex: Tenant, two: tuple[UUID, UUID]) -> None:
     for each, own in ((acme, two[0]), (globex, two[1]), (acme, two[0])):
         with tenant(each.company_id):
-            assert [row.id for row in fetch_alone(CUSTOMERS, {})] == [own]
+            assert [row.id for row in read_in_own_transaction(CUSTOMERS, {})] == [own]
             with unit_of_work(writes=False):
                 assert [row.id for row in fetch(CUSTOMERS, {})] == [own]
 
@@ -379,7 +379,7 @@ def test_a_prepared_read_without_a_tenant_is_refused(acme: Tenant) -> None:
     with pytest.raises(TenantNotSet), unit_of_work(writes=False):
         fetch(CUSTOMERS, {})
     with pytest.raises(StatementError, match="No tenant is bound"):
-        fetch_alone(CUSTOMERS, {})
+        read_in_own_transaction(CUSTOMERS, {})
 
 
 def test_a_prepared_read_of_the_platform_sees_companies_only(acme: Tenant, globex: Tenant) -> None:

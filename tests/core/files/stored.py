@@ -11,14 +11,14 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import StoredFile
 from app.core.jobs.worker import Worker
-from app.core.services import kernel
+from app.core.services import services
 from tests.support.clients import ApiClient, Tenant
 
 
 def objects_of(company: Tenant, app: Flask | None = None) -> set[str]:
     """``avatar.png`` and the like: the names of what storage has of a company."""
     with (app or company.app).app_context():
-        keys = [each.key for each in kernel().storage.stored() if each.key.company_id == company.company_id]
+        keys = [each.key for each in services().storage.stored() if each.key.company_id == company.company_id]
     names = [key.path.rpartition("/")[2] for key in keys]
     assert len(names) == len(set(names)), f"some of several uploads: {keys}"
     return set(names)

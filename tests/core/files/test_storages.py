@@ -11,7 +11,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from app.base.errors import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
-from app.clients.http.bulkhead import Gate
+from app.clients.http.bulkhead import Bulkhead
 from app.clients.storage.factory import storage_of
 from app.clients.storage.interface import Caller, Key, Missing, NoStorage, Storage, Unlistable
 from app.clients.storage.local import LocalStorage
@@ -313,16 +313,16 @@ def test_the_service_is_asked_in_the_callers_name(fake: FakeStorage) -> None:
 
 
 def test_a_hanging_storage_takes_some_threads_and_refuses_the_rest_at_once() -> None:
-    gate = Gate(1, 1, 0.2, "Busy.")
+    gate = Bulkhead(1, 1, 0.2, "Busy.")
 
-    with gate.passed():
+    with gate.acquire():
         started = time.monotonic()
-        with pytest.raises(Unavailable), gate.passed():
+        with pytest.raises(Unavailable), gate.acquire():
             pass
         waited = time.monotonic() - started
-    with gate.passed():
+    with gate.acquire():
         pass
 
     assert 0.15 < waited < 1.0
-    with pytest.raises(Unavailable), Gate(0, 0, 9.0, "Busy.").passed():
+    with pytest.raises(Unavailable), Bulkhead(0, 0, 9.0, "Busy.").acquire():
         pass

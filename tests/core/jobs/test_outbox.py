@@ -17,7 +17,7 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.jobs import outbox
-from app.core.jobs.outbox import Job, OutboxEntry, claim, enqueue, postpone, settle
+from app.core.jobs.outbox import Job, OutboxEntry, claim, complete_in_transaction, enqueue, retry_or_fail
 from app.core.jobs.worker import Worker
 from tests.support.clients import Tenant
 
@@ -153,12 +153,12 @@ def test_whoever_lost_the_lease_can_neither_settle_nor_postpone(app: Flask, done
     assert late is not None
     assert holder is not None
 
-    settle(late)
-    postpone(late, "too late")
+    complete_in_transaction(late)
+    retry_or_fail(late, "too late")
 
     [entry] = entries()
     assert (entry.leased_until, entry.attempts) == (holder.leased_until, 0)
-    settle(holder)
+    complete_in_transaction(holder)
     assert entries() == []
 
 

@@ -151,7 +151,7 @@ def test_no_text_makes_the_check_fail_otherwise(password: str) -> None:
 
 @pytest.mark.parametrize("password", ["4@8({[<369&#!1/|70$5+%2" * 5, "@4({[<69!1|7$5+" * 8, "aA1!" * 32])
 def test_a_text_made_to_keep_the_estimate_busy_is_still_quick(password: str) -> None:
-    """Whole, the first one takes 1.7 s; the part that is looked at took 0.17 s."""
+    """AlwaysComplete, the first one takes 1.7 s; the part that is looked at took 0.17 s."""
     start = perf_counter()
 
     PASSWORDS.check_acceptable(password, EMAIL)

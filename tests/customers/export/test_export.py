@@ -22,7 +22,7 @@ from app.core.db.models import Model, db
 from app.core.db.references import referrers
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.services import kernel
+from app.core.services import services
 from app.customers.export.resources import HELD, NEEDED, PAGE
 from app.customers.models import Customer
 from app.customers.parts.services import CustomerService
@@ -144,7 +144,7 @@ def test_a_customer_of_another_company_is_not_found(acme: Tenant, globex: Tenant
 
 def path_in_storage(company: Tenant, made: dict[str, Any]) -> Path:
     with company.app.app_context():
-        storage: Any = kernel().storage
+        storage: Any = services().storage
         [key] = [each.key for each in storage.stored() if each.key.company_id == company.company_id]
         found: Path = storage._path(key)
     assert found.read_bytes()[: made["size"]]
@@ -187,7 +187,7 @@ def test_a_document_that_cannot_be_read_to_the_end_does_not_break_the_rest_off(
 ) -> None:
     made, other = document(acme, owner, PDF + bytes(9 * CHUNK_BYTES) + b"%%EOF"), document(acme, owner, TEXT, "b.txt")
     with acme.app.app_context():
-        storage = kernel().storage
+        storage = services().storage
     opened = storage.open
 
     def failing(*arguments: Any, **options: Any) -> Any:
