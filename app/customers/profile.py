@@ -133,4 +133,4 @@ def _name(values: dict[str, Any]) -> str:
 
 
 def _shown(row: Customer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return answer(Customers().shown(row), status, {"ETag": etag(row.row_version), **(headers or {})})
+    return answer(Customers().serialize(row), status, {"ETag": etag(row.row_version), **(headers or {})})

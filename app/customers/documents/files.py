@@ -73,8 +73,8 @@ class UploadDocument(Endpoint):
         with deposit.shown(), tenant(principal().company_id), unit_of_work():
             row = _added(deposit, customer_id, values | file_values)
             deposit.is_complete = True
-            where = {"Location": f"{request.script_root}{request.path}/{row.id}", **Documents().tag(row)}
-            return answer(Documents().shown(row), 201, where)
+            where = {"Location": f"{request.script_root}{request.path}/{row.id}", **Documents().etag_headers(row)}
+            return answer(Documents().serialize(row), 201, where)
 
 
 @contextmanager

@@ -128,7 +128,7 @@ class VerifyDocument(Endpoint):
         for name, value in _verdict(values["status"], values.get("reason")).items():
             setattr(row, name, value)
         db.session.flush()
-        return answer(documents.shown(row), 200, documents.tag(row))
+        return answer(documents.serialize(row), 200, documents.etag_headers(row))
 
 
 def _verdict(status: str, reason: str | None) -> dict[str, Any]:

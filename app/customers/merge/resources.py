@@ -126,7 +126,7 @@ class MergeCustomers(Endpoint):
         made, moved = merge.done()
         shown = {"id": made.id, "dry_run": False, "expires_at": made.expires_at, "moved": moved, "conflicts": conflicts}
         location = f"{request.script_root}{request.path}/{made.id}"
-        return answer(shown | {"customer": Customers().shown(merge.target)}, 201, {"Location": location})
+        return answer(shown | {"customer": Customers().serialize(merge.target)}, 201, {"Location": location})
 
 
 class UndoMerge(Endpoint):
@@ -140,10 +140,10 @@ class UndoMerge(Endpoint):
         """Take the newest merge of a customer back, within 30 days."""
         customer, restored = undo(customer_id, merge_id)
         customers = Customers()
-        return answer({"customer": customers.shown(customer), "restored": customers.shown(restored)})
+        return answer({"customer": customers.serialize(customer), "restored": customers.serialize(restored)})
 
 
 def _planned(merge: Merge) -> Json:
-    customer = Customers().shown(merge.target) | merge.taken | merge.services()
+    customer = Customers().serialize(merge.target) | merge.taken | merge.services()
     plan = {"id": merge.source.id, "dry_run": True, "expires_at": None, "customer": customer}
     return plan | {"moved": merge.counted(), "conflicts": merge.conflicts}

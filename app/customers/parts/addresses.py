@@ -123,4 +123,4 @@ class VerifyAddress(Endpoint):
         for name, value in ((verified | note) if values["verified"] else (UNVERIFIED | note)).items():
             setattr(row, name, value)
         db.session.flush()
-        return answer(addresses.shown(row), 200, addresses.tag(row))
+        return answer(addresses.serialize(row), 200, addresses.etag_headers(row))

@@ -105,7 +105,7 @@ class TagOfCustomer(Endpoint):
         check_exists(Customer, customer_id)
         tag = existing(Tag, tag_id)
         is_new = assign(tag_id, (Customer.id == customer_id,))
-        return answer(Tags().shown(tag), 201 if is_new else 200)
+        return answer(Tags().serialize(tag), 201 if is_new else 200)
 
     @declare(status=204)
     def delete(self, customer_id: UUID, tag_id: UUID) -> Response:
