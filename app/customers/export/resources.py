@@ -127,7 +127,7 @@ def _rows(endpoint: type[Crud], customer_id: UUID) -> Iterator[dict[str, Any]]:
 
 def _of_customer(shows: Crud, customer_id: UUID) -> tuple[ColumnElement[bool], ...]:
     column = getattr(shows.model, "customer_id", None)
-    return shows.within(customer_id) if column is None else (column == customer_id,)
+    return shows.base_filter(customer_id) if column is None else (column == customer_id,)
 
 
 def _documents(customer_id: UUID) -> Iterator[StoredPiece]:
