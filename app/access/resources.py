@@ -33,63 +33,63 @@ from app.users.models import User
 class RolesOfUser(Endpoint):
     """Roles of a user."""
 
-    path, permission, own_transaction = "/users/<parent_id>/roles", "user_role", True
+    path, permission, own_transaction = "/users/<user_id>/roles", "user_role", True
     operations = {"GET": "LIST", "POST": "CREATE"}
 
     @declare(answer=AssignmentsSchema())
-    def get(self, parent_id: UUID) -> Response:
-        _check_user(parent_id)
-        return answer({"roles": services().role_data.roles_of(parent_id, asker())})
+    def get(self, user_id: UUID) -> Response:
+        _check_user(user_id)
+        return answer({"roles": services().role_data.roles_of(user_id, asker())})
 
     @declare(body=WantedRoleSchema(), answer=AssignmentSchema(), status=201, errors=(409,))
-    def post(self, parent_id: UUID) -> Response:
+    def post(self, user_id: UUID) -> Response:
         """Give a user a role. role is an older name of role_id."""
-        _check_user(parent_id)
-        made = services().role_data.assign(parent_id, _wanted(body()), asker())
-        return answer(made, 201, {"Location": f"{request.script_root}/users/{parent_id}/roles/{made['id']}"})
+        _check_user(user_id)
+        made = services().role_data.assign(user_id, _wanted(body()), asker())
+        return answer(made, 201, {"Location": f"{request.script_root}/users/{user_id}/roles/{made['id']}"})
 
 
 class RoleOfUser(Endpoint):
     """One role of a user."""
 
-    path, permission, own_transaction = "/users/<parent_id>/roles/<user_role_id>", "user_role", True
+    path, permission, own_transaction = "/users/<user_id>/roles/<user_role_id>", "user_role", True
     item = "user_role_id"
 
     @declare(answer=AssignmentSchema())
-    def get(self, parent_id: UUID, user_role_id: UUID) -> Response:
-        _check_user(parent_id)
-        return answer(services().role_data.assignment(parent_id, user_role_id, asker()))
+    def get(self, user_id: UUID, user_role_id: UUID) -> Response:
+        _check_user(user_id)
+        return answer(services().role_data.assignment(user_id, user_role_id, asker()))
 
     @declare(status=204, errors=(409,))
-    def delete(self, parent_id: UUID, user_role_id: UUID) -> Response:
+    def delete(self, user_id: UUID, user_role_id: UUID) -> Response:
         """Take a role from a user."""
-        _check_user(parent_id)
-        services().role_data.unassign(parent_id, user_role_id, asker())
+        _check_user(user_id)
+        services().role_data.unassign(user_id, user_role_id, asker())
         return no_content()
 
 
 class PoliciesOfUser(Endpoint):
     """Policies of a user's roles, each once."""
 
-    path, permission, own_transaction = "/users/<parent_id>/policies", "user_policy", True
+    path, permission, own_transaction = "/users/<user_id>/policies", "user_policy", True
     operations = {"GET": "LIST"}
 
     @declare(answer=PoliciesSchema())
-    def get(self, parent_id: UUID) -> Response:
-        _check_user(parent_id)
-        return answer({"policies": services().role_data.policies_of(parent_id, asker())})
+    def get(self, user_id: UUID) -> Response:
+        _check_user(user_id)
+        return answer({"policies": services().role_data.policies_of(user_id, asker())})
 
 
 class PermissionsOfUser(Endpoint):
     """What a user may do, each permission once."""
 
-    path, permission, own_transaction = "/users/<parent_id>/permissions", "user_permission", True
+    path, permission, own_transaction = "/users/<user_id>/permissions", "user_permission", True
     operations = {"GET": "LIST"}
 
     @declare(answer=PermissionsSchema())
-    def get(self, parent_id: UUID) -> Response:
-        _check_user(parent_id)
-        return _permissions_of(parent_id)
+    def get(self, user_id: UUID) -> Response:
+        _check_user(user_id)
+        return _permissions_of(user_id)
 
 
 class OwnPermissions(Endpoint):

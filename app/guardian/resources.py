@@ -87,7 +87,7 @@ class Permissions(Crud):
 class PoliciesOfRole(Crud):
     """Policies of one role."""
 
-    model, schema, path = Policy, PolicySchema, "/guardian/roles/<parent_id>/policies"
+    model, schema, path = Policy, PolicySchema, "/guardian/roles/<role_id>/policies"
     service, permission, unpaginated = "guardian", "policy", True
     filters, sort = Policies.filters, Policies.sort
     verbs = ("list",)
@@ -100,7 +100,7 @@ class PoliciesOfRole(Crud):
 class PermissionsOfPolicy(Crud):
     """Permissions of one policy."""
 
-    model, schema, path = GuardianPermission, PermissionSchema, "/guardian/policies/<parent_id>/permissions"
+    model, schema, path = GuardianPermission, PermissionSchema, "/guardian/policies/<policy_id>/permissions"
     service, permission, unpaginated = "guardian", "permission", True
     filters, sort = Permissions.filters, Permissions.sort
     verbs = ("list",)
@@ -116,24 +116,24 @@ class RoleComposition(Endpoint):
 
     service, permission, path = "guardian", "role", PoliciesOfRole.path
     operations = {"POST": "UPDATE", "DELETE": "UPDATE"}
-    item = "parent_id"
+    item = "role_id"
 
     @classmethod
     def paths(cls) -> Paths:
         return [(cls.path, ["POST"]), (f"{cls.path}/<policy_id>", ["DELETE"])]
 
     @declare(body=HeldPolicySchema(), answer=PolicySchema(), status=201, errors=(409,))
-    def post(self, parent_id: UUID) -> Response:
+    def post(self, role_id: UUID) -> Response:
         """Give the role a policy."""
-        role, schema = existing(Role, parent_id), HeldPolicySchema()
+        role, schema = existing(Role, role_id), HeldPolicySchema()
         values = schema.checked(body())
         schema.check_refs(db.session(), values)
         return _created(Policies, attach_policy(role, values["policy_id"], by=principal().user_id))
 
     @declare(status=204, errors=(409,))
-    def delete(self, parent_id: UUID, policy_id: UUID) -> Response:
+    def delete(self, role_id: UUID, policy_id: UUID) -> Response:
         """Take a policy from the role."""
-        detach_policy(existing(Role, parent_id), policy_id, by=principal().user_id)
+        detach_policy(existing(Role, role_id), policy_id, by=principal().user_id)
         return no_content()
 
 
@@ -142,24 +142,24 @@ class PolicyComposition(Endpoint):
 
     service, permission, path = "guardian", "policy", PermissionsOfPolicy.path
     operations = {"POST": "UPDATE", "DELETE": "UPDATE"}
-    item = "parent_id"
+    item = "policy_id"
 
     @classmethod
     def paths(cls) -> Paths:
         return [(cls.path, ["POST"]), (f"{cls.path}/<permission_id>", ["DELETE"])]
 
     @declare(body=HeldPermissionSchema(), answer=PermissionSchema(), status=201, errors=(409,))
-    def post(self, parent_id: UUID) -> Response:
+    def post(self, policy_id: UUID) -> Response:
         """Add a permission to the policy."""
-        policy, schema = existing(Policy, parent_id), HeldPermissionSchema()
+        policy, schema = existing(Policy, policy_id), HeldPermissionSchema()
         values = schema.checked(body())
         schema.check_refs(db.session(), values)
         return _created(Permissions, add_permission(policy, values["permission_id"], by=principal().user_id))
 
     @declare(status=204)
-    def delete(self, parent_id: UUID, permission_id: UUID) -> Response:
+    def delete(self, policy_id: UUID, permission_id: UUID) -> Response:
         """Remove a permission from the policy."""
-        remove_permission(existing(Policy, parent_id), permission_id, by=principal().user_id)
+        remove_permission(existing(Policy, policy_id), permission_id, by=principal().user_id)
         return no_content()
 
 

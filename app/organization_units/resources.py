@@ -64,7 +64,8 @@ class OrganizationUnits(Crud):
 class Children(Crud):
     """Direct children of a unit."""
 
-    model, schema, path = OrganizationUnit, OrganizationUnitSchema, "/organization_units/<parent_id>/children"
+    model, schema = OrganizationUnit, OrganizationUnitSchema
+    path = "/organization_units/<organization_unit_id>/children"
     permission, canonical_path = "organization_unit", OrganizationUnits.path
     filters, sort, expand = ("name", "level"), OrganizationUnits.sort, OrganizationUnits.expand
     verbs = ("list",)
@@ -77,7 +78,7 @@ class Descendants(Crud):
     model, schema, path = (
         OrganizationUnit,
         OrganizationUnitSchema,
-        "/organization_units/<parent_id>/descendants",
+        "/organization_units/<organization_unit_id>/descendants",
     )
     permission, canonical_path = "organization_unit", OrganizationUnits.path
     filters, expand = ("name", "level", "parent_id"), OrganizationUnits.expand
@@ -98,12 +99,12 @@ class Ancestors(Endpoint):
     permission, operations, path = (
         "organization_unit",
         {"GET": "LIST"},
-        "/organization_units/<parent_id>/ancestors",
+        "/organization_units/<organization_unit_id>/ancestors",
     )
 
     @declare(answer=AncestorsSchema(), errors=(404,))
-    def get(self, parent_id: UUID) -> Response:
-        unit = db.session.scalar(select(OrganizationUnit).where(OrganizationUnit.id == parent_id))
+    def get(self, organization_unit_id: UUID) -> Response:
+        unit = db.session.scalar(select(OrganizationUnit).where(OrganizationUnit.id == organization_unit_id))
         if unit is None:
             raise not_found(OrganizationUnit)
         statement = (

@@ -30,7 +30,7 @@ class Positions(Crud):
 class PositionsOfUnit(Crud):
     """Positions of one organization unit."""
 
-    model, schema, path = Position, PositionSchema, "/organization_units/<parent_id>/positions"
+    model, schema, path = Position, PositionSchema, "/organization_units/<organization_unit_id>/positions"
     permission, canonical_path = "position", Positions.path
     filters, sort, expand = ("title", "level"), Positions.sort, Positions.expand
     verbs = ("list", "create")

@@ -92,7 +92,7 @@ class Users(Crud):
 class UsersOfPosition(Crud):
     """Users who hold one position."""
 
-    model, schema, path = User, UserSchema, "/positions/<parent_id>/users"
+    model, schema, path = User, UserSchema, "/positions/<position_id>/users"
     permission, canonical_path = "user", Users.path
     filters = ("email", "username", "is_active", "is_verified")
     sort, expand = Users.sort, Users.expand

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -38,7 +39,7 @@ def check_exists(model: type[Any], id: UUID, *, locked: bool = False) -> None:
 
 @dataclass(frozen=True)
 class Parent:
-    """The rows are those whose ``column`` is the id that the path names ``parent_id``, or like the column.
+    """Rows whose ``column`` holds the id of the parent. A path names that id like the column, or first.
 
     Writers below the same ``locked`` parent take turns: what they find stays so until they have written.
     """
@@ -48,7 +49,8 @@ class Parent:
     locked: bool = False
 
     def place_in(self, path: str) -> str:
-        return self.column if f"<{self.column}>" in path else "parent_id"
+        names = re.findall(r"<(\w+)>", path)
+        return self.column if self.column in names else str(names[0])
 
     @property
     def locks_now(self) -> bool:
