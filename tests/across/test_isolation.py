@@ -25,7 +25,7 @@ from app.core.crud.crud import Crud
 from app.core.db import tenancy
 from app.core.db.models import Model, db
 from app.core.db.tenancy import GuardedSession, Tenanted, TenantQuery, is_tenant_table, tenant
-from app.core.db.transaction import fetch, platform_session, unit_of_work
+from app.core.db.transaction import platform_session, read, unit_of_work
 from app.core.web.endpoint import UNSAFE
 from app.core.web.routing import Route
 from app.customers.models import Customer
@@ -424,7 +424,7 @@ def test_statements_after_one_that_took_its_commit_along_are_the_tenants_too(app
 
     with app.app_context(), tenant(tables.globex), unit_of_work(writes=False) as session:
         for _ in range(2):
-            assert len(fetch(alone, {})) == 1
+            assert len(read(alone, {})) == 1
             for table in tenant_tables():
                 assert seen(session, table, tables.globex) > 0, table.name
                 assert seen(session, table, tables.acme) == 0, table.name

@@ -26,7 +26,7 @@ from app.core.db.tenancy import (
     current_tenant,
     tenant,
 )
-from app.core.db.transaction import fetch, platform_session, read_in_own_transaction, unit_of_work
+from app.core.db.transaction import platform_session, read, read_in_own_transaction, unit_of_work
 from app.customers.models import Customer
 from app.subcontractors.models import Subcontractor
 from app.users.models import LoginKey
@@ -372,21 +372,21 @@ def test_a_prepared_read_serves_each_tenant_its_own(acme: Tenant, globex: Tenant
         with tenant(each.company_id):
             assert [row.id for row in read_in_own_transaction(CUSTOMERS, {})] == [own]
             with unit_of_work(writes=False):
-                assert [row.id for row in fetch(CUSTOMERS, {})] == [own]
+                assert [row.id for row in read(CUSTOMERS, {})] == [own]
 
 
 def test_a_prepared_read_without_a_tenant_is_refused(acme: Tenant) -> None:
     with pytest.raises(TenantNotSet), unit_of_work(writes=False):
-        fetch(CUSTOMERS, {})
+        read(CUSTOMERS, {})
     with pytest.raises(StatementError, match="No tenant is bound"):
         read_in_own_transaction(CUSTOMERS, {})
 
 
 def test_a_prepared_read_of_the_platform_sees_companies_only(acme: Tenant, globex: Tenant) -> None:
     with platform_session():
-        assert {row.id for row in fetch(COMPANIES, {})} == {acme.company_id, globex.company_id}
+        assert {row.id for row in read(COMPANIES, {})} == {acme.company_id, globex.company_id}
         with pytest.raises(TenantNotSet):
-            fetch(CUSTOMERS, {})
+            read(CUSTOMERS, {})
 
 
 def test_reading_units_of_work_write_nothing(acme: Tenant) -> None:
