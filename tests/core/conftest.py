@@ -46,7 +46,7 @@ def kept_logging() -> Iterator[None]:
 
 def forget_cached_loggers() -> None:
     """An application of production in the same process keeps its loggers, with their stream, for good."""
-    for name, module in [*sys.modules.items()]:
+    for name, module in sys.modules.copy().items():
         log = getattr(module, "log", None) if name.startswith("app.") else None
         if isinstance(log, type(structlog.get_logger())):
             vars(log).pop("bind", None)

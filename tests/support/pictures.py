@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -30,6 +33,22 @@ def opened(data: bytes) -> Image.Image:
     found = Image.open(BytesIO(data))
     found.load()
     return found
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    """PNG specification, section 5.3."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each chunk."""
+    start = 8
+    while start < len(data):
+        length, kind = struct.unpack_from(">I4s", data, start)
+        content = data[start + 8 : start + 8 + length]
+        assert data[start : start + 12 + length] == png_chunk(kind, content)
+        yield kind, content
+        start += 12 + length
 
 
 def upload(client: ApiClient, path: str, data: bytes, *, name: str = "picture.png", **options: Any) -> TestResponse:

@@ -1,9 +1,9 @@
-"""The program. Nothing of the service is imported, so that it starts quickly.
+"""The program that decodes one picture. It imports nothing of the service, so that it starts quickly.
 
-Codecs are where a hostile file does harm: this process has no more memory and time than it is given, and
-takes nobody down with it. Its arguments are the seconds of processor time, the most pixels, and
-``EDGE:DESCRIPTOR`` for each picture wanted. It reads standard input, writes a PNG to each descriptor and a
-verdict to standard output. Edge 0 stands for the picture itself, at most 1024 a side, any other for a square.
+A hostile file does its harm in a codec: this process has bounds on memory and time, and its end harms no other.
+Arguments: the seconds of processor time, the most pixels, and ``EDGE:DESCRIPTOR`` for each picture to write.
+It reads standard input, writes a PNG to each descriptor and a verdict to standard output. Edge 0 is the
+picture itself, at most 1024 a side; any other edge is the side of a square.
 """
 
 from __future__ import annotations
@@ -17,19 +17,17 @@ from typing import IO, Any
 import PIL.WebPImagePlugin  # Pillow does not register this one by itself.
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from . import png
-
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", PIL.WebPImagePlugin.WebPImageFile.format)
 LARGEST_EDGE = 1024
 ENOUGH = 3 * LARGEST_EDGE // 2
 """As many pixels along the longer side are resampled to LARGEST_EDGE without visible loss."""
-DATA_BYTES = 100 * 1024 * 1024
-"""With the libraries, which are mapped and not counted, less than 112 MB resident."""
-OWN_BYTES = 18 * 1024 * 1024
+DATA_BYTES = 285_000_000
+"""Below 300 MB resident with the libraries, which are mapped and not counted."""
+OWN_BYTES = 19_000_000
 FILE_BYTES = 16 * 1024 * 1024
 NICENESS = 5
-"""Those who answer come first; at 10 it would get next to nothing on a busy machine."""
-STRIP_BYTES = 1024 * 1024
+"""Requests come first; at 10 a busy machine would leave next to nothing."""
+TILE_EDGE = 512
 ORIENTATION = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -43,35 +41,35 @@ TURNS = {
 DONE, UNKNOWN, BROKEN, TOO_MANY_PIXELS, TOO_MUCH_MEMORY = ("done", "unknown", "broken", "pixels", "memory")
 
 
-class Refused(Exception):
+class InvalidPicture(Exception):
     """``args[0]`` is the verdict."""
 
 
 def run() -> None:
-    seconds, most_pixels, *wanted = sys.argv[1:]
-    pairs = [each.split(":") for each in wanted]
+    seconds, most_pixels, *outputs = sys.argv[1:]
+    pairs = [output.split(":") for output in outputs]
     confine(int(seconds))
-    sys.stdout.write(verdict(int(most_pixels), {int(edge): int(descriptor) for edge, descriptor in pairs}))
+    sys.stdout.write(decode(int(most_pixels), {int(edge): int(descriptor) for edge, descriptor in pairs}))
 
 
-def verdict(most_pixels: int, wanted: dict[int, int]) -> str:
-    """``wanted`` maps edges to file descriptors."""
+def decode(most_pixels: int, descriptors: dict[int, int]) -> str:
+    """The verdict. ``descriptors`` are by edge."""
     try:
-        picture = reduced(sys.stdin.buffer, most_pixels)
-        for edge, descriptor in wanted.items():
+        picture = reduce(sys.stdin.buffer, most_pixels)
+        for edge, descriptor in descriptors.items():
             write(picture if not edge else square(picture, edge), descriptor)
-    except Refused as refused:
-        return str(refused)
+    except InvalidPicture as invalid:
+        return str(invalid)
     except MemoryError:
         return TOO_MUCH_MEMORY
     except Exception:
-        # Whatever a codec makes of a hostile file, it is a file that cannot be shown.
+        # A codec raises anything at a hostile file; such a file cannot be shown.
         return BROKEN
     return DONE
 
 
 def confine(seconds: int) -> None:
-    """What is exceeded here ends this process, or an allocation in it, and nothing else."""
+    """An excess ends this process, or an allocation in it, and nothing else."""
     os.nice(NICENESS)
     for kind, most in (
         (resource.RLIMIT_DATA, DATA_BYTES),
@@ -81,48 +79,38 @@ def confine(seconds: int) -> None:
         (resource.RLIMIT_NPROC, 0),
     ):
         resource.setrlimit(kind, (most, most))
-    Image.MAX_IMAGE_PIXELS = None  # ``opened`` has its own bound, before anything is decoded.
+    Image.MAX_IMAGE_PIXELS = None  # ``open_picture`` has its own bound, before anything is decoded.
 
 
-def reduced(source: IO[bytes], most_pixels: int) -> Image.Image:
-    """The first frame, upright, without metadata, in RGB or RGBA, at most LARGEST_EDGE a side. Raises Refused."""
+def reduce(source: IO[bytes], most_pixels: int) -> Image.Image:
+    """The first frame, upright, without metadata, RGB or RGBA, at most LARGEST_EDGE a side. Raises InvalidPicture."""
     check_webp(source, most_pixels)
-    found, orientation = averaged(opened(source, most_pixels), source)
-    found.thumbnail((LARGEST_EDGE, LARGEST_EDGE), Image.Resampling.LANCZOS)
+    picture, orientation = average(open_picture(source, most_pixels))
+    picture.thumbnail((LARGEST_EDGE, LARGEST_EDGE), Image.Resampling.LANCZOS)
     turn = TURNS.get(orientation) if isinstance(orientation, int) else None
-    found = found if turn is None else found.transpose(turn)
-    found.info.clear()
-    return found
+    picture = picture if turn is None else picture.transpose(turn)
+    picture.info.clear()
+    return picture
 
 
-def averaged(image: Image.Image, source: IO[bytes]) -> tuple[Image.Image, Any]:
-    """What is resampled, and the orientation. What was decoded is gone by then: both would be too much."""
-    if png.is_long(image):
-        found = stacked(*png.strips_of(source, rows_at_once(image.size)), image.size)
-        return found, orientation_of(image.info.get("exif", b""))
-    image = loaded(image)
-    found = stacked(image.has_transparency_data, strips_of(image), image.size)
-    return found, image.getexif().get(ORIENTATION)
-
-
-def opened(source: IO[bytes], most_pixels: int) -> Image.Image:
-    """Only the header has been read. Raises Refused."""
+def open_picture(source: IO[bytes], most_pixels: int) -> Image.Image:
+    """Reads the header only. Raises InvalidPicture."""
     try:
         image = Image.open(source, formats=FORMATS)
     except UnidentifiedImageError:
-        raise Refused(UNKNOWN) from None
+        raise InvalidPicture(UNKNOWN) from None
     check_size(image.width, image.height, most_pixels)
     return image
 
 
 def check_size(width: int, height: int, most_pixels: int) -> None:
-    """Raises Refused."""
+    """Raises InvalidPicture."""
     if width * height > most_pixels:
-        raise Refused(TOO_MANY_PIXELS)
+        raise InvalidPicture(TOO_MANY_PIXELS)
 
 
 def check_webp(source: IO[bytes], most_pixels: int) -> None:
-    """Pillow's WebP decoder takes its memory when it opens a file, so the header is read here. Raises Refused."""
+    """Reads the size itself: Pillow takes the memory for a WebP when it opens one. Raises InvalidPicture."""
     head = source.read(30).ljust(30, b"\0")
     source.seek(0)
     if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
@@ -144,8 +132,8 @@ def _webp_size(head: bytes) -> tuple[int, int]:
     return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
 
 
-def loaded(image: Image.Image) -> Image.Image:
-    """Decoded; a JPEG as far reduced as it still has enough pixels. Raises Refused."""
+def load(image: Image.Image) -> Image.Image:
+    """A JPEG is decoded at the smallest scale that has enough pixels. Raises InvalidPicture."""
     if image.format == "WEBP":
         return _frame_of_webp(image)
     if image.format in ("JPEG", "MPO"):
@@ -155,77 +143,69 @@ def loaded(image: Image.Image) -> Image.Image:
 
 
 def _prepare_jpeg(image: Any) -> None:
-    """Raises Refused."""
+    """Raises InvalidPicture."""
     coefficients = _coefficient_bytes(image) if image.info.get("progressive") else 0
     longest = max(image.size)
     image.draft("RGB", tuple(max(1, side * LARGEST_EDGE // longest) for side in image.size))
-    # The picture stands there twice, decoded and as what is resampled.
+    # The picture is held twice: decoded, and averaged.
     check_memory(coefficients + 2 * 4 * image.width * image.height)
 
 
 def _frame_of_webp(image: Any) -> Image.Image:
-    """The first. Pillow would copy it and keep libwebp's two: 20 bytes a pixel in all instead of 12."""
+    """The first frame. Pillow would copy it and keep both of libwebp: 20 bytes a pixel instead of 12."""
     exif = image.info.get("exif")
     frame = image.__dict__.pop("_decoder").get_next()
     if frame is None:
-        raise Refused(BROKEN)
+        raise InvalidPicture(BROKEN)
     found = Image.frombuffer(image.rawmode, image.size, frame[0], "raw", image.rawmode, 0, 1)
     found.info.update({"exif": exif} if exif else {})
     return found
 
 
 def check_memory(needed: int) -> None:
-    """For codecs that cannot tell a lack of memory from a damaged file. Raises Refused."""
+    """For codecs that cannot tell a lack of memory from a damaged file. Raises InvalidPicture."""
     if needed > DATA_BYTES - OWN_BYTES:
-        raise Refused(TOO_MUCH_MEMORY)
+        raise InvalidPicture(TOO_MUCH_MEMORY)
 
 
 def _coefficient_bytes(image: Any) -> int:
-    """What libjpeg holds of a progressive picture whatever its scale: two bytes for each sample."""
+    """The memory of libjpeg for a progressive picture at any scale: two bytes a sample."""
     factors = [(across, down) for _, across, down, _ in image.layer]
     largest = max(across for across, _ in factors) * max(down for _, down in factors)
     return int(2 * image.width * image.height * sum(across * down for across, down in factors) / largest)
 
 
-def orientation_of(exif: bytes) -> Any:
-    found = Image.Exif()
-    found.load(exif)
-    return found.get(ORIENTATION)
+def average(image: Image.Image) -> tuple[Image.Image, Any]:
+    """The picture averaged down before it is resampled, and its orientation.
+
+    Tiles spare a copy of the whole picture in four bytes a pixel.
+    """
+    image = load(image)
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    factor = factor_of(image.size)
+    small = Image.new(mode, (-(-image.width // factor), -(-image.height // factor)))
+    for left, top, tile in tiles_of(image, max(1, TILE_EDGE // factor) * factor):
+        tile = tile.convert(mode)
+        small.paste(tile.reduce(factor) if factor > 1 else tile, (left // factor, top // factor))
+    return small, image.getexif().get(ORIENTATION)
 
 
 def factor_of(size: tuple[int, int]) -> int:
-    """By how much a picture is averaged down before it is resampled, which is done on the rest alone."""
+    """How many pixels along a side are averaged into one."""
     return max(1, max(size) // ENOUGH)
 
 
-def stacked(alpha: bool, strips: Iterator[Image.Image], size: tuple[int, int]) -> Image.Image:
-    """The strips below each other, averaged down: never the whole picture in four bytes a pixel."""
-    factor = factor_of(size)
-    mode = "RGBA" if alpha else "RGB"
-    found = Image.new(mode, (-(-size[0] // factor), -(-size[1] // factor)))
-    top = 0
-    for strip in strips:
-        small = strip.convert(mode).reduce(factor) if factor > 1 else strip.convert(mode)
-        found.paste(small, (0, top))
-        top += small.height
-    return found
+def tiles_of(image: Image.Image, edge: int) -> Iterator[tuple[int, int, Image.Image]]:
+    """Each with its left and its top."""
+    for top in range(0, image.height, edge):
+        for left in range(0, image.width, edge):
+            right, bottom = min(left + edge, image.width), min(top + edge, image.height)
+            yield left, top, to_eight_bits(image.crop((left, top, right, bottom)))
 
 
-def strips_of(image: Image.Image) -> Iterator[Image.Image]:
-    height = rows_at_once(image.size)
-    for top in range(0, image.height, height):
-        yield in_eight_bits(image.crop((0, top, image.width, min(top + height, image.height))))
-
-
-def in_eight_bits(strip: Image.Image) -> Image.Image:
-    """Grey of 16 bits a sample would be cut off at 255 by a conversion, and be white."""
-    return strip.point(lambda sample: sample / 256).convert("L") if strip.mode.startswith("I") else strip
-
-
-def rows_at_once(size: tuple[int, int]) -> int:
-    """A multiple of the factor, so that no average crosses two strips."""
-    factor = factor_of(size)
-    return max(1, STRIP_BYTES // (4 * size[0]) // factor) * factor
+def to_eight_bits(tile: Image.Image) -> Image.Image:
+    """A conversion would cut grey of 16 bits a sample off at 255, which is white."""
+    return tile.point(lambda sample: sample / 256).convert("L") if tile.mode.startswith("I") else tile
 
 
 def square(picture: Image.Image, edge: int) -> Image.Image:
