@@ -1,4 +1,4 @@
-"""The text of env.example: every variable with its meaning and default."""
+"""Generates env.example: every variable with its meaning and default."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from app.config.settings import default_of
 
 WIDTH = 96
 HEAD = """\
-# Every setting with its default. An empty value means the default, too.
-# Copy this file to .env.development (or .env.test) and edit it, or give it to docker --env-file.
+# All settings with their defaults. An empty value means the default.
+# Copy this file to .env.development (or .env.test) and edit it, or pass it to docker --env-file.
 """
 ENTRYPOINT = """\
 # --- Read by docker-entrypoint.sh, not by the service itself ---------------------------------
 
-# Wait until the database of DATABASE_URL answers before anything else.
+# Wait for the database of DATABASE_URL before anything else.
 # WAIT_FOR_DB=false
 
-# Seconds after which that waiting fails.
+# Limit of this wait in seconds.
 # WAIT_FOR_DB_SECONDS=60
 
-# Bring the database up to date before serving: flask db upgrade, flask guardian sync.
+# Migrate before serving: flask db upgrade, then flask guardian sync.
 # RUN_MIGRATIONS=false
 
-# Seconds between the signal to stop and the stop; /health/ready answers 503 meanwhile.
+# Seconds of draining between the stop signal and the stop; /health/ready answers 503 meanwhile.
 # DRAIN_SECONDS=5
 """
 
 
 def example(settings: Iterable[Field[Any]]) -> str:
-    """The whole file, one paragraph per setting in the order given; dotenv and docker can read it."""
+    """The whole file, one paragraph per setting in their order; dotenv and docker can read it."""
     return "\n".join((HEAD, *(_paragraph(each) for each in settings), ENTRYPOINT))
 
 
