@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import BoundedSemaphore
@@ -14,6 +15,7 @@ from typing import Any
 import bcrypt
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import Argon2Error, VerifyMismatchError
+from argon2.low_level import ARGON2_VERSION
 from werkzeug.security import check_password_hash
 
 from app.base.errors import Invalid, Unavailable
@@ -45,7 +47,7 @@ class Passwords:
             parallelism=settings.argon2_parallelism,
             type=Type.ID,
         )
-        self._dummy = self._hasher.hash(secrets.token_bytes(32))
+        self._dummy = _unmatched_hash(self._hasher)
         self._slots, self._max_wait = BoundedSemaphore(slots or os.cpu_count() or 1), max_wait
 
     def hash(self, password: str) -> str:
@@ -110,6 +112,15 @@ class Passwords:
         with suppress(Argon2Error):
             self._hasher.verify(self._dummy, _secret(password))
         return False
+
+
+def _unmatched_hash(hasher: PasswordHasher) -> str:
+    """A random digest in the PHC string format: it costs as much to verify as a real one, and nothing to make."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len)
+    )
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
 
 
 def _legacy_verifier(stored: str) -> Callable[[str, str], bool] | None:
