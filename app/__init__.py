@@ -36,7 +36,7 @@ from app.core.services import Services
 from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
 from app.customers.verification.service import unverify_linked
-from app.extensions import db, migrate
+from app.extensions import Migrations
 from app.guardian.data import EmbeddedRoleData
 from app.guardian.decision import EmbeddedTransport
 from app.guardian.service import EmbeddedRoles, ExternalRoles
@@ -83,14 +83,14 @@ def _assembled(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     app.config["TESTING"] = settings.flask_env == "testing"
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    commands.install(app)
     engine.configure(app, settings)
-    migrate.init_app(app, db, render_as_batch=False)
+    Migrations(app)
     app.extensions["identity"] = _kernel(settings, _mailer(app, settings), Limits(app, settings))
     headers.install(app, settings)
     logs.install(app, settings)
     problems.install(app)
     mount_all(app)
-    commands.install(app)
     if settings.is_deployed and not settings.trusted_proxies:
         logs.log.warning("no_proxy_is_trusted", consequence="behind a proxy all clients share one address")
     if settings.trusted_proxies:

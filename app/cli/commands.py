@@ -1,141 +1,38 @@
-"""flask commands of the operator."""
+"""flask commands of the operator by name; a process that serves loads none of them."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from pathlib import Path
-from typing import BinaryIO
+from importlib import import_module
 
 import click
 from flask import Flask
-from flask.cli import AppGroup, with_appcontext
-from sqlalchemy.exc import IntegrityError
+from flask.cli import AppGroup
 
-from app.base.errors import Invalid
-from app.cli.mail import mail
-from app.cli.storage import storage
-from app.cli.users import users
-from app.config.settings import ROOT
-from app.core.db.transaction import unit_of_work
-from app.core.services import services
-from app.customers.splitting.commands import customers
-
-guardian = AppGroup("guardian", help="The embedded policy engine.")
-
-
-@guardian.command("sync")
-def sync() -> None:
-    """Load this service's permissions into the engine's catalogue."""
-    from app.guardian.service import load_catalogue
-
-    if not services().settings.keeps_roles:
-        click.echo("The roles are kept in another service; nothing to do.")
-        return
-    with unit_of_work():
-        load_catalogue(services().catalogue)
+COMMANDS = {
+    "customers": "app.customers.splitting.commands",
+    "db": "flask_migrate.cli",
+    "demo": "app.cli.demo",
+    "guardian": "app.cli.guardian",
+    "mail": "app.cli.mail",
+    "openapi": "app.cli.openapi",
+    "storage": "app.cli.storage",
+    "users": "app.cli.users",
+}
+"""Each command with its module, which defines it by the same name."""
 
 
-@guardian.command("catalogue")
-@click.option("--format", "form", type=click.Choice(("json", "guardian", "cerbos")), default="json", show_default=True)
-@click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="With cerbos: a directory for its files."
-)
-def catalogue(form: str, output: Path | None) -> None:
-    """Print every permission, for loading into an external engine."""
-    from app.guardian.catalogue import FORMATS, as_cerbos
+class LazyGroup(AppGroup):
+    """A group that imports the module of a command when the command is called or listed."""
 
-    if output is None:
-        click.echo(FORMATS[form](), nl=False)
-        return
-    if form != "cerbos":
-        raise click.UsageError("--output is for --format cerbos.")
-    output.mkdir(parents=True, exist_ok=True)
-    for name, text in as_cerbos().items():
-        (output / name).write_text(text, encoding="utf-8")
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *COMMANDS})
 
-
-@guardian.command("import")
-@click.argument("file", type=click.File("rb"))
-def import_catalogue(file: BinaryIO) -> None:
-    """Add another service's permissions to the engine's catalogue.
-
-    FILE is a JSON list of objects with service, resource_name, operation and perhaps description.
-    """
-    from app.guardian.importing import read_catalogue
-    from app.guardian.service import load_catalogue
-
-    if not services().settings.keeps_roles:
-        raise click.ClickException("The roles are kept in another service; import there.")
-    try:
-        permissions = read_catalogue(file.read())
-    except Invalid as error:
-        raise click.ClickException(f"{error.detail} {json.dumps(error.errors) if error.errors else ''}") from None
-    with unit_of_work():
-        load_catalogue(permissions)
-    names = sorted({each.service for each in permissions})
-    click.echo(f"{len(permissions)} permissions of: {', '.join(names) or 'no service'}.")
-
-
-@guardian.command("serve")
-@click.option("--bind", default="127.0.0.1:5001", show_default=True, help="Address, or unix:PATH.")
-@click.argument("options", nargs=-1)
-def serve(bind: str, options: tuple[str, ...]) -> None:
-    """Serve the engine alone, for other services: gunicorn guardian_wsgi:app.
-
-    It needs this service's database and keys; OPTIONS after -- go to gunicorn.
-    """
-    from app import create_guardian
-    from app.guardian.service import load_catalogue
-
-    engine = create_guardian()
-    with engine.app_context(), unit_of_work():
-        load_catalogue(services().catalogue)
-    os.chdir(ROOT)
-    command = [sys.executable, "-m", "gunicorn", "--bind", bind, *options, "guardian_wsgi:app"]
-    os.execv(sys.executable, command)  # noqa: S606
-
-
-@click.command("openapi")
-@click.option("--check", is_flag=True, help="Fail when openapi.yml is not what the code declares.")
-def openapi(check: bool) -> None:
-    """Write openapi.yml."""
-    from app.core.openapi.document import as_yaml
-    from app.system.docs import spec
-
-    path, text = ROOT / "openapi.yml", as_yaml(spec())
-    if not check:
-        path.write_text(text)
-    elif not path.exists() or path.read_text() != text:
-        click.echo("openapi.yml is not current; run: flask openapi", err=True)
-        sys.exit(1)
-
-
-@click.command("demo")
-@click.option("--url", default="http://127.0.0.1:5000", show_default=True, help="Where the service is, for the hints.")
-@with_appcontext
-def demo(url: str) -> None:
-    """Fill two example companies and print how to sign in; development only."""
-    from app.demo.hints import hints
-    from app.demo.service import fill_companies
-
-    if services().settings.is_deployed:
-        raise click.ClickException("The demo data has known passwords: development and testing only.")
-    try:
-        filled = fill_companies()
-    except IntegrityError:
-        raise click.ClickException(
-            "A company or user here has a name of the demo data. Use an empty database."
-        ) from None
-    click.echo(hints(filled, url))
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
 
 
 def install(app: Flask) -> None:
-    app.cli.add_command(guardian)
-    app.cli.add_command(mail)
-    app.cli.add_command(storage)
-    app.cli.add_command(users)
-    app.cli.add_command(openapi)
-    app.cli.add_command(demo)
-    app.cli.add_command(customers)
+    app.cli = LazyGroup(app.name)

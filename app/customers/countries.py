@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import pycountry
-
 from app.base.text import fold
 from app.core.wire.schema import Text
 
@@ -25,6 +23,8 @@ NAMED_BY = ("alpha_2", "alpha_3", "name", "official_name", "common_name")
 
 @cache
 def _codes() -> dict[str, str]:
+    import pycountry
+
     found = {fold(name): code for name, code in COMMON.items()}
     for country in pycountry.countries:
         names = (getattr(country, attribute, None) for attribute in NAMED_BY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import orjson
 from flask import Response, current_app, request
@@ -12,22 +13,16 @@ from jinja2 import Environment, PackageLoader
 from app.accounts.auth.cookies import ACCESS, REFRESH
 from app.base.errors import NotFound
 from app.config.settings import VERSION
-from app.core.openapi.document import as_yaml, document
-from app.core.openapi.schemas import Json
 from app.core.services import services
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import cookie_name
 
-OWN = Path(__file__).parent / "static"
-SWAGGER_UI = Path(str(files("flask_swagger_ui"))) / "dist"
-ASSETS = {
-    "docs.css": OWN,
-    "docs.js": OWN,
-    "favicon-32x32.png": SWAGGER_UI,
-    "swagger-ui-bundle.js": SWAGGER_UI,
-    "swagger-ui.css": SWAGGER_UI,
-}
+Json = dict[str, Any]
+
+OWN = ("docs.css", "docs.js")
+OF_SWAGGER_UI = ("favicon-32x32.png", "swagger-ui-bundle.js", "swagger-ui.css")
+ASSETS = (*OWN, *OF_SWAGGER_UI)
 TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 
 # Swagger UI draws its icons from data: URLs. Scripts come from files of this service alone.
@@ -42,6 +37,8 @@ def spec() -> Json:
     """Built once per process, on the first request for it."""
     cached = current_app.extensions
     if "openapi" not in cached:
+        from app.core.openapi.document import document
+
         cached["openapi"] = document(services().routes)
     found: Json = cached["openapi"]
     return found
@@ -51,6 +48,8 @@ def spec_text() -> str:
     """``spec`` as YAML, which takes long to write."""
     cached = current_app.extensions
     if "openapi.yml" not in cached:
+        from app.core.openapi.document import as_yaml
+
         cached["openapi.yml"] = as_yaml(spec())
     found: str = cached["openapi.yml"]
     return found
@@ -87,6 +86,8 @@ class OpenApiYaml(Endpoint):
 
     @declare(answer={"type": "object"}, media=("application/yaml",))
     def get(self) -> Response:
+        from app.core.openapi.document import as_yaml
+
         written, wanted = ({"servers": each} for each in (spec()["servers"], servers()))
         text = spec_text().replace(as_yaml(written), as_yaml(wanted), 1)
         return with_etag(Response(text, mimetype="application/yaml"))
@@ -113,7 +114,14 @@ class DocsAsset(Endpoint):
 
     @declare(answer={"type": "string"}, errors=(404,), media=sorted(TYPES.values()))
     def get(self, name: str) -> Response:
-        if name not in ASSETS:
-            raise NotFound()
-        path = ASSETS[name] / name
+        path = _asset(name)
         return with_etag(Response(path.read_bytes(), mimetype=TYPES[path.suffix]))
+
+
+def _asset(name: str) -> Path:
+    """Raises NotFound."""
+    if name in OWN:
+        return Path(__file__).parent / "static" / name
+    if name in OF_SWAGGER_UI:
+        return Path(str(files("flask_swagger_ui"))) / "dist" / name
+    raise NotFound()

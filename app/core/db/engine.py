@@ -11,9 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from app.base.errors import SettingsError
 from app.config.settings import Settings
-from app.core.db import postgres
 from app.core.db.models import db
-from app.core.db.tenancy import current_scope
 from app.core.db.transaction import is_writing
 
 
@@ -53,13 +51,9 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
     # The text of an error is logged, and would repeat the values of the row.
     options["hide_parameters"] = True
     if settings.is_postgresql:
-        timeouts = (
-            "-c statement_timeout=5000 -c lock_timeout=2000"
-            " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
-        )
-        # Without these a host that vanished would hold a thread until TCP gives up, after 15 minutes.
-        lost = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-        options["connect_args"] = {"options": timeouts, "connect_timeout": 2, **postgres.DRIVER, **lost}
+        from app.core.db.postgres import CONNECT_ARGS
+
+        options["connect_args"] = CONNECT_ARGS
     else:
         options["connect_args"] = {"timeout": 5, "check_same_thread": False}
     return options
@@ -71,8 +65,10 @@ def _prepare(engine: Engine) -> None:
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        # The driver is imported where it is used: a service on SQLite has no need of it.
+        from app.core.db import postgres
+
         postgres.attach(engine)
-        event.listen(engine, "begin", _begin_postgresql)
 
 
 def _open_sqlite(connection: Any, _record: Any) -> None:
@@ -84,7 +80,3 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that upgrades from reading to writing fails at once with SQLITE_BUSY.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing() else "BEGIN")
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    postgres.defer_begin(connection, current_scope(), writes=is_writing())

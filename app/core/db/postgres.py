@@ -19,7 +19,8 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.core.db.tenancy import Scope
+from app.core.db.tenancy import Scope, current_scope
+from app.core.db.transaction import is_writing
 
 Params = Any
 
@@ -27,6 +28,10 @@ READING = b"BEGIN READ ONLY"
 # psycopg sends no BEGIN of its own, and prepares nothing: it forgets what it prepared at every ROLLBACK,
 # which ends each of our reads, and drops the statements of this module with it.
 DRIVER = {"autocommit": True, "prepare_threshold": None}
+TIMEOUTS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+# Without these a host that vanished would hold a thread until TCP gives up, after 15 minutes.
+KEEPALIVE = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+CONNECT_ARGS = {"options": TIMEOUTS, "connect_timeout": 2, **DRIVER, **KEEPALIVE}
 
 
 def begin_of(scope: Scope, *, writes: bool) -> bytes:
@@ -137,11 +142,13 @@ def attach(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", _mark)
     event.listen(engine, "checkout", _ping_if_idle)
     event.listen(engine, "checkin", _note_idle)
+    event.listen(engine, "begin", _defer_begin)
 
 
-def defer_begin(connection: Connection, scope: Scope, *, writes: bool) -> None:
+def _defer_begin(connection: Connection) -> None:
     """Let the first statement of the transaction send its BEGIN."""
-    _state(connection.connection.dbapi_connection).begin = begin_of(scope, writes=writes)
+    begin = begin_of(current_scope(), writes=is_writing())
+    _state(connection.connection.dbapi_connection).begin = begin
 
 
 def _open(connection: Any, _record: Any) -> None:

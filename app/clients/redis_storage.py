@@ -1,0 +1,88 @@
+"""Counters of the rate limits in Redis, and in this process's memory while Redis fails."""
+
+from __future__ import annotations
+
+import math
+import time
+from threading import Lock
+from typing import Any, cast
+
+import structlog
+from limits.storage import MemoryStorage, RedisStorage
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+log = structlog.get_logger(__name__)
+
+SCHEME = "steady+"
+STEP_SECONDS = 0.1
+"""What connecting to Redis, or one answer of it, may take."""
+AWAY_SECONDS = 5.0
+"""How long Redis is not asked again after it failed."""
+LOG_EVERY_SECONDS = 60.0
+
+
+class Redis(RedisStorage):
+    """While Redis fails, this process's memory counts: no request fails, and few wait for it.
+
+    Flask-Limiter's own fallback lets the second of two requests that see the failure at once crash.
+    """
+
+    STORAGE_SCHEME = [f"{SCHEME}redis", f"{SCHEME}rediss"]
+
+    def __init__(self, uri: str, **options: Any) -> None:
+        options |= {"socket_timeout": STEP_SECONDS, "socket_connect_timeout": STEP_SECONDS}
+        # The library's three retries would quadruple the time that a slow server takes.
+        options["retry"] = Retry(NoBackoff(), 0)
+        super().__init__(uri.removeprefix(SCHEME), **options)
+        self._own = MemoryStorage()
+        self._lock, self._away_until, self._logged_at = Lock(), 0.0, -math.inf
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        return cast(int, self._counted("incr", key, expiry, amount))
+
+    def get(self, key: str) -> int:
+        return cast(int, self._counted("get", key))
+
+    def get_expiry(self, key: str) -> float:
+        return cast(float, self._counted("get_expiry", key))
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        return cast(bool, self._counted("acquire_entry", key, limit, expiry, amount))
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        return cast(tuple[float, int], self._counted("get_moving_window", key, limit, expiry))
+
+    def ping(self) -> None:
+        """Raises RedisError."""
+        self.storage.ping()
+
+    def _counted(self, method: str, *args: Any) -> Any:
+        if self._is_to_be_asked():
+            try:
+                found = getattr(super(), method)(*args)
+                self._away_until = 0.0
+                return found
+            except (RedisError, OSError) as error:
+                self._note(error)
+        return getattr(self._own, method)(*args)
+
+    def _is_to_be_asked(self) -> bool:
+        """While it is away, one request at a time tries."""
+        now = time.monotonic()
+        with self._lock:
+            if now < self._away_until:
+                return False
+            if self._away_until:
+                self._away_until = now + AWAY_SECONDS
+            return True
+
+    def _note(self, error: Exception) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._away_until = now + AWAY_SECONDS
+            is_new = now - self._logged_at >= LOG_EVERY_SECONDS
+            self._logged_at = now if is_new else self._logged_at
+        if is_new:
+            log.warning("rate_limits_in_memory", reason=type(error).__name__)
