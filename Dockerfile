@@ -10,7 +10,7 @@ RUN python -m venv /opt/venv \
 FROM python:${PYTHON_VERSION}-slim AS production
 LABEL org.opencontainers.image.title="identity-service" \
       org.opencontainers.image.licenses="AGPL-3.0-or-later"
-# Without a value the service would take itself for a developer's.
+# The default of the service is development.
 ENV FLASK_ENV=production \
     PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -18,7 +18,7 @@ ENV FLASK_ENV=production \
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin identity
 WORKDIR /srv/identity
 COPY --from=builder /opt/venv /opt/venv
-# .dockerignore names what comes along; the code stays root's, so the service cannot change it.
+# .dockerignore selects the files. The code belongs to root, so the service cannot change it.
 COPY . .
 RUN python -m compileall -q app migrations \
     && install -d -o identity -g identity -m 700 instance

@@ -1,4 +1,4 @@
-"""A developer's settings: .env.development and .env.test beside this file, and the secret kept there."""
+"""A developer's settings: the files .env.development and .env.test, and the generated secret."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from dotenv import dotenv_values
 ROOT = Path(__file__).resolve().parent
 FILES = {"development": ".env.development", "testing": ".env.test"}
 NEW_FILE = """\
-# Made by the first start and read by every later one; variables of the environment win.
-# env.example lists all of them.
+# Written by the first start, read by every later one. Variables of the environment override it.
+# env.example lists all variables.
 FLASK_ENV=development
 """
 
 
 def load(environ: MutableMapping[str, str], root: Path = ROOT) -> None:
-    """Fill ``environ`` from the file of its FLASK_ENV; what has a value stays as it is."""
+    """Fill the unset variables of ``environ`` from the file of its FLASK_ENV."""
     environment = environ.get("FLASK_ENV") or "development"
     if environment not in FILES:
         return
     path = root / FILES[environment]
     if environment == "development" and not _has_key(environ):
-        with suppress(OSError):  # not writable: the service says itself that the key is missing
+        with suppress(OSError):  # not writable: the service reports the missing key itself
             _keep_secret(path)
     for name, value in dotenv_values(path).items():
         if value and not environ.get(name):
@@ -41,7 +41,7 @@ def _has_key(values: Mapping[str, str | None]) -> bool:
 
 
 def _keep_secret(path: Path) -> None:
-    """Write a JWT_SECRET into the file unless a key is there. Several processes may try at once."""
+    """Write a JWT_SECRET into the file unless it has a key. Several processes may try at once."""
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         text = file.read()
@@ -53,7 +53,7 @@ def _keep_secret(path: Path) -> None:
 
 
 def _with_secret(text: str) -> str:
-    """Fill the empty line of a copied env.example, else add one."""
+    """The text with a secret in the empty line of a copied env.example, or in a new line."""
     line = f"JWT_SECRET={secrets.token_urlsafe(48)}"
     filled, count = re.subn(r"^JWT_SECRET=[ \t]*$", line, text, count=1, flags=re.MULTILINE)
     return filled if count else text.rstrip("\n") + f"\n{line}\n"

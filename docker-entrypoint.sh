@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares the service and stops it without losing requests. Variables: see env.example.
+# Prepares the service, and stops it without losing requests. env.example describes the variables.
 set -eu
 
 command=${1:?A command is needed, such as: gunicorn -b 0.0.0.0:5000 wsgi:app}
@@ -16,9 +16,9 @@ nap=
 serving=no
 signals=0
 
-# /health/ready answers 503 while the file exists, so the balancer looks elsewhere; gunicorn goes on
-# serving meanwhile, because it closes its listeners the moment it is told to stop. A second signal
-# ends the waiting. Nothing in here may block: the shell runs it between two waits.
+# /health/ready answers 503 while the file exists, so the load balancer moves its traffic. gunicorn gets
+# the signal only afterwards, because it closes its listeners at once. A second signal ends the draining.
+# Nothing in here may block: the shell runs it between two waits.
 # shellcheck disable=SC2329
 on_signal() {
     signals=$((signals + 1))
@@ -31,7 +31,7 @@ on_signal() {
     fi
 }
 
-# start COMMAND…: a signal that came before the child had a number reaches it all the same.
+# start COMMAND…: passes on a signal that arrived before the child had a process id.
 start() {
     "$@" &
     child=$!
@@ -40,9 +40,9 @@ start() {
     fi
 }
 
-# await: sets status to the exit code of the child. Above 128 it may only say that a signal ended the
-# shell's wait, so wait again; 127 (and bash's -1) says that the shell knows no more of the child, and
-# then the code from before stands.
+# await: sets status to the exit code of the child. A code above 128 may only mean that a signal ended
+# the shell's wait, so wait again. 127 (bash: -1) means that the shell no longer knows the child; then
+# the previous code stands.
 await() {
     status=127
     while :; do
@@ -60,7 +60,7 @@ await() {
     child=
 }
 
-# prepare COMMAND…: must succeed before the service starts.
+# prepare COMMAND…: runs a step that must succeed before the service starts.
 prepare() {
     start "$@"
     await

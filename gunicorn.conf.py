@@ -1,4 +1,4 @@
-"""gunicorn's settings; it reads this file by itself from the working directory. Arguments win."""
+"""gunicorn's settings, read from the working directory. Arguments override them."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ TRUE = {"1", "t", "true", "y", "yes", "on"}
 
 
 def _number(name, default):
-    """A value that is no number is left to the service, which names every fault at once."""
+    """The number, or the default for an invalid value, which the service reports with all other faults."""
     value = os.environ.get(name, "").strip()
     return int(value) if value.isdecimal() and int(value) > 0 else default
 
@@ -21,18 +21,18 @@ M_MMAP_THRESHOLD = -3  # malloc.h
 
 
 def post_fork(server, worker):
-    """Memory of a password hash goes back to the system when it is freed.
+    """Return the memory of a password hash to the system when it is freed.
 
-    glibc raises this threshold after the first large block and then keeps 19 MiB in every thread's
-    arena: after some logins a worker held 374 MB instead of 125.
+    glibc raises this threshold after the first large block and then keeps 19 MiB in every thread's arena. After
+    some logins a worker held 374 MB instead of 125.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
 
 def post_worker_init(worker):
-    """Every serving process works off the outbox, unless MAIL_WORKER says that another does."""
-    # Imported here: the arbiter, which only supervises, does without the whole service.
+    """Start the outbox worker in every serving process, unless MAIL_WORKER=external."""
+    # Imported here, because the supervising arbiter does not need the service.
     from app.core.jobs.worker import start_worker
 
     if "identity" in getattr(worker.wsgi, "extensions", {}):
@@ -40,7 +40,7 @@ def post_worker_init(worker):
 
 
 def worker_exit(server, worker):
-    """The mail at hand is finished and marked first, or it would be sent twice."""
+    """Finish and mark the current mail first; otherwise it would be sent twice."""
     outbox = getattr(worker, "outbox", None)
     if outbox is not None:
         outbox.stop()
@@ -62,9 +62,9 @@ threads = _number("THREADS", 42)
 
 timeout = 30
 graceful_timeout = 30
-# Longer than the 60 s that load balancers keep an idle connection, so that they close it, not we.
+# Load balancers keep an idle connection for 60 s. They must close it, not the service.
 keepalive = 65
-# A slow leak never grows old. The jitter keeps the workers from leaving together.
+# Replacing workers limits slow leaks. The jitter prevents simultaneous replacements.
 max_requests = 100_000
 max_requests_jitter = 20_000
 # The heartbeat file must not wait for a disk.
@@ -72,7 +72,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 control_socket_disable = True
 
 limit_request_line = 8190
-# gunicorn itself believes no forwarded header; TRUSTED_PROXIES tells the service how many to believe.
+# gunicorn itself trusts no forwarded header. The service trusts as many proxies as TRUSTED_PROXIES says.
 forwarded_allow_ips = ""
 secure_scheme_headers = {}
 forwarder_headers = ""

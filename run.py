@@ -1,4 +1,4 @@
-"""``python run.py``: the development server, which reloads changed code."""
+"""``python run.py``: the development server with automatic reload."""
 
 import os
 
@@ -8,8 +8,8 @@ from app.core.jobs.worker import start_worker
 from wsgi import app
 
 if __name__ == "__main__":
-    # The environment is complete here: wsgi has read .env.development. The browser debugger stays
-    # off, because it shows stack traces and runs code for whoever reaches the port.
+    # wsgi has read .env.development, so the environment is complete here. The browser debugger stays off:
+    # it shows stack traces and runs code for anybody with access to the port.
     development = (os.environ.get("FLASK_ENV") or "development") == "development"
     if not development or is_running_from_reloader():
         start_worker(app)

@@ -1,4 +1,4 @@
-"""The WSGI application: ``gunicorn wsgi:app`` and every ``flask`` command start here."""
+"""The WSGI application. ``gunicorn wsgi:app`` and every ``flask`` command start here."""
 
 import gc
 import os
@@ -11,7 +11,7 @@ import dev_env  # noqa: E402
 from app import create_app  # noqa: E402
 from app.base.errors import SettingsError  # noqa: E402
 
-# gunicorn takes this code for "cannot boot" and stops, where any other would make it try for ever.
+# gunicorn stops on this exit code of a worker ("cannot boot"). After any other code it would retry for ever.
 BOOT_ERROR = 3
 
 dev_env.load(os.environ)

@@ -1,6 +1,6 @@
 """Runs every migration up, down to nothing and up again, on SQLite and on PostgreSQL.
 
-Afterwards the database must be what the models say (``flask db check``).
+The resulting schema must equal the models (``flask db check``).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
 def one_head(url: str) -> list[str]:
     code, output = flask(url, "db", "heads")
     heads = [line for line in output.splitlines() if line.endswith("(head)")]
-    return [] if code == 0 and len(heads) == 1 else [f"There must be one head of the migrations:\n{output}"]
+    return [] if code == 0 and len(heads) == 1 else [f"The migrations must have one head:\n{output}"]
 
 
 def round_trip(name: str, url: str) -> list[str]:
@@ -50,7 +50,7 @@ def round_trip(name: str, url: str) -> list[str]:
         fault = left_behind(url) if step is None else failed(url, *step)
         if fault:
             return [f"{name}: {fault}"]
-    print(f"{name}: up, down, up, and nothing differs from the models.")
+    print(f"{name}: up, down, up; the schema equals the models.")
     return []
 
 
@@ -80,7 +80,7 @@ def flask(url: str, *arguments: str) -> tuple[int, str]:
 
 
 def plain_owner(uri: str) -> str:
-    """URL of a database whose owner is no superuser, as in production."""
+    """URL of a database with a plain owner, as in production."""
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute("CREATE ROLE identity LOGIN PASSWORD 'identity'")
         connection.execute("CREATE DATABASE identity OWNER identity")

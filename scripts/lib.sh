@@ -1,14 +1,13 @@
 # shellcheck shell=bash
-# The project's own virtual environment, for scripts/run, scripts/test and .ci/run.
+# Functions for the project's virtual environment, used by scripts/run, scripts/test and .ci/run.
 # Works with bash 3.2 (macOS) and with spaces in the path.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 python="$root/.venv/bin/python"
 cd "$root" || exit 1
 
-# The interpreter is always called by its path, with -m: the scripts that pip writes carry the path
-# of the day they were installed and break when the folder moves. FLASK_APP and a .env meant for
-# compose must not decide what flask does here.
+# The interpreter is called by its path, with -m. Scripts installed by pip contain the absolute path
+# of the folder and break when it moves. FLASK_APP and a .env for compose must not affect flask here.
 export FLASK_APP=wsgi.py FLASK_SKIP_DOTENV=1
 
 fail() {
@@ -33,7 +32,7 @@ find_python() {
         fi
     done
     fail "Python 3.11 or newer is needed; found: $(python3 --version 2>/dev/null || echo none)." \
-        "Install it, or name it: PYTHON=/path/to/python3.11 $0"
+        "Install it, or set its path: PYTHON=/path/to/python3.11 $0"
 }
 
 ensure_venv() {
@@ -45,10 +44,10 @@ ensure_venv() {
     "$base" -c 'import ensurepip, venv' 2>/dev/null ||
         fail "$base has no venv module. On Debian and Ubuntu: apt install python3-venv"
     echo "Creating .venv …" >&2
-    "$base" -m venv --clear .venv || fail "The virtual environment could not be made in $root/.venv."
+    "$base" -m venv --clear .venv || fail "Cannot create the virtual environment in $root/.venv."
 }
 
-# install FILE: brings .venv up to the pins in FILE, once per content of FILE.
+# install FILE: installs the pinned packages of FILE, once per content of FILE.
 install() {
     local stamp=".venv/$1.stamp" sum
     sum=$(cksum <"$1")
@@ -57,6 +56,6 @@ install() {
     fi
     echo "Installing $1 (once, about a minute) …" >&2
     "$python" -m pip install -qq --disable-pip-version-check -r "$1" ||
-        fail "The packages of $1 could not be installed; pip says why above."
+        fail "Cannot install the packages of $1; pip prints the reason above."
     printf '%s\n' "$sum" >"$stamp"
 }

@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def wait_for(engine: Engine, deadline: float) -> str:
-    """The last fault once the deadline (monotonic seconds) has passed, or "" when it answered."""
+    """The last fault at the deadline (monotonic seconds), or "" after an answer."""
     while True:
         fault = fault_of(engine)
         if not fault or time.monotonic() + PAUSE_SECONDS > deadline:
@@ -38,7 +38,7 @@ def wait_for(engine: Engine, deadline: float) -> str:
 
 
 def fault_of(engine: Engine) -> str:
-    """Everything that stops a connection is worth another try: a role may not be there yet either."""
+    """The reason of a failed connection, or "". Every failure is worth a retry: the role may be missing yet."""
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))

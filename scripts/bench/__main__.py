@@ -1,4 +1,4 @@
-"""Measures the service on PostgreSQL: seeds, serves, loads, compares with the floors, reports."""
+"""Measures the service on PostgreSQL: seeds, serves, applies load, compares with the floors, reports."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PARTS = ("cases", "singles", "workers", "profile")
 
 @dataclass(frozen=True)
 class Run:
-    """What every part of a run needs."""
+    """The common parameters of all parts of a run."""
 
     folder: Path
     environ: dict[str, str]
@@ -56,7 +56,7 @@ class Run:
 
 def main() -> None:
     options = _options()
-    # Otherwise a terminated run would leave its servers behind.
+    # A terminated run must stop its servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         findings = _run(options)
@@ -70,14 +70,16 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench/run.py", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short repeat: for development, not for a record")
-    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cases whose name has the text")
-    parser.add_argument("--parts", default="cases,singles,workers", help=f"some of {', '.join(PARTS)}")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TEXT", help="cases whose name contains the text"
+    )
+    parser.add_argument("--parts", default="cases,singles,workers", help=f"any of {', '.join(PARTS)}")
     parser.add_argument("--out", action="append", default=[], type=Path, metavar="FILE", help="a .md or .json file")
-    parser.add_argument("--folder", type=Path, help="keeps the database and the logs there, and uses them again")
+    parser.add_argument("--folder", type=Path, help="keep the database and the logs there, and reuse them")
     parser.add_argument("--web-concurrency", default="2", help="worker processes of gunicorn")
-    parser.add_argument("--threads", default="42", help="threads of each")
-    parser.add_argument("--worker-class", help="of the service and of the floors; else that of gunicorn.conf.py")
-    parser.add_argument("--without-search-index", action="store_true", help="leave out the superuser's script")
+    parser.add_argument("--threads", default="42", help="threads of each worker")
+    parser.add_argument("--worker-class", help="for the service and the floors; default: that of gunicorn.conf.py")
+    parser.add_argument("--without-search-index", action="store_true", help="skip the superuser's script")
     return parser.parse_args()
 
 
@@ -108,7 +110,7 @@ def _prepared(options: argparse.Namespace) -> Iterator[Run]:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="identity-bench-")))
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)  # PostgreSQL's account has to reach its own folder inside
+        folder.chmod(0o755)  # PostgreSQL's account must reach its folder inside
         database = stack.enter_context(postgres(folder / "data", folder / "postgres.log"))
         environ = _environ(options, database, stack.enter_context(engine(folder))) | _storage(folder)
         setting = _seeded(environ, database, with_index=not options.without_search_index)
@@ -182,7 +184,7 @@ def _serve_and_measure(run: Run, parts: Sequence[str], findings: report.Findings
 
 
 def _measure_cases(run: Run, service: Gunicorn, floor: Gunicorn, findings: report.Findings) -> None:
-    """Writes come last: the reads find the companies as they were seeded."""
+    """Measure reads first, on the companies as they were seeded; writes come last."""
     downloads = files.downloads(run.setting, service.url, run.folder)
     for group in (cases.reads(run.setting, service.url), downloads, cases.writes(run.setting)):
         wanted = cases.chosen(group, run.only)
@@ -208,7 +210,7 @@ def _machine() -> dict[str, str]:
         "commit": commit.stdout.strip() or "unknown",
         "machine": f"{os.cpu_count()} CPUs, {_cpu_model()}",
         "Python": platform.python_version(),
-        "load before the start": f"{os.getloadavg()[0]:.2f} (the figures hold only when nothing else runs)",
+        "load before the start": f"{os.getloadavg()[0]:.2f} (the figures hold only on an idle machine)",
     }
 
 

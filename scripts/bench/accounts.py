@@ -1,6 +1,6 @@
-"""Can known and unknown accounts be told apart by time, what does a sign-in cost, and whom do fifty disturb?
+"""Measures the response times of known and unknown accounts, the cost of a sign-in, and fifty sign-ins at once.
 
-``python -m scripts.bench.accounts``: a real gunicorn on PostgreSQL, asked over HTTP.
+``python -m scripts.bench.accounts`` calls a real gunicorn on PostgreSQL over HTTP.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from scripts.bench.singles import answers, seconds_of
 
 SAMPLES, LOGINS, CROWD = 200, 60, 50
 ADMIN, PASSWORD = "admin@example.com", "correct horse battery staple"
-# Below both, nobody tells two kinds of account apart.
+# A difference below either limit does not reveal the kind of an account.
 MOST_MS, MOST_SHARE = 5.0, 0.10
 MOST_LOGIN, MOST_P99_MS = 1.15, 300.0
 WARM_UP, LIFETIME = 20, timedelta(hours=12)
@@ -52,7 +52,7 @@ http = urllib3.PoolManager(maxsize=CROWD + 1, retries=False, timeout=30)
 
 @dataclass
 class Setting:
-    """``url`` is the service's; there are as many users as any question needs, each with the one password."""
+    """``url`` is the service's. There are enough users for every measurement, all with the same password."""
 
     app: Flask
     url: str
@@ -84,7 +84,7 @@ def main() -> None:
 def _prepared(samples: int) -> Iterator[Setting]:
     with tempfile.TemporaryDirectory(prefix="identity-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL's account has to reach its own folder inside
+        folder.chmod(0o755)  # PostgreSQL's account must reach its folder inside
         with postgres(folder / "data", folder / "postgres.log") as database:
             environ = {**ENVIRONMENT, "DATABASE_URL": database.url, "JWT_SECRET": secrets.token_urlsafe(48)}
             app = create_app(load_settings(environ | {"LOG_LEVEL": "WARNING"}))
@@ -96,7 +96,7 @@ def _prepared(samples: int) -> Iterator[Setting]:
                 db.engine.dispose()
 
 
-# Limits per address would end it at the thirty-first login, and are the same for every account.
+# Limits per address would stop the run at the thirty-first login. They are the same for every account.
 ENVIRONMENT = {
     "FLASK_ENV": "production",
     "INIT_TOKEN": secrets.token_urlsafe(48),
@@ -118,7 +118,7 @@ def _seeded(app: Flask, users: int) -> tuple[UUID, list[str], UUID]:
         with tenant(company_id), unit_of_work():
             for email in emails:
                 user = create_user({"email": email, "password_hash": password_hash})
-                # Every one of them waits for a code, as after a request.
+                # Every user has a code, as after a request.
                 code = PasswordResetOtp(user_id=user.id, otp_code=password_hash, expires_at=utcnow() + LIFETIME)
                 db.session.add(code)
             customer = Customer(name="Wile")
@@ -127,7 +127,7 @@ def _seeded(app: Flask, users: int) -> tuple[UUID, list[str], UUID]:
             return company_id, emails, customer.id
 
 
-# By time
+# Response times
 
 
 def log_in(setting: Setting, email: str) -> None:
@@ -153,7 +153,7 @@ QUESTIONS: tuple[Ask, ...] = (log_in, request_reset, confirm_reset, register)
 
 
 def compared(setting: Setting, ask: Ask, samples: int) -> str:
-    """In random order, since what one request leaves to the worker is done during the next."""
+    """Compare in random order, because the worker finishes one request's jobs during the next."""
     for _ in range(WARM_UP):
         ask(setting, f"{secrets.token_hex(8)}@example.com")
     wanted = [(True, next(setting.used)) for _ in range(samples)]
@@ -169,12 +169,14 @@ def compared(setting: Setting, ask: Ask, samples: int) -> str:
     return f"{found}, {apart:.2f} ms apart: {_verdict(is_fine)}"
 
 
-# What a sign-in costs
+# Cost of a sign-in
 
 
 def login_cost(setting: Setting) -> str:
-    """Interleaved with the bare hash, which this process computes with the service's own parameters. By CPU it
-    holds on a machine that is not at rest, too."""
+    """Compare logins with the bare hash, interleaved. This process computes it with the service's own parameters.
+
+    The share by CPU is valid on a busy machine too.
+    """
     with setting.app.app_context():
         passwords = services().passwords
         stored = passwords.hash(PASSWORD)
@@ -186,7 +188,7 @@ def login_cost(setting: Setting) -> str:
             logins.append(seconds_of(lambda email=email: _sign_in(setting, email)))  # type: ignore[misc]
     by_cpu = (cpu_seconds(setting.workers) - before) / hashing
     login, bare = (statistics.median(each) * 1000 for each in (logins, hashes))
-    found = f"login: {login:.2f} ms, its Argon2id alone {bare:.2f} ms, {login / bare:.2f} of it; by CPU {by_cpu:.2f}"
+    found = f"login: {login:.2f} ms, Argon2id alone {bare:.2f} ms, factor {login / bare:.2f}; by CPU {by_cpu:.2f}"
     return f"{found}: {_verdict(min(by_cpu, login / bare) <= MOST_LOGIN)}"
 
 
@@ -195,11 +197,11 @@ def _sign_in(setting: Setting, email: str) -> Any:
     return _expect(answer, 200).json()["access_token"]
 
 
-# Whom many disturb
+# Disturbance by many sign-ins
 
 
 def disturbance(setting: Setting) -> str:
-    """Item reads, one after another, while fifty people sign in at once, time and again."""
+    """Item reads, one after another, during repeated rounds of fifty sign-ins at once."""
     headers = {"Authorization": f"Bearer {_sign_in(setting, ADMIN)}"}
     path, ended, taken = f"{setting.url}/customers/{setting.customer_id}", threading.Event(), list[float]()
     alone = [seconds_of(lambda: _read(path, headers)) * 1000 for _ in range(SAMPLES)]
@@ -238,7 +240,7 @@ def _expect(answer: Any, status: int) -> Any:
 
 
 def _verdict(is_fine: bool) -> str:
-    return "as wanted" if is_fine else "NOT as wanted"
+    return "met" if is_fine else "MISSED"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured: which requests, by whom, and what each must reach."""
+"""The measured cases: their requests, callers and aims."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def reads(setting: Setting, service: str) -> list[Case]:
 
 
 def searches(large: Tenant, small: Tenant) -> list[Case]:
-    """Two letters have no trigram: all rows of the company are read, and none of another, if the plan is right."""
+    """Two letters have no trigram. With the right plan, their search reads all rows of the company and no others."""
     needles = {
         f"search, rare (3 of 100,000: {RARE})": (RARE, 0.2),
         f"search, medium (1,000: {MEDIUM})": (MEDIUM, 0.2),
@@ -114,7 +114,7 @@ def searches(large: Tenant, small: Tenant) -> list[Case]:
 
 
 def writes(setting: Setting) -> list[Case]:
-    """Each thread of wrk changes its own rows: two writers of one row would be a conflict."""
+    """Each thread of wrk changes its own rows, because two writers of one row would conflict."""
     new = {"name": "Bench {n}", "email": "bench.{n}@new.example", "contact_person": "Ada", "address": "Calle 1"}
     change = {"contact_person": "Somebody {n}"}
     tokens = setting.large.tokens
@@ -132,7 +132,7 @@ def writes(setting: Setting) -> list[Case]:
 
 
 def gets(paths: Sequence[str], tenant: Tenant) -> tuple[Request, ...]:
-    """Every path, by the tenant's callers in turn."""
+    """A GET of every path, by the tenant's callers in turn."""
     tokens = tenant.tokens
     count = max(len(paths), len(tokens))
     return tuple(Request("GET", paths[n % len(paths)], tokens[n % len(tokens)]) for n in range(count))
@@ -155,7 +155,7 @@ def cursor_after(service: str, tenant: Tenant, path: str) -> str:
 
 
 def chosen(cases: Iterable[Case], wished: Sequence[str]) -> list[Case]:
-    """The cases whose name has one of the texts, and those that they are compared with."""
+    """The cases whose name contains one of the texts, and the cases of their comparison."""
     found = list(cases)
     if not wished:
         return found

@@ -1,4 +1,4 @@
-"""Pictures: a download against a bare ``send_file``, and how long a large upload takes."""
+"""Pictures: a download compared with a bare ``send_file``, and the time of a large upload."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from scripts.bench.servers import Failed
 FLOOR_FILE = "floor c: send_file of 100 KB"
 FLOOR_WITH_SESSION = "floor c: send_file of 100 KB, with a session"
 EDGE = 183
-"""Of noise, which does not compress: 100 KB."""
+"""Pixels per side. Noise does not compress, so the file has 100 KB."""
 JPEG_BYTES = 5 * 1024 * 1024
 REPEATS = 5
 
 
 def floor_file(folder: Path) -> Path:
-    """What the floor sends: the bytes that the service sends."""
+    """The file of the floor, with the same bytes as the service's."""
     return folder / "logo.png"
 
 

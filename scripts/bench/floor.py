@@ -1,8 +1,8 @@
-"""What a service of this kind cannot be faster than: one indexed query, with and without one question.
+"""A lower bound for a service of this kind: one indexed query, with and without one permission check.
 
-``/b/…`` is a bare Flask route with one SQLAlchemy Core query and ``json.dumps``; ``/c/…`` asks the policy
-engine first, over a kept connection. The table is the service's own, under the same row-level security:
-each connection is opened for one company, so that no statement is spent on saying which.
+``/b/…`` is a bare Flask route with one SQLAlchemy Core query and ``json.dumps``. ``/c/…`` first asks the policy
+engine over a kept connection. The table is the service's own, under the same row-level security. Each connection
+is opened for one company, so no statement is needed to set it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def checked_list() -> Response:
 
 @app.get("/c/file/<uuid:id>")
 def checked_file(id: UUID) -> Response:
-    """The query stands for that of the session, which belongs to the check."""
+    """The query stands for that of the session, as part of the check."""
     with engine.connect() as connection:
         connection.execute(ITEM.where(CUSTOMER.c.company_id == COMPANY, CUSTOMER.c.id == id)).one()
     return checked_file_alone()

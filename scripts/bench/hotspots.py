@@ -1,4 +1,4 @@
-"""Where the time of a request goes: py-spy on the workers under load, by lines of our own code."""
+"""Profiles the workers under load with py-spy, by functions of the service's code."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ TOP = 15
 
 @dataclass(frozen=True)
 class Hotspots:
-    """Shares of all samples. ``regions`` belong to the innermost function of ours, with what it calls of
-    others; ``spent_below`` to any function of ours on the stack; ``libraries`` to the innermost package."""
+    """Shares of all samples.
+
+    ``regions`` count for the service's innermost function, including its calls of libraries; ``spent_below`` for
+    every function of the service on the stack; ``libraries`` for the innermost package.
+    """
 
     regions: list[tuple[str, float]]
     spent_below: list[tuple[str, float]]
@@ -28,7 +31,7 @@ class Hotspots:
 
 
 def record(server: Gunicorn, case: Case, folder: Path, seconds: int) -> Hotspots:
-    """Only what holds the interpreter's lock is sampled: waiting costs no CPU. Raises Failed without py-spy."""
+    """Sample threads with the interpreter's lock, because waiting costs no CPU. Raises Failed without py-spy."""
     program = shutil.which("py-spy") or shutil.which("py-spy", path=str(Path(sys.executable).parent))
     if program is None:
         raise Failed("py-spy is not installed: pip install py-spy")
@@ -59,13 +62,13 @@ def summary(lines: Iterable[str]) -> Hotspots:
 
 
 def _outside(frames: list[tuple[str, str]]) -> str:
-    """Where none of our code runs: the innermost function that is not Python's own."""
+    """The innermost function outside the standard library, for a stack without the service's code."""
     named = [f"({package}) {function}" for function, package in frames if package != "python"]
     return named[-1] if named else "(python)"
 
 
 def _frame(text: str) -> tuple[str, str]:
-    """``function (file:line)`` as (name to show, package)."""
+    """``function (file:line)`` as (displayed name, package)."""
     function, _, place = text.rpartition(" (")
     path = Path(place.rstrip(")").rpartition(":")[0])
     if path.is_relative_to(ROOT / "app"):

@@ -1,4 +1,4 @@
-"""Load by wrk, and what it costs: requests/s, latency, CPU of the service and of the database."""
+"""Load by wrk and its figures: requests/s, latency, CPU of the service and of the database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ THREADS, CONNECTIONS = 2, 16
 
 
 class Request(NamedTuple):
-    """``{n}`` in the body becomes unique."""
+    """``{n}`` in the body is replaced by a unique text."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of wrk. ``p50`` and ``p99`` are in ms, CPU in ms per request; ``refused`` has status 400 or more."""
+    """One run of wrk. ``p50`` and ``p99`` are in ms, CPU in ms per request. ``refused`` counts status 400 or more."""
 
     requests: float
     seconds: float
@@ -59,7 +59,7 @@ def write_requests(folder: Path, name: str, requests: Iterable[Request]) -> Path
 def measure(
     url: str, file: Path, seconds: int, workers: Sequence[psutil.Process], database: Sequence[psutil.Process] = ()
 ) -> Sample:
-    """Raises Failed when wrk fails. ``rate`` counts only what was answered with less than 400."""
+    """Raises Failed when wrk fails. ``rate`` counts only answers below 400."""
     before, database_before = cpu_seconds(workers), cpu_seconds(database)
     said = _wrk(url, file, seconds)
     requests = max(1, said["requests"])

@@ -1,4 +1,4 @@
-"""The figures of a run as Markdown and as JSON."""
+"""Writes the figures of a run as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 @dataclass
 class Findings:
-    """All that a run found; what it left out is empty."""
+    """All results of a run; skipped parts are empty."""
 
     machine: dict[str, str] = field(default_factory=dict)
     groups: list[tuple[list[Case], Samples]] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Findings:
 
 
 def write(findings: Findings, path: Path) -> None:
-    """JSON for a name in .json, else Markdown; in a file that has them, between the two marks."""
+    """Write JSON to a .json file, else Markdown, between the two marks if the file has them."""
     if path.suffix == ".json":
         path.write_text(json.dumps(as_json(findings), indent=1) + "\n")
         return
@@ -183,8 +183,8 @@ def _hanging_row(name: str, each: Hanging) -> tuple[str, ...]:
 
 def _hotspots(name: str, found: Hotspots) -> str:
     tables = (
-        ("innermost function of ours", found.regions),
-        ("below a function of ours", found.spent_below),
+        ("innermost function of the service", found.regions),
+        ("below a function of the service", found.spent_below),
         ("innermost package", found.libraries),
     )
     shown = (_table((head, "share"), ((each, f"{part:.1%}") for each, part in rows)) for head, rows in tables)

@@ -1,5 +1,5 @@
--- wrk -s requests.lua URL -- FILE STAMP: sends the requests of FILE in turn, each thread from another line.
--- A line is METHOD, path, token and body, separated by tabs; {n} in a body becomes unique.
+-- wrk -s requests.lua URL -- FILE STAMP sends the requests of FILE in turn. Each thread starts at another line.
+-- A line is METHOD, path, token and body, separated by tabs. {n} in a body is replaced by a unique text.
 
 local threads = 0
 

@@ -1,4 +1,4 @@
-"""Repeats, interleaved over the cases, so that a slow minute of the machine hits all of them."""
+"""Interleaves the repeats of all cases, so that a slow minute of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def median(samples: Sequence[Sample], of: Callable[[Sample], float]) -> float:
 
 
 def share(samples: Sequence[Sample], others: Sequence[Sample]) -> float:
-    """The median of the quotients of each round, which drift of the machine does not move."""
+    """The median of the quotients of each round, which is independent of the machine's drift."""
     return statistics.median(mine.rate / max(other.rate, 1e-9) for mine, other in zip(samples, others, strict=True))
 
 
 def cpu_share(samples: Sequence[Sample], others: Sequence[Sample]) -> float:
-    """The same by CPU of service and database per request: other processes of the machine disturb it less."""
+    """The same share by CPU of service and database per request, less sensitive to other processes."""
     pairs = zip(samples, others, strict=True)
     return statistics.median(other.cpu_in_all / max(mine.cpu_in_all, 1e-9) for mine, other in pairs)
 

@@ -1,4 +1,4 @@
-"""``python scripts/bench/run.py``: the same as ``python -m scripts.bench`` from the project's root."""
+"""``python scripts/bench/run.py`` does the same as ``python -m scripts.bench`` in the project's root folder."""
 
 import os
 import runpy

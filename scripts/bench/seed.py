@@ -1,4 +1,4 @@
-"""Companies of known sizes, filled by SQL as their own tenant; sessions by the service's own code."""
+"""Creates companies of known sizes by SQL as their own tenant, and sessions by the service's own code."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from scripts.bench.servers import Postgres
 
 LARGE, SMALL, DEEP = "bench large", "bench small", "bench deep"
 LARGE_ROWS = 100_000
-# Users and customers, and units; a company comes with a unit and a user of its own.
+# Users and customers, then units. A new company already has one unit and one user.
 SIZES = ((LARGE, LARGE_ROWS, 5_000 - 1), (SMALL, 1_000, 50), (DEEP, 10, 10_000 + 1))
 UNITS_PER_PARENT = 6
 POSITIONS, CALLERS = 500, 20
 PASSWORD = "correct horse battery staple"
 STEP = timedelta(minutes=1)
 
-# Needles of the search: what one customer in 33,333, in 100 and in 4 has in its e-mail address.
+# Needles of the search, in the e-mail address of one customer in 33,333, in 100 and in 4.
 RARE, MEDIUM, COMMON = "zyxwv", "okonkwo", "northern"
 FIRST_NAMES = ("Ada", "Björn", "Chidi", "Désirée", "Emil", "Fatima", "Grace", "Hiroshi", "Inés", "Jürgen")
 SURNAMES = ("Abbott", "Bianchi", "Castro", "Dubois", "Eriksen", "Fischer", "García", "Haddad", "Ito", "Jensen")
@@ -52,7 +52,7 @@ class Tenant:
 
 
 def seed(app: Flask, server: Postgres) -> None:
-    """Nothing is done on a database that is filled already."""
+    """Fill the database, unless it is filled already."""
     if is_seeded(server):
         return
     with app.app_context():
@@ -82,7 +82,7 @@ def tenant_of(app: Flask, server: Postgres, name: str) -> Tenant:
     company_id = company_of(server, name)
     with app.app_context(), tenant(company_id), unit_of_work():
         users = Model.metadata.tables["user"]
-        own = {"unguarded": "of one company, as the statement says"}
+        own = {"unguarded": "the statement names one company"}
         statement = (
             select(users.c.id).where(users.c.company_id == company_id).order_by(users.c.created_at).limit(CALLERS)
         )
@@ -150,7 +150,7 @@ def _address(number: int) -> str:
 
 
 def _units(count: int) -> Iterator[dict[str, Any]]:
-    """A tree in which every unit but the lowest has six below it: 5,000 units are six levels."""
+    """A tree with six children below every inner unit; 5,000 units have six levels."""
     made: list[dict[str, Any]] = []
     for number in range(count):
         above = made[(number - 1) // UNITS_PER_PARENT] if number else None
@@ -169,7 +169,7 @@ def _units(count: int) -> Iterator[dict[str, Any]]:
 def _insert(
     connection: psycopg.Connection[Any], table: Table, company_id: UUID, rows: Iterable[Mapping[str, Any]]
 ) -> None:
-    """COPY is refused under row-level security: it goes to a table of the session's own first."""
+    """Copy into a temporary table first, because row-level security forbids COPY into the table itself."""
     given = (_completed(table, row, company_id, number) for number, row in enumerate(rows))
     first = next(given)
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in first)
@@ -185,7 +185,7 @@ def _insert(
 
 
 def _completed(table: Table, row: Mapping[str, Any], company_id: UUID, number: int) -> dict[str, Any]:
-    """With what the models fill in by themselves."""
+    """The row with the values that the models add."""
     common = {"company_id": company_id, "id": uuid7()} | _times(number)
     found = {name: value for name, value in common.items() if name in table.c} | _defaults(table) | dict(row)
     for column in table.c:
@@ -208,7 +208,7 @@ def _defaults(table: Table) -> dict[str, Any]:
 
 
 def forget_created(server: Postgres, company: Tenant) -> None:
-    """Delete what the create case made, for a database that is used again."""
+    """Delete the rows of the create case, so that the database can be reused."""
     with server.owner() as connection:
         connection.execute("SELECT set_config('app.company_id', %s, true)", [str(company.company_id)])
         connection.execute("DELETE FROM customer WHERE email LIKE 'bench.%@new.example'")

@@ -1,4 +1,4 @@
-"""The processes that a run needs: PostgreSQL, nginx in the policy engine's place, and gunicorn."""
+"""The processes of a run: PostgreSQL, nginx in place of the policy engine, and gunicorn."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ http {{
 
 
 class Failed(Exception):
-    """Something that the run needs is not there or did not start."""
+    """A requirement of the run is missing or did not start."""
 
 
 def free_port() -> int:
@@ -56,7 +56,7 @@ def find_program(name: str, package: str) -> str:
 
 
 def find_postgres() -> Path:
-    """The newest installed server's folder of programs. Raises Failed."""
+    """The program folder of the newest installed server. Raises Failed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
@@ -74,7 +74,7 @@ def wait_until(is_ready: Callable[[], bool], what: str, seconds: float = 30.0) -
 
 @contextmanager
 def running(command: Sequence[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is gone at the end; what it prints goes to ``log``."""
+    """A process that is stopped at the end. Its output goes to ``log``."""
     with log.open("ab") as output, subprocess.Popen(command, stdout=output, stderr=output, **options) as process:
         try:
             yield process
@@ -113,7 +113,7 @@ class Postgres:
 
 @contextmanager
 def postgres(data: Path, log: Path) -> Iterator[Postgres]:
-    """A server on ``data``, which is made when it is not there, with a plain role that owns its database."""
+    """A server on ``data`` with a plain role that owns its database. A missing folder is created."""
     programs, account, port = find_postgres(), _account(), free_port()
     is_new = not (data / "PG_VERSION").exists()
     if is_new:
@@ -187,7 +187,7 @@ def engine(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def silent_engine() -> Iterator[str]:
-    """URL of one that takes connections and never says a word."""
+    """URL of an engine that accepts connections and never answers."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(4096)
@@ -212,7 +212,7 @@ class Gunicorn:
 def gunicorn(
     application: str, environ: Mapping[str, str], log: Path, worker_class: str | None = None
 ) -> Iterator[Gunicorn]:
-    """``application`` under the project's gunicorn.conf.py; no recycling, which would lose CPU times."""
+    """``application`` under the project's gunicorn.conf.py. Workers are not replaced, which would lose CPU times."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "--max-requests", "0"]
     command += ["-k", worker_class] if worker_class else []

@@ -1,4 +1,4 @@
-"""What is measured by one caller alone: the start, the whole tree, the move of a large unit, and plans."""
+"""Measurements by one caller alone: the start, the whole tree, the move of a large unit, and query plans."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def start(environ: Mapping[str, str], setting: Setting, log: Path) -> dict[str, float]:
-    """From the command to the first answer that needs everything: token, engine, database."""
+    """Seconds from the command to the first answer that needs token, engine and database."""
     token, path = setting.large.tokens[0], f"/customers/{setting.customers[0]}"
     found, memory = [], []
     for _ in range(3):
@@ -55,7 +55,7 @@ def start(environ: Mapping[str, str], setting: Setting, log: Path) -> dict[str, 
 
 
 def _idle_memory(server: Gunicorn, path: str, token: str) -> tuple[float, float]:
-    """After some requests, so that every worker has done all its imports."""
+    """Memory after some requests, when every worker has done all its imports."""
     for _ in range(50):
         ask(server.url, "GET", path, token)
     return memory_of(server.workers())
@@ -70,7 +70,7 @@ def tree(service: str, setting: Setting) -> dict[str, float]:
 
 
 def move(service: str, setting: Setting, server: Postgres) -> dict[str, float]:
-    """A unit with 10,000 descendants, below another and back, each time one PATCH."""
+    """Move a unit with 10,000 descendants below another unit and back, by one PATCH each."""
     top, other = _roots(server, setting.deep.company_id)
     token, path = setting.deep.tokens[0], f"/organization_units/{top}"
     targets = [other, None] * REPEATS
@@ -100,7 +100,7 @@ def _expect(found: urllib3.BaseHTTPResponse) -> None:
 
 
 def plans(server: Postgres, setting: Setting) -> dict[str, str]:
-    """How PostgreSQL reads searches for the service's own role, under row-level security."""
+    """PostgreSQL's plans of searches by the service's own role, under row-level security."""
     company_id = setting.large.company_id
     found = {}
     with server.owner() as connection:

@@ -1,4 +1,4 @@
-"""Worker settings compared: how fast each is, and what is left of each when the policy engine hangs."""
+"""Compares worker settings: their speed, and their remaining capacity when the policy engine hangs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COMPARED = (Workers("sync", 1), *(Workers("gthread", threads) for threads in (4,
 
 @dataclass(frozen=True)
 class Hanging:
-    """While every question to the engine hangs: ms of /health and of /auth/verify, which asks nobody."""
+    """Times in ms of /health and of /auth/verify, which needs no engine, while every call to the engine hangs."""
 
     health_p50: float
     health_worst: float
@@ -73,7 +73,7 @@ def _serving(each: Workers, environ: Mapping[str, str], folder: Path) -> Iterato
 
 
 def hang(environ: Mapping[str, str], setting: Setting, folder: Path) -> dict[str, Hanging]:
-    """16 callers whose question is never answered, and one who asks after the service's health."""
+    """Measure with 16 callers whose permission checks never end, and one caller of /health."""
     file = write_requests(folder, "hanging", gets([f"/customers/{setting.customers[0]}"], setting.large))
     found = {}
     for each in COMPARED:
@@ -99,7 +99,7 @@ def _hanging(server: Gunicorn, token: str, file: Path) -> Hanging:
 
 
 class Probe(threading.Thread):
-    """Asks again and again on new connections; ``times`` in ms, until the answer or the giving up."""
+    """Repeats a call on new connections; ``times`` are in ms until the answer or the timeout."""
 
     def __init__(self, url: str, path: str, token: str) -> None:
         super().__init__(daemon=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Cerbos server that the tests run against, once, into .cerbos, and prints where it is.
+# Installs the Cerbos server of the tests into .cerbos, once, and prints its path.
 set -euo pipefail
 
 version=0.51.0
@@ -12,11 +12,11 @@ installed() {
 
 if [ -z "$(installed)" ]; then
     if ! command -v npm >/dev/null; then
-        echo "Cerbos comes as a package of npm, and there is no npm here." >&2
+        echo "Cerbos is an npm package, and npm is not installed." >&2
         exit 1
     fi
     mkdir -p "$folder"
-    # Aside first: two runs at once must not see each other's half of it.
+    # Install into a temporary folder: two simultaneous runs must not see partial installations.
     aside=$(mktemp -d "$folder/install.XXXXXX")
     trap 'rm -rf "$aside"' EXIT
     npm install --prefix "$aside" --no-save --no-audit --no-fund --loglevel error "cerbos@$version" >&2

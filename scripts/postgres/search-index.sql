@@ -1,15 +1,15 @@
--- Indexes for ?search=, once per database, by a superuser:
+-- Creates the indexes of ?search=. A superuser runs this once per database:
 --     psql -d identity -f scripts/postgres/search-index.sql
--- Optional: everything works without it, only search reads every row of the company then. Repeat it after a
--- restore or pg_upgrade, which keep the indexes but not the mark on textlike(); repeating does no harm.
--- Needs the extensions of PostgreSQL's contrib (Debian: part of the package postgresql).
+-- It is optional: without it every search reads all rows of the company. Repeat it after a restore or
+-- pg_upgrade, which keep the indexes but lose the mark on textlike(). A repetition does no harm.
+-- It needs the extensions of PostgreSQL's contrib (Debian: part of the package postgresql).
 --
--- Under row-level security an index may serve only operators whose function is LEAKPROOF, that is, tells
--- nothing of a row by its errors. LIKE is not marked: a pattern that ends in its escape character is an error
--- for some rows only. The service never builds such a pattern.
+-- Under row-level security an index serves only operators with a LEAKPROOF function. The errors of such a
+-- function reveal nothing about a row. LIKE has no such mark, because a pattern with a trailing escape
+-- character fails for some rows only. The service never builds such a pattern.
 --
--- company_id comes first (btree_gin), so that a word that is common in other companies costs this one nothing.
--- The short pending list bounds the pause of the one writer in some hundred who has to empty it.
+-- company_id comes first (btree_gin), so that a word common in other companies costs this one nothing.
+-- About one writer in a hundred empties the pending list; a short list bounds that pause.
 -- To undo: drop the indexes, then ALTER FUNCTION pg_catalog.textlike(text, text) NOT LEAKPROOF.
 
 \set ON_ERROR_STOP on
@@ -20,14 +20,14 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE EXTENSION IF NOT EXISTS btree_gin;
 ALTER FUNCTION pg_catalog.textlike(text, text) LEAKPROOF;
 
--- What an interrupted CREATE INDEX CONCURRENTLY left behind.
+-- An interrupted CREATE INDEX CONCURRENTLY leaves invalid indexes; drop them.
 SELECT format('DROP INDEX CONCURRENTLY %s', indexrelid::regclass)
 FROM pg_index
 WHERE NOT indisvalid AND indexrelid::regclass::text LIKE 'ix\_%\_text\_trgm'
 \gexec
 
--- What belongs to one customer is searched among that customer's few rows; customer.contacts_text is how all
--- customers are searched by their contacts.
+-- Tables below one customer need no index, because such a search reads that customer's few rows.
+-- customer.contacts_text serves the search of all customers by their contacts.
 SELECT format(
     'CREATE INDEX CONCURRENTLY IF NOT EXISTS %I ON %I USING gin (%s%I gin_trgm_ops)'
     ' WITH (gin_pending_list_limit = 256)',
