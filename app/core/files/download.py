@@ -1,10 +1,9 @@
-"""A file that is handed over to be kept, never to be shown: whole, or the one part that is asked for."""
+"""Downloads: attachments that no browser shows, whole or one range of bytes."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
 from urllib.parse import quote
 
 from flask import Response, request
@@ -15,65 +14,63 @@ from app.base.errors import ApiError
 from app.clients.storage.interface import Content, refused
 
 BINARY = {"type": "string", "format": "binary"}
-# Whatever a browser makes of it, it runs nothing and reaches nobody.
+# In a browser the file runs nothing and reaches no other page.
 SANDBOX = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
-"""Those of RFC 8187, section 3.2.1, that quote() would escape."""
+"""RFC 8187, section 3.2.1: quote() would escape these."""
 
 
 class RangeNotSatisfiable(ApiError):
     status, code, message = 416, "RANGE_NOT_SATISFIABLE", "The file has no such part."
 
-
-class Part(NamedTuple):
-    """The bytes from ``start`` to before ``end``."""
-
-    start: int
-    end: int
+    def __init__(self, size: int) -> None:
+        super().__init__(headers={"Content-Range": f"bytes */{size}"})
 
 
-ONE_PART = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.IGNORECASE)
+EMPTY_SUFFIX = re.compile(r" *bytes=-0+ *", re.IGNORECASE)
+"""Unsatisfiable (RFC 9110, section 14.1.2), and no range at all to werkzeug."""
 
 
-def wanted_part(size: int, tag: str) -> Part | None:
-    """None for the whole: it is what is asked for, or several parts are (RFC 9110, section 14.2).
+def requested_range(size: int, tag: str) -> tuple[int, int] | None:
+    """The first byte and the one behind the last. None for the whole file, also if several ranges are requested.
 
     Raises RangeNotSatisfiable.
     """
-    wanted = ONE_PART.fullmatch(request.headers.get("Range", "").strip())
-    if request.method != "GET" or wanted is None:
+    if request.method != "GET" or not _is_current(tag):
         return None
-    if "If-Range" in request.headers and request.headers["If-Range"].strip() != f'"{tag}"':
-        # Section 13.1.5: a weak tag and a date do not do either.
+    if EMPTY_SUFFIX.fullmatch(request.headers.get("Range", "")):
+        raise RangeNotSatisfiable(size)
+    header = request.range
+    if header is None or header.units != "bytes" or len(header.ranges) != 1:
         return None
-    first, last, suffix = (None if each in (None, "") else int(each) for each in wanted.groups())
-    if first is None:
-        return _part(size - min(suffix or 0, size), size, size)
-    if last is not None and last < first:
-        return None
-    return _part(first, size if last is None else min(last + 1, size), size)
-
-
-def _part(start: int, end: int, size: int) -> Part:
+    start, end = header.ranges[0]
+    start = max(start + size, 0) if start < 0 else start
     if start >= size:
-        raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
-    return Part(start, end)
+        raise RangeNotSatisfiable(size)
+    return start, min(end or size, size)
 
 
-def sent(content: Content, part: Part | None, *, size: int, name: str, media_type: str, tag: str) -> Response:
+def _is_current(tag: str) -> bool:
+    """RFC 9110, section 13.1.5: a weak tag or a date does not match. ``request.if_range`` drops the weakness."""
+    return request.headers.get("If-Range", f'"{tag}"').strip() == f'"{tag}"'
+
+
+def download(
+    content: Content, part: tuple[int, int] | None, *, size: int, name: str, media_type: str, tag: str
+) -> Response:
     """``content`` is that part of the file, or the whole. Raises BadGateway unless the file has that size."""
-    expected = part.end - part.start if part else size
-    if (content.size, content.length) != (size, expected):
+    start, end = part or (0, size)
+    if (content.size, content.length) != (size, end - start):
         content.file.close()
         raise refused()
-    # What a server sends with sendfile goes on to the end of the file.
+    # A server's sendfile would go on to the end of the file.
     body = content.chunks() if part else wrap_file(request.environ, content.file)
-    found = Response(body, 206 if part else 200, content_type=media_type, direct_passthrough=True)
-    found.content_length = content.length
+    response = Response(body, 206 if part else 200, content_type=media_type, direct_passthrough=True)
+    response.content_length = content.length
     if part:
-        found.headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{content.size}"
-    found.headers.extend(headers_of(name) | {"Accept-Ranges": "bytes", "ETag": f'"{tag}"'})
-    return found
+        response.content_range.set(start, end, size)
+    response.headers.extend(headers_of(name) | {"Accept-Ranges": "bytes", "ETag": f'"{tag}"'})
+    return response
 
 
 def headers_of(name: str) -> dict[str, str]:
@@ -81,7 +78,7 @@ def headers_of(name: str) -> dict[str, str]:
 
 
 def disposition(name: str) -> str:
-    """RFC 6266, section 4.1 and appendix D: ASCII for old readers, and all of it (RFC 8187)."""
+    """RFC 6266, section 4.1 and appendix D: ASCII for old clients, and the full name (RFC 8187)."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip(" .") or "file"
     names = {"filename": plain.replace("%", "_")}
     if names["filename"] != name:

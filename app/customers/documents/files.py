@@ -21,7 +21,7 @@ from app.core.db.lookup import check_exists, not_found
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import read_in_own_transaction, unit_of_work
-from app.core.files.download import BINARY, RangeNotSatisfiable, sent, wanted_part
+from app.core.files.download import BINARY, RangeNotSatisfiable, download, requested_range
 from app.core.files.picture import STORAGE_ERRORS, check_enabled
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now
 from app.core.services import services
@@ -178,7 +178,7 @@ class DownloadDocument(Endpoint):
         row = self._found(customer_id, id)
         if request.if_none_match.contains_weak(row.sha256):
             return Response(status=304, headers={"ETag": f'"{row.sha256}"'})
-        part = wanted_part(row.size, row.sha256)
+        part = requested_range(row.size, row.sha256)
         start, end = part or (0, row.size)
         try:
             content = services().storage.open(key_of(principal().company_id, row), caller_now(), start=start, end=end)
@@ -186,7 +186,7 @@ class DownloadDocument(Endpoint):
             log.error("stored_file_missing", document_id=id, remedy="flask storage check")
             raise
         shown = {"name": row.file_name, "media_type": content_type(row.media_type), "tag": row.sha256}
-        return sent(content, part, size=row.size, **shown)
+        return download(content, part, size=row.size, **shown)
 
     def _found(self, customer_id: UUID, id: UUID) -> Any:
         """Raises NotFound, of the customer first."""
