@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 from collections.abc import Iterator
@@ -36,6 +37,11 @@ log = structlog.get_logger(__name__)
 
 CACHED = "private, max-age=300"
 EDGES = (WHOLE, *THUMBNAILS)
+SUMMARIES = {
+    "GET": "Download {}; size selects a square thumbnail",
+    "POST": "Upload {}: a JPEG, PNG, GIF, BMP or WebP",
+    "DELETE": "Remove {}",
+}
 STORAGE_ERRORS = (502, 503, 504)
 
 
@@ -60,7 +66,7 @@ class Picture(Endpoint, abstract=True):
 
     model: ClassVar[type[Any]]
     field: ClassVar[str]
-    own_transaction = True
+    own_transaction = revalidated = True
     operations = {"GET": "READ", "POST": "UPDATE", "DELETE": "UPDATE"}
     parameters = {"GET": {"size": fields.Integer(validate=validate.OneOf(THUMBNAILS))}}
     looked_up: ClassVar[TenantQuery]
@@ -91,10 +97,13 @@ class Picture(Endpoint, abstract=True):
     def check_may_write(self, id: UUID) -> None:
         """Hook: a rule beyond the policy engine. Raises Forbidden."""
 
-    # The methods of the endpoints, which take what they serve from here.
+    @classmethod
+    def summary_of(cls, method: str) -> str:
+        about = inspect.getdoc(cls) or ""
+        return SUMMARIES[method].format(about[:1].lower() + about[1:].rstrip("."))
 
-    def shown(self, id: UUID) -> Response:
-        """The picture. One that goes while it is looked for is looked for again: it was replaced."""
+    def get(self, id: UUID) -> Response:
+        """A picture that is missing from storage was replaced in between, so its row is read once more."""
         check_enabled()
         for _ in range(2):
             file_id = self.file_id(id)
@@ -108,7 +117,7 @@ class Picture(Endpoint, abstract=True):
         log.error("stored_file_missing", file_id=file_id, remedy="flask storage check")
         raise self._none()
 
-    def uploaded(self, id: UUID) -> Response:
+    def post(self, id: UUID) -> Response:
         check_enabled()
         self.check_there(id)
         with ExitStack() as stack:
@@ -120,7 +129,7 @@ class Picture(Endpoint, abstract=True):
         made = {"message": f"The {self.field} is stored.", "file_id": deposit.id, f"has_{self.field}": True}
         return answer(made, 201, {"Location": where})
 
-    def removed(self, id: UUID) -> Response:
+    def delete(self, id: UUID) -> Response:
         check_enabled()
         self.check_there(id)
         with self._row_locked(id) as row:

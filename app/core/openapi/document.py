@@ -225,10 +225,9 @@ def _operation_id(route: Route) -> str:
 
 def _summary(route: Route) -> str:
     endpoint = route.endpoint
-    own = inspect.getdoc(getattr(endpoint, route.method.lower()))
-    about = (inspect.getdoc(endpoint) or "").split("\n")[0]
     if not issubclass(endpoint, Crud):
-        return (own or about).split("\n")[0]
+        return endpoint.summary_of(route.method)
+    about = (inspect.getdoc(endpoint) or "").split("\n")[0]
     verb = {
         "GET": "Read one" if not route.is_collection else "List",
         "POST": "Create",

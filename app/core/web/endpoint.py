@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -72,6 +73,12 @@ class Endpoint(Resource):
     def declaration_of(cls, method: str) -> Declaration:
         found: Declaration | None = getattr(getattr(cls, method.lower()), "declaration", None)
         return found or Declaration(status=204)
+
+    @classmethod
+    def summary_of(cls, method: str) -> str:
+        """The first line of the method's docstring, or else of the class's, for the OpenAPI document."""
+        text = inspect.getdoc(getattr(cls, method.lower())) or inspect.getdoc(cls) or ""
+        return text.split("\n")[0]
 
     @classmethod
     def nested_in(cls) -> str:
