@@ -269,11 +269,11 @@ def test_a_body_cannot_refer_to_a_row_of_another_tenant(world: World) -> None:
 @contextmanager
 def without_the_criterion() -> Iterator[None]:
     """The service without its first line of defence: nothing adds the tenant to a statement."""
-    plain = property(lambda read: read.plain, lambda read, narrowed: read.__dict__.update(narrowed=narrowed))
+    unscoped = property(lambda query: query.unscoped, lambda query, scoped: query.__dict__.update(scoped=scoped))
     event.remove(GuardedSession, "do_orm_execute", tenancy._narrow)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(TenantQuery, "narrowed", plain, raising=False)
+            patch.setattr(TenantQuery, "scoped", unscoped, raising=False)
             yield
     finally:
         event.listen(GuardedSession, "do_orm_execute", tenancy._narrow)
