@@ -14,10 +14,10 @@ from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.base import errors
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.web import problems
 from app.customers.models import Customer
 from tests.core.conftest import Logged
 from tests.support.clients import ApiClient, Tenant
@@ -127,10 +127,10 @@ def faulty(logged: Logged) -> Flask:
     fails("check", lambda: IntegrityError(SECRET, {"x": SECRET}, Exception(f"CHECK constraint failed: {SECRET}")))
     fails("data", lambda: DataError(SECRET, {"x": SECRET}, Exception(SECRET)))
     fails("teapot", lambda: _abort(418))
-    fails("gateway", lambda: problems.BadGateway())
-    fails("timeout", lambda: problems.GatewayTimeout())
-    fails("slow", lambda: problems.TooManyRequests(7))
-    fails("detail", lambda: problems.NotFound("half \ud800 a pair"))
+    fails("gateway", lambda: errors.BadGateway())
+    fails("timeout", lambda: errors.GatewayTimeout())
+    fails("slow", lambda: errors.TooManyRequests(7))
+    fails("detail", lambda: errors.NotFound("half \ud800 a pair"))
     return app
 
 
