@@ -23,7 +23,7 @@ from app import create_app
 from app.config.settings import load_settings
 from app.core.db.models import db
 from scripts.bench import cases, files, hotspots, report, seed, singles, workers
-from scripts.bench.rounds import FULL, QUICK, Pace, Target, memory_of, note, run_rounds
+from scripts.bench.rounds import BEFORE, FULL, QUICK, Pace, Target, memory_of, note, run_rounds
 from scripts.bench.servers import (
     DATABASE,
     ROOT,
@@ -52,6 +52,7 @@ class Run:
     pace: Pace
     only: Sequence[str]
     worker_class: str | None
+    before: Path | None
 
 
 def main() -> None:
@@ -79,6 +80,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--web-concurrency", default="2", help="worker processes of gunicorn")
     parser.add_argument("--threads", default="42", help="threads of each worker")
     parser.add_argument("--worker-class", help="for the service and the floors; default: that of gunicorn.conf.py")
+    parser.add_argument("--before", type=Path, metavar="DIR", help="pair each case with that checkout of the service")
     parser.add_argument("--without-search-index", action="store_true", help="skip the superuser's script")
     return parser.parse_args()
 
@@ -115,7 +117,7 @@ def _prepared(options: argparse.Namespace) -> Iterator[Run]:
         environ = _environ(options, database, stack.enter_context(engine(folder))) | _storage(folder)
         setting = _seeded(environ, database, with_index=not options.without_search_index)
         pace = QUICK if options.quick else FULL
-        yield Run(folder, environ, database, setting, pace, options.only, options.worker_class)
+        yield Run(folder, environ, database, setting, pace, options.only, options.worker_class, options.before)
 
 
 def _environ(options: argparse.Namespace, database: Postgres, engine_url: str) -> dict[str, str]:
@@ -174,7 +176,8 @@ def _serve_and_measure(run: Run, parts: Sequence[str], findings: report.Findings
         floor = stack.enter_context(gunicorn("scripts.bench.floor:app", environ, run.folder / "floor.log", kind))
         wait_until(lambda: singles.answers(service.url, "/health/live"), f"the service (see {log})")
         if "cases" in parts:
-            _measure_cases(run, service, floor, findings)
+            before = stack.enter_context(_serve_before(run)) if run.before else None
+            _measure_cases(run, service, floor, before, findings)
         if "singles" in parts:
             findings.singles |= singles.tree(service.url, run.setting)
             findings.singles |= singles.move(service.url, run.setting, run.database)
@@ -183,12 +186,25 @@ def _serve_and_measure(run: Run, parts: Sequence[str], findings: report.Findings
             _profile(run, service, findings)
 
 
-def _measure_cases(run: Run, service: Gunicorn, floor: Gunicorn, findings: report.Findings) -> None:
+@contextmanager
+def _serve_before(run: Run) -> Iterator[Gunicorn]:
+    """Another checkout of the service on the same database, which both must know how to read."""
+    log = run.folder / "before.log"
+    with gunicorn("wsgi:app", run.environ, log, run.worker_class, run.before or ROOT) as server:
+        wait_until(lambda: singles.answers(server.url, "/health/live"), f"the service before (see {log})")
+        yield server
+
+
+def _measure_cases(
+    run: Run, service: Gunicorn, floor: Gunicorn, before: Gunicorn | None, findings: report.Findings
+) -> None:
     """Measure reads first, on the companies as they were seeded; writes come last."""
     downloads = files.downloads(run.setting, service.url, run.folder)
     for group in (cases.reads(run.setting, service.url), downloads, cases.writes(run.setting)):
         wanted = cases.chosen(group, run.only)
         targets = {case.name: Target(floor if case.is_floor else service, case) for case in wanted}
+        if before is not None:
+            targets |= {case.name + BEFORE: Target(before, case) for case in wanted if not case.is_floor}
         findings.groups.append((wanted, run_rounds(targets, run.database, run.folder, run.pace)))
     seed.forget_created(run.database, run.setting.large)
     memory = memory_of(service.workers())

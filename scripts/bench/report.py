@@ -11,7 +11,7 @@ from typing import Any
 from scripts.bench.cases import FLOOR_C_ITEM, FLOOR_C_LIST, Case
 from scripts.bench.hotspots import Hotspots
 from scripts.bench.load import Sample
-from scripts.bench.rounds import Memory, Samples, cpu_share, median, share
+from scripts.bench.rounds import BEFORE, Memory, Samples, cpu_share, median, share
 from scripts.bench.workers import Hanging
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
@@ -63,7 +63,10 @@ def as_json(findings: Findings) -> dict[str, Any]:
 
 def markdown(findings: Findings) -> str:
     parts = [_list(findings.machine)]
-    parts += [_cases(cases, samples) for cases, samples in findings.groups]
+    for cases, samples in findings.groups:
+        parts.append(_cases(cases, samples))
+        if any(name.endswith(BEFORE) for name in samples):
+            parts.append(_before(cases, samples))
     if findings.singles:
         parts.append(_table(("measure", "value"), ((name, f"{value:.3g}") for name, value in findings.singles.items())))
     if findings.plans:
@@ -99,6 +102,18 @@ def _cases(cases: Sequence[Case], samples: Samples) -> str:
         "errors",
     )
     return _table(head, (_row(case, samples) for case in cases))
+
+
+def _before(cases: Sequence[Case], samples: Samples) -> str:
+    """CPU of service and database per request beside the same case of another checkout."""
+    head = ("case", "CPU ms", "CPU ms before", "ratio")
+    pairs = [(case.name, samples[case.name], samples[case.name + BEFORE]) for case in cases if not case.is_floor]
+    return _table(head, (_before_row(name, now, before) for name, now, before in pairs))
+
+
+def _before_row(name: str, now: Sequence[Sample], before: Sequence[Sample]) -> tuple[str, ...]:
+    cpu = [f"{median(samples, lambda sample: sample.cpu_in_all):.2f}" for samples in (now, before)]
+    return (name, *cpu, f"{cpu_share(before, now):.2f}")
 
 
 def _row(case: Case, samples: Samples) -> tuple[str, ...]:

@@ -33,6 +33,8 @@ class Target(NamedTuple):
 
 
 Samples = dict[str, list[Sample]]
+BEFORE = " (before)"
+"""Ends the name of a case that another checkout of the service answers."""
 
 
 def run_rounds(targets: dict[str, Target], database: Postgres, folder: Path, pace: Pace) -> Samples:

@@ -210,12 +210,12 @@ class Gunicorn:
 
 @contextmanager
 def gunicorn(
-    application: str, environ: Mapping[str, str], log: Path, worker_class: str | None = None
+    application: str, environ: Mapping[str, str], log: Path, worker_class: str | None = None, root: Path = ROOT
 ) -> Iterator[Gunicorn]:
-    """``application`` under the project's gunicorn.conf.py. Workers are not replaced, which would lose CPU times."""
+    """``application`` of a checkout, under its gunicorn.conf.py. Workers are not replaced, to keep CPU times."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "--max-requests", "0"]
     command += ["-k", worker_class] if worker_class else []
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    with running([*command, application], log, cwd=ROOT, env=kept | dict(environ)) as process:
+    with running([*command, application], log, cwd=root, env=kept | dict(environ)) as process:
         yield Gunicorn(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
