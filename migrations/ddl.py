@@ -1,6 +1,6 @@
-"""What migrations say of a tenant table beyond its columns: row-level security and its count.
+"""Row-level security, triggers and functions of tenant tables, for migrations.
 
-Landed migrations call these functions: change what one does by adding another, never by editing it.
+Released migrations call these functions. Never edit one; add another function instead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ OWN_COMPANY = f"{OWN.replace('company_id =', 'id =', 1)} OR current_setting('app
 
 
 def protect(execute: Execute, dialect: str, table: str, rule: str = OWN) -> None:
-    """The third line of defence, also against the owner of the table (FORCE)."""
+    """Enable row-level security by ``rule``, also for the owner of the table (FORCE)."""
     if dialect != "postgresql":
         return
     execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
@@ -23,7 +23,7 @@ def protect(execute: Execute, dialect: str, table: str, rule: str = OWN) -> None
 
 
 POSTGRESQL_FUNCTIONS = (
-    # Adds the deltas of one kind up into one row. SKIP LOCKED: nobody waits, two folds take different rows.
+    # Folds the deltas of one kind into one row. With SKIP LOCKED nobody waits, and two folds take different rows.
     """
     CREATE FUNCTION fold_row_count(tenant uuid, kind text) RETURNS void LANGUAGE sql AS $$
         WITH gone AS (
@@ -38,7 +38,7 @@ POSTGRESQL_FUNCTIONS = (
         SELECT tenant, kind, sum(delta) FROM gone HAVING count(*) > 0
     $$
     """,
-    # About every 64th statement folds, so that a reader adds up some dozens of rows.
+    # About every 64th statement folds, so that a reader sums some dozens of rows.
     """
     CREATE FUNCTION add_row_count(tenant uuid, kind text, change bigint) RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
@@ -93,7 +93,7 @@ POSTGRESQL_FUNCTIONS = (
         RETURN NULL;
     END $$
     """,
-    # Each company's totals are read as that company: no policy is widened for the platform's list.
+    # Reads each company's totals as that company, so that no policy is widened for the platform's list.
     """
     CREATE FUNCTION company_totals(ids uuid[])
     RETURNS TABLE (company_id uuid, counted text, total bigint) LANGUAGE plpgsql AS $$
@@ -134,7 +134,7 @@ def drop_functions(execute: Execute, dialect: str) -> None:
 
 
 def count(execute: Execute, dialect: str, table: str) -> None:
-    """Keep the count of a table per tenant, whatever statement changes it."""
+    """Maintain the row count of a table per tenant, for every statement."""
     if dialect == "postgresql":
         _trigger(execute, table, "INSERT", "REFERENCING NEW TABLE AS new_rows", "count_inserted")
         _trigger(execute, table, "DELETE", "REFERENCING OLD TABLE AS old_rows", "count_deleted")
@@ -168,7 +168,7 @@ def _trigger(execute: Execute, table: str, when: str, referencing: str, function
 def _sqlite_trigger(
     execute: Execute, table: str, when: str, row: str, counted: str, change: str, condition: str
 ) -> None:
-    """One counter row is enough: SQLite has one writer at a time."""
+    """Maintain one counter row. One is enough, because SQLite has one writer at a time."""
     name = f"count_{counted.replace('.', '_')}_{when.split()[0].lower()}"
     mine = f"company_id = {row}.company_id AND counted = '{counted}'"
     execute(
@@ -181,7 +181,7 @@ def _sqlite_trigger(
     )
 
 
-# ``<table>.size`` is the sum of the column ``size``, which no row ever changes.
+# ``<table>.size`` is the sum of the column ``size``. No UPDATE changes that column.
 POSTGRESQL_SIZES = """
     CREATE FUNCTION add_sizes() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE tenant uuid; n bigint;
@@ -211,7 +211,7 @@ def drop_sizes(execute: Execute, dialect: str) -> None:
 
 
 def add_sizes(execute: Execute, dialect: str, table: str) -> None:
-    """Keep the total of a table's sizes per tenant, whatever statement adds or deletes rows."""
+    """Maintain the total of a table's sizes per tenant, for every INSERT and DELETE."""
     if dialect == "postgresql":
         _trigger(execute, table, "INSERT", "REFERENCING NEW TABLE AS new_rows", "add_sizes")
         _trigger(execute, table, "DELETE", "REFERENCING OLD TABLE AS old_rows", "add_sizes")
@@ -220,8 +220,8 @@ def add_sizes(execute: Execute, dialect: str, table: str) -> None:
     _sqlite_trigger(execute, table, "DELETE", "OLD", f"{table}.size", "-OLD.size", "1")
 
 
-# BEFORE, and per statement: the company's row is the first lock of every change of a role, so two of them
-# cannot wait for each other. Without a tenant it is an operator who changes something: of any company.
+# The trigger runs before each statement, so that every change of a role locks the company's row first and two
+# changes cannot deadlock. Without a tenant, an operator makes the change, and every company's version rises.
 RAISE_POLICY_VERSION = """
     CREATE FUNCTION raise_policy_version() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -243,7 +243,7 @@ def drop_policy_version(execute: Execute, dialect: str) -> None:
 
 
 def raise_policy_version(execute: Execute, dialect: str, table: str) -> None:
-    """Let every change of the table raise its company's ``policy_version``, in the same transaction."""
+    """Raise the company's ``policy_version`` with every change of the table, in the same transaction."""
     if dialect == "postgresql":
         execute(
             f'CREATE TRIGGER raise_policy_version BEFORE INSERT OR UPDATE OR DELETE ON "{table}"'
@@ -258,7 +258,7 @@ def raise_policy_version(execute: Execute, dialect: str, table: str) -> None:
 
 
 def keep_policy_version(execute: Execute, dialect: str, table: str) -> None:
-    """Undo ``raise_policy_version``."""
+    """Drop the triggers of ``raise_policy_version``."""
     if dialect == "postgresql":
         execute(f'DROP TRIGGER raise_policy_version ON "{table}"')
         return

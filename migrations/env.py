@@ -1,4 +1,4 @@
-"""Runs the migrations on the application's own engine, one process at a time, all or nothing."""
+"""Runs the migrations on the application's engine, in one process at a time and in one transaction."""
 
 from alembic import context
 from flask import current_app
@@ -8,7 +8,7 @@ LOCK = 7_021_936_150
 
 
 def is_ours(name, kind, _parents) -> bool:
-    """The search indexes belong to the operator (scripts/postgres/search-index.sql)."""
+    """False for the search indexes, which belong to the operator (scripts/postgres/search-index.sql)."""
     return not (kind == "index" and name.endswith("_text_trgm"))
 
 
@@ -16,8 +16,8 @@ def run() -> None:
     extension = current_app.extensions["migrate"]
     engine, metadata = extension.db.engine, extension.db.metadata
     with engine.connect() as connection:
-        # With transactional_ddl the whole upgrade is one transaction. On SQLite the engine opens it
-        # with BEGIN IMMEDIATE, so a second process waits there.
+        # transactional_ddl makes the whole upgrade one transaction. On SQLite the engine opens it with
+        # BEGIN IMMEDIATE, so a second process waits.
         context.configure(
             connection=connection,
             target_metadata=metadata,
