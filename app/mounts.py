@@ -1,179 +1,104 @@
-"""Which resources are mounted, and the catalogue of permissions that follows from them."""
+"""The slices, and how what they declare becomes one service."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from types import ModuleType
+from typing import Any
 
 from flask import Flask
 
-from app.access.resources import (
-    AssignableRoles,
-    OwnPermissions,
-    PermissionsOfUser,
-    PoliciesOfUser,
-    RoleOfUser,
-    RolesOfUser,
+from app import (
+    access,
+    accounts,
+    companies,
+    customers,
+    document_types,
+    guardian,
+    organization_units,
+    positions,
+    subcontractors,
+    system,
+    users,
 )
-from app.accounts.auth.resources import KeySet, Login, Logout, OneSession, OtherSessions, Refresh, Sessions, Verify
-from app.accounts.emails import mails as email_mails
-from app.accounts.emails.resources import ChangeEmail, ConfirmEmail
-from app.accounts.invitations import mails as invitation_mails
-from app.accounts.invitations.resources import AcceptInvitation, Invitations, Invite, ResendInvitation
-from app.accounts.onboarding import mails as onboarding_mails
-from app.accounts.onboarding import registration, verification, waiting
-from app.accounts.onboarding.resources import AskForVerification, Register, VerifyEmail
-from app.accounts.passwords import mails as password_mails
-from app.accounts.passwords.resources import AdminReset, ChangePassword, ResetConfirmation, ResetRequest, VerifyPassword
 from app.base.permission import Permission
-from app.companies.logo import CompanyLogo
-from app.companies.resources import Companies
 from app.config.settings import Settings
 from app.core.files import stored_file
 from app.core.jobs import mail, one_time_links
-from app.core.jobs.mail import Composer
 from app.core.jobs.outbox import Job
 from app.core.services import Services
 from app.core.web.endpoint import Endpoint
-from app.core.web.routing import Api, Route
-from app.customers.documents.files import DownloadDocument, UploadDocument
-from app.customers.documents.resources import Documents, VerifyDocument
-from app.customers.errors import CustomerNotFound
-from app.customers.export.resources import ExportCustomer
-from app.customers.logo import CustomerLogo
-from app.customers.merge import execute, redirects, undo
-from app.customers.merge.resources import MergeCustomers, Merges, UndoMerge
-from app.customers.parts.addresses import Addresses, VerifyAddress
-from app.customers.parts.bulk_tag import BulkTag
-from app.customers.parts.contacts import Contacts
-from app.customers.parts.notes import Notes
-from app.customers.parts.preferences import CommunicationPreferences, ConsentHistory
-from app.customers.parts.services import CustomerServices
-from app.customers.parts.subscriptions import SubscriptionHistory, SubscriptionState
-from app.customers.parts.tags import TagOfCustomer, Tags, TagsOfCustomer
-from app.customers.profile import Profile, ProfileCheck
-from app.customers.resources import Customers
-from app.customers.statistics import CustomerStatistics
-from app.customers.verification import mails as customer_mails
-from app.customers.verification.resources import SendVerification, VerifyCustomerEmail
-from app.document_types.resources import DocumentTypeList, DocumentTypes
-from app.guardian.resources import (
-    CheckAccess,
-    Permissions,
-    PermissionsOfPolicy,
-    Policies,
-    PoliciesOfRole,
-    PolicyComposition,
-    RoleComposition,
-    Roles,
-    UserRoles,
-)
-from app.organization_units.resources import Ancestors, Children, Descendants, OrganizationUnits, Tree
-from app.positions.resources import Positions, PositionsOfUnit
-from app.subcontractors.logo import SubcontractorLogo
-from app.subcontractors.resources import Subcontractors
-from app.system.docs import Docs, DocsAsset, OpenApiJson, OpenApiYaml
-from app.system.guardian import GuardianConfig, GuardianHealth, GuardianInitDb, GuardianVersion
-from app.system.resources import Config, Health, InitDb, Live, Ready, Version
-from app.users.avatar import Avatar, OwnAvatar
-from app.users.resources import Me, Users, UsersOfPosition
+from app.core.web.routing import Api
 
-SYSTEM: tuple[type[Endpoint], ...] = (
-    Health, Live, Ready, Version, Config, InitDb, OpenApiJson, OpenApiYaml, Docs, DocsAsset,
-)  # fmt: skip
-AUTH: tuple[type[Endpoint], ...] = (
-    Login, Refresh, Logout, Verify, Sessions, OtherSessions, OneSession, KeySet,
-)  # fmt: skip
-PASSWORDS: tuple[type[Endpoint], ...] = (ChangePassword, ResetRequest, ResetConfirmation, AdminReset, VerifyPassword)
-ACCOUNTS: tuple[type[Endpoint], ...] = (
-    Register, VerifyEmail, AskForVerification, ChangeEmail, ConfirmEmail,
-    Invitations, Invite, ResendInvitation, AcceptInvitation,
-)  # fmt: skip
-DIRECTORY: tuple[type[Endpoint], ...] = (
-    Companies, Users, Me, UsersOfPosition, OrganizationUnits, Tree, Children, Descendants, Ancestors,
-    Positions, PositionsOfUnit, Customers, Subcontractors, DocumentTypes, DocumentTypeList,
-)  # fmt: skip
-DOSSIER: tuple[type[Endpoint], ...] = (
-    Addresses, VerifyAddress, Contacts, CommunicationPreferences, ConsentHistory, Notes, Tags, TagsOfCustomer,
-    TagOfCustomer, BulkTag, CustomerServices, SubscriptionState, SubscriptionHistory, CustomerStatistics,
-    Merges, MergeCustomers, UndoMerge, Profile, ProfileCheck, SendVerification, VerifyCustomerEmail,
-    Documents, UploadDocument, DownloadDocument, VerifyDocument, ExportCustomer,
-)  # fmt: skip
-PICTURES: tuple[type[Endpoint], ...] = (Avatar, OwnAvatar, CompanyLogo, CustomerLogo, SubcontractorLogo)
-ACCESS: tuple[type[Endpoint], ...] = (
-    RolesOfUser, RoleOfUser, PoliciesOfUser, PermissionsOfUser, OwnPermissions, AssignableRoles,
-)  # fmt: skip
-ROLES: tuple[type[Endpoint], ...] = (
-    Roles, RoleComposition, PoliciesOfRole, Policies, PolicyComposition, PermissionsOfPolicy, Permissions, UserRoles,
-)  # fmt: skip
-GUARDIAN: tuple[type[Endpoint], ...] = (
-    CheckAccess, *ROLES, GuardianHealth, GuardianVersion, GuardianConfig, GuardianInitDb,
-)  # fmt: skip
-PROBES: tuple[type[Endpoint], ...] = (Live, Ready)
-OWN: tuple[type[Endpoint], ...] = (*SYSTEM, *AUTH, *PASSWORDS, *ACCOUNTS, *DIRECTORY, *PICTURES, *DOSSIER, *ACCESS)
-BEYOND_ENDPOINTS = (
-    Permission("identity", "config", "READ", platform=True),
-    Permission("identity", Notes.permission, "DELETE"),  # asked for a note of somebody else
+Endpoints = tuple[type[Endpoint], ...]
+
+# A slice exports ENDPOINTS and, where it has any, MAILS, JOBS and ERROR_HANDLERS. Subscribers of one event run in this
+# order.
+SLICES: tuple[ModuleType, ...] = (
+    document_types,
+    companies,
+    organization_units,
+    positions,
+    users,
+    customers,
+    subcontractors,
+    access,
+    accounts,
+    system,
 )
-PREFIX = "/guardian"
-MAILS: Mapping[str, Composer] = {
-    "password_reset": password_mails.password_reset,
-    "password_changed": password_mails.password_changed,
-    "password_reset_by_admin": password_mails.password_reset_by_admin,
-    "verify_email": onboarding_mails.verify_email,
-    "already_registered": onboarding_mails.already_registered,
-    "invitation": invitation_mails.invitation,
-    "confirm_email": email_mails.confirm_email,
-    "email_changed": email_mails.email_changed,
-    "customer_email": customer_mails.customer_email,
-}
-JOBS: Mapping[str, Callable[[Job], None]] = {
+ENGINE: Endpoints = (*guardian.ENDPOINTS, *system.ENGINE_ENDPOINTS)
+ENGINE_PREFIX = "/guardian"
+CORE_JOBS: Mapping[str, Callable[[Job], None]] = {
     one_time_links.EXPIRE: one_time_links.expire,
     stored_file.REMOVE: stored_file.remove_stored,
-    registration.REGISTER: registration.register,
-    verification.RESEND: verification.resend,
-    waiting.DISCARD: waiting.discard_expired,
-    execute.FORGET: undo.forget,
 }
 
 
-def mount(app: Flask) -> None:
+def mount(app: Flask, slices: Iterable[ModuleType] = SLICES) -> None:
     """The whole service."""
-    kernel: Services = app.extensions["identity"]
-    mounted = (*OWN, *_engine(kernel.settings))
-    api = Api(app)
-    for endpoint in mounted:
-        api.mount(endpoint)
-    app.register_error_handler(CustomerNotFound, redirects.not_found)
-    kernel.routes.extend(api.routes)
-    kernel.catalogue.update(BEYOND_ENDPOINTS, _permissions(mounted))
-    kernel.jobs.update(JOBS)
-    kernel.jobs.update(mail.jobs(MAILS))
+    services: Services = app.extensions["identity"]
+    slices = tuple(slices)
+    endpoints = (*_endpoints(slices), *_engine(services.settings))
+    _mount_all(app, endpoints)
+    services.catalogue.update(_permissions(endpoints))
+    for error, handler in _exported(slices, "ERROR_HANDLERS"):
+        app.register_error_handler(error, handler)
+    services.jobs.update(CORE_JOBS)
+    services.jobs.update(_exported(slices, "JOBS"))
+    services.jobs.update(mail.jobs(dict(_exported(slices, "MAILS"))))
 
 
 def mount_engine(app: Flask) -> None:
     """The embedded engine alone: below /guardian, and where the Guardian protocol looks for it."""
-    kernel: Services = app.extensions["identity"]
+    services: Services = app.extensions["identity"]
+    api = _mount_all(app, (*system.PROBES, *ENGINE))
+    for endpoint in ENGINE:
+        api.mount(endpoint, without=ENGINE_PREFIX)
+    services.catalogue.update(_permissions((*_endpoints(SLICES), *ENGINE)))
+
+
+def _mount_all(app: Flask, endpoints: Endpoints) -> Api:
     api = Api(app)
-    for endpoint in (*PROBES, *GUARDIAN):
+    for endpoint in endpoints:
         api.mount(endpoint)
-    for endpoint in GUARDIAN:
-        api.mount(endpoint, without=PREFIX)
-    kernel.routes.extend(api.routes)
-    kernel.catalogue.update(BEYOND_ENDPOINTS, _permissions((*OWN, *GUARDIAN)))
+    return api
 
 
-def _engine(settings: Settings) -> tuple[type[Endpoint], ...]:
-    """Where roles are only kept for an engine that decides, nothing here answers as if it decided."""
+def _endpoints(slices: Iterable[ModuleType]) -> Endpoints:
+    return tuple(chain.from_iterable(each.ENDPOINTS for each in slices))
+
+
+def _exported(slices: Iterable[ModuleType], name: str) -> Iterator[tuple[Any, Any]]:
+    return chain.from_iterable(getattr(each, name, {}).items() for each in slices)
+
+
+def _engine(settings: Settings) -> Endpoints:
+    """Without the engine's decisions where another engine decides about the roles that are kept here."""
     if settings.embedded_guardian:
-        return GUARDIAN
-    return ROLES if settings.keeps_roles else ()
+        return ENGINE
+    return guardian.ROLES if settings.keeps_roles else ()
 
 
 def _permissions(endpoints: Iterable[type[Endpoint]]) -> set[Permission]:
-    routes = (
-        Route(endpoint, path, method)
-        for endpoint in endpoints
-        for path, methods in endpoint.paths()
-        for method in methods
-    )
-    return {permission for route in routes if (permission := route.permission)}
+    return set(chain.from_iterable(endpoint.permissions() for endpoint in endpoints))

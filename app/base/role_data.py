@@ -50,8 +50,8 @@ class RoleData(Protocol):
 
 ALL = ("all",)
 """What an administrator's role holds."""
-ADMINISTRATOR, CUSTOMER = "administrator", "customer"
-"""The codes of that role, and of the one that customers get who sign up by themselves."""
+ADMINISTRATOR, MANAGER, VIEWER, CUSTOMER = "administrator", "manager", "viewer", "customer"
+"""The codes of the default roles. Customers who register get the last one."""
 
 
 def permission_name(service: str, resource_name: str, operation: str) -> str:

@@ -1,1 +1,6 @@
 """Companies: the tenants."""
+
+from app.companies.logo import CompanyLogo
+from app.companies.resources import Companies
+
+ENDPOINTS = (Companies, CompanyLogo)

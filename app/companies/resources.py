@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, request
@@ -12,7 +13,7 @@ from uuid_utils.compat import uuid7
 from app.base.errors import Conflict
 from app.base.text import parse_id
 from app.companies.models import ACTIVE, INACTIVE, Company
-from app.companies.schemas import CompanyChangeSchema, CompanySchema, HoldingsSchema
+from app.companies.schemas import CompanyChangeSchema, CompanySchema, holdings_schema
 from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
 from app.core.crud.crud import Crud
 from app.core.crud.erase import erase_tenant
@@ -21,6 +22,7 @@ from app.core.db.tenancy import current_scope, tenant
 from app.core.db.transaction import platform_session, unit_of_work
 from app.core.services import services
 from app.core.web.body import answer
+from app.core.web.declaration import Declaration
 from app.core.web.endpoint import UNSAFE
 from app.core.web.principal import principal
 from app.core.wire.schema import QueryFlag
@@ -35,8 +37,12 @@ class Companies(Crud):
     filters = ("name", "email", "status", "company_key", "document_type", "document_number")
     sort = ("created_at", "updated_at", "name")
     parameters = {"DELETE": {"cascade": QueryFlag(), "dry_run": QueryFlag()}}
-    extra_answers = {"DELETE": HoldingsSchema()}
     cacheable = False
+
+    @classmethod
+    def declaration_of(cls, method: str) -> Declaration:
+        declaration = super().declaration_of(method)
+        return replace(declaration, answer=holdings_schema()) if method == "DELETE" else declaration
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

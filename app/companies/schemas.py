@@ -1,8 +1,11 @@
 """Companies on the wire."""
 
+from typing import Any
+
 from marshmallow import fields, validate
 
 from app.companies.models import REGISTRATIONS, STATUSES, Company
+from app.core.db.counts import counted_tables
 from app.core.jobs.mail import BUTTON
 from app.core.wire.schema import (
     BaseSchema,
@@ -59,11 +62,8 @@ class CompanySchema(CompanyChangeSchema):
     admin = fields.Nested(FirstAdministratorSchema, load_only=True)
 
 
-class HoldingsSchema(BaseSchema):
-    """What a company holds, by kind."""
-
-    user = fields.Integer(dump_only=True)
-    organization_unit = fields.Integer(dump_only=True)
-    position = fields.Integer(dump_only=True)
-    customer = fields.Integer(dump_only=True)
-    subcontractor = fields.Integer(dump_only=True)
+def holdings_schema() -> BaseSchema:
+    """How many rows of each counted kind a company holds: one field for each table, once all slices are loaded."""
+    counts: dict[str, fields.Field[Any]] = {name: fields.Integer(dump_only=True) for name in counted_tables()}
+    schema: BaseSchema = BaseSchema.from_dict(counts, name="HoldingsSchema")()  # type: ignore[assignment]
+    return schema

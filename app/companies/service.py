@@ -49,9 +49,6 @@ def totals_of_tenant() -> dict[str, int]:
     return {TOTALS[name]: total for name, total in found.items()}
 
 
-HELD = ("user", "organization_unit", "position", "customer", "subcontractor")
-
-
 def holdings() -> dict[str, int]:
-    """How many rows of each kind the bound tenant holds."""
-    return counts.totals_of(db.session(), HELD)
+    """How many rows of each counted kind the bound tenant holds."""
+    return counts.totals_of(db.session(), counts.counted_tables())

@@ -25,7 +25,6 @@ from app.core.web.principal import Authenticator
 
 if TYPE_CHECKING:
     from app.core.jobs.outbox import Job
-    from app.core.web.routing import Route
 
 
 class Watch(Protocol):
@@ -73,7 +72,6 @@ class Services:
     storage: Storage
     images: Images
     catalogue: set[Permission] = field(default_factory=set)
-    routes: list[Route] = field(default_factory=list)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     jobs: dict[str, Callable[[Job], None]] = field(default_factory=dict)
     wake: Event = field(default_factory=Event)

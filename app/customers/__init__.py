@@ -1,1 +1,32 @@
 """Clients of a company."""
+
+from app.customers.documents.files import DownloadDocument, UploadDocument
+from app.customers.documents.resources import Documents, VerifyDocument
+from app.customers.errors import CustomerNotFound
+from app.customers.export.resources import ExportCustomer
+from app.customers.logo import CustomerLogo
+from app.customers.merge import execute, redirects, undo
+from app.customers.merge.resources import MergeCustomers, Merges, UndoMerge
+from app.customers.parts.addresses import Addresses, VerifyAddress
+from app.customers.parts.bulk_tag import BulkTag
+from app.customers.parts.contacts import Contacts
+from app.customers.parts.notes import Notes
+from app.customers.parts.preferences import CommunicationPreferences, ConsentHistory
+from app.customers.parts.services import CustomerServices
+from app.customers.parts.subscriptions import SubscriptionHistory, SubscriptionState
+from app.customers.parts.tags import TagOfCustomer, Tags, TagsOfCustomer
+from app.customers.profile import Profile, ProfileCheck
+from app.customers.resources import Customers
+from app.customers.statistics import CustomerStatistics
+from app.customers.verification import mails
+from app.customers.verification.resources import SendVerification, VerifyCustomerEmail
+
+ENDPOINTS = (
+    Customers, CustomerLogo, Addresses, VerifyAddress, Contacts, CommunicationPreferences, ConsentHistory, Notes, Tags,
+    TagsOfCustomer, TagOfCustomer, BulkTag, CustomerServices, SubscriptionState, SubscriptionHistory,
+    CustomerStatistics, Merges, MergeCustomers, UndoMerge, Profile, ProfileCheck, SendVerification,
+    VerifyCustomerEmail, Documents, UploadDocument, DownloadDocument, VerifyDocument, ExportCustomer,
+)  # fmt: skip
+MAILS = {"customer_email": mails.customer_email}
+JOBS = {execute.FORGET: undo.forget}
+ERROR_HANDLERS = {CustomerNotFound: redirects.not_found}

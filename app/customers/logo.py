@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.core.files.picture import Picture
+from app.core.web.default_roles import MANAGED
 from app.customers.models import Customer
 
 
@@ -10,4 +11,4 @@ class CustomerLogo(Picture):
     """The logo of a customer."""
 
     model, path, field = Customer, "/customers/<id>/logo", "logo"
-    permission = "customer_logo"
+    permission, default_roles, moved = "customer_logo", MANAGED, True

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db.models import (
     CodePointText,
+    Counted,
     Identified,
     JsonDocument,
     Model,
@@ -27,7 +28,7 @@ KINDS = ("individual", "business")
 STATES = ("prospect", "trial", "active", "past_due", "suspended", "cancelled")
 
 
-class Customer(TenantScoped, Identified, Timestamped, Versioned, LogoOwner, Model):
+class Customer(TenantScoped, Identified, Timestamped, Versioned, Counted, LogoOwner, Model):
     """A company's client. ``contacts_text`` is what a search finds of its contacts, and theirs to keep."""
 
     __tablename__ = "customer"

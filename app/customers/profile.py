@@ -10,11 +10,12 @@ from marshmallow import validate
 from sqlalchemy import select
 
 from app.base.errors import Conflict, Invalid, NotFound
-from app.core.crud.crud import check_if_match, etag, is_unchanged
+from app.base.role_data import CUSTOMER, MANAGER, VIEWER
 from app.core.db.models import db
 from app.core.web.body import answer, body, no_content, optional_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
+from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.permission import require
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Email, Flag, Id, Ref, Text, column_field, read_only_id
@@ -51,6 +52,7 @@ class Profile(Endpoint):
     """The caller's own profile as a customer."""
 
     path, permission, item, revalidated = "/customers/profile", "customer_profile", "", True
+    default_roles = dict.fromkeys((MANAGER, VIEWER, CUSTOMER), ("CREATE", "READ", "UPDATE", "DELETE"))
 
     @declare(answer=CustomerSchema(), errors=(404,))
     def get(self) -> Response:

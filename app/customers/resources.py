@@ -13,6 +13,7 @@ from app.core.crud.expand import Expansion
 from app.core.crud.filters import Filter, between
 from app.core.db.models import db
 from app.core.jobs.one_time_links import revoke
+from app.core.web.default_roles import MANAGED
 from app.customers.countries import country_code
 from app.customers.models import Customer
 from app.customers.parts.addresses import Addresses
@@ -51,7 +52,7 @@ class Customers(Crud):
     """Clients of the company."""
 
     model, schema, path = Customer, CustomerSchema, "/customers"
-    permission = "customer"
+    permission, default_roles, moved = "customer", MANAGED, True
     filters = ("name", "email", "kind", "user_id", "subscription_state", "is_verified", "city")
     more_filters = {
         "country": Filter(_of_country, {"type": "string", "description": "A code or an English name."}),

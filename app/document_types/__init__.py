@@ -1,1 +1,5 @@
 """Kinds of identity documents, the same for every tenant."""
+
+from app.document_types.resources import DocumentTypeList, DocumentTypes
+
+ENDPOINTS = (DocumentTypes, DocumentTypeList)

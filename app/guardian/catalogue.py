@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from app.base.permission import Permission
-from app.base.role_data import ADMINISTRATOR, CUSTOMER
+from app.base.role_data import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
 from app.core.services import services
-from app.guardian.service import MANAGER, VIEWER, defaults_of
+from app.guardian.service import defaults_of
 
 Json = dict[str, Any]
 CODES = (ADMINISTRATOR, MANAGER, VIEWER, CUSTOMER)

@@ -13,10 +13,11 @@ from uuid_utils.compat import uuid7
 
 from app.base.errors import Conflict
 from app.base.permission import Permission
-from app.base.role_data import ADMINISTRATOR, CUSTOMER
+from app.base.role_data import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
 from app.companies.service import lock_company
 from app.core.db.models import add_in_order, db
 from app.core.services import services
+from app.core.web.default_roles import is_held_by_default
 from app.guardian.models import (
     GuardianPermission,
     Policy,
@@ -31,15 +32,6 @@ from app.users.models import User
 
 log = structlog.get_logger(__name__)
 
-READS = ("LIST", "READ")
-MANAGED = (
-    "user", "customer", "customer_logo", "subcontractor", "subcontractor_logo",
-    "communication_preference", "customer_address", "customer_contact", "customer_document", "customer_note",
-    "customer_service", "customer_subscription", "customer_tag", "tag",
-)  # fmt: skip
-OWN = "customer_profile"
-"""What only ever reaches the caller's own."""
-MANAGER, VIEWER = "manager", "viewer"
 ROWS_PER_INSERT = 1000
 """SQLite takes 32,766 parameters in one statement."""
 DESCRIPTIONS = {
@@ -113,20 +105,8 @@ def holding(policy: Policy, permission: Permission) -> PolicyPermission:
 
 
 def defaults_of(code: str) -> list[Permission]:
-    """The permissions of a default role but Administrator; what only the platform can use is in none."""
-    return sorted(each for each in services().catalogue if not each.platform and _is_default(code, each))
-
-
-def _is_default(code: str, permission: Permission) -> bool:
-    is_ours = permission.service == "identity"
-    if is_ours and permission.resource_name == OWN:
-        return True
-    if code == CUSTOMER:
-        return False
-    if permission.operation in READS:
-        return True
-    is_managed = is_ours and permission.resource_name in MANAGED
-    return code == MANAGER and is_managed and permission.operation in ("CREATE", "UPDATE")
+    """The permissions of a default role other than the Administrator's."""
+    return sorted(each for each in services().catalogue if is_held_by_default(each, code))
 
 
 def load_catalogue(catalogue: Iterable[Permission]) -> None:

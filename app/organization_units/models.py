@@ -7,13 +7,23 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, and_, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import CodePointText, Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
+from app.core.db.models import (
+    CodePointText,
+    Counted,
+    Identified,
+    Model,
+    Timestamped,
+    Versioned,
+    folded,
+    listed_by,
+    same_tenant,
+)
 from app.core.db.tenancy import TenantScoped
 
 MAX_LEVEL = 50
 
 
-class OrganizationUnit(TenantScoped, Identified, Timestamped, Versioned, Model):
+class OrganizationUnit(TenantScoped, Identified, Timestamped, Versioned, Counted, Model):
     """``path`` is ``/rootid/…/selfid``; ``level`` is the depth, 0 for a root."""
 
     __tablename__ = "organization_unit"

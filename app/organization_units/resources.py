@@ -42,7 +42,7 @@ class OrganizationUnits(Crud):
         "positions": Expansion("Position", ("id", "title", "level"), "position", foreign="organization_unit_id"),
     }
     parameters = {"DELETE": {"dry_run": QueryFlag()}}
-    extra_answers = {"DELETE": DeletedSubtreeSchema()}
+    removal_preview = DeletedSubtreeSchema()
 
     def new(self, values: dict[str, Any]) -> OrganizationUnit:
         return create_unit(values)

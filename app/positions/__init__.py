@@ -1,1 +1,5 @@
 """Positions within organization units."""
+
+from app.positions.resources import Positions, PositionsOfUnit
+
+ENDPOINTS = (Positions, PositionsOfUnit)

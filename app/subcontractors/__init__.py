@@ -1,1 +1,6 @@
 """Subcontractors of a company."""
+
+from app.subcontractors.logo import SubcontractorLogo
+from app.subcontractors.resources import Subcontractors
+
+ENDPOINTS = (Subcontractors, SubcontractorLogo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.core.files.picture import Picture
+from app.core.web.default_roles import MANAGED
 from app.subcontractors.models import Subcontractor
 
 
@@ -10,4 +11,4 @@ class SubcontractorLogo(Picture):
     """The logo of a subcontractor."""
 
     model, path, field = Subcontractor, "/subcontractors/<id>/logo", "logo"
-    permission = "subcontractor_logo"
+    permission, default_roles = "subcontractor_logo", MANAGED

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import Identified, Model, Timestamped, Versioned, folded, listed_by
+from app.core.db.models import Counted, Identified, Model, Timestamped, Versioned, folded, listed_by
 from app.core.db.tenancy import TenantScoped
 from app.core.files.picture import LogoOwner
 
 
-class Subcontractor(TenantScoped, Identified, Timestamped, Versioned, LogoOwner, Model):
+class Subcontractor(TenantScoped, Identified, Timestamped, Versioned, Counted, LogoOwner, Model):
     """A company that works for this one."""
 
     __tablename__ = "subcontractor"

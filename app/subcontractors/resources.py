@@ -1,6 +1,7 @@
 """/subcontractors"""
 
 from app.core.crud.crud import Crud
+from app.core.web.default_roles import MANAGED
 from app.subcontractors.models import Subcontractor
 from app.subcontractors.schemas import SubcontractorSchema
 
@@ -9,6 +10,6 @@ class Subcontractors(Crud):
     """Subcontractors of the company."""
 
     model, schema, path = Subcontractor, SubcontractorSchema, "/subcontractors"
-    permission = "subcontractor"
+    permission, default_roles = "subcontractor", MANAGED
     filters = ("name", "email")
     sort = ("created_at", "updated_at", "name")

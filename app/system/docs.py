@@ -17,6 +17,7 @@ from app.core.services import services
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import cookie_name
+from app.core.web.routing import mounted_routes
 
 Json = dict[str, Any]
 
@@ -39,7 +40,7 @@ def spec() -> Json:
     if "openapi" not in cached:
         from app.core.openapi.document import document
 
-        cached["openapi"] = document(services().routes)
+        cached["openapi"] = document(mounted_routes())
     found: Json = cached["openapi"]
     return found
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.base.clock import utcnow
 from app.base.errors import ApiError, Unauthenticated
+from app.base.permission import Permission
 from app.companies.resources import Companies
 from app.config.settings import VERSION, Settings, declared
 from app.core.crud.crud import Crud
@@ -105,6 +106,7 @@ class Config(Endpoint):
     """What a browser application needs before login; with a token that has ``config`` READ also the settings."""
 
     access, path = "public", "/config"
+    also_required = (Permission("identity", "config", "READ", platform=True),)
 
     @declare(answer=ConfigSchema())
     def get(self) -> Response:

@@ -1,1 +1,6 @@
 """Users of a company."""
+
+from app.users.avatar import Avatar, OwnAvatar
+from app.users.resources import Me, Users, UsersOfPosition
+
+ENDPOINTS = (Users, Me, UsersOfPosition, Avatar, OwnAvatar)

@@ -10,13 +10,23 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, UniqueCo
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import CodePointText, Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
+from app.core.db.models import (
+    CodePointText,
+    Counted,
+    Identified,
+    Model,
+    Timestamped,
+    Versioned,
+    folded,
+    listed_by,
+    same_tenant,
+)
 from app.core.db.tenancy import GLOBAL_TABLES, TenantScoped
 
 LANGUAGES = ("en", "fr")
 
 
-class User(TenantScoped, Identified, Timestamped, Versioned, Model):
+class User(TenantScoped, Identified, Timestamped, Versioned, Counted, Model):
     """A person who can sign in. ``password_hash`` is null until a first password is set."""
 
     __tablename__ = "user"

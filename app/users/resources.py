@@ -11,7 +11,7 @@ from flask import Response, request
 from sqlalchemy import select
 
 from app.companies.models import Company
-from app.core.crud.crud import Crud, check_if_match, etag, is_unchanged
+from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent
 from app.core.db.models import db
@@ -20,7 +20,9 @@ from app.core.jobs.one_time_links import revoke_all
 from app.core.services import services
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
+from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
+from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.principal import principal
 from app.core.wire.forms import is_form
 from app.positions.models import Position
@@ -34,7 +36,7 @@ class Users(Crud):
     """Users of the company."""
 
     model, schema, change_schema, path = User, UserSchema, UserChangeSchema, "/users"
-    permission = "user"
+    permission, default_roles = "user", MANAGED
     uploads = {"POST": AVATAR, "PATCH": AVATAR}
     filters = ("email", "username", "is_active", "is_verified", "position_id")
     sort = ("created_at", "updated_at", "email", "last_name", "last_login_at")

@@ -69,7 +69,7 @@ class UserChangeSchema(ProfileSchema, OwnedSchema):
     password_reset_required = Flag(dump_only=True)
     last_password_change = Timestamp(allow_none=True)
     last_login_at = Timestamp(allow_none=True)
-    password: Any = NoPassword(load_only=True)
+    password: Any = NoPassword(load_only=True, metadata={"undocumented": True})
 
 
 class UserSchema(UserChangeSchema):

@@ -41,7 +41,7 @@ SIMPLE: tuple[tuple[type[fields.Field[Any]], Any], ...] = (
 
 
 def routes_of(app: Flask) -> list[Route]:
-    found: list[Route] = app.extensions["identity"].routes
+    found: list[Route] = app.extensions["routes"]
     return found
 
 

@@ -1,1 +1,5 @@
 """Sign-in, sessions and their refresh."""
+
+from app.accounts.auth.resources import KeySet, Login, Logout, OneSession, OtherSessions, Refresh, Sessions, Verify
+
+ENDPOINTS = (Login, Refresh, Logout, Verify, Sessions, OtherSessions, OneSession, KeySet)

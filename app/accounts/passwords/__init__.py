@@ -1,1 +1,11 @@
 """Passwords: reset by a mailed code or an administrator, and verified for another service."""
+
+from app.accounts.passwords import mails
+from app.accounts.passwords.resources import AdminReset, ChangePassword, ResetConfirmation, ResetRequest, VerifyPassword
+
+ENDPOINTS = (ChangePassword, ResetRequest, ResetConfirmation, AdminReset, VerifyPassword)
+MAILS = {
+    "password_reset": mails.password_reset,
+    "password_changed": mails.password_changed,
+    "password_reset_by_admin": mails.password_reset_by_admin,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from app.base.errors import BadGateway, NotFound, Unavailable
 
-BUCKETS = ("users", "companies", "customers", "subcontractors")
+BUCKET = re.compile(r"[a-z][a-z_]*")
 DOCUMENTS = "documents"
 """Paths that begin so are documents, which a local storage may keep in a folder of their own."""
 CHUNK_BYTES = 64 * 1024
@@ -39,7 +40,7 @@ class Key(NamedTuple):
     def parsed(cls, text: str) -> Key | None:
         """The reverse of str(); None for what is not ours."""
         company_id, bucket_type, bucket_id, path = (text.split("/", 3) + [""] * 4)[:4]
-        if bucket_type not in BUCKETS or not path:
+        if not BUCKET.fullmatch(bucket_type) or not path:
             return None
         with suppress(ValueError):
             found = cls(UUID(company_id), bucket_type, UUID(bucket_id), path)

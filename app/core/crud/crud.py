@@ -10,7 +10,7 @@ from flask import Response, request
 from marshmallow import fields
 from sqlalchemy import ColumnElement, select
 
-from app.base.errors import Invalid, NotFound, PreconditionFailed
+from app.base.errors import Invalid, NotFound
 from app.base.keys import derived_key
 from app.base.permission import Permission
 from app.core.crud.erase import release
@@ -22,7 +22,9 @@ from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Versioned, db
 from app.core.services import services
 from app.core.web.body import answer, body, no_content
+from app.core.web.declaration import Declaration
 from app.core.web.endpoint import Endpoint
+from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.permission import require_all
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema
@@ -49,7 +51,7 @@ class Crud(Endpoint, abstract=True):
     parent: ClassVar[Parent | None] = None
     canonical_path: ClassVar[str] = ""
     unpaginated: ClassVar[bool] = False
-    extra_answers: ClassVar[Mapping[str, BaseSchema]] = {}
+    removal_preview: ClassVar[BaseSchema | None] = None
     cacheable: ClassVar[bool] = True
     uploads: ClassVar[Mapping[str, str]] = {}
     expansions: Mapping[str, Expansion] = {}
@@ -92,6 +94,18 @@ class Crud(Endpoint, abstract=True):
             return None
         operation = "LIST" if method == "GET" and collection else cls.operations[method]
         return Permission(cls.service, cls.permission, operation, method in cls.platform)
+
+    @classmethod
+    def declaration_of(cls, method: str) -> Declaration:
+        if method == "POST":
+            also = () if cls.find_duplicate is Crud.find_duplicate else (200,)
+            return Declaration(cls.wire, cls.wire, 201, (409,), also=also, upload=cls.uploads.get(method, ""))
+        if method in ("PUT", "PATCH"):
+            upload = cls.uploads.get(method, "")
+            return Declaration(cls.change_wire, cls.wire, 200, (404, 409, 412), upload=upload)
+        if method == "DELETE":
+            return Declaration(None, cls.removal_preview, 204, (404, 409, 412))
+        return Declaration(None, cls.wire)
 
     @classmethod
     def nested_in(cls) -> str:
@@ -275,20 +289,3 @@ def cursor_key() -> bytes:
 
 def _is_get() -> bool:
     return request.method in ("GET", "HEAD")
-
-
-def etag(row_version: int) -> str:
-    return f'"{row_version}"'
-
-
-def is_unchanged(row_version: int) -> bool:
-    """If-None-Match, compared weakly (RFC 9110 section 13.1.2)."""
-    return "If-None-Match" in request.headers and request.if_none_match.contains_weak(str(row_version))
-
-
-def check_if_match(row_version: int) -> None:
-    """RFC 9110 section 13.1.1, by version only. Raises PreconditionFailed."""
-    if request.headers.get("If-Match") is None:
-        return
-    if not request.if_match.contains_weak(str(row_version)):
-        raise PreconditionFailed()

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
 from app.core.crud.filters import Listing
 from app.core.crud.paging import ListQuery
 from app.core.db import counts
-from app.core.db.models import db
+from app.core.db.models import Counted, db
 from app.core.db.tenancy import TenantQuery
 from app.core.db.transaction import read
 
@@ -34,7 +34,7 @@ class Reader:
         self.names = tuple(columns)
         self._above = above
         self._version = () if version is None else (version,)
-        self.counted = self.model.__tablename__ in counts.COUNTED_TABLES
+        self.counted = issubclass(self.model, Counted)
         self._pages: dict[tuple[str, bool], TenantQuery] = {}
 
     def shown(self, row: Sequence[Any]) -> Json:

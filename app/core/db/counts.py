@@ -6,17 +6,21 @@ writers of one tenant neither wait for one another nor deadlock; a reader adds t
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity, Index, Integer, ScalarSelect, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.db.models import Model, db
+from app.core.db.models import Counted, Model, db
 from app.core.db.tenancy import TenantScoped
 
-COUNTED_TABLES = frozenset({"user", "organization_unit", "position", "customer", "subcontractor"})
-"""The tables that have the triggers; a migration gives them to one more."""
+
+def counted_tables() -> list[str]:
+    """The tables of all models that are ``Counted``."""
+    models: Iterable[Any] = (mapper.class_ for mapper in Model.registry.mappers)
+    return sorted(model.__tablename__ for model in models if issubclass(model, Counted))
 
 
 class RowCount(TenantScoped, Model):
@@ -43,7 +47,7 @@ def total_of(model: type[Any]) -> int:
     return int(db.session.scalar(statement) or 0)
 
 
-def totals_of(session: Session, counted: tuple[str, ...]) -> dict[str, int]:
+def totals_of(session: Session, counted: Sequence[str]) -> dict[str, int]:
     statement = (
         select(RowCount.counted, func.sum(RowCount.delta))
         .where(RowCount.counted.in_(counted))

@@ -98,6 +98,10 @@ class Versioned:
         return {"version_id_col": cls.row_version}
 
 
+class Counted:
+    """The tenant's number of rows is kept by triggers, which the table's migration adds (``ddl.count``)."""
+
+
 def same_tenant(column: str, target: str) -> ForeignKeyConstraint:
     """A composite foreign key inside one tenant. It has no action: SQLite's SET NULL would null
     ``company_id`` too, and the application clears references itself."""

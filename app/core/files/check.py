@@ -20,9 +20,10 @@ from app.core.db.tenancy import PLATFORM_TABLES, tenant
 from app.core.db.transaction import platform_session, unit_of_work
 from app.core.files.images import WHOLE
 from app.core.files.picture import Picture, detach, part_of, path_of
-from app.core.files.stored_file import REMOVE, Deposit, Filed, Owner, StoredFile, caller_now, discard
+from app.core.files.stored_file import REMOVE, Deposit, Filed, Owner, StoredFile, buckets, caller_now, discard
 from app.core.jobs.outbox import OutboxEntry
 from app.core.services import services
+from app.core.web.routing import mounted_routes
 
 UNDER_WAY = timedelta(hours=1)
 """An object is there before its row is: a young one is no orphan yet."""
@@ -56,7 +57,9 @@ def check(*, repair: bool) -> Iterator[str]:
     with platform_session() as session:
         ids = session.scalars(select(_company().id)).all()
     # First what is stored: whatever appears later is looked for again before it is called missing.
-    listed: Listed = {each.key: each.modified for each in services().storage.stored()}
+    declared = buckets()
+    stored = services().storage.stored()
+    listed: Listed = {each.key: each.modified for each in stored if each.key.bucket_type in declared}
     for company_id in ids:
         company = _read(company_id)
         yield from _missing(company, listed, repair=repair)
@@ -88,7 +91,7 @@ def _is_company(mapper: Any) -> bool:
 
 
 def _pictures() -> Iterator[tuple[type[Any], str]]:
-    endpoints = {route.endpoint for route in services().routes if issubclass(route.endpoint, Picture)}
+    endpoints = {route.endpoint for route in mounted_routes() if issubclass(route.endpoint, Picture)}
     yield from sorted({(each.model, each.column()) for each in endpoints}, key=str)
 
 

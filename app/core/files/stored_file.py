@@ -57,6 +57,11 @@ class Filed:
     file_id: Mapped[UUID] = mapped_column(sort_order=80)
 
 
+def buckets() -> set[str]:
+    """Those that models declare. Any other object in the storage is somebody else's."""
+    return {bucket for mapper in Model.registry.mappers if (bucket := getattr(mapper.class_, "bucket", None))}
+
+
 class Owner(NamedTuple):
     company_id: UUID
     bucket_type: str

@@ -21,7 +21,6 @@ from app.core.wire.forms import FORM
 from app.core.wire.schema import BaseSchema
 
 PROBLEM = "application/problem+json"
-MAY_HAVE_MOVED = "/customers/<"
 
 DESCRIPTION = """\
 Every list is paged, every item carries an ETag, every error is a problem document (RFC 9457).
@@ -95,7 +94,7 @@ class Document:
         }
 
     def _operation(self, route: Route) -> Json:
-        declared = self._declared(route)
+        declared = route.endpoint.declaration_of(route.method)
         found: Json = {
             "operationId": _operation_id(route),
             "tags": [_tag(route.path)],
@@ -130,20 +129,6 @@ class Document:
             content = form if is_all else content | form
         return {"required": not _may_be_empty(declared.body), "content": content}
 
-    def _declared(self, route: Route) -> Declaration:
-        endpoint = route.endpoint
-        if not issubclass(endpoint, Crud):
-            return endpoint.declaration_of(route.method)
-        upload = endpoint.uploads.get(route.method, "")
-        if route.method == "POST":
-            also = () if endpoint.find_duplicate is Crud.find_duplicate else (200,)
-            return Declaration(endpoint.wire, endpoint.wire, 201, (409,), also=also, upload=upload)
-        if route.method in ("PUT", "PATCH"):
-            return Declaration(endpoint.change_wire, endpoint.wire, 200, (404, 409, 412), upload=upload)
-        if route.method == "DELETE":
-            return Declaration(None, endpoint.extra_answers.get("DELETE"), 204, (404, 409, 412))
-        return Declaration(None, endpoint.wire, 200, () if route.is_collection else (404,))
-
     def _responses(self, route: Route, declared: Declaration) -> Json:
         found: Json = {}
         success = self._answer(route, declared)
@@ -163,7 +148,7 @@ class Document:
             found |= {str(each): {"description": REASONS[each], "content": content} for each in declared.also}
         if has_etag(route) and route.method == "GET":
             found["304"] = {"description": "Not modified"}
-        if route.method == "GET" and route.path.startswith(MAY_HAVE_MOVED):
+        if route.method == "GET" and route.endpoint.moved and "<" in route.path:
             found["307"] = {"description": "Merged into another, which is at Location"}
         problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         for refusal in (str(each) for each in declared.also if each >= 400):

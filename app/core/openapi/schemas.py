@@ -98,7 +98,7 @@ class Components:
         loaded = {
             key: field
             for key, field in schema.load_fields.items()
-            if key != leave_out and type(field).__name__ != "NoPassword"
+            if key != leave_out and not field.metadata.get("undocumented")
         }
         if name not in self.schemas:
             required = [key for key, field in loaded.items() if field.required and not partial]

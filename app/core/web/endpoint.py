@@ -19,6 +19,7 @@ from app.core.db.transaction import unit_of_work
 from app.core.services import services
 from app.core.web.body import received
 from app.core.web.declaration import Declaration
+from app.core.web.default_roles import DefaultRoles, declare_default_roles
 from app.core.web.permission import require, resource_id_of
 from app.core.web.principal import principal
 from app.core.wire.parameters import single_values
@@ -34,7 +35,10 @@ class Endpoint(Resource):
     things; the engine is not asked. ``item`` is the part of the path that is the resource's own id,
     empty where none is. ``platform`` names methods that only platform users may use.
     ``revalidated``: GET carries an ETag and answers 304. ``limits``: how often one client may ask, such as
-    ``50/hour;200/day``; all methods of the path count together.
+    ``50/hour;200/day``; all methods of the path count together. ``default_roles`` are those that hold the
+    permission in a new company; one declaration is enough for all endpoints of a permission.
+    ``also_required`` are permissions that a method asks for besides. ``moved``: what the path names may have
+    been merged into another, and GET then answers 307.
     """
 
     path: ClassVar[str]
@@ -45,6 +49,9 @@ class Endpoint(Resource):
     service: ClassVar[str] = "identity"
     operations: ClassVar[Mapping[str, str]] = OPERATIONS
     platform: ClassVar[frozenset[str]] = frozenset()
+    default_roles: ClassVar[DefaultRoles | None] = None
+    also_required: ClassVar[tuple[Permission, ...]] = ()
+    moved: ClassVar[bool] = False
     parameters: ClassVar[Mapping[str, Mapping[str, fields.Field[Any]]]] = {}
     own_transaction: ClassVar[bool] = False
     usable_before_password_change: ClassVar[bool] = False
@@ -56,6 +63,8 @@ class Endpoint(Resource):
         cls.is_abstract = abstract
         if not abstract and bool(cls.permission) == (cls.access in ("public", "self")):
             raise TypeError(f"{cls.__name__} must state a permission, or that it is public or self.")
+        if cls.default_roles is not None:
+            declare_default_roles(cls.service, cls.permission, cls.default_roles)
 
     @classmethod
     def paths(cls) -> list[tuple[str, list[str]]]:
@@ -68,6 +77,13 @@ class Endpoint(Resource):
         if not cls.permission:
             return None
         return Permission(cls.service, cls.permission, cls.operations[method], method in cls.platform)
+
+    @classmethod
+    def permissions(cls) -> set[Permission]:
+        """All that its methods ask for."""
+        methods = [(method, "<id>" not in path) for path, methods in cls.paths() for method in methods]
+        required = {cls.permission_of(method, collection=collection) for method, collection in methods}
+        return {permission for permission in (*required, *cls.also_required) if permission}
 
     @classmethod
     def declaration_of(cls, method: str) -> Declaration:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_restful import Api as RestfulApi
 from marshmallow import fields
 
@@ -46,7 +46,7 @@ class Api(RestfulApi):
     def __init__(self, app: Flask) -> None:
         super().__init__(app)
         self._limits: Limits = app.extensions["identity"].limits
-        self.routes: list[Route] = []
+        self._routes: list[Route] = app.extensions.setdefault("routes", [])
 
     def mount(self, endpoint: type[Endpoint], *, without: str = "") -> None:
         """Add the endpoint's routes to the application, with the beginning of their paths left out."""
@@ -55,4 +55,9 @@ class Api(RestfulApi):
             # Decorating the class of a Flask-RESTful resource does nothing; these go around its view.
             self.decorators = [partial(self._limits.over, limits=endpoint.limits, exempt=endpoint.is_unlimited)]
             self.add_resource(endpoint, path, endpoint=f"{endpoint.__name__} {path}", methods=methods)
-            self.routes += [Route(endpoint, path, method) for method in methods]
+            self._routes += [Route(endpoint, path, method) for method in methods]
+
+
+def mounted_routes() -> list[Route]:
+    routes: list[Route] = current_app.extensions["routes"]
+    return routes

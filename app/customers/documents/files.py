@@ -157,7 +157,7 @@ def content_type(media_type: str) -> str:
 class DownloadDocument(Endpoint):
     """The file of a document."""
 
-    path, permission = f"{Documents.path}/<id>/download", Documents.permission
+    path, permission, moved = f"{Documents.path}/<id>/download", Documents.permission, True
     own_transaction = revalidated = True
     looked_up: ClassVar = TenantQuery(
         select(*FILE_OF_DOCUMENT)

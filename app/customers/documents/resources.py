@@ -19,6 +19,7 @@ from app.core.db.models import Model, db, folded
 from app.core.files.stored_file import Filed
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
+from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.parameters import boolean
@@ -94,6 +95,7 @@ class Documents(Crud):
 
     model, schema, path = CustomerDocument, DocumentSchema, "/customers/<customer_id>/documents"
     permission, parent = "customer_document", CUSTOMER
+    default_roles, moved = MANAGED, True
     filters = ("document_type", "number", "verification_status", "media_type", "sha256")
     more_filters = {"is_expired": Filter(_expired, {"type": "boolean"})}
     sort = ("created_at", "updated_at", "expires_on", "size")

@@ -70,7 +70,7 @@ NEEDED = (
 class ExportCustomer(Endpoint):
     """Everything held about a customer."""
 
-    path, permission = f"{Customers.path}/<id>/export", Customers.permission
+    path, permission, moved = f"{Customers.path}/<id>/export", Customers.permission, True
 
     def before(self, **ids: UUID) -> None:
         require_all(NEEDED)

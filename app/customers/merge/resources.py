@@ -93,7 +93,7 @@ class Merges(Crud):
     """What was merged into a customer."""
 
     model, schema, path = CustomerMerge, MergeSchema, "/customers/<customer_id>/merge"
-    permission, parent = "customer_merge", CUSTOMER
+    permission, parent, moved = "customer_merge", CUSTOMER, True
     sort = ("created_at",)
     verbs = ("list", "retrieve")
 

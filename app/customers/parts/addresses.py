@@ -17,6 +17,7 @@ from app.core.crud.crud import Crud
 from app.core.db.models import Model, db
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
+from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Flag, Number, Text, Timestamp, column_field, read_only_id
@@ -90,6 +91,7 @@ class Addresses(Crud):
 
     model, schema, path = CustomerAddress, AddressSchema, "/customers/<customer_id>/addresses"
     permission, parent = "customer_address", CUSTOMER_IN_TURN
+    default_roles, moved = MANAGED, True
     filters = ("type", "is_primary", "city", "country")
 
     def new(self, values: dict[str, Any]) -> CustomerAddress:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db, folded
+from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import AlwaysComplete, BaseSchema, Email, Flag, Text, column_field
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary
@@ -80,6 +81,7 @@ class Contacts(Crud):
 
     model, schema, path = CustomerContact, ContactSchema, "/customers/<customer_id>/contacts"
     permission, parent = "customer_contact", CUSTOMER_IN_TURN
+    default_roles, moved = MANAGED, True
     filters = ("is_primary", "first_name", "last_name")
 
     def new(self, values: dict[str, Any]) -> CustomerContact:

@@ -10,10 +10,12 @@ from marshmallow import validate
 from sqlalchemy import String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.base.permission import Permission
 from app.core.crud.crud import Crud
 from app.core.db.models import Model, db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
+from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import OPERATIONS
 from app.core.web.permission import require
 from app.core.web.principal import principal
@@ -50,6 +52,8 @@ class Notes(Crud):
     permission, parent = "customer_note", CUSTOMER
     # Authors may remove their own as long as they see notes; for anybody else's ``before`` asks for DELETE.
     operations = {**OPERATIONS, "DELETE": "READ"}
+    also_required = (Permission("identity", "customer_note", "DELETE"),)
+    default_roles, moved = MANAGED, True
     filters = ("is_pinned", "visibility", "author")
     pinned_first = "is_pinned"
 

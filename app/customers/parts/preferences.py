@@ -15,6 +15,7 @@ from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db
+from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import BaseSchema, Flag, Text, Timestamp, column_field, read_only_id
 from app.customers.parts.part import CUSTOMER, CUSTOMER_IN_TURN, Part, PartSchema, below_customer, caller_id, part_of
 
@@ -100,6 +101,7 @@ class CommunicationPreferences(Crud):
     model, schema = CommunicationPreference, PreferenceSchema
     path = "/customers/<customer_id>/communication-preferences"
     permission, parent = "communication_preference", CUSTOMER_IN_TURN
+    default_roles, moved = MANAGED, True
     filters = ("channel", "topic", "opted_in")
 
     def new(self, values: dict[str, Any]) -> CommunicationPreference:
@@ -144,7 +146,7 @@ class ConsentHistory(Crud):
 
     model, schema = ConsentChange, ConsentChangeSchema
     path = f"{CommunicationPreferences.path}/<preference_id>/history"
-    permission, parent = CommunicationPreferences.permission, CUSTOMER
+    permission, parent, moved = CommunicationPreferences.permission, CUSTOMER, True
     sort = ("created_at",)
     verbs = ("list",)
 

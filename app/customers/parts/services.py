@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
 from app.core.db.models import Model, db
+from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import column_field
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer
@@ -46,10 +47,11 @@ class ServiceSchema(PartSchema):
 
 
 class CustomerServices(Crud):
-    """CustomerServices rendered to a customer."""
+    """Services rendered to a customer."""
 
     model, schema, path = CustomerService, ServiceSchema, "/customers/<customer_id>/services"
     permission, parent = "customer_service", CUSTOMER_IN_TURN
+    default_roles, moved = MANAGED, True
     filters = ("external_id",)
     sort = ("created_at", "performed_on")
     verbs = ("list", "create", "retrieve")

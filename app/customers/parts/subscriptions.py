@@ -16,6 +16,7 @@ from app.core.db.lookup import existing
 from app.core.db.models import Model, db
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
+from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import BaseSchema, Text, Timestamp, column_field, read_only_id
 from app.customers.models import STATES, Customer
@@ -71,6 +72,7 @@ class SubscriptionState(Endpoint):
     """Where a customer stands."""
 
     path, permission, item = "/customers/<customer_id>/subscription-state", "customer_subscription", "customer_id"
+    default_roles, moved = MANAGED, True
 
     @declare(answer=SubscriptionSchema())
     def get(self, customer_id: UUID) -> Response:
@@ -92,7 +94,7 @@ class SubscriptionHistory(Crud):
 
     model, schema = SubscriptionChange, SubscriptionChangeSchema
     path = f"{SubscriptionState.path}/history"
-    permission, parent = SubscriptionState.permission, CUSTOMER
+    permission, parent, moved = SubscriptionState.permission, CUSTOMER, True
     verbs = ("list",)
 
 

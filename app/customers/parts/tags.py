@@ -22,6 +22,7 @@ from app.core.db.models import Identified, Model, Timestamped, Versioned, db, fo
 from app.core.db.tenancy import TenantScoped, current_tenant
 from app.core.web.body import answer, no_content
 from app.core.web.declaration import declare
+from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import OwnedSchema, column_field
 from app.customers.models import Customer
@@ -69,7 +70,7 @@ class Tags(Crud):
     """Tags of the company."""
 
     model, schema, path = Tag, TagSchema, "/tags"
-    permission = "tag"
+    permission, default_roles = "tag", MANAGED
     filters = ("name",)
     sort = ("created_at", "updated_at", "name")
     # The count moves without the version.
@@ -84,6 +85,7 @@ class TagsOfCustomer(Crud):
 
     model, schema, path = Tag, TagSchema, "/customers/<customer_id>/tags"
     permission, parent = "customer_tag", CUSTOMER
+    default_roles, moved = MANAGED, True
     filters, sort = Tags.filters, Tags.sort
     verbs = ("list",)
 

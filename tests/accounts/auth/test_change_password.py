@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.core.services import services
+from app.core.web.routing import mounted_routes
 from app.users.models import User
 from tests.accounts.auth.browser import Browser, execute, now, signed_in, user_row
 from tests.accounts.auth.external import mint
@@ -181,7 +181,7 @@ def pending(app: Flask, acme: Tenant) -> Browser:
 
 def test_until_then_everything_else_is_403(app: Flask, pending: Browser) -> None:
     with app.app_context():
-        routes = [route for route in services().routes if route.endpoint.access != "public"]
+        routes = [route for route in mounted_routes() if route.endpoint.access != "public"]
 
     reachable = set()
     for route in routes:

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from app.core.db.models import db
 from tests.support.clients import Tenant
 from tests.support.databases import Postgres, worker
-from tests.support.declared import Json, Maker, collections
+from tests.support.declared import Json, Maker, collections, routes_of
 
 WRITERS = 6
 
@@ -61,7 +61,7 @@ def _put(maker: Maker, path: str) -> Any:
 
 
 def _route(maker: Maker, path: str, method: str) -> Any:
-    routes = maker.app.extensions["identity"].routes
+    routes = routes_of(maker.app)
     return next(each for each in routes if (each.path, each.method) == (path, method))
 
 

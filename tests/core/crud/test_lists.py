@@ -19,7 +19,7 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.users.models import User
 from tests.support.clients import ApiClient, Tenant, unique
-from tests.support.declared import Json, Maker, collections
+from tests.support.declared import Json, Maker, collections, routes_of
 
 TEXTS = (
     "zeta", "Ärger", "arger", "Zeta", "straße", "STRASSE", "strasz", "éa", "e\u0301b", "_x", "-y", "Ωmega",
@@ -287,7 +287,7 @@ def varied(acme: Tenant, app: Flask) -> Maker:
 
 
 def _varied_body(maker: Maker, endpoint: type[Crud], text: str, n: int) -> Json:
-    route = next(each for each in _routes(maker) if each.endpoint is endpoint and each.method == "POST")
+    route = next(each for each in routes_of(maker.app) if each.endpoint is endpoint and each.method == "POST")
     body = maker.body(route) or {}
     for name in endpoint.sort:
         column = getattr(endpoint.model, name).type
@@ -300,10 +300,6 @@ def _varied_body(maker: Maker, endpoint: type[Crud], text: str, n: int) -> Json:
         elif isinstance(column, String):
             body[name] = text if name == "name" else (text, None)[n % 4 == 0]
     return {name: value for name, value in body.items() if value is not None}
-
-
-def _routes(maker: Maker) -> Any:
-    return maker.app.extensions["identity"].routes
 
 
 def _spread_logins(app: Flask, acme: Tenant) -> None:

@@ -142,6 +142,15 @@ def test_other_files_in_the_folder_are_left_alone(company: Tenant, folder: Path)
     assert (folder / "README.txt").exists()
 
 
+def test_objects_of_a_bucket_that_no_model_declares_are_left_alone(company: Tenant, folder: Path) -> None:
+    foreign = Key(company.company_id, "backups", uuid7(), f"{uuid7()}/logo.png")
+    put(company.app, foreign)
+    age(folder)
+
+    assert run(company.app, "--repair").output == ""
+    assert (folder / str(foreign)).exists()
+
+
 def test_a_removal_whose_caller_is_gone_stays_visible(variant: Variant, fake: FakeStorage, acme: Tenant) -> None:
     """The Storage Service refuses the token once it has expired; retried, it is still refused."""
     app = variant(STORAGE_BACKEND="service", STORAGE_SERVICE_URL=fake.url)

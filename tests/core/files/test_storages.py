@@ -181,7 +181,7 @@ ID = "01a1f8a1-3551-7665-9e8b-67c4fa6e8107"
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a/users/b/c", f"{ID}/users/{ID}", f"{ID}/else/{ID}/x", f"{ID.upper()}/users/{ID}/x", "../x"]
+    "text", ["", "a/users/b/c", f"{ID}/users/{ID}", f"{ID}/Else/{ID}/x", f"{ID.upper()}/users/{ID}/x", "../x"]
 )
 def test_names_that_are_none_of_ours_are_no_keys(text: str) -> None:
     assert Key.parsed(text) is None
