@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import time
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg.adapt import Transformer
-from sqlalchemy import event, exc
+from sqlalchemy import BindParameter, Boolean, Date, DateTime, Integer, Uuid, event, exc
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -45,20 +46,39 @@ def begin_of(scope: Scope, *, writes: bool) -> bytes:
     return begin.encode()
 
 
+class SingleStatement(NamedTuple):
+    """A statement that travels with its BEGIN, under a name that follows from its text.
+
+    ``parameters`` are the names of its parameters in the order of ``$1``, ``$2`` …
+    """
+
+    name: bytes
+    text: bytes
+    parameters: tuple[str, ...]
+
+
+class TransactionState:
+    """Of one connection: the BEGIN that has not been sent yet, and the names of its prepared statements."""
+
+    def __init__(self) -> None:
+        self.begin: bytes | None = None
+        self.prepared: set[bytes] = set()
+
+
 class DeferredBeginCursor(psycopg.Cursor[Any]):
     """Sends the BEGIN that waits on its connection before, or together with, its own statement."""
 
-    single_statement: bool = False
+    single: SingleStatement | None = None
 
     def execute(self, query: Any, params: Params = None, **options: Any) -> Any:
         state = _state(self.connection)
         begin, state.begin = state.begin, None
         if begin is None:
             return super().execute(query, params, **options)
-        if not self.single_statement or not isinstance(query, str):
+        if self.single is None:
             super().execute(begin, prepare=False)
             return super().execute(query, params, **options)
-        return self._take_along(begin, query, params)
+        return self._execute_with(begin, self.single, params)
 
     def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
         state = _state(self.connection)
@@ -67,74 +87,108 @@ class DeferredBeginCursor(psycopg.Cursor[Any]):
             super().execute(begin, prepare=False)
         super().executemany(query, params_seq, **options)
 
-    def _take_along(self, begin: bytes, query: str, params: Params) -> Any:
-        """One simple-query message, with the statement prepared once per connection: its plan is kept."""
-        text, names = numbered(query)
+    def _execute_with(self, begin: bytes, single: SingleStatement, params: Params) -> Any:
+        """Prepared once per connection, so that its plan is kept, and once more where that got lost."""
+        state = _state(self.connection)
         try:
-            values = [params[name] for name in names]
-            literals = b", ".join(Transformer(self.connection).as_literal(value) for value in values)
-            name = self._prepared(text)
+            call = self._call(single, params)
         except BaseException:
             # Nothing was sent yet: what may follow still begins with it.
-            _state(self.connection).begin = begin
+            state.begin = begin
             raise
-        # Never half of a transaction that writes.
-        is_all = begin.startswith(READING)
-        call = b"EXECUTE " + name + (b"(" + literals + b")" if literals else b"")
+        preparation = () if single.name in state.prepared else (prepare(single),)
         try:
-            super().execute(begin + b"; " + call + (b"; COMMIT" if is_all else b""), prepare=False)
-        except psycopg.errors.FeatureNotSupported:
-            # A migration changed a type under the plan; it is prepared anew the next time.
-            del _state(self.connection).prepared[text]
-            raise
-        for _ in range(1 + begin.count(b";")):
-            self.nextset()
-        if is_all:
+            self._send(begin, *preparation, call)
+        except LOST as error:
+            # The statement is the first of its transaction: nothing else is undone, and nothing was answered.
+            super().execute(b"ROLLBACK", prepare=False)
+            self._send(begin, *REMEDIES[type(error)](single), call)
+        state.prepared.add(single.name)
+        if begin.startswith(READING):
             # Whatever may follow all the same belongs to the tenant too.
-            _state(self.connection).begin = begin
+            state.begin = begin
         return self
 
-    def _prepared(self, text: str) -> bytes:
-        state = _state(self.connection)
-        name = state.prepared.get(text)
-        if name is None:
-            name = b"trip_%d" % state.next_name
-            state.next_name += 1
-            super().execute(b"PREPARE " + name + b" AS " + text.encode(), prepare=False)
-            state.prepared[text] = name
-        return name
+    def _call(self, single: SingleStatement, params: Params) -> bytes:
+        transformer = Transformer(self.connection)
+        literals = b", ".join(transformer.as_literal(params[name]) for name in single.parameters)
+        return b"EXECUTE " + single.name + (b"(" + literals + b")" if literals else b"")
+
+    def _send(self, begin: bytes, *statements: bytes) -> None:
+        """One simple-query message, which leaves the cursor at the result of the last statement."""
+        # Never half of a transaction that writes.
+        end = (b"COMMIT",) if begin.startswith(READING) else ()
+        super().execute(b"; ".join((begin, *statements, *end)), prepare=False)
+        for _ in range(begin.count(b";") + len(statements)):
+            self.nextset()
 
 
-class _State:
-    """Of one connection: the BEGIN that has not been sent yet, and its statements by their text."""
-
-    def __init__(self) -> None:
-        self.begin: bytes | None = None
-        self.next_name = 0
-        self.prepared: dict[str, bytes] = {}
+def prepare(single: SingleStatement) -> bytes:
+    return b"PREPARE " + single.name + b" AS " + single.text
 
 
-def _state(connection: Any) -> _State:
-    found: _State = connection.trips
-    return found
+Remedy = Callable[[SingleStatement], tuple[bytes, ...]]
+
+# What makes a statement callable that a migration, DEALLOCATE or a pooler has got in the way of.
+REMEDIES: dict[type[psycopg.Error], Remedy] = {
+    # Gone: DEALLOCATE, DISCARD, or a pooler gave this client another connection of the server.
+    psycopg.errors.InvalidSqlStatementName: lambda single: (prepare(single),),
+    # There already, with the same text: a pooler gave this client the connection of another.
+    psycopg.errors.DuplicatePreparedStatement: lambda _: (),
+    # A migration changed the type of a result under the plan.
+    psycopg.errors.FeatureNotSupported: lambda single: (b"DEALLOCATE " + single.name, prepare(single)),
+}
+LOST = tuple(REMEDIES)
+
+
+def _state(connection: Any) -> TransactionState:
+    state: TransactionState = connection.transaction_state
+    return state
 
 
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%)")
 
 
-@lru_cache(maxsize=1024)
 def numbered(query: str) -> tuple[str, tuple[str, ...]]:
     """psycopg's ``%(name)s`` as PostgreSQL's ``$1``, with the names in order."""
     names: list[str] = []
 
-    def number(found: re.Match[str]) -> str:
-        if found[1] is None:
+    def number(placeholder: re.Match[str]) -> str:
+        name = placeholder[1]
+        if name is None:
             return "%"
-        if found[1] not in names:
-            names.append(found[1])
-        return f"${names.index(found[1]) + 1}"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
 
     return PLACEHOLDER.sub(number, query), tuple(names)
+
+
+# Values of these types may stand in the text of a message, which the server logs and shows to its operators.
+LITERAL = (Boolean, Date, DateTime, Integer, Uuid)
+_singles: dict[str, SingleStatement | None] = {}
+
+
+def _single(query: str, context: Any) -> SingleStatement | None:
+    """None unless the statement is marked ``single_statement`` and no parameter is free text."""
+    if context is None or not context.execution_options.get("single_statement"):
+        return None
+    # Statements with this mark are built once: there are as many as there are places that build one.
+    if query not in _singles:
+        _singles[query] = _analyzed(query, context.compiled.binds)
+    return _singles[query]
+
+
+def _analyzed(query: str, binds: Mapping[str, BindParameter[Any]]) -> SingleStatement | None:
+    text, names = numbered(query)
+    if not all(_may_be_literal(binds.get(name)) for name in names):
+        return None
+    return SingleStatement(b"s_" + sha256(text.encode()).hexdigest()[:16].encode(), text.encode(), names)
+
+
+def _may_be_literal(bind: BindParameter[Any] | None) -> bool:
+    """A parameter that was built with its value holds a constant of ours, such as the name of a table."""
+    return bind is not None and (not bind.required or isinstance(bind.type, LITERAL))
 
 
 def attach(engine: Engine) -> None:
@@ -152,12 +206,12 @@ def _defer_begin(connection: Connection) -> None:
 
 
 def _open(connection: Any, _record: Any) -> None:
-    connection.trips = _State()
+    connection.transaction_state = TransactionState()
     connection.cursor_factory = DeferredBeginCursor
 
 
-def _mark(_connection: Any, cursor: Any, _statement: str, _params: Any, context: Any, _many: bool) -> None:
-    cursor.single_statement = bool(context and context.execution_options.get("single_statement"))
+def _mark(_connection: Any, cursor: Any, statement: str, _params: Any, context: Any, _many: bool) -> None:
+    cursor.single = _single(statement, context)
 
 
 IDLE_SECONDS = 1.0
