@@ -1,7 +1,10 @@
-"""What roles and policies are made of. Every change of one is a change by somebody, within their own permissions."""
+"""The elements of roles and policies. Only somebody who holds what an element allows adds or removes it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,46 +14,49 @@ from app.core.db.models import db
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy
 from app.guardian.rules import check_editable, check_held, check_policy_not_above
 
-
-def attach_policy(role: Role, policy_id: UUID, *, by: UUID) -> Policy:
-    """Raises Conflict and Forbidden. A policy that the role has is a conflict."""
-    policy: Policy = existing(Policy, policy_id)
-    check_editable(role, by)
-    check_policy_not_above(policy, by)
-    db.session.add(RolePolicy(role_id=role.id, policy_id=policy.id))
-    db.session.flush()
-    return policy
+Check = Callable[[Any, UUID], None]
 
 
-def detach_policy(role: Role, policy_id: UUID, *, by: UUID) -> None:
-    """Raises NotFound, Conflict and Forbidden."""
-    wanted = select(RolePolicy).where(RolePolicy.role_id == role.id, RolePolicy.policy_id == policy_id)
-    held = db.session.scalar(wanted)
-    if held is None:
-        raise not_found(Policy)
-    check_editable(role, by)
-    db.session.delete(held)
-    db.session.flush()
+@dataclass(frozen=True)
+class Composition:
+    """Rows of ``link`` say which ``element`` rows belong to an ``owner`` row.
+
+    ``check_owner`` and ``check_element`` take a row and the id of the caller, and raise Conflict and Forbidden.
+    """
+
+    owner: type[Any]
+    element: type[Any]
+    link: type[Any]
+    check_owner: Check
+    check_element: Check
+
+    @property
+    def owner_id(self) -> str:
+        return f"{self.owner.__tablename__}_id"
+
+    @property
+    def element_id(self) -> str:
+        return f"{self.element.__tablename__}_id"
+
+    def add(self, owner: Any, element_id: UUID, *, by: UUID) -> Any:
+        """The element. Raises NotFound, Conflict and Forbidden; an element that the owner has is a conflict."""
+        element = existing(self.element, element_id)
+        self.check_owner(owner, by)
+        self.check_element(element, by)
+        db.session.add(self.link(**{self.owner_id: owner.id, self.element_id: element.id}))
+        db.session.flush()
+        return element
+
+    def remove(self, owner: Any, element_id: UUID, *, by: UUID) -> None:
+        """Raises NotFound, Conflict and Forbidden."""
+        key = {self.owner_id: owner.id, self.element_id: element_id}
+        link = db.session.scalar(select(self.link).filter_by(**key))
+        if link is None:
+            raise not_found(self.element)
+        self.check_owner(owner, by)
+        db.session.delete(link)
+        db.session.flush()
 
 
-def add_permission(policy: Policy, permission_id: UUID, *, by: UUID) -> GuardianPermission:
-    """Raises Forbidden. A permission that the policy has is a conflict."""
-    permission: GuardianPermission = existing(GuardianPermission, permission_id)
-    check_policy_not_above(policy, by)
-    check_held(permission.id, by)
-    db.session.add(PolicyPermission(policy_id=policy.id, permission_id=permission.id))
-    db.session.flush()
-    return permission
-
-
-def remove_permission(policy: Policy, permission_id: UUID, *, by: UUID) -> None:
-    """Raises NotFound and Forbidden."""
-    wanted = select(PolicyPermission).where(
-        PolicyPermission.policy_id == policy.id, PolicyPermission.permission_id == permission_id
-    )
-    held = db.session.scalar(wanted)
-    if held is None:
-        raise not_found(GuardianPermission)
-    check_policy_not_above(policy, by)
-    db.session.delete(held)
-    db.session.flush()
+POLICIES_OF_ROLE = Composition(Role, Policy, RolePolicy, check_editable, check_policy_not_above)
+PERMISSIONS_OF_POLICY = Composition(Policy, GuardianPermission, PolicyPermission, check_policy_not_above, check_held)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from flask import Response, request
@@ -13,10 +14,11 @@ from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent, existing
 from app.core.db.models import db
 from app.core.web.body import answer, body, no_content
-from app.core.web.declaration import declare
+from app.core.web.declaration import Declaration, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.guardian.composition import add_permission, attach_policy, detach_policy, remove_permission
+from app.core.wire.schema import BaseSchema
+from app.guardian.composition import PERMISSIONS_OF_POLICY, POLICIES_OF_ROLE, Composition
 from app.guardian.decision import answer_to
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
 from app.guardian.rules import check_editable, check_policy_not_above
@@ -111,62 +113,60 @@ class PermissionsOfPolicy(Crud):
         return (GuardianPermission.id.in_(held),)
 
 
-class RoleComposition(Endpoint):
+class CompositionEndpoint(Endpoint, abstract=True):
+    """POST adds an element to the owner that the path names, DELETE removes it."""
+
+    composition: ClassVar[Composition]
+    elements: ClassVar[type[Crud]]
+    schema: ClassVar[type[BaseSchema]]
+    summaries: ClassVar[Mapping[str, str]]
+    service, operations = "guardian", {"POST": "UPDATE", "DELETE": "UPDATE"}
+
+    @classmethod
+    def paths(cls) -> Paths:
+        return [(cls.path, ["POST"]), (f"{cls.path}/<{cls.composition.element_id}>", ["DELETE"])]
+
+    @classmethod
+    def declaration_of(cls, method: str) -> Declaration:
+        if method == "POST":
+            return Declaration(cls.schema(), cls.elements.schema(), 201, (409,))
+        return Declaration(status=204, errors=(409,))
+
+    @classmethod
+    def summary_of(cls, method: str) -> str:
+        return cls.summaries[method]
+
+    def post(self, **ids: UUID) -> Response:
+        owner, schema = self._owner(ids), self.schema()
+        values = schema.checked(body())
+        schema.check_refs(db.session(), values)
+        element = self.composition.add(owner, values[self.composition.element_id], by=principal().user_id)
+        answered = {name: getattr(element, name) for name in self.elements.columns}
+        return answer(answered, 201, {"Location": f"{request.script_root}{self.elements.path}/{element.id}"})
+
+    def delete(self, **ids: UUID) -> Response:
+        self.composition.remove(self._owner(ids), ids[self.composition.element_id], by=principal().user_id)
+        return no_content()
+
+    def _owner(self, ids: Mapping[str, UUID]) -> Any:
+        """Raises NotFound."""
+        return existing(self.composition.owner, ids[self.composition.owner_id])
+
+
+class RoleComposition(CompositionEndpoint):
     """The policies that a role is made of."""
 
-    service, permission, path = "guardian", "role", PoliciesOfRole.path
-    operations = {"POST": "UPDATE", "DELETE": "UPDATE"}
-    item = "role_id"
-
-    @classmethod
-    def paths(cls) -> Paths:
-        return [(cls.path, ["POST"]), (f"{cls.path}/<policy_id>", ["DELETE"])]
-
-    @declare(body=HeldPolicySchema(), answer=PolicySchema(), status=201, errors=(409,))
-    def post(self, role_id: UUID) -> Response:
-        """Give the role a policy."""
-        role, schema = existing(Role, role_id), HeldPolicySchema()
-        values = schema.checked(body())
-        schema.check_refs(db.session(), values)
-        return _created(Policies, attach_policy(role, values["policy_id"], by=principal().user_id))
-
-    @declare(status=204, errors=(409,))
-    def delete(self, role_id: UUID, policy_id: UUID) -> Response:
-        """Take a policy from the role."""
-        detach_policy(existing(Role, role_id), policy_id, by=principal().user_id)
-        return no_content()
+    composition, elements, schema = POLICIES_OF_ROLE, Policies, HeldPolicySchema
+    permission, path, item = "role", PoliciesOfRole.path, "role_id"
+    summaries = {"POST": "Add a policy to a role", "DELETE": "Remove a policy from a role"}
 
 
-class PolicyComposition(Endpoint):
+class PolicyComposition(CompositionEndpoint):
     """The permissions that a policy is made of."""
 
-    service, permission, path = "guardian", "policy", PermissionsOfPolicy.path
-    operations = {"POST": "UPDATE", "DELETE": "UPDATE"}
-    item = "policy_id"
-
-    @classmethod
-    def paths(cls) -> Paths:
-        return [(cls.path, ["POST"]), (f"{cls.path}/<permission_id>", ["DELETE"])]
-
-    @declare(body=HeldPermissionSchema(), answer=PermissionSchema(), status=201, errors=(409,))
-    def post(self, policy_id: UUID) -> Response:
-        """Add a permission to the policy."""
-        policy, schema = existing(Policy, policy_id), HeldPermissionSchema()
-        values = schema.checked(body())
-        schema.check_refs(db.session(), values)
-        return _created(Permissions, add_permission(policy, values["permission_id"], by=principal().user_id))
-
-    @declare(status=204)
-    def delete(self, policy_id: UUID, permission_id: UUID) -> Response:
-        """Remove a permission from the policy."""
-        remove_permission(existing(Policy, policy_id), permission_id, by=principal().user_id)
-        return no_content()
-
-
-def _created(crud: type[Crud], row: Any) -> Response:
-    """What a role or policy has got: an item of its own collection."""
-    shown = {name: getattr(row, name) for name in crud.columns}
-    return answer(shown, 201, {"Location": f"{request.script_root}{crud.path}/{row.id}"})
+    composition, elements, schema = PERMISSIONS_OF_POLICY, Permissions, HeldPermissionSchema
+    permission, path, item = "policy", PermissionsOfPolicy.path, "policy_id"
+    summaries = {"POST": "Add a permission to a policy", "DELETE": "Remove a permission from a policy"}
 
 
 class UserRoles(Crud):

@@ -46,9 +46,9 @@ def check_policy_not_above(policy: Policy, user_id: UUID) -> None:
         raise Forbidden("The policy holds a permission that you do not have yourself.", code=ABOVE)
 
 
-def check_held(permission_id: UUID, user_id: UUID) -> None:
+def check_held(permission: GuardianPermission, user_id: UUID) -> None:
     """Raises Forbidden."""
-    wanted = select(GuardianPermission.id).where(GuardianPermission.id == permission_id)
+    wanted = select(GuardianPermission.id).where(GuardianPermission.id == permission.id)
     if not is_administrator(user_id) and _lacks(user_id, wanted, GuardianPermission.id):
         raise Forbidden("You do not have this permission yourself.", code=ABOVE)
 
