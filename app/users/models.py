@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
-from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db.models import (
     CodePointText,
     Counted,
     Identified,
+    IsSet,
     Model,
     Timestamped,
     Versioned,
@@ -56,15 +55,7 @@ class User(TenantScoped, Identified, Timestamped, Versioned, Counted, Model):
     password_reset_required: Mapped[bool] = mapped_column(default=False)
     last_password_change: Mapped[datetime | None]
     last_login_at: Mapped[datetime | None]
-
-    @hybrid_property
-    def has_avatar(self) -> bool:
-        return self.avatar_file_id is not None
-
-    @has_avatar.inplace.expression
-    @classmethod
-    def _has_avatar(cls) -> Any:
-        return cls.avatar_file_id.is_not(None)
+    has_avatar = IsSet("avatar_file_id")
 
 
 class LoginKey(Model):

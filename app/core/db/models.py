@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -120,6 +121,18 @@ def folded(*names: str, **options: Any) -> MappedColumn[Any]:
     differently: hence a stored form.
     """
     return mapped_column(CodePointText, info={"folds": names, "stands_for": names[0]}, **options)
+
+
+class IsSet(hybrid_property[bool]):
+    """Whether a column is not null, of a row and in a query."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(
+            lambda row: getattr(row, column) is not None, expr=lambda model: getattr(model, column).is_not(None)
+        )
+
+    def __set_name__(self, _owner: type[Any], name: str) -> None:
+        self.__name__ = name
 
 
 def add_in_order(*groups: Iterable[object]) -> None:

@@ -14,14 +14,13 @@ import structlog
 from flask import Response, request
 from marshmallow import fields, validate
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.wsgi import wrap_file
 
 from app.base.errors import Forbidden, NotFound
 from app.clients.storage.interface import Content, Missing, disabled, refused
 from app.core.db.lookup import not_found
-from app.core.db.models import db
+from app.core.db.models import IsSet, db
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import read_in_own_transaction, unit_of_work
 from app.core.files.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
@@ -47,15 +46,7 @@ STORAGE_ERRORS = (502, 503, 504)
 
 class LogoOwner:
     logo_file_id: Mapped[UUID | None] = mapped_column(sort_order=80)
-
-    @hybrid_property
-    def has_logo(self) -> bool:
-        return self.logo_file_id is not None
-
-    @has_logo.inplace.expression
-    @classmethod
-    def _has_logo(cls) -> Any:
-        return cls.logo_file_id.is_not(None)
+    has_logo = IsSet("logo_file_id")
 
 
 class Picture(Endpoint, abstract=True):

@@ -9,12 +9,11 @@ from uuid import UUID
 from flask import Response
 from marshmallow import validate
 from sqlalchemy import String
-from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
-from app.core.db.models import Model, db
+from app.core.db.models import IsSet, Model, db
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
@@ -52,15 +51,7 @@ class CustomerAddress(Part, Model):
     verified_at: Mapped[datetime | None]
     verified_by: Mapped[UUID | None]
     verification_note: Mapped[str | None] = mapped_column(String(500))
-
-    @hybrid_property
-    def is_verified(self) -> bool:
-        return self.verified_at is not None
-
-    @is_verified.inplace.expression
-    @classmethod
-    def _is_verified(cls) -> Any:
-        return cls.verified_at.is_not(None)
+    is_verified = IsSet("verified_at")
 
 
 class AddressSchema(PartSchema):
