@@ -20,8 +20,7 @@ from app.base.role_data import ADMINISTRATOR
 from app.base.text import CANONICAL_UUID, fold
 from app.companies.models import Company
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import platform_session, unit_of_work
+from app.core.db.transaction import company_transaction, platform_session
 from app.core.services import services
 from app.users.models import User
 from app.users.schemas import UserSchema
@@ -45,7 +44,7 @@ def create_admin(company: str, own_password: bool, **given: str | None) -> None:
         values = PERSON.checked({name: value for name, value in given.items() if value is not None})
         password = _own_password(values["email"]) if own_password else temporary_password()
         values |= {"password_hash": services().passwords.hash(password), "password_reset_required": not own_password}
-        with tenant(company_id), unit_of_work():
+        with company_transaction(company_id):
             user_id = create_user(values | {"is_verified": True}).id
             services().roles.give(user_id, ADMINISTRATOR)
     click.echo(f"Made: {values['email']}, user {user_id} of company {company_id}.")
@@ -71,7 +70,7 @@ def reset_password(account: str) -> None:
     """Give somebody a temporary password and end their sessions."""
     found, password = _account(account), temporary_password()
     hashed = services().passwords.hash(password)
-    with tenant(found.company_id), unit_of_work():
+    with company_transaction(found.company_id):
         set_temporary(found.user_id, hashed)
     if not found.is_active:
         click.echo("The account is not active and stays so.")
@@ -83,7 +82,7 @@ def reset_password(account: str) -> None:
 def deactivate(account: str) -> None:
     """Let somebody sign in no more, and end their sessions. The last administrator of a company stays."""
     found = _account(account)
-    with _told(), tenant(found.company_id), unit_of_work():
+    with _told(), company_transaction(found.company_id):
         services().roles.check_leaving(found.user_id)
         db.session.scalars(select(User).where(User.id == found.user_id)).one().is_active = False
         db.session.flush()

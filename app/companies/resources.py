@@ -18,8 +18,8 @@ from app.companies.service import holdings, lock_company, totals_of_companies, t
 from app.core.crud.crud import Crud
 from app.core.crud.erase import erase_tenant
 from app.core.db.models import db
-from app.core.db.tenancy import current_scope, tenant
-from app.core.db.transaction import platform_session, unit_of_work
+from app.core.db.tenancy import current_scope
+from app.core.db.transaction import company_transaction, platform_session
 from app.core.services import services
 from app.core.web.body import answer
 from app.core.web.declaration import Declaration
@@ -48,10 +48,10 @@ class Companies(Crud):
     def transaction(self) -> Iterator[None]:
         """A company comes into being and goes inside its own tenant."""
         if request.method == "POST":
-            with tenant(uuid7()), unit_of_work():
+            with company_transaction(uuid7()):
                 yield
         elif request.method == "DELETE":
-            with tenant(parse_id((request.view_args or {})["id"])), unit_of_work():
+            with company_transaction(parse_id((request.view_args or {})["id"])):
                 yield
         elif principal().is_platform:
             with platform_session(writes=request.method in UNSAFE):

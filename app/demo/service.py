@@ -18,7 +18,7 @@ from app.companies.resources import Companies
 from app.core.crud.crud import Crud
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.services import services
 from app.customers.resources import Customers
 from app.demo.companies import EXAMPLES, Example
@@ -103,7 +103,7 @@ def _find(example: Example) -> UUID | None:
         company_id = session.scalar(select(LoginKey.company_id).where(LoginKey.email_key == key))
     if company_id is None:
         return None
-    with tenant(company_id), unit_of_work(writes=False) as session:
+    with company_transaction(company_id, writes=False) as session:
         return session.scalar(select(Company.id).where(Company.name == example.name))
 
 

@@ -13,7 +13,7 @@ from app.base.role_data import ALL, Asker, Json, permission_name
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, tenant
-from app.core.db.transaction import read, read_in_own_transaction, unit_of_work
+from app.core.db.transaction import company_transaction, read, read_in_own_transaction
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
 from app.guardian.schemas import PermissionSchema, PolicySchema, RoleSchema
 from app.guardian.service import assign_role, remove_assignment
@@ -31,7 +31,7 @@ class EmbeddedRoleData:
         return [_assignment(row) for row in rows]
 
     def assign(self, user_id: UUID, role_id: UUID, asker: Asker) -> Json:
-        with tenant(asker.company_id), unit_of_work():
+        with company_transaction(asker.company_id):
             role = existing(Role, role_id)
             made = assign_role(user_id, role_id, by=asker.user_id)
             return {**_shown(made, ASSIGNMENT), "role": _shown(role, ROLE)}
@@ -44,7 +44,7 @@ class EmbeddedRoleData:
         return _assignment(rows[0])
 
     def unassign(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None:
-        with tenant(asker.company_id), unit_of_work():
+        with company_transaction(asker.company_id):
             wanted = select(UserRole).where(UserRole.id == assignment_id, UserRole.user_id == user_id)
             found = db.session.scalar(wanted)
             if found is None:
@@ -62,7 +62,7 @@ class EmbeddedRoleData:
         return [dict(zip(PERMISSION, row, strict=True)) for row in rows]
 
     def roles(self, asker: Asker) -> list[Json]:
-        with tenant(asker.company_id), unit_of_work(writes=False):
+        with company_transaction(asker.company_id, writes=False):
             roles, held = read(_ROLES, {}), read(_HELD_BY_ROLES, {})
         names = _names(held)
         return [

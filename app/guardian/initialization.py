@@ -11,7 +11,7 @@ from app.base.role_data import ADMINISTRATOR
 from app.companies.service import lock_company
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.services import services
 from app.guardian.models import Role, UserRole
 from app.guardian.rules import is_administrator
@@ -38,7 +38,7 @@ def initialize_engine(company_id: UUID, user_id: UUID) -> bool:
 
 
 def has_administrator(company_id: UUID) -> bool:
-    with tenant(company_id), unit_of_work(writes=False):
+    with company_transaction(company_id, writes=False):
         return _is_administered()
 
 

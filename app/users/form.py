@@ -12,8 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app.base.errors import Forbidden
 from app.core.db.lookup import check_exists
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.files.picture import check_enabled, deposited
 from app.core.files.stored_file import Deposit, Owner
 from app.core.web.principal import principal
@@ -39,7 +38,7 @@ class UserForm:
         if user_id is None:
             texts, upload = received_form(stack, AVATAR)
             return cls(as_values(texts, schema), upload)
-        with tenant(principal().company_id), unit_of_work(writes=False):
+        with company_transaction(principal().company_id, writes=False):
             check_exists(User, user_id)
         texts, upload = received_form(stack, AVATAR)
         if upload is not None and user_id != principal().user_id:

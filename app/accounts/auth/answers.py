@@ -10,8 +10,7 @@ from marshmallow import fields, validate
 from app.accounts.auth.cookies import set_cookies
 from app.accounts.auth.sessions import Caller, SignedIn
 from app.base.errors import Unauthenticated, Unavailable
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.security.tokens import Claims
 from app.core.services import services
 from app.core.web.body import answer
@@ -45,7 +44,7 @@ def entered(signed_in: SignedIn, message: str, *, in_body: bool) -> Response:
 
 
 def _user(signed_in: SignedIn) -> dict[str, Any]:
-    with tenant(signed_in.company_id), unit_of_work(writes=False):
+    with company_transaction(signed_in.company_id, writes=False):
         row = Users.reader.item(signed_in.user_id)
     if row is None:
         raise Unauthenticated("The account was deleted a moment ago.")

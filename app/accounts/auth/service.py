@@ -18,7 +18,7 @@ from app.base.text import fold
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import CodePointText
 from app.core.db.tenancy import TenantQuery, tenant
-from app.core.db.transaction import affected, read_in_own_transaction, unit_of_work
+from app.core.db.transaction import affected, company_transaction, read_in_own_transaction, unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import services
 from app.core.web.principal import AuthState
@@ -122,7 +122,7 @@ def _complete_login(
                 _forgive(key)
             raise
         kept = _current_hash(verified.password_hash or "", given.password)
-        with tenant(verified.company_id), unit_of_work():
+        with company_transaction(verified.company_id):
             if _note_login(verified, kept):
                 _forgive(key)
                 return entry(verified)

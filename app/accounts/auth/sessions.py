@@ -18,7 +18,7 @@ from app.base.opaque_tokens import company_of, digest, new_token
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import UtcDateTime, add_in_order, db
 from app.core.db.tenancy import TenantQuery, current_tenant, tenant
-from app.core.db.transaction import affected, read, unit_of_work
+from app.core.db.transaction import affected, company_transaction, read, unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import services
 from app.users.models import User
@@ -224,7 +224,7 @@ def end_other_sessions(user_id: UUID, kept: UUID | None, reason: str) -> None:
 def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
     """Revoke the session of either token; silently nothing where there is none."""
     if claims is not None and claims.session_id is not None:
-        with tenant(claims.company_id), unit_of_work():
+        with company_transaction(claims.company_id):
             revoke((AuthSession.id == claims.session_id) & (AuthSession.user_id == claims.user_id), "logout")
     if refresh_token is None:
         return
@@ -232,7 +232,7 @@ def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
         company_id = company_of(refresh_token)
     except ValueError:
         return
-    with tenant(company_id), unit_of_work():
+    with company_transaction(company_id):
         owner = select(RefreshToken.session_id).where(RefreshToken.token_hash == digest(refresh_token))
         revoke(AuthSession.id.in_(owner), "logout")
 

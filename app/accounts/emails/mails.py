@@ -8,8 +8,7 @@ from sqlalchemy import select
 
 from app.accounts.emails.service import FORMER, LIFETIME
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.jobs.mail import Mail, greeting, hours, link, moment
 from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal
@@ -18,7 +17,7 @@ from app.users.models import User
 
 
 def confirm_email(job: Job) -> Mail | None:
-    with tenant(job.company_id), unit_of_work():
+    with company_transaction(job.company_id):
         found = with_new_token(job.payload["link_id"])
     if found is None:
         return None
@@ -28,7 +27,7 @@ def confirm_email(job: Job) -> Mail | None:
 
 
 def email_changed(job: Job) -> Mail | None:
-    with tenant(job.company_id), unit_of_work(writes=False):
+    with company_transaction(job.company_id, writes=False):
         user = db.session.scalar(select(User).where(User.id == UUID(job.payload["user_id"])))
     if user is None:
         return None

@@ -10,8 +10,7 @@ from app.accounts.auth.throttle import forgive, reserve_daily
 from app.accounts.passwords.codes import revoke_codes
 from app.accounts.passwords.service import confirm_password
 from app.base.errors import Conflict, Invalid, TooManyRequests
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
@@ -37,7 +36,7 @@ def ask_for_change(me: Principal, new: str, password: str, address: str | None) 
     _check_free(new)
     if not reserve_daily(f"address {me.user_id}"):
         raise TooManyRequests(AN_HOUR)
-    with tenant(me.company_id), unit_of_work():
+    with company_transaction(me.company_id):
         _issue(me.user_id, confirmed.stored, new)
 
 
@@ -63,7 +62,7 @@ def confirm_change(token: str, caller: Claims | None) -> None:
     Every session ends but the one, if any, that the link is followed in.
     """
     link = one_time_links.check(token, CHANGE_EMAIL)
-    with tenant(link.company_id), unit_of_work():
+    with company_transaction(link.company_id):
         user = lock_user(link.subject_id)
         one_time_links.consume(link.id)
         if user is None or not user.is_active:

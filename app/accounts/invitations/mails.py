@@ -9,8 +9,7 @@ from sqlalchemy import select
 from app.accounts.invitations.service import LIFETIME
 from app.companies.models import Company
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.jobs.mail import Mail, greeting, link, plain_name
 from app.core.jobs.outbox import Job
 from app.users.links import with_new_token
@@ -18,7 +17,7 @@ from app.users.models import User
 
 
 def invitation(job: Job) -> Mail | None:
-    with tenant(job.company_id), unit_of_work():
+    with company_transaction(job.company_id):
         found = with_new_token(job.payload["link_id"])
         company = db.session.scalar(select(Company.name))
         inviter = _name_of(job.payload["invited_by"])

@@ -15,8 +15,7 @@ from app.accounts.invitations.schemas import AcceptSchema, InvitationSchema
 from app.accounts.invitations.service import accept, invite, revoke_invitation, send_again
 from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
@@ -49,7 +48,7 @@ class Invite(Endpoint):
         if role_ids:
             require("user_role", "CREATE")
         invitation_id = invite(values, role_ids, asker(), schema)
-        with tenant(principal().company_id), unit_of_work(writes=False):
+        with company_transaction(principal().company_id, writes=False):
             shown = _shown(invitation_id)
         return answer(shown, 201, {"Location": f"{request.script_root}{self.path}/{invitation_id}"})
 

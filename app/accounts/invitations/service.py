@@ -21,8 +21,7 @@ from app.base.role_data import Asker
 from app.companies.models import ACTIVE, Company
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import affected, unit_of_work
+from app.core.db.transaction import affected, company_transaction
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
@@ -48,7 +47,7 @@ def invite(values: Values, role_ids: Iterable[UUID], asker: Asker, schema: BaseS
     The mail comes last. If the process ends before it, the invitation is there to be sent again.
     """
     roles = list(dict.fromkeys(role_ids))
-    with tenant(asker.company_id), unit_of_work() as session:
+    with company_transaction(asker.company_id) as session:
         schema.check_refs(session, values)
         user = create_user({**values, **NOT_YET})
         invitation = _invitation(user, by=asker.user_id)
@@ -56,7 +55,7 @@ def invite(values: Values, role_ids: Iterable[UUID], asker: Asker, schema: BaseS
             _send(invitation, user)
             return invitation.id
     _assign(user.id, roles, asker)
-    with tenant(asker.company_id), unit_of_work():
+    with company_transaction(asker.company_id):
         send_again(invitation.id)
     return invitation.id
 
@@ -81,7 +80,7 @@ def _assign(user_id: UUID, role_ids: list[UUID], asker: Asker) -> None:
             services().role_data.assign(user_id, role_id, asker)
     except Exception:
         _unassign_roles(user_id, asker)
-        with tenant(asker.company_id), unit_of_work():
+        with company_transaction(asker.company_id):
             lock_user(user_id)
             erase_user(user_id)
         raise
@@ -124,7 +123,7 @@ def accept(token: str, password: str, caller: Caller) -> SignedIn:
     link = one_time_links.check(token, INVITATION)
     services().passwords.check_acceptable(password, link.address)
     hashed = services().passwords.hash(password)
-    with tenant(link.company_id), unit_of_work():
+    with company_transaction(link.company_id):
         user = lock_user(link.subject_id)
         one_time_links.consume(link.id)
         if user is None or user.email != link.address or not _take(user.id):

@@ -8,8 +8,7 @@ from sqlalchemy import select
 
 from app.accounts.onboarding import waiting
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.jobs.mail import Mail, greeting, hours, link
 from app.core.jobs.outbox import Job
 from app.users import links as users
@@ -23,7 +22,7 @@ def verify_email(job: Job) -> Mail | None:
 
 
 def _to_user(job: Job) -> Mail | None:
-    with tenant(job.company_id), unit_of_work():
+    with company_transaction(job.company_id):
         found = users.with_new_token(job.payload["link_id"])
     if found is None:
         return None
@@ -46,6 +45,6 @@ def _proof(to: str, language: str, first_name: str | None, token: str) -> Mail:
 
 
 def already_registered(job: Job) -> Mail | None:
-    with tenant(job.company_id), unit_of_work(writes=False):
+    with company_transaction(job.company_id, writes=False):
         user = db.session.scalar(select(User).where(User.id == UUID(job.payload["user_id"])))
     return None if user is None else Mail(user.email, user.language, {"greeting": greeting(user.first_name)})

@@ -19,8 +19,7 @@ from app.base.role_data import CUSTOMER
 from app.base.text import fold
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import platform_session, unit_of_work
+from app.core.db.transaction import company_transaction, platform_session, unit_of_work
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, tenant_of
 from app.core.jobs.outbox import Job, complete, enqueue
@@ -72,7 +71,7 @@ def _check_open(company_id: UUID, founds: str | None) -> None:
     if founds:
         _check_takes_founders()
         return
-    with tenant(company_id), unit_of_work(writes=False):
+    with company_transaction(company_id, writes=False):
         _check_takes_customers()
 
 
@@ -112,7 +111,7 @@ def register(job: Job) -> None:
 
 
 def _tell(company_id: UUID, user_id: UUID, job: Job) -> None:
-    with tenant(company_id), unit_of_work():
+    with company_transaction(company_id):
         complete(job)
         post("already_registered", {"user_id": str(user_id)})
 
@@ -124,7 +123,7 @@ def complete_registration(token: str) -> None:
     reads the mail of the address sees that.
     """
     try:
-        with tenant(tenant_of(token)), unit_of_work():
+        with company_transaction(tenant_of(token)):
             _create(_taken(token))
     except IntegrityError as error:
         columns = violated(error)[1]

@@ -10,8 +10,8 @@ from uuid import UUID
 from app.base.role_data import ADMINISTRATOR
 from app.companies.models import Company
 from app.core.db.models import db
-from app.core.db.tenancy import current_tenant, tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.tenancy import current_tenant
+from app.core.db.transaction import company_transaction
 from app.core.services import services
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.service import create_unit
@@ -34,7 +34,7 @@ class Founded:
 
 def found_company(company_id: UUID, company: Values, user: Values) -> Founded:
     """In a transaction of the company's own."""
-    with tenant(company_id), unit_of_work():
+    with company_transaction(company_id):
         return found_here(company, {"is_verified": True, **user})
 
 

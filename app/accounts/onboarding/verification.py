@@ -11,8 +11,7 @@ from app.accounts.onboarding.registration import complete_registration
 from app.accounts.onboarding.waiting import LIFETIME, mail_again, newest
 from app.base.text import fold
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
@@ -40,7 +39,7 @@ def verify_email(token: str) -> None:
     except InvalidLink:
         complete_registration(token)
         return
-    with tenant(link.company_id), unit_of_work():
+    with company_transaction(link.company_id):
         user = lock_user(link.subject_id)
         one_time_links.consume(link.id)
         if user is None or user.email != link.address:
@@ -81,7 +80,7 @@ def _mail_registration(address: str, job: Job) -> None:
 
 def _mail_user(company_id: UUID, user_id: UUID, job: Job) -> None:
     """Who was invited or deactivated has nothing to verify."""
-    with tenant(company_id), unit_of_work():
+    with company_transaction(company_id):
         complete(job)
         user = lock_user(user_id)
         if user is not None and user.is_active and not user.is_verified:

@@ -17,8 +17,7 @@ from app.accounts.passwords.models import PasswordResetOtp as Otp
 from app.base.clock import utcnow
 from app.base.keys import derived_key
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import affected, unit_of_work
+from app.core.db.transaction import affected, company_transaction
 from app.core.jobs.outbox import Job
 from app.core.services import services
 
@@ -91,7 +90,7 @@ def count_guess(company_id: UUID, user_id: UUID) -> Counted | None:
         .returning(Otp.id, Otp.otp_code)
         .execution_options(synchronize_session=False)
     )
-    with tenant(company_id), unit_of_work():
+    with company_transaction(company_id):
         row = db.session.execute(statement).one_or_none()
         if row is None:
             # A commit that writes takes longer than one that does not: it would tell who has a live code.

@@ -14,8 +14,7 @@ from app.accounts.passwords.codes import keep_code, lifetime, new_code, secret_o
 from app.accounts.passwords.service import ADDRESS, find_recipient
 from app.base.clock import utcnow
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.jobs.mail import Mail, greeting, moment
 from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal
@@ -43,7 +42,7 @@ def password_reset(job: Job) -> Mail | None:
         return None
     code = new_code()
     hashed = services().passwords.hash(secret_of(account.user_id, code))
-    with tenant(account.company_id), unit_of_work():
+    with company_transaction(account.company_id):
         recipient = _recipient(_person(account.user_id).with_for_update(key_share=True))
         if recipient is None or _is_overtaken(recipient, job) or not keep_code(job, account.user_id, hashed):
             log.info("reset_not_mailed", job_id=job.id, user_id=account.user_id)
@@ -67,7 +66,7 @@ def password_reset_by_admin(job: Job) -> Mail | None:
 
 def _notice(job: Job) -> Mail | None:
     """None for somebody who is gone, or cannot sign in."""
-    with tenant(job.tenant_id or NOBODY), unit_of_work(writes=False):
+    with company_transaction(job.tenant_id or NOBODY, writes=False):
         recipient = _recipient(_person(UUID(job.payload["user_id"])))
     if recipient is None or not recipient.is_active:
         return None

@@ -29,8 +29,7 @@ from app.accounts.passwords.service import (
 )
 from app.base.errors import Forbidden, Unauthenticated
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.services import services
 from app.core.web.body import answer, body, optional_body
 from app.core.web.declaration import declare
@@ -139,6 +138,6 @@ def _recognised(given: Credentials, by: Any) -> Account:
 
 
 def _shown(account: Account) -> Response:
-    with tenant(account.company_id), unit_of_work(writes=False):
+    with company_transaction(account.company_id, writes=False):
         row = db.session.execute(select(*Users.columns.values()).where(User.id == account.user_id)).one()
     return answer(dict(zip(Users.columns, row, strict=True)))

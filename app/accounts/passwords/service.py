@@ -22,8 +22,7 @@ from app.base.keys import derived_key
 from app.base.text import CONTROL, normalized_email
 from app.companies.models import ACTIVE
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import affected, unit_of_work
+from app.core.db.transaction import affected, company_transaction, unit_of_work
 from app.core.jobs import mail, one_time_links
 from app.core.security.encryption import seal
 from app.core.services import services
@@ -59,7 +58,7 @@ class Confirmed(NamedTuple):
 
 def confirm_password(me: Principal, password: str, address: str | None) -> Confirmed:
     """That it is the caller's own. Raises Invalid for ``current_password`` and TooManyRequests."""
-    with tenant(me.company_id), unit_of_work(writes=False):
+    with company_transaction(me.company_id, writes=False):
         stored = db.session.scalar(select(User.password_hash).where(User.id == me.user_id))
     key = attempt_key(f"change {me.user_id}", address)
     reserve_attempt(key)
@@ -76,7 +75,7 @@ def change_password(me: Principal, current: str, new: str, address: str | None) 
         raise Invalid.field("new_password", "Must differ from the current one.")
     confirmed = confirm_password(me, current, address)
     renewed = passwords.hash(new)
-    with tenant(me.company_id), unit_of_work():
+    with company_transaction(me.company_id):
         forgive(confirmed.key)
         # Only over the hash that was verified: of two changes at once the later one is refused.
         if not _store(me.user_id, OWN | {"password_hash": renewed}, User.password_hash == confirmed.stored):
@@ -133,7 +132,7 @@ def confirm_reset(address: str, code: str, new: str) -> None:
     if not passwords.verify(counted and counted.otp_code, secret_of(user_id, code)) or counted is None:
         raise InvalidCode()
     renewed = passwords.hash(new)
-    with tenant(company_id), unit_of_work():
+    with company_transaction(company_id):
         _lock(user_id)
         if not use_up(counted) or not _store(user_id, OWN | {"password_hash": renewed}, User.is_active):
             raise InvalidCode()

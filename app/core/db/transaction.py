@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     Delete,
@@ -18,7 +19,7 @@ from sqlalchemy.orm import (
 
 from app.core.db.effects import forget_effects, run_effects
 from app.core.db.models import db
-from app.core.db.tenancy import TenantQuery, current_scope, in_transaction, platform_scope
+from app.core.db.tenancy import TenantQuery, current_scope, in_transaction, platform_scope, tenant
 
 _writing: ContextVar[bool] = ContextVar("db_writing", default=True)
 
@@ -78,6 +79,13 @@ def read_in_own_transaction(read: TenantQuery, params: dict[str, Any]) -> Sequen
             return connection.execute(read.scoped, params).all()
     finally:
         _writing.reset(writing)
+
+
+@contextmanager
+def company_transaction(company_id: UUID, *, writes: bool = True) -> Iterator[Session]:
+    """Bind the company, and work in one transaction of it."""
+    with tenant(company_id), unit_of_work(writes=writes) as session:
+        yield session
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.clients.storage.interface import Key, Missing
 from app.core.db.models import db
-from app.core.db.tenancy import PLATFORM_TABLES, tenant
-from app.core.db.transaction import platform_session, unit_of_work
+from app.core.db.tenancy import PLATFORM_TABLES
+from app.core.db.transaction import company_transaction, platform_session, unit_of_work
 from app.core.files.images import WHOLE
 from app.core.files.picture import Picture, detach, part_of, path_of
 from app.core.files.stored_file import REMOVE, Deposit, Filed, Owner, StoredFile, buckets, caller_now, discard
@@ -101,7 +101,7 @@ def _filed() -> Iterator[tuple[type[Any], str]]:
 
 
 def _read(company_id: UUID) -> Company:
-    with tenant(company_id), unit_of_work(writes=False) as session:
+    with company_transaction(company_id, writes=False) as session:
         rows = session.execute(
             select(StoredFile.id, StoredFile.bucket_type, StoredFile.bucket_id, StoredFile.objects)
         ).all()
@@ -150,7 +150,7 @@ def _remake(file_id: UUID, owner: Owner, field: str, edges: list[int]) -> None:
     with content.file as source, services().images.made(field, source, edges) as files:
         deposit = Deposit(owner, file_id)
         deposit.put([part_of(file_id, field, edge, file) for edge, file in files.items()])
-    with tenant(owner.company_id), unit_of_work() as session:
+    with company_transaction(owner.company_id) as session:
         row = session.scalars(select(StoredFile).where(StoredFile.id == file_id)).one()
         row.objects = row.objects | deposit.objects
 
@@ -168,7 +168,7 @@ def _unknown(company: Company, *, repair: bool) -> Iterator[str]:
 
 def _forget(company: Company, file_id: UUID) -> None:
     shown = company.shown.get(file_id)
-    with tenant(company.id), unit_of_work():
+    with company_transaction(company.id):
         if shown is None:
             discard(StoredFile.id == file_id)
             return

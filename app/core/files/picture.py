@@ -22,7 +22,7 @@ from app.clients.storage.interface import Content, Missing, disabled, refused
 from app.core.db.lookup import not_found
 from app.core.db.models import IsSet, db
 from app.core.db.tenancy import TenantQuery, tenant
-from app.core.db.transaction import read_in_own_transaction, unit_of_work
+from app.core.db.transaction import company_transaction, read_in_own_transaction
 from app.core.files.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now, discard
 from app.core.services import services
@@ -157,7 +157,7 @@ class Picture(Endpoint, abstract=True):
     @contextmanager
     def _row_locked(self, id: UUID) -> Iterator[Any]:
         """A short transaction in which nobody else changes the row. Raises NotFound."""
-        with tenant(self.company_of(id)), unit_of_work():
+        with company_transaction(self.company_of(id)):
             row = db.session.scalar(select(self.model).where(self.model.id == id).with_for_update())
             if row is None:
                 raise not_found(self.model)

@@ -24,8 +24,8 @@ from app.base.clock import utcnow
 from app.base.errors import ApiError
 from app.clients.storage.interface import Caller, Key
 from app.core.db.models import Identified, JsonDocument, Model, db
-from app.core.db.tenancy import TenantScoped, tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.tenancy import TenantScoped
+from app.core.db.transaction import company_transaction
 from app.core.jobs.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal
 from app.core.services import services
@@ -126,7 +126,7 @@ class Deposit:
     def _is_surely_not_shown(self) -> bool:
         """When a connection is lost while committing, or the process is told to end, only the database knows."""
         try:
-            with tenant(self.owner.company_id), unit_of_work(writes=False):
+            with company_transaction(self.owner.company_id, writes=False):
                 return db.session.scalar(select(StoredFile.id).where(StoredFile.id == self.id)) is None
         except SQLAlchemyError:
             log.warning("stored_file_uncertain", file_id=self.id, remedy="flask storage check")
@@ -141,7 +141,7 @@ class Deposit:
 
     def _have_removed(self) -> None:
         try:
-            with tenant(self.owner.company_id), unit_of_work():
+            with company_transaction(self.owner.company_id):
                 _enqueue([_described(self.owner.bucket_type, self.owner.bucket_id, self.objects)])
         except SQLAlchemyError:
             log.error("stored_file_orphaned", file_id=self.id, remedy="flask storage check")

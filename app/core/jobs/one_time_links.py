@@ -13,8 +13,8 @@ from app.base.clock import utcnow
 from app.base.errors import BadRequest
 from app.base.opaque_tokens import company_of, digest, new_token
 from app.core.db.models import Identified, Model, db
-from app.core.db.tenancy import TenantScoped, current_tenant, tenant
-from app.core.db.transaction import affected, unit_of_work
+from app.core.db.tenancy import TenantScoped, current_tenant
+from app.core.db.transaction import affected, company_transaction
 from app.core.jobs.outbox import enqueue
 
 EXPIRE = "links.expire"
@@ -93,7 +93,7 @@ def find(token: str, purpose: str) -> OneTimeLink | None:
 
 def check(token: str, purpose: str) -> OneTimeLink:
     """The live link, not yet used up, in a transaction of its own. Raises InvalidLink."""
-    with tenant(tenant_of(token)), unit_of_work(writes=False):
+    with company_transaction(tenant_of(token), writes=False):
         link = find(token, purpose)
     if link is None or link.used_at is not None or link.expires_at <= utcnow():
         raise InvalidLink()
@@ -113,6 +113,6 @@ def _live() -> tuple[Any, ...]:
 
 def expire(job: Any) -> None:
     """The handler of ``EXPIRE``."""
-    with tenant(job.tenant_id), unit_of_work():
+    with company_transaction(job.tenant_id):
         which = OneTimeLink.id == UUID(job.payload["link_id"])
         db.session.execute(delete(OneTimeLink).where(which).execution_options(synchronize_session=False))

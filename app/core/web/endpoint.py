@@ -14,8 +14,7 @@ from marshmallow import ValidationError, fields
 from app.base.errors import Forbidden, Invalid
 from app.base.permission import Permission
 from app.base.text import parse_id
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.services import services
 from app.core.web.body import received
 from app.core.web.declaration import Declaration
@@ -128,7 +127,7 @@ class Endpoint(Resource):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Hook: the caller's tenant unless the endpoint is about another."""
-        with tenant(principal().company_id), unit_of_work(writes=request.method in UNSAFE):
+        with company_transaction(principal().company_id, writes=request.method in UNSAFE):
             yield
 
     def admit(self, *, collection: bool, resource_id: str) -> None:

@@ -20,7 +20,7 @@ from app.core.db import counts
 from app.core.db.lookup import check_exists, not_found
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, tenant
-from app.core.db.transaction import read_in_own_transaction, unit_of_work
+from app.core.db.transaction import company_transaction, read_in_own_transaction
 from app.core.files.download import BINARY, RangeNotSatisfiable, download, requested_range
 from app.core.files.picture import STORAGE_ERRORS, check_enabled
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now
@@ -70,7 +70,7 @@ class UploadDocument(Endpoint):
                 Documents.wire.check_refs(db.session(), values)
                 check_room(customer_id, upload.size)
             deposit = _deposited(customer_id, upload, kind)
-        with deposit.shown(), tenant(principal().company_id), unit_of_work():
+        with deposit.shown(), company_transaction(principal().company_id):
             row = _added(deposit, customer_id, values | file_values)
             deposit.is_complete = True
             where = {"Location": f"{request.script_root}{request.path}/{row.id}", **Documents().etag_headers(row)}
@@ -80,7 +80,7 @@ class UploadDocument(Endpoint):
 @contextmanager
 def _reading() -> Iterator[None]:
     """A short transaction of the caller's company."""
-    with tenant(principal().company_id), unit_of_work(writes=False):
+    with company_transaction(principal().company_id, writes=False):
         yield
 
 

@@ -10,8 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.base.errors import Conflict
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.web.endpoint import UNSAFE
 from app.core.web.principal import principal
 from app.core.web.problems import render
@@ -33,7 +32,7 @@ def not_found(error: CustomerNotFound) -> Response:
     """The handler: 307 to the survivor for who reads, 409 for who writes, 404 where nothing was merged."""
     named = _named()
     try:
-        with tenant(principal().company_id), unit_of_work(writes=False):
+        with company_transaction(principal().company_id, writes=False):
             found = None if named is None else _now_at(UUID(named))
     except SQLAlchemyError as failure:
         # What a handler raises would be answered as a bug.

@@ -13,8 +13,7 @@ from marshmallow import ValidationError, fields, validate
 from app.core.crud.crud import Crud
 from app.core.db.lookup import check_exists
 from app.core.db.reparent import SIDES
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
@@ -107,7 +106,7 @@ class MergeCustomers(Endpoint):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A dry run reads the very same things, and holds nobody up."""
-        with tenant(principal().company_id), unit_of_work(writes=not self.is_dry_run):
+        with company_transaction(principal().company_id, writes=not self.is_dry_run):
             yield
 
     @property

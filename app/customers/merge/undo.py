@@ -14,8 +14,7 @@ from app.core.db.lookup import existing, not_found
 from app.core.db.models import db
 from app.core.db.reparent import ReferringColumn, Sides, references
 from app.core.db.row_json import frozen, put_back, thawed
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import Job
@@ -181,7 +180,7 @@ def _preferences(customer_id: UUID) -> list[CommunicationPreference]:
 
 def forget(job: Job) -> None:
     """The handler of ``FORGET``: the redirect stays, what was kept of the customer goes."""
-    with tenant(job.company_id), unit_of_work():
+    with company_transaction(job.company_id):
         wanted = select(CustomerMerge).where(CustomerMerge.id == UUID(job.payload["merge_id"])).with_for_update()
         merge = db.session.scalar(wanted)
         # Undone, merged again, or forgotten already.

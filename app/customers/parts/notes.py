@@ -13,8 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.permission import Permission
 from app.core.crud.crud import Crud
 from app.core.db.models import Model, db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import OPERATIONS
 from app.core.web.permission import require
@@ -69,6 +68,6 @@ class Notes(Crud):
 
 def _author_of(customer_id: UUID, note_id: UUID) -> UUID | None:
     """In a transaction of its own: none is open while the engine is asked. An author never changes."""
-    with tenant(principal().company_id), unit_of_work(writes=False):
+    with company_transaction(principal().company_id, writes=False):
         which = (CustomerNote.id == note_id, CustomerNote.customer_id == customer_id)
         return db.session.scalar(select(CustomerNote.author).where(*which))

@@ -8,8 +8,7 @@ from sqlalchemy import select
 
 from app.companies.models import Company
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import Mail, greeting, hours, plain_name, served_link
 from app.core.jobs.outbox import Job
@@ -18,7 +17,7 @@ from app.customers.verification.service import LIFETIME, user_of
 
 
 def customer_email(job: Job) -> Mail | None:
-    with tenant(job.company_id), unit_of_work():
+    with company_transaction(job.company_id):
         found = one_time_links.rotate_token(UUID(job.payload["link_id"]))
         customer = found and db.session.scalar(select(Customer).where(Customer.id == found[0].subject_id))
         if found is None or customer is None:

@@ -12,8 +12,7 @@ from app.base.clock import utcnow
 from app.base.errors import Conflict, TooManyRequests
 from app.core.db.lookup import not_found
 from app.core.db.models import db
-from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, OneTimeLink
@@ -61,9 +60,9 @@ def _language_of_caller() -> str:
 def verify(token: str) -> bool:
     """Whether it was the first time. Raises InvalidLink."""
     company_id = one_time_links.tenant_of(token)
-    with tenant(company_id), unit_of_work(writes=False):
+    with company_transaction(company_id, writes=False):
         subject_id = _current(token).subject_id
-    with tenant(company_id), unit_of_work():
+    with company_transaction(company_id):
         # The customer first, as everybody does who issues or withdraws a link.
         customer = _held(subject_id)
         link = _current(token)
