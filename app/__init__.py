@@ -10,9 +10,6 @@ from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.accounts.auth.service import auth_state_of
-from app.accounts.auth.sessions import end_sessions_of
-from app.accounts.emails.service import note_change
-from app.accounts.invitations.service import invite_administrator, note_activation
 from app.base.role_data import RoleData
 from app.cli import commands
 from app.clients.http.breaker import Breaker
@@ -35,7 +32,6 @@ from app.core.security.tokens import Tokens
 from app.core.services import Services
 from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
-from app.customers.verification.service import unverify_linked
 from app.extensions import Migrations
 from app.guardian.data import EmbeddedRoleData
 from app.guardian.decision import EmbeddedTransport
@@ -125,11 +121,6 @@ def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
         roles=EmbeddedRoles() if settings.keeps_roles else ExternalRoles(),
         role_data=role_data,
         watch=watch,
-        end_sessions=end_sessions_of,
-        address_changed=note_change,
-        leaving=unverify_linked,
-        activated=note_activation,
-        invite_administrator=invite_administrator,
         mailer=mailer,
         limits=limits,
         storage=storage,

@@ -33,8 +33,8 @@ from app.core.web.routing import Api
 
 Endpoints = tuple[type[Endpoint], ...]
 
-# A slice exports ENDPOINTS and, where it has any, MAILS, JOBS and ERROR_HANDLERS. Subscribers of one event run in this
-# order.
+# A slice exports what it has of ENDPOINTS, MAILS, JOBS, SUBSCRIPTIONS and ERROR_HANDLERS. Subscribers of one event run
+# in this order.
 SLICES: tuple[ModuleType, ...] = (
     document_types,
     companies,
@@ -43,11 +43,12 @@ SLICES: tuple[ModuleType, ...] = (
     users,
     customers,
     subcontractors,
+    guardian,
     access,
     accounts,
     system,
 )
-ENGINE: Endpoints = (*guardian.ENDPOINTS, *system.ENGINE_ENDPOINTS)
+ENGINE: Endpoints = (*guardian.ENGINE_ENDPOINTS, *system.ENGINE_ENDPOINTS)
 ENGINE_PREFIX = "/guardian"
 CORE_JOBS: Mapping[str, Callable[[Job], None]] = {
     one_time_links.EXPIRE: one_time_links.expire,
@@ -64,6 +65,8 @@ def mount(app: Flask, slices: Iterable[ModuleType] = SLICES) -> None:
     services.catalogue.update(_permissions(endpoints))
     for error, handler in _exported(slices, "ERROR_HANDLERS"):
         app.register_error_handler(error, handler)
+    for subscription in chain.from_iterable(getattr(each, "SUBSCRIPTIONS", ()) for each in slices):
+        services.subscribers.setdefault(subscription.event, []).append(subscription.subscriber)
     services.jobs.update(CORE_JOBS)
     services.jobs.update(_exported(slices, "JOBS"))
     services.jobs.update(mail.jobs(dict(_exported(slices, "MAILS"))))
@@ -86,7 +89,7 @@ def _mount_all(app: Flask, endpoints: Endpoints) -> Api:
 
 
 def _endpoints(slices: Iterable[ModuleType]) -> Endpoints:
-    return tuple(chain.from_iterable(each.ENDPOINTS for each in slices))
+    return tuple(chain.from_iterable(getattr(each, "ENDPOINTS", ()) for each in slices))
 
 
 def _exported(slices: Iterable[ModuleType], name: str) -> Iterator[tuple[Any, Any]]:

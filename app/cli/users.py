@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.auth.service import Account, find_account
-from app.accounts.auth.sessions import end_sessions_of
 from app.accounts.passwords.service import set_temporary, temporary_password
 from app.base.errors import ApiError
 from app.base.role_data import ADMINISTRATOR
@@ -22,6 +21,7 @@ from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, platform_session
 from app.core.services import services
+from app.users.events import on_user_deactivated
 from app.users.models import User
 from app.users.schemas import UserSchema
 from app.users.service import create_user
@@ -86,7 +86,7 @@ def deactivate(account: str) -> None:
         services().roles.check_leaving(found.user_id)
         db.session.scalars(select(User).where(User.id == found.user_id)).one().is_active = False
         db.session.flush()
-        end_sessions_of(found.user_id)
+        on_user_deactivated.emit(found.user_id)
     click.echo("Deactivated." if found.is_active else "It was not active already; all sessions have ended.")
 
 

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app.base.errors import Conflict
 from app.base.text import parse_id
+from app.companies.events import on_company_created
 from app.companies.models import ACTIVE, INACTIVE, Company
 from app.companies.schemas import CompanyChangeSchema, CompanySchema, holdings_schema
 from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
@@ -20,7 +21,6 @@ from app.core.crud.erase import erase_tenant
 from app.core.db.models import db
 from app.core.db.tenancy import current_scope
 from app.core.db.transaction import company_transaction, platform_session
-from app.core.services import services
 from app.core.web.body import answer
 from app.core.web.declaration import Declaration
 from app.core.web.endpoint import UNSAFE
@@ -63,9 +63,7 @@ class Companies(Crud):
     def new(self, values: dict[str, Any]) -> Company:
         admin = values.pop("admin", None)
         company: Company = super().new(values | {"id": current_scope().company_id})
-        services().roles.company_made()
-        if admin is not None:
-            services().invite_administrator(admin)
+        on_company_created.emit(admin)
         return company
 
     def change(self, row: Company, values: dict[str, Any]) -> None:

@@ -60,13 +60,6 @@ class Services:
     roles: Roles
     role_data: RoleData
     watch: Watch
-    # What earlier slices ask of later ones, inside the tenant's unit of work: of a user, of a user and the former
-    # address, and of who is to administer the company that is being made.
-    end_sessions: Callable[[UUID], None]
-    address_changed: Callable[[UUID, str], None]
-    leaving: Callable[[UUID], None]
-    activated: Callable[[UUID], None]
-    invite_administrator: Callable[[Mapping[str, Any]], None]
     mailer: Mailer
     limits: Limits
     storage: Storage
@@ -74,6 +67,7 @@ class Services:
     catalogue: set[Permission] = field(default_factory=set)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     jobs: dict[str, Callable[[Job], None]] = field(default_factory=dict)
+    subscribers: dict[object, list[Callable[..., None]]] = field(default_factory=dict)
     wake: Event = field(default_factory=Event)
 
 

@@ -1,5 +1,6 @@
 """Clients of a company."""
 
+from app.core.events import Subscription
 from app.customers.documents.files import DownloadDocument, UploadDocument
 from app.customers.documents.resources import Documents, VerifyDocument
 from app.customers.errors import CustomerNotFound
@@ -20,6 +21,8 @@ from app.customers.resources import Customers
 from app.customers.statistics import CustomerStatistics
 from app.customers.verification import mails
 from app.customers.verification.resources import SendVerification, VerifyCustomerEmail
+from app.customers.verification.service import unverify_linked
+from app.users.events import on_email_changed, on_user_deleting
 
 ENDPOINTS = (
     Customers, CustomerLogo, Addresses, VerifyAddress, Contacts, CommunicationPreferences, ConsentHistory, Notes, Tags,
@@ -30,3 +33,7 @@ ENDPOINTS = (
 MAILS = {"customer_email": mails.customer_email}
 JOBS = {execute.FORGET: undo.forget}
 ERROR_HANDLERS = {CustomerNotFound: redirects.not_found}
+SUBSCRIPTIONS = (
+    Subscription(on_user_deleting, unverify_linked),
+    Subscription(on_email_changed, unverify_linked),
+)

@@ -1,5 +1,7 @@
 """The embedded policy engine: roles, policies and permissions of each company, on the same database."""
 
+from app.companies.events import on_company_created
+from app.core.events import Subscription
 from app.guardian.resources import (
     CheckAccess,
     Permissions,
@@ -11,8 +13,10 @@ from app.guardian.resources import (
     Roles,
     UserRoles,
 )
+from app.guardian.service import create_default_roles
 
 ROLES = (
     Roles, RoleComposition, PoliciesOfRole, Policies, PolicyComposition, PermissionsOfPolicy, Permissions, UserRoles,
 )  # fmt: skip
-ENDPOINTS = (CheckAccess, *ROLES)
+ENGINE_ENDPOINTS = (CheckAccess, *ROLES)
+SUBSCRIPTIONS = (Subscription(on_company_created, create_default_roles),)

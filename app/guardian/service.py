@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -97,6 +97,11 @@ class ExternalRoles:
 
     def check_not_above(self, user_id: UUID, by: UUID) -> None:
         log.debug("roles_not_compared", reason="the policy engine is remote", user_id=user_id)
+
+
+def create_default_roles(_administrator: Mapping[str, Any] | None = None) -> None:
+    """A subscriber of ``on_company_created``."""
+    services().roles.company_made()
 
 
 def holding(policy: Policy, permission: Permission) -> PolicyPermission:

@@ -16,7 +16,6 @@ from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent
 from app.core.db.models import db
 from app.core.files.picture import attach
-from app.core.jobs.one_time_links import revoke_all
 from app.core.services import services
 from app.core.web.body import answer, body
 from app.core.web.declaration import declare
@@ -29,7 +28,7 @@ from app.positions.models import Position
 from app.users.form import AVATAR, UserForm
 from app.users.models import User
 from app.users.schemas import ProfileSchema, UserChangeSchema, UserSchema
-from app.users.service import change_user, check_deletable, create_user, hold_user
+from app.users.service import announce_deletion, change_user, check_deletable, create_user, hold_user
 
 
 class Users(Crud):
@@ -86,8 +85,7 @@ class Users(Crud):
         check_deletable(row, by=principal().user_id)
         # What was read stays as it is: If-Match was compared with that version.
         hold_user(row.id)
-        revoke_all(row.id)
-        services().leaving(row.id)
+        announce_deletion(row.id)
         super().remove(row)
 
 

@@ -15,6 +15,7 @@ from app.core.db.models import add_in_order, db
 from app.core.db.tenancy import current_tenant
 from app.core.jobs.one_time_links import revoke_all
 from app.core.services import services
+from app.users.events import on_email_changed, on_user_activated, on_user_deactivated, on_user_deleting
 from app.users.models import LoginKey, User
 
 KEYS = ("email", "username")
@@ -38,24 +39,25 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
         _check_may_leave(user, by)
     elif any(getattr(user, name) != values[name] for name in (*KEYS, "is_active") if name in values):
         services().roles.check_not_above(user.id, by)
-    former, was_active = user.email, user.is_active
-    set_values(user, {"is_verified": False} | values if values.get("email", former) != former else values)
-    # The row is locked by now: a sign-in, or the use of a link, comes wholly before or after.
+    was_active = user.is_active
+    set_values(user, {"is_verified": False} | values if values.get("email", user.email) != user.email else values)
     if leaves:
-        services().end_sessions(user.id)
+        on_user_deactivated.emit(user.id)
     if user.is_active and not was_active:
-        services().activated(user.id)
-    if user.email != former:
-        services().address_changed(user.id, former)
+        on_user_activated.emit(user.id)
 
 
 def set_values(user: User, values: dict[str, Any]) -> None:
     """With the keys that follow from them. A taken e-mail or username surfaces as IntegrityError (409)."""
+    former = user.email
     for name, value in values.items():
         setattr(user, name, value)
     if any(name in values for name in KEYS):
         _set_keys(db.session.scalars(select(LoginKey).where(LoginKey.user_id == user.id)).one(), user)
     db.session.flush()
+    # The row is locked by now: a sign-in, or the use of a link, comes wholly before or after.
+    if user.email != former:
+        on_email_changed.emit(user.id, former)
 
 
 def hold_user(user_id: UUID) -> None:
@@ -84,8 +86,14 @@ def check_deletable(user: User, *, by: UUID) -> None:
 
 def erase_user(user_id: UUID) -> None:
     """With everything that refers to nobody else, links included. The user's row is held."""
-    revoke_all(user_id)
+    announce_deletion(user_id)
     erase(User, User.id == user_id)
+
+
+def announce_deletion(user_id: UUID) -> None:
+    """The user's row is locked, and its dependents are still there."""
+    revoke_all(user_id)
+    on_user_deleting.emit(user_id)
 
 
 def _check_may_leave(user: User, by: UUID) -> None:

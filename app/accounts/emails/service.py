@@ -17,7 +17,6 @@ from app.core.jobs.one_time_links import InvalidLink
 from app.core.security.encryption import seal
 from app.core.security.tokens import Claims
 from app.core.web.principal import Principal
-from app.customers.verification.service import unverify_linked
 from app.users.links import CHANGE_EMAIL
 from app.users.service import lock_user, login_of, set_values
 
@@ -67,17 +66,13 @@ def confirm_change(token: str, caller: Claims | None) -> None:
         one_time_links.consume(link.id)
         if user is None or not user.is_active:
             raise InvalidLink()
-        former = user.email
         set_values(user, {"email": link.address, "is_verified": True})
-        note_change(user.id, former)
         own = caller.session_id if caller is not None and caller.user_id == user.id else None
         end_other_sessions(user.id, own, "e-mail changed")
 
 
 def note_change(user_id: UUID, former: str) -> None:
-    """What was mailed to the former address stops working, and it is told. Inside the tenant's unit of work, with the
-    user's row held."""
+    """Revoke what was mailed to the former address, and tell it. A subscriber of ``on_email_changed``."""
     one_time_links.revoke_all(user_id)
     revoke_codes(user_id)
-    unverify_linked(user_id)
     post("email_changed", {"user_id": str(user_id), "address": seal(FORMER, former)})

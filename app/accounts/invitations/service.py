@@ -154,14 +154,15 @@ def _take(user_id: UUID) -> bool:
 
 
 def note_activation(user_id: UUID) -> None:
-    """Whoever was activated by an administrator waits for nothing any more. Inside the tenant's unit of work, with
-    the user's row held."""
+    """Remove the invitation that an activated user no longer needs. A subscriber of ``on_user_activated``."""
     one_time_links.revoke(INVITATION, user_id)
     _take(user_id)
 
 
-def invite_administrator(values: Values) -> None:
-    """Of the company that is being made, inside its unit of work. Raises Conflict for an address in use."""
+def invite_administrator(values: Values | None) -> None:
+    """A subscriber of ``on_company_created``. Raises Conflict for an address in use."""
+    if values is None:
+        return
     try:
         _, _, user = create_defaults({**values, **NOT_YET})
     except IntegrityError as error:

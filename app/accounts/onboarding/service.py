@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.base.role_data import ADMINISTRATOR
+from app.companies.events import on_company_created
 from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.tenancy import current_tenant
@@ -43,7 +44,7 @@ def found_here(company: Values, user: Values) -> Founded:
     row = Company(id=current_tenant(), **company)
     db.session.add(row)
     db.session.flush()
-    services().roles.company_made()
+    on_company_created.emit(None)
     return Founded(row, *create_defaults(user))
 
 

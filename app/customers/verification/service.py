@@ -107,8 +107,8 @@ def unverify(customer: Customer) -> None:
     one_time_links.revoke(PURPOSE, customer.id)
 
 
-def unverify_linked(user_id: UUID) -> None:
-    """The user's address has changed."""
+def unverify_linked(user_id: UUID, _former: str = "") -> None:
+    """A subscriber of ``on_user_deleting`` and ``on_email_changed``."""
     linked = select(Customer).where(Customer.user_id == user_id).with_for_update()
     customer = db.session.scalar(linked.execution_options(populate_existing=True))
     if customer is not None:

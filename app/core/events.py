@@ -1,0 +1,28 @@
+"""Named events: a slice announces what it does, and later slices act on it in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, ParamSpec
+
+from app.core.services import services
+
+P = ParamSpec("P")
+
+
+class Event(Generic[P]):
+    """``P`` are the arguments of its subscribers."""
+
+    def emit(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run the subscribers in the order of their slices. An error in one undoes the transaction."""
+        for subscriber in services().subscribers.get(self, ()):
+            subscriber(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class Subscription(Generic[P]):
+    """An entry of a slice's ``SUBSCRIPTIONS``."""
+
+    event: Event[P]
+    subscriber: Callable[P, None]

@@ -1,0 +1,13 @@
+"""What happens to users, for later slices. Subscribers run with the user's row locked."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from app.core.events import Event
+
+on_user_activated = Event[[UUID]]()
+on_user_deactivated = Event[[UUID]]()
+on_user_deleting = Event[[UUID]]()
+on_email_changed = Event[[UUID, str]]()
+"""With the former address."""
