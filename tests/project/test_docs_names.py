@@ -23,7 +23,7 @@ FUNCTIONS_OF_CITUS = {"create_distributed_table", "create_reference_table"}
 def code_of(document: Path) -> set[str]:
     """The pieces of a document between backticks, blocks left out."""
     prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return set(re.findall(r"`([^`\n]+)`", prose))
+    return {" ".join(piece.split()) for piece in re.findall(r"`([^`]+)`", prose)}
 
 
 @cache
@@ -52,6 +52,15 @@ def test_every_path_in_a_document_exists(document: Path) -> None:
     paths = set(PATH.findall(document.read_text()))
 
     assert {path for path in paths if not (ROOT / path).exists()} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_module_in_a_document_exists_by_its_whole_path(document: Path) -> None:
+    modules = {piece for piece in code_of(document) if re.fullmatch(r"[\w./-]+\.py", piece)}
+    names = {path.name for path in (ROOT / "app").rglob("*.py")}
+
+    assert {module for module in modules if not (ROOT / module).exists()} - names == set()
+    assert {piece for piece in code_of(document) if re.match(r"(base|config|clients|core)/", piece)} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
