@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import ModuleType
 from typing import Any
 
 from flask import Flask
@@ -37,7 +39,7 @@ from app.guardian.data import EmbeddedRoleData
 from app.guardian.decision import EmbeddedTransport
 from app.guardian.service import EmbeddedRoles, ExternalRoles
 from app.guardian.subject import roles_of
-from app.mounts import mount, mount_engine
+from app.mounts import SLICES, mount, mount_engine
 from app.system.health import Watch
 
 
@@ -58,10 +60,10 @@ ENGINE = {
 }
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, slices: Iterable[ModuleType] = SLICES) -> Flask:
     """Raises SettingsError, with every fault."""
     found = settings or load_settings()
-    app = _assembled(found, mount)
+    app = _assembled(found, partial(mount, slices=slices))
     if found.is_deployed and not found.use_email_service:
         logs.log.warning("no_mail_is_sent", reason="USE_EMAIL_SERVICE=false")
     return app

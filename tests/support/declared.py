@@ -148,8 +148,10 @@ class Maker:
 
     def sent(self, route: Route) -> Json:
         """The body as the client's options: JSON, or a form where there must be a file."""
-        body, upload = self.body(route), getattr(_declared(route), "upload", "")
-        return {"data": (body or {}) | {upload: (BytesIO(b"made"), "made.txt")}} if upload else {"json": body}
+        body, declaration = self.body(route), route.endpoint.declaration_of(route.method)
+        if not declaration.upload or declaration.json_too:
+            return {"json": body}
+        return {"data": (body or {}) | {declaration.upload: (BytesIO(b"made"), "made.txt")}}
 
     def _object(self, schema: BaseSchema, leave_out: str = "") -> Json:
         return {
@@ -191,16 +193,7 @@ def _rules(each: fields.Field[Any]) -> Sequence[Any]:
 
 def schema_of(route: Route) -> BaseSchema | None:
     """What the body of a method is loaded with."""
-    endpoint = route.endpoint
-    if not issubclass(endpoint, Crud):
-        declaration = _declared(route)
-        return declaration.body if declaration else None
-    return {"POST": endpoint.wire, "PUT": endpoint.change_wire, "PATCH": endpoint.change_wire}.get(route.method)
-
-
-def _declared(route: Route) -> Any:
-    """What is declared at the method itself."""
-    return getattr(getattr(route.endpoint, route.method.lower()), "declaration", None)
+    return route.endpoint.declaration_of(route.method).body
 
 
 def column_of_parent(route: Route) -> str:

@@ -99,10 +99,12 @@ class Crud(Endpoint, abstract=True):
     def declaration_of(cls, method: str) -> Declaration:
         if method == "POST":
             also = () if cls.find_duplicate is Crud.find_duplicate else (200,)
-            return Declaration(cls.wire, cls.wire, 201, (409,), also=also, upload=cls.uploads.get(method, ""))
+            return Declaration(
+                cls.wire, cls.wire, 201, (409,), also=also, upload=cls.uploads.get(method, ""), json_too=True
+            )
         if method in ("PUT", "PATCH"):
             upload = cls.uploads.get(method, "")
-            return Declaration(cls.change_wire, cls.wire, 200, (404, 409, 412), upload=upload)
+            return Declaration(cls.change_wire, cls.wire, 200, (404, 409, 412), upload=upload, json_too=True)
         if method == "DELETE":
             return Declaration(None, cls.removal_preview, 204, (404, 409, 412))
         return Declaration(None, cls.wire)

@@ -124,9 +124,8 @@ class Document:
         if declared.upload:
             fields = self.components.schemas[schema["$ref"].rpartition("/")[2]]
             # What can be written as JSON too is complete without the file.
-            is_all = not issubclass(route.endpoint, Crud)
-            form = {FORM: {"schema": form_schema(declared.upload, fields, required=is_all)}}
-            content = form if is_all else content | form
+            form = {FORM: {"schema": form_schema(declared.upload, fields, required=not declared.json_too)}}
+            content = content | form if declared.json_too else form
         return {"required": not _may_be_empty(declared.body), "content": content}
 
     def _responses(self, route: Route, declared: Declaration) -> Json:

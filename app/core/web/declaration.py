@@ -11,7 +11,8 @@ from app.core.wire.schema import BaseSchema
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a method takes and gives, for openapi.yml and nothing else. ``upload`` is the file part of a form."""
+    """The input and output of a method, for openapi.yml and nothing else. ``upload`` is the file part of a form; the
+    other fields can come as JSON where ``json_too`` says so."""
 
     body: BaseSchema | None = None
     answer: BaseSchema | dict[str, Any] | None = None
@@ -20,6 +21,7 @@ class Declaration:
     media: tuple[str, ...] = ("application/json",)
     also: tuple[int, ...] = ()
     upload: str = ""
+    json_too: bool = False
 
 
 def declare(
@@ -31,10 +33,11 @@ def declare(
     media: Iterable[str] = ("application/json",),
     also: Iterable[int] = (),
     upload: str = "",
+    json_too: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a method of a hand-written endpoint. ``answer`` is a schema or a JSON schema; statuses
     in ``also`` carry it too. With ``upload``, the body is a form of its fields and that file."""
-    declared = Declaration(body, answer, status, tuple(errors), tuple(media), tuple(also), upload)
+    declared = Declaration(body, answer, status, tuple(errors), tuple(media), tuple(also), upload, json_too)
 
     def mark(method: Callable[..., Any]) -> Callable[..., Any]:
         method.declaration = declared  # type: ignore[attr-defined]

@@ -1,0 +1,5 @@
+"""A slice as a newcomer writes it. Only a process of its own loads it: its table is in no migration."""
+
+from tests.support.gadgets.resources import Gadgets
+
+ENDPOINTS = (Gadgets,)
