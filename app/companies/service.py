@@ -19,7 +19,7 @@ def lock_company() -> None:
     db.session.execute(select(Company.id).with_for_update(key_share=True))
 
 
-def share_company() -> None:
+def lock_company_shared() -> None:
     """Hold the lock together with other sharers. SQLite needs neither: it has one writer."""
     db.session.execute(select(Company.id).with_for_update(read=True))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 
 from app.base.errors import Invalid
 from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.crud.filters import Filter, between
-from app.core.db.models import db
+from app.core.db.lookup import lock
 from app.core.jobs.one_time_links import revoke
 from app.core.web.default_roles import MANAGED
 from app.customers.countries import country_code
@@ -90,6 +90,6 @@ class Customers(Crud):
 
     def remove(self, row: Customer) -> Response | None:
         """Its parts go first. Who writes one holds the customer's lock, and would wait for us as we for them."""
-        db.session.execute(select(Customer.id).where(Customer.id == row.id).with_for_update())
+        lock(Customer, row.id)
         revoke(PURPOSE, row.id)
         return super().remove(row)

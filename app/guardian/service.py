@@ -8,7 +8,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils.compat import uuid7
 
 from app.base.errors import Conflict
@@ -16,6 +15,7 @@ from app.base.permission import Permission
 from app.base.role_data import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
 from app.companies.service import lock_company
 from app.core.db.models import add_in_order, db
+from app.core.db.upsert import upsert
 from app.core.services import services
 from app.core.web.default_roles import is_held_by_default
 from app.guardian.models import (
@@ -116,7 +116,6 @@ def defaults_of(code: str) -> list[Permission]:
 
 def load_catalogue(catalogue: Iterable[Permission]) -> None:
     """Add what is missing to the global table of permissions; safe for many processes at once."""
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
     rows = [
         {
             "id": permission_id(each.service, each.resource_name, each.operation),
@@ -128,7 +127,7 @@ def load_catalogue(catalogue: Iterable[Permission]) -> None:
         for each in sorted(catalogue)
     ]
     for first in range(0, len(rows), ROWS_PER_INSERT):
-        statement = insert(GuardianPermission).values(rows[first : first + ROWS_PER_INSERT]).on_conflict_do_nothing()
+        statement = upsert(GuardianPermission).values(rows[first : first + ROWS_PER_INSERT]).on_conflict_do_nothing()
         db.session.execute(statement, execution_options={"unguarded": "the catalogue is global"})
 
 

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
 from app.base.errors import Conflict, Invalid
-from app.companies.service import lock_company, share_company
+from app.companies.service import lock_company, lock_company_shared
 from app.core.crud.erase import dependents, erase
 from app.core.db.models import db, fold_columns, folded_names
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
@@ -22,7 +22,7 @@ from app.organization_units.models import MAX_LEVEL, OrganizationUnit
 
 def create_unit(values: dict[str, Any]) -> OrganizationUnit:
     """Raises Invalid for an unknown parent or too deep a level."""
-    share_company()
+    lock_company_shared()
     parent = find_parent(values.get("parent_id"))
     unit_id = uuid7()
     level = parent.level + 1 if parent else 0

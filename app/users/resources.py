@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app.companies.models import Company
 from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
-from app.core.db.lookup import Parent
+from app.core.db.lookup import Parent, lock
 from app.core.db.models import db
 from app.core.files.picture import attach
 from app.core.services import services
@@ -28,7 +28,7 @@ from app.positions.models import Position
 from app.users.form import AVATAR, UserForm
 from app.users.models import User
 from app.users.schemas import ProfileSchema, UserChangeSchema, UserSchema
-from app.users.service import announce_deletion, change_user, check_deletable, create_user, hold_user
+from app.users.service import announce_deletion, change_user, check_deletable, create_user
 
 
 class Users(Crud):
@@ -84,7 +84,7 @@ class Users(Crud):
     def remove(self, row: User) -> None:
         check_deletable(row, by=principal().user_id)
         # What was read stays as it is: If-Match was compared with that version.
-        hold_user(row.id)
+        lock(User, row.id)
         announce_deletion(row.id)
         super().remove(row)
 

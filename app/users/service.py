@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from app.base.errors import Conflict, Invalid
 from app.base.text import fold
 from app.core.crud.erase import erase
+from app.core.db.lookup import lock_row
 from app.core.db.models import add_in_order, db
 from app.core.db.tenancy import current_tenant
 from app.core.jobs.one_time_links import revoke_all
@@ -60,16 +61,11 @@ def set_values(user: User, values: dict[str, Any]) -> None:
         on_email_changed.emit(user.id, former)
 
 
-def hold_user(user_id: UUID) -> None:
-    """Whoever uses up, replaces or withdraws links of a user holds the row first: they wait instead of
-    getting entangled."""
-    db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
-
-
 def lock_user(user_id: UUID) -> User | None:
-    """The row as it is now, held."""
-    current = select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
-    return db.session.scalar(current)
+    """The row as it is now. Links of a user are consumed, replaced and revoked under this lock: writers wait
+    for each other instead of running into a deadlock."""
+    user: User | None = lock_row(User, user_id)
+    return user
 
 
 def login_of(email: str) -> tuple[UUID, UUID] | None:

@@ -21,7 +21,7 @@ from app.accounts.auth.schemas import (
     VerifySchema,
 )
 from app.accounts.auth.service import Credentials, sign_in
-from app.accounts.auth.sessions import end_other_sessions, live_sessions, refresh, revoke, sign_out
+from app.accounts.auth.sessions import end_sessions, live_sessions, refresh, revoke, sign_out
 from app.base.errors import NotFound, Unauthenticated
 from app.core.crud.crud import Crud
 from app.core.services import services
@@ -120,7 +120,7 @@ class OtherSessions(Endpoint):
 
     def delete(self) -> Response:
         """End all other sessions of the caller."""
-        end_other_sessions(principal().user_id, principal().session_id, "revoked")
+        end_sessions(principal().user_id, "revoked", kept=principal().session_id)
         return no_content()
 
 

@@ -15,13 +15,13 @@ from app.accounts.auth.throttle import attempt_key, forget_old, forgive, reserve
 from app.base.clock import utcnow
 from app.base.errors import Forbidden, Unauthenticated
 from app.base.text import fold
-from app.companies.models import ACTIVE, Company
+from app.companies.models import Company
 from app.core.db.models import CodePointText
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import affected, company_transaction, read_in_own_transaction, unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import services
-from app.core.web.principal import AuthState
+from app.core.web.principal import AuthState, ensure_company_active
 from app.users.models import LoginKey, User
 
 log = structlog.get_logger(__name__)
@@ -157,8 +157,7 @@ def check_active(account: Account) -> None:
     """Raises Forbidden."""
     if not account.is_active:
         raise Forbidden("The account is disabled.", code="ACCOUNT_DISABLED")
-    if account.company_status != ACTIVE:
-        raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
+    ensure_company_active(account.company_status)
 
 
 def find_account(name: str, identifier: str) -> Account | None:

@@ -13,14 +13,15 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.auth.models import AuthSession, RefreshToken
 from app.base.clock import utcnow
-from app.base.errors import Forbidden, Unauthenticated
+from app.base.errors import Unauthenticated
 from app.base.opaque_tokens import company_of, digest, new_token
-from app.companies.models import ACTIVE, Company
+from app.companies.models import Company
 from app.core.db.models import UtcDateTime, add_in_order, db
 from app.core.db.tenancy import TenantQuery, current_tenant, tenant
 from app.core.db.transaction import affected, company_transaction, read, unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import services
+from app.core.web.principal import ensure_company_active
 from app.users.models import User
 
 log = structlog.get_logger(__name__)
@@ -166,8 +167,7 @@ def _held(token: str) -> Held:
 def _check_usable(held: Held) -> None:
     if held.revoked_at is not None or held.expires_at <= utcnow() or not held.user_is_active:
         raise Unauthenticated("The session has ended.")
-    if held.company_status != ACTIVE:
-        raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
+    ensure_company_active(held.company_status)
 
 
 def _rotate(token_id: UUID) -> bool:
@@ -215,10 +215,10 @@ def revoke(which: Any, reason: str) -> int:
     return affected(statement)
 
 
-def end_other_sessions(user_id: UUID, kept: UUID | None, reason: str) -> None:
-    """All of a user but one."""
-    mine = AuthSession.user_id == user_id
-    revoke(mine if kept is None else mine & (AuthSession.id != kept), reason)
+def end_sessions(user_id: UUID, reason: str, *, kept: UUID | None = None) -> None:
+    """All of a user, but the one that is ``kept``."""
+    of_user = AuthSession.user_id == user_id
+    revoke(of_user if kept is None else of_user & (AuthSession.id != kept), reason)
 
 
 def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
@@ -248,4 +248,4 @@ def live_sessions(user_id: UUID) -> tuple[Any, ...]:
 
 def end_sessions_of(user_id: UUID) -> None:
     """All of a user who may no longer sign in: reactivation does not bring them back."""
-    revoke(AuthSession.user_id == user_id, "deactivated")
+    end_sessions(user_id, "deactivated")

@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, case, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.accounts.auth.models import LoginFailure
 from app.base.clock import utcnow
@@ -18,6 +17,7 @@ from app.base.errors import TooManyRequests
 from app.base.keys import derived_key
 from app.core.db.models import UtcDateTime, db
 from app.core.db.transaction import unit_of_work
+from app.core.db.upsert import upsert
 from app.core.services import services
 
 FREE_ATTEMPTS = 5
@@ -111,12 +111,12 @@ def _counting(key: bytes, now: datetime) -> int | None:
 
 
 @cache
-def _counting_statement(dialect: str) -> Any:
-    """Built once: composing it costs more than running it."""
+def _counting_statement(_dialect: str) -> Any:
+    """Built once for each database: composing it costs more than running it."""
     steps = {LoginFailure.attempts == FREE_ATTEMPTS + n: _time(f"due_{n}") for n in range(LONGEST_STEP)}
     due = case(*steps.items(), else_=_time(f"due_{LONGEST_STEP}"))
     may_follow = or_(LoginFailure.attempts < FREE_ATTEMPTS, LoginFailure.last_attempt_at <= due)
-    return _upsert(dialect, LoginFailure.attempts + 1, may_follow)
+    return _upsert(LoginFailure.attempts + 1, may_follow)
 
 
 def _counting_daily(key: bytes, now: datetime) -> int | None:
@@ -127,20 +127,19 @@ def _counting_daily(key: bytes, now: datetime) -> int | None:
 
 
 @cache
-def _daily_statement(dialect: str) -> Any:
+def _daily_statement(_dialect: str) -> Any:
     is_over = LoginFailure.last_attempt_at <= _time("over_")
     attempts = case((is_over, 1), else_=LoginFailure.attempts + 1)
-    return _upsert(dialect, attempts, or_(LoginFailure.attempts < MOST_A_DAY, is_over))
+    return _upsert(attempts, or_(LoginFailure.attempts < MOST_A_DAY, is_over))
 
 
 def _time(name: str) -> Any:
     return bindparam(name, type_=UtcDateTime)
 
 
-def _upsert(dialect: str, attempts: Any, may_follow: Any) -> Any:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+def _upsert(attempts: Any, may_follow: Any) -> Any:
     now = _time("now_")
-    statement = insert(LoginFailure).values(key=bindparam("key_"), attempts=1, last_attempt_at=now)
+    statement = upsert(LoginFailure).values(key=bindparam("key_"), attempts=1, last_attempt_at=now)
     return statement.on_conflict_do_update(
         index_elements=[LoginFailure.key],
         set_={"attempts": attempts, "last_attempt_at": now},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from app.accounts.auth.sessions import end_other_sessions
+from app.accounts.auth.sessions import end_sessions
 from app.accounts.auth.throttle import forgive, reserve_daily
 from app.accounts.passwords.codes import revoke_codes
 from app.accounts.passwords.service import confirm_password
@@ -68,7 +68,7 @@ def confirm_change(token: str, caller: Claims | None) -> None:
             raise InvalidLink()
         set_values(user, {"email": link.address, "is_verified": True})
         own = caller.session_id if caller is not None and caller.user_id == user.id else None
-        end_other_sessions(user.id, own, "e-mail changed")
+        end_sessions(user.id, "e-mail changed", kept=own)
 
 
 def note_change(user_id: UUID, former: str) -> None:

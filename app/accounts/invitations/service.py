@@ -16,9 +16,9 @@ from app.accounts.auth.sessions import Caller, SignedIn, open_session
 from app.accounts.invitations.models import Invitation
 from app.accounts.onboarding.service import create_defaults
 from app.base.clock import utcnow
-from app.base.errors import ApiError, Conflict, Forbidden
+from app.base.errors import ApiError, Conflict
 from app.base.role_data import Asker
-from app.companies.models import ACTIVE, Company
+from app.companies.models import Company
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db
 from app.core.db.transaction import affected, company_transaction
@@ -26,6 +26,7 @@ from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
 from app.core.services import services
+from app.core.web.principal import ensure_company_active
 from app.core.web.problems import violated
 from app.core.wire.schema import BaseSchema
 from app.users.links import INVITATION
@@ -128,15 +129,9 @@ def accept(token: str, password: str, caller: Caller) -> SignedIn:
         one_time_links.consume(link.id)
         if user is None or user.email != link.address or not _take(user.id):
             raise InvalidLink()
-        _check_company()
+        ensure_company_active(db.session.scalar(select(Company.status)))
         _activate(user, hashed)
         return open_session(user.id, caller)
-
-
-def _check_company() -> None:
-    """Raises Forbidden."""
-    if db.session.scalar(select(Company.id).where(Company.status == ACTIVE)) is None:
-        raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
 
 
 def _activate(user: User, hashed: str) -> None:

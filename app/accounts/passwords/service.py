@@ -11,9 +11,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select, update
 
-from app.accounts.auth.models import AuthSession
 from app.accounts.auth.service import NOBODY, Account, find_account
-from app.accounts.auth.sessions import end_other_sessions, revoke
+from app.accounts.auth.sessions import end_sessions
 from app.accounts.auth.throttle import attempt_key, forgive, reserve_attempt
 from app.accounts.passwords.codes import CODE, count_guess, revoke_codes, secret_of, use_up
 from app.base.clock import utcnow
@@ -21,6 +20,7 @@ from app.base.errors import BadRequest, Conflict, Invalid, NotFound
 from app.base.keys import derived_key
 from app.base.text import CONTROL, normalized_email
 from app.companies.models import ACTIVE
+from app.core.db.lookup import lock
 from app.core.db.models import db
 from app.core.db.transaction import affected, company_transaction, unit_of_work
 from app.core.jobs import mail, one_time_links
@@ -80,7 +80,7 @@ def change_password(me: Principal, current: str, new: str, address: str | None) 
         # Only over the hash that was verified: of two changes at once the later one is refused.
         if not _store(me.user_id, OWN | {"password_hash": renewed}, User.password_hash == confirmed.stored):
             raise Conflict()
-        end_other_sessions(me.user_id, me.session_id, "password changed")
+        end_sessions(me.user_id, "password changed", kept=me.session_id)
         mail.post("password_changed", {"user_id": str(me.user_id)})
 
 
@@ -133,17 +133,13 @@ def confirm_reset(address: str, code: str, new: str) -> None:
         raise InvalidCode()
     renewed = passwords.hash(new)
     with company_transaction(company_id):
-        _lock(user_id)
+        # The user's row before the code's: the worker locks them in this order too.
+        lock(User, user_id, key_share=True)
         if not use_up(counted) or not _store(user_id, OWN | {"password_hash": renewed}, User.is_active):
             raise InvalidCode()
-        revoke(AuthSession.user_id == user_id, "password reset")
+        end_sessions(user_id, "password reset")
         mail.post("password_changed", {"user_id": str(user_id)})
     log.info("password_was_reset", user_id=user_id)
-
-
-def _lock(user_id: UUID) -> None:
-    """The user's row before the code's: the worker takes them in this order too."""
-    db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
 
 
 def find_recipient(address: str) -> Account | None:
@@ -181,7 +177,7 @@ def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
 def set_temporary(user_id: UUID, hashed: str) -> None:
     """A password that must be changed first; every session ends. Inside the tenant's unit of work."""
     _store(user_id, TEMPORARY | {"password_hash": hashed})
-    revoke(AuthSession.user_id == user_id, "password reset")
+    end_sessions(user_id, "password reset")
     mail.post("password_reset_by_admin", {"user_id": str(user_id)})
     log.info("password_was_reset_by_administrator", user_id=user_id)
 

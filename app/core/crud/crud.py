@@ -222,7 +222,7 @@ class Crud(Endpoint, abstract=True):
 
     def found(self, id: UUID) -> Any:
         """The row, for writing. Raises NotFound. That it is below the parent proves the parent too."""
-        if self.parent is not None and self.parent.locks_now:
+        if self.parent is not None and self.parent.takes_turns:
             self.require_parent()
         above = () if self.parent is None else (getattr(self.model, self.parent.column) == self.parent_id,)
         row = db.session.scalar(select(self.model).where(self.model.id == id, *above))

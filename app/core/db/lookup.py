@@ -29,12 +29,25 @@ def existing(model: type[Any], id: UUID) -> Any:
     return row
 
 
-def check_exists(model: type[Any], id: UUID, *, locked: bool = False) -> None:
-    """Raises NotFound. ``locked`` keeps out every other who asks so until the transaction ends; those who
-    only refer to the row pass."""
-    statement = select(model.id).where(model.id == id)
-    if db.session.scalar(statement.with_for_update(key_share=True) if locked else statement) is None:
+def check_exists(model: type[Any], id: UUID) -> None:
+    """Raises NotFound."""
+    if db.session.scalar(select(model.id).where(model.id == id)) is None:
         raise not_found(model)
+
+
+def lock(model: type[Any], id: UUID, *, key_share: bool = False) -> bool:
+    """Keep others from locking or changing the row until the transaction ends; False if there is none.
+
+    With ``key_share`` rows that refer to it may still be added (FOR NO KEY UPDATE). SQLite has one writer anyway.
+    """
+    statement = select(model.id).where(model.id == id).with_for_update(key_share=key_share)
+    return db.session.scalar(statement) is not None
+
+
+def lock_row(model: type[Any], id: UUID) -> Any | None:
+    """As ``lock``; the row as it is now, whatever the session knew of it."""
+    statement = select(model).where(model.id == id).with_for_update()
+    return db.session.scalar(statement.execution_options(populate_existing=True))
 
 
 @dataclass(frozen=True)
@@ -53,9 +66,13 @@ class Parent:
         return self.column if self.column in names else str(names[0])
 
     @property
-    def locks_now(self) -> bool:
+    def takes_turns(self) -> bool:
+        """Whether the transaction locks the parent before it looks for a row below."""
         return self.locked and is_writing()
 
     def check(self, id: UUID) -> None:
         """Raises NotFound."""
-        check_exists(self.model, id, locked=self.locks_now)
+        if not self.takes_turns:
+            check_exists(self.model, id)
+        elif not lock(self.model, id, key_share=True):
+            raise not_found(self.model)

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.clients.storage.interface import Key, Missing
-from app.core.db.models import db
+from app.core.db.lookup import lock_row
 from app.core.db.tenancy import PLATFORM_TABLES
 from app.core.db.transaction import company_transaction, platform_session, unit_of_work
 from app.core.files.images import WHOLE
@@ -172,7 +172,7 @@ def _forget(company: Company, file_id: UUID) -> None:
         if shown is None:
             discard(StoredFile.id == file_id)
             return
-        row = db.session.scalar(select(shown.model).where(shown.model.id == shown.row_id).with_for_update())
+        row = lock_row(shown.model, shown.row_id)
         if row is not None and getattr(row, shown.column) == file_id:
             detach(row, shown.column)
 

@@ -19,7 +19,7 @@ from werkzeug.wsgi import wrap_file
 
 from app.base.errors import Forbidden, NotFound
 from app.clients.storage.interface import Content, Missing, disabled, refused
-from app.core.db.lookup import not_found
+from app.core.db.lookup import lock_row, not_found
 from app.core.db.models import IsSet, db
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import company_transaction, read_in_own_transaction
@@ -114,7 +114,7 @@ class Picture(Endpoint, abstract=True):
         with ExitStack() as stack:
             upload = received_file(stack, self.field)
             deposit = deposited(Owner(self.company_of(id), self.model.bucket, id), upload)
-        with deposit.shown(), self._row_locked(id) as row:
+        with deposit.shown(), self._locked_row(id) as row:
             attach(row, self.column(), deposit)
         where = f"{request.script_root}{request.path}"
         made = {"message": f"The {self.field} is stored.", "file_id": deposit.id, f"has_{self.field}": True}
@@ -123,7 +123,7 @@ class Picture(Endpoint, abstract=True):
     def delete(self, id: UUID) -> Response:
         check_enabled()
         self.check_there(id)
-        with self._row_locked(id) as row:
+        with self._locked_row(id) as row:
             if getattr(row, self.column()) is None:
                 raise self._none()
             detach(row, self.column())
@@ -155,10 +155,10 @@ class Picture(Endpoint, abstract=True):
         return services().storage.open(owner.key(path), caller_now())
 
     @contextmanager
-    def _row_locked(self, id: UUID) -> Iterator[Any]:
+    def _locked_row(self, id: UUID) -> Iterator[Any]:
         """A short transaction in which nobody else changes the row. Raises NotFound."""
         with company_transaction(self.company_of(id)):
-            row = db.session.scalar(select(self.model).where(self.model.id == id).with_for_update())
+            row = lock_row(self.model, id)
             if row is None:
                 raise not_found(self.model)
             yield row

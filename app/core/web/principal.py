@@ -58,6 +58,12 @@ def principal() -> Principal:
     return found
 
 
+def ensure_company_active(status: str | None) -> None:
+    """Raises Forbidden."""
+    if status != "active":
+        raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
+
+
 class Authenticator:
     """``standing`` looks the subject up inside its tenant; None means there is no such subject or session."""
 
@@ -80,8 +86,7 @@ class Authenticator:
         if standing is None or not standing.user_is_active:
             raise Unauthenticated("The token is no longer valid.")
         _check_live(claims, standing)
-        if standing.company_status != "active":
-            raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
+        ensure_company_active(standing.company_status)
         g.principal = Principal(
             user_id=claims.user_id,
             company_id=claims.company_id,

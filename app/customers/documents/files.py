@@ -15,9 +15,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.base.errors import Conflict, Invalid
 from app.clients.storage.interface import DOCUMENTS, Key, Missing
-from app.companies.models import Company
+from app.companies.service import lock_company
 from app.core.db import counts
-from app.core.db.lookup import check_exists, not_found
+from app.core.db.lookup import not_found
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import company_transaction, read_in_own_transaction
@@ -119,7 +119,7 @@ def _deposited(customer_id: UUID, upload: Upload, kind: Kind) -> Deposit:
 
 def _added(deposit: Deposit, customer_id: UUID, values: dict[str, Any]) -> CustomerDocument:
     """Whoever adds to a company's documents takes turns: what is found to fit fits when it is written."""
-    check_exists(Company, principal().company_id, locked=True)
+    lock_company()
     CUSTOMER.check(customer_id)
     check_room(customer_id, values["size"])
     row = CustomerDocument(customer_id=customer_id, file_id=deposit.id, uploaded_by=principal().user_id, **values)

@@ -196,7 +196,7 @@ def meeting(target_id: UUID, source_id: UUID, choices: Mapping[str, str]) -> Mer
     """The two, held until the transaction ends. Raises Invalid, CustomerMerged, CustomerNotFound."""
     if source_id == target_id:
         raise Invalid.field("source_id", "Is the customer itself.")
-    found = customers_held(target_id, source_id)
+    found = lock_customers(target_id, source_id)
     if target_id not in found:
         raise not_found(Customer)
     if source_id not in found:
@@ -205,8 +205,11 @@ def meeting(target_id: UUID, source_id: UUID, choices: Mapping[str, str]) -> Mer
     return Merge(found[target_id], found[source_id], choices)
 
 
-def customers_held(*ids: UUID) -> dict[UUID, Customer]:
-    """Those that are there, as they are now, in the order in which everybody takes them."""
+def lock_customers(*ids: UUID) -> dict[UUID, Customer]:
+    """Those that are there, as they are now, in the order in which every writer locks them.
+
+    A transaction that only reads locks none.
+    """
     wanted = select(Customer).where(Customer.id.in_(ids)).order_by(Customer.id)
     if is_writing():
         wanted = wanted.with_for_update()

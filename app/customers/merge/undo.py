@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from app.base.clock import utcnow
 from app.base.errors import Conflict
-from app.core.db.lookup import existing, not_found
+from app.core.db.lookup import existing, lock_row, not_found
 from app.core.db.models import db
 from app.core.db.reparent import ReferringColumn, Sides, references
 from app.core.db.row_json import frozen, put_back, thawed
@@ -18,7 +18,7 @@ from app.core.db.transaction import company_transaction
 from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import Job
-from app.customers.merge.execute import VERIFIED, customers_held
+from app.customers.merge.execute import VERIFIED, lock_customers
 from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer
 from app.customers.parts.contacts import refresh_contacts_text
@@ -34,7 +34,7 @@ MOST_NAMED = 20
 
 def undo(customer_id: UUID, merge_id: UUID) -> tuple[Customer, Customer]:
     """The survivor, and the customer that is back. Raises NotFound and Conflict."""
-    target = customers_held(customer_id).get(customer_id)
+    target = lock_customers(customer_id).get(customer_id)
     if target is None:
         raise not_found(Customer)
     merge = _newest(customer_id, merge_id)
@@ -181,8 +181,7 @@ def _preferences(customer_id: UUID) -> list[CommunicationPreference]:
 def forget(job: Job) -> None:
     """The handler of ``FORGET``: the redirect stays, what was kept of the customer goes."""
     with company_transaction(job.company_id):
-        wanted = select(CustomerMerge).where(CustomerMerge.id == UUID(job.payload["merge_id"])).with_for_update()
-        merge = db.session.scalar(wanted)
+        merge = lock_row(CustomerMerge, UUID(job.payload["merge_id"]))
         # Undone, merged again, or forgotten already.
         if merge is None or merge.kept is None or merge.expires_at > utcnow():
             return

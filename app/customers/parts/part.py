@@ -67,7 +67,7 @@ def demote(model: Any, customer_id: UUID | None, *same: ColumnElement[bool]) -> 
 
 def part_of(model: Any, customer_id: UUID, id: UUID, *, parent: Parent = CUSTOMER) -> Any:
     """The row, for writing. Raises NotFound, of the customer first."""
-    if parent.locks_now:
+    if parent.takes_turns:
         parent.check(customer_id)
     row = db.session.scalar(select(model).where(model.id == id, model.customer_id == customer_id))
     if row is None:

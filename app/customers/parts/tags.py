@@ -10,7 +10,6 @@ from uuid import UUID
 from flask import Response
 from marshmallow import fields, validate
 from sqlalchemy import ColumnElement, Index, Select, String, UniqueConstraint, delete, func, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
@@ -20,6 +19,7 @@ from app.core.crud.filters import Filter
 from app.core.db.lookup import check_exists, existing
 from app.core.db.models import Identified, Model, Timestamped, Versioned, db, folded, listed_by, same_tenant
 from app.core.db.tenancy import TenantScoped, current_tenant
+from app.core.db.upsert import upsert
 from app.core.web.body import answer, no_content
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
@@ -134,8 +134,7 @@ def assign(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
     tagged = select(Customer.company_id, Customer.id, literal(tag_id), literal(utcnow(), CustomerTag.created_at.type))
     # In the order in which a merge holds customers: two that want several wait for each other one way only.
     tagged = tagged.where(Customer.company_id == company_id, *conditions).order_by(Customer.id)
-    insert = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(CustomerTag).from_select([column.key for column in columns], tagged).on_conflict_do_nothing()
+    statement = upsert(CustomerTag).from_select([column.key for column in columns], tagged).on_conflict_do_nothing()
     options = {"unguarded": "one statement, narrowed by itself", "preserve_rowcount": True}
     done = db.session.execute(statement, execution_options=options)
     return int(done.rowcount)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.base.clock import utcnow
 from app.base.errors import Conflict, TooManyRequests
-from app.core.db.lookup import not_found
+from app.core.db.lookup import lock_row, not_found
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.jobs import one_time_links
@@ -28,7 +28,7 @@ PAUSE = timedelta(minutes=1)
 
 def send_link(customer_id: UUID) -> None:
     """Inside the tenant's unit of work. Raises CustomerNotFound, Conflict, TooManyRequests."""
-    customer = _held(customer_id)
+    customer = lock_row(Customer, customer_id)
     if customer is None:
         raise not_found(Customer)
     user = user_of(customer)
@@ -64,7 +64,7 @@ def verify(token: str) -> bool:
         subject_id = _current(token).subject_id
     with company_transaction(company_id):
         # The customer first, as everybody does who issues or withdraws a link.
-        customer = _held(subject_id)
+        customer = lock_row(Customer, subject_id)
         link = _current(token)
         if customer is None or link.address != address_of(customer, user_of(customer)):
             raise InvalidLink()
@@ -82,11 +82,6 @@ def _current(token: str) -> OneTimeLink:
     if link is None or link.expires_at <= utcnow():
         raise InvalidLink()
     return link
-
-
-def _held(customer_id: UUID) -> Customer | None:
-    wanted = select(Customer).where(Customer.id == customer_id).with_for_update()
-    return db.session.scalar(wanted.execution_options(populate_existing=True))
 
 
 def user_of(customer: Customer) -> User | None:
