@@ -47,13 +47,13 @@ await() {
     status=127
     while :; do
         seen=$signals
-        found=0
-        wait "$child" 2>/dev/null || found=$?
-        case "$found" in
+        code=0
+        wait "$child" 2>/dev/null || code=$?
+        case "$code" in
             127 | -1) break ;;
         esac
-        status=$found
-        if [ "$found" -le 128 ] || [ "$signals" -eq "$seen" ]; then
+        status=$code
+        if [ "$code" -le 128 ] || [ "$signals" -eq "$seen" ]; then
             break
         fi
     done
