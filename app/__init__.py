@@ -26,7 +26,8 @@ from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
 from app.clients.policy.remote_roles import RemoteRoleData
 from app.clients.policy.request import GrantAll, PolicyEngine
 from app.clients.storage.factory import storage_of
-from app.config.settings import Settings, load_settings
+from app.config.environment import load_settings
+from app.config.settings import Settings
 from app.core.db import engine
 from app.core.files.images import Images
 from app.core.security.passwords import Passwords

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -26,7 +26,7 @@ from app.base.permission import Permission
 from app.config.settings import Settings
 from app.core.files import stored_file
 from app.core.jobs import mail, one_time_links
-from app.core.jobs.outbox import Job
+from app.core.jobs.job import JobHandler
 from app.core.services import Services
 from app.core.web.endpoint import Endpoint
 from app.core.web.routing import Api
@@ -50,7 +50,7 @@ SLICES: tuple[ModuleType, ...] = (
 )
 ENGINE: Endpoints = (*guardian.ENGINE_ENDPOINTS, *system.ENGINE_ENDPOINTS)
 ENGINE_PREFIX = "/guardian"
-CORE_JOBS: Mapping[str, Callable[[Job], None]] = {
+CORE_JOBS: Mapping[str, JobHandler] = {
     one_time_links.EXPIRE: one_time_links.expire,
     stored_file.REMOVE: stored_file.remove_stored,
 }

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.base.errors import SettingsError
-from app.config.settings import load_settings
+from app.config.environment import load_settings
 
 ATTEMPT_SECONDS = 3
 PAUSE_SECONDS = 1

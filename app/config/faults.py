@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from app.config.settings import Settings
+from app.config.settings import Settings
 
 MIN_SECRET_BYTES = 32
 MOST_REMOTE_MB = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from flask import current_app
@@ -19,12 +19,10 @@ from app.clients.policy.request import PolicyEngine
 from app.clients.storage.interface import Storage
 from app.config.settings import Settings
 from app.core.files.images import Images
+from app.core.jobs.job import JobHandler
 from app.core.security.passwords import Passwords
 from app.core.security.tokens import Tokens
 from app.core.web.principal import Authenticator
-
-if TYPE_CHECKING:
-    from app.core.jobs.outbox import Job
 
 
 class Watch(Protocol):
@@ -66,7 +64,7 @@ class Services:
     images: Images
     catalogue: set[Permission] = field(default_factory=set)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
-    jobs: dict[str, Callable[[Job], None]] = field(default_factory=dict)
+    jobs: dict[str, JobHandler] = field(default_factory=dict)
     subscribers: dict[object, list[Callable[..., None]]] = field(default_factory=dict)
     wake: Event = field(default_factory=Event)
 

@@ -20,7 +20,7 @@ from flask import Flask
 from flask_migrate import upgrade
 
 from app import create_app
-from app.config.settings import load_settings
+from app.config.environment import load_settings
 from app.core.db.models import db
 from scripts.bench import cases, files, hotspots, report, seed, singles, workers
 from scripts.bench.rounds import BEFORE, FULL, QUICK, Pace, Target, memory_of, note, run_rounds

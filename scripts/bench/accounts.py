@@ -31,7 +31,7 @@ from app import create_app
 from app.accounts.onboarding.service import found_company
 from app.accounts.passwords.models import PasswordResetOtp
 from app.base.clock import utcnow
-from app.config.settings import load_settings
+from app.config.environment import load_settings
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work

@@ -120,7 +120,7 @@ def test_only_the_settings_read_the_environment() -> None:
     names = {path for path, node in nodes(ast.Attribute) if ast.unparse(node) in reads}
     imported = {path for path, module in imports() if module in {*reads, "dotenv"}}
 
-    assert names | imported == {"app/config/settings.py"}
+    assert names | imported == {"app/config/environment.py"}
 
 
 def test_only_the_clients_speak_to_the_network() -> None:

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from app.base.errors import Unauthenticated, Unavailable
 from app.base.keys import PrivateKey
 from app.clients.jwks import MAX_BYTES, REFETCH_SECONDS, JwksClient
-from app.config.settings import load_settings
+from app.config.environment import load_settings
 from app.core.security.tokens import Tokens
 
 USER, COMPANY = UUID(int=1), UUID(int=2)

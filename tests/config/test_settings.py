@@ -11,7 +11,8 @@ from psycopg import sql
 
 from app import create_app
 from app.base.errors import SettingsError
-from app.config.settings import Settings, declared, load_settings
+from app.config.environment import load_settings
+from app.config.settings import Settings, declared
 from app.core.db.models import db
 from tests.support.databases import Postgres, worker
 

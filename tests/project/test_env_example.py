@@ -6,8 +6,9 @@ import re
 
 from dotenv import dotenv_values
 
+from app.config.environment import load_settings
 from app.config.example import example
-from app.config.settings import ROOT, declared, default_of, load_settings
+from app.config.settings import ROOT, declared, default_of
 
 EXAMPLE = ROOT / "env.example"
 SECRET = "a secret that is long enough for every environment"

@@ -16,7 +16,8 @@ from psycopg import sql
 from sqlalchemy import delete
 
 from app import create_app
-from app.config.settings import Settings, load_settings
+from app.config.environment import load_settings
+from app.config.settings import Settings
 from app.core.db.models import Model, db
 
 KEPT = ("document_type", "permission")

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from app.accounts.emails.service import FORMER, LIFETIME
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
+from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, hours, link, moment
-from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal
 from app.users.links import with_new_token
 from app.users.models import User

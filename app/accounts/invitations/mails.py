@@ -10,8 +10,8 @@ from app.accounts.invitations.service import LIFETIME
 from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
+from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, link, plain_name
-from app.core.jobs.outbox import Job
 from app.users.links import with_new_token
 from app.users.models import User
 

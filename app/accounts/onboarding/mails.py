@@ -9,8 +9,8 @@ from sqlalchemy import select
 from app.accounts.onboarding import waiting
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, unit_of_work
+from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, hours, link
-from app.core.jobs.outbox import Job
 from app.users import links as users
 from app.users.models import User
 

@@ -18,7 +18,7 @@ from app.base.clock import utcnow
 from app.base.keys import derived_key
 from app.core.db.models import db
 from app.core.db.transaction import affected, company_transaction
-from app.core.jobs.outbox import Job
+from app.core.jobs.job import Job
 from app.core.services import services
 
 CODE = re.compile(r"[0-9]{6}")

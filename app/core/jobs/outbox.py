@@ -7,7 +7,6 @@ outlives the company whose files it removes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,8 +18,9 @@ from uuid_utils.compat import uuid7
 from app.base.clock import utcnow
 from app.core.db.effects import after_commit
 from app.core.db.models import Identified, Model, db
-from app.core.db.tenancy import TenantNotSet, current_scope
+from app.core.db.tenancy import current_scope
 from app.core.db.transaction import affected, unit_of_work
+from app.core.jobs.job import Job
 from app.core.services import services
 
 RETRIES = tuple(timedelta(seconds=each) for each in (1, 10, 60, 600, 3600))
@@ -50,26 +50,6 @@ class OutboxEntry(Identified, Model):
     attempts: Mapped[int] = mapped_column(default=0)
     failed_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(String(200))
-
-
-@dataclass(frozen=True)
-class Job:
-    """A claimed entry. ``attempts`` are those that failed before."""
-
-    id: UUID
-    kind: str
-    tenant_id: UUID | None
-    payload: Mapping[str, Any]
-    created_at: datetime
-    attempts: int
-    leased_until: datetime
-
-    @property
-    def company_id(self) -> UUID:
-        """Of what was asked for inside a tenant. Raises TenantNotSet."""
-        if self.tenant_id is None:
-            raise TenantNotSet(f"{self.kind} belongs to no tenant.")
-        return self.tenant_id
 
 
 def enqueue(kind: str, payload: Mapping[str, Any], *, delay: timedelta = timedelta()) -> UUID:

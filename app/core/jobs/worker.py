@@ -14,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.base.clock import utcnow
 from app.base.errors import ApiError
-from app.core.jobs.outbox import LEASE, RETRIES, Job, claim, complete_in_transaction, retry_or_fail
+from app.core.jobs.job import Job
+from app.core.jobs.outbox import LEASE, RETRIES, claim, complete_in_transaction, retry_or_fail
 from app.core.services import Services, services
 
 log = structlog.get_logger(__name__)

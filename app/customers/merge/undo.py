@@ -17,7 +17,7 @@ from app.core.db.row_json import frozen, put_back, thawed
 from app.core.db.transaction import company_transaction
 from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
-from app.core.jobs.outbox import Job
+from app.core.jobs.job import Job
 from app.customers.merge.execute import VERIFIED, lock_customers
 from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer

@@ -10,8 +10,8 @@ from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.jobs import one_time_links
+from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, hours, plain_name, served_link
-from app.core.jobs.outbox import Job
 from app.customers.models import Customer
 from app.customers.verification.service import LIFETIME, user_of
 

@@ -17,7 +17,8 @@ from app.base.clock import utcnow
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.jobs.outbox import Job, OutboxEntry
+from app.core.jobs.job import Job
+from app.core.jobs.outbox import OutboxEntry
 from app.core.services import services
 from tests.support.clients import ApiClient
 from tests.support.mailbox import Mailbox, text_of

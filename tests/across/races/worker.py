@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from flask import Flask
 
 from app import create_app
-from app.config.settings import load_settings
+from app.config.environment import load_settings
 from app.core.jobs.worker import Worker
 from tests.across.races.fleet import THREADS
 

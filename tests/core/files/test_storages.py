@@ -15,7 +15,7 @@ from app.clients.http.bulkhead import Bulkhead
 from app.clients.storage.factory import storage_of
 from app.clients.storage.interface import Caller, Key, Missing, NoStorage, Storage, Unlistable
 from app.clients.storage.local import LocalStorage
-from app.config.settings import load_settings
+from app.config.environment import load_settings
 from tests.core.files.conftest import BACKENDS, Environ
 from tests.fakes.guardian import Behaviour, answer, answers, closes, dribbles, hangs, resets, sends
 from tests.fakes.storage import FakeStorage

@@ -17,7 +17,8 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.jobs import outbox
-from app.core.jobs.outbox import Job, OutboxEntry, claim, complete_in_transaction, enqueue, retry_or_fail
+from app.core.jobs.job import Job
+from app.core.jobs.outbox import OutboxEntry, claim, complete_in_transaction, enqueue, retry_or_fail
 from app.core.jobs.worker import Worker
 from tests.support.clients import Tenant
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from werkzeug.security import generate_password_hash
 
 from app.base.errors import Invalid, Unavailable
-from app.config.settings import load_settings
+from app.config.environment import load_settings
 from app.core.security.passwords import MAX_RAW_LENGTH, MAX_WAIT_SECONDS, Passwords
 
 CHEAP = {"ARGON2_MEMORY_KIB": "64", "ARGON2_TIME_COST": "1"}

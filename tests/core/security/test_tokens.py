@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 
 from app.base.errors import SettingsError, Unauthenticated
 from app.base.keys import PrivateKey, derived_key, thumbprint
-from app.config.settings import load_settings
+from app.config.environment import load_settings
 from app.core.security.tokens import Claims, Tokens
 
 SECRET = "acme-shared-secret-0123456789-abcdefgh"
