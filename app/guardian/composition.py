@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db
@@ -37,6 +37,11 @@ class Composition:
     @property
     def element_id(self) -> str:
         return f"{self.element.__tablename__}_id"
+
+    def is_element_of(self, owner_id: UUID | None) -> ColumnElement[bool]:
+        link: Any = select(getattr(self.link, self.element_id)).filter_by(**{self.owner_id: owner_id})
+        criterion: ColumnElement[bool] = self.element.id.in_(link)
+        return criterion
 
     def add(self, owner: Any, element_id: UUID, *, by: UUID) -> Any:
         """The element. Raises NotFound, Conflict and Forbidden; an element that the owner has is a conflict."""

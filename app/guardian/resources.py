@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from flask import Response, request
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 
 from app.base.errors import Forbidden
 from app.core.crud.crud import Crud
@@ -20,8 +20,7 @@ from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema
 from app.guardian.composition import PERMISSIONS_OF_POLICY, POLICIES_OF_ROLE, Composition
 from app.guardian.decision import answer_to
-from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
-from app.guardian.rules import check_editable, check_policy_not_above
+from app.guardian.models import GuardianPermission, Policy, Role, UserRole
 from app.guardian.schemas import (
     DecisionSchema,
     HeldPermissionSchema,
@@ -37,7 +36,22 @@ from app.guardian.service import assign_role, change_assignment, remove_assignme
 Paths = list[tuple[str, list[str]]]
 
 
-class Roles(Crud):
+class ComposedCrud(Crud, abstract=True):
+    """Changed and removed by somebody who may change what the row is made of."""
+
+    composition: ClassVar[Composition]
+    service, unpaginated = "guardian", True
+
+    def change(self, row: Any, values: dict[str, Any]) -> None:
+        self.composition.check_owner(row, principal().user_id)
+        super().change(row, values)
+
+    def remove(self, row: Any) -> None:
+        self.composition.check_owner(row, principal().user_id)
+        super().remove(row)
+
+
+class Roles(ComposedCrud):
     """Roles of the company.
 
     The Administrator's (``is_system``) is shown, for it can be assigned; what it means is every
@@ -46,34 +60,18 @@ class Roles(Crud):
     """
 
     model, schema, path = Role, RoleSchema, "/guardian/roles"
-    service, permission, unpaginated = "guardian", "role", True
+    permission, composition = "role", POLICIES_OF_ROLE
     filters = ("name", "code")
     sort = ("created_at", "name")
 
-    def change(self, row: Role, values: dict[str, Any]) -> None:
-        check_editable(row, principal().user_id)
-        super().change(row, values)
 
-    def remove(self, row: Role) -> None:
-        check_editable(row, principal().user_id)
-        super().remove(row)
-
-
-class Policies(Crud):
+class Policies(ComposedCrud):
     """Policies of the company: named sets of permissions."""
 
     model, schema, path = Policy, PolicySchema, "/guardian/policies"
-    service, permission, unpaginated = "guardian", "policy", True
+    permission, composition = "policy", PERMISSIONS_OF_POLICY
     filters = ("name",)
     sort = ("created_at", "name")
-
-    def change(self, row: Policy, values: dict[str, Any]) -> None:
-        check_policy_not_above(row, principal().user_id)
-        super().change(row, values)
-
-    def remove(self, row: Policy) -> None:
-        check_policy_not_above(row, principal().user_id)
-        super().remove(row)
 
 
 class Permissions(Crud):
@@ -86,31 +84,30 @@ class Permissions(Crud):
     verbs = ("list", "retrieve")
 
 
-class PoliciesOfRole(Crud):
+class Elements(Crud, abstract=True):
+    """The list of what one role or policy is made of."""
+
+    composition: ClassVar[Composition]
+    service, unpaginated, verbs = "guardian", True, ("list",)
+
+    def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+        return (self.composition.is_element_of(parent_id),)
+
+
+class PoliciesOfRole(Elements):
     """Policies of one role."""
 
     model, schema, path = Policy, PolicySchema, "/guardian/roles/<role_id>/policies"
-    service, permission, unpaginated = "guardian", "policy", True
+    permission, composition, parent = "policy", POLICIES_OF_ROLE, Parent(Role, "role_id")
     filters, sort = Policies.filters, Policies.sort
-    verbs = ("list",)
-    parent = Parent(Role, "role_id")
-
-    def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
-        return (Policy.id.in_(select(RolePolicy.policy_id).where(RolePolicy.role_id == parent_id)),)
 
 
-class PermissionsOfPolicy(Crud):
+class PermissionsOfPolicy(Elements):
     """Permissions of one policy."""
 
     model, schema, path = GuardianPermission, PermissionSchema, "/guardian/policies/<policy_id>/permissions"
-    service, permission, unpaginated = "guardian", "permission", True
+    permission, composition, parent = "permission", PERMISSIONS_OF_POLICY, Parent(Policy, "policy_id")
     filters, sort = Permissions.filters, Permissions.sort
-    verbs = ("list",)
-    parent = Parent(Policy, "policy_id")
-
-    def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
-        held = select(PolicyPermission.permission_id).where(PolicyPermission.policy_id == parent_id)
-        return (GuardianPermission.id.in_(held),)
 
 
 class CompositionEndpoint(Endpoint, abstract=True):

@@ -257,7 +257,9 @@ def test_every_endpoint_is_mounted(app: Flask) -> None:
 
 
 def test_nobody_inherits_from_a_declared_collection() -> None:
-    assert [each for each in endpoints() if issubclass(each, Crud) and each.__bases__ != (Crud,)] == []
+    collections = [endpoint for endpoint in endpoints() if issubclass(endpoint, Crud)]
+
+    assert [each for each in collections if not all(base.is_abstract for base in each.__bases__)] == []
 
 
 # The migrated databases

@@ -68,6 +68,8 @@ class Crud(Endpoint, abstract=True):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if cls.is_abstract:
+            return
         cls.wire = cls.schema()
         cls.change_wire = cls.change_schema() if cls.change_schema else cls.wire
         # A bare array cannot say that there is more, and those who expect one do not ask for pages.
