@@ -18,7 +18,7 @@ from app import create_app
 from app.accounts.onboarding.service import found_company
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.demo.companies import ACME, EXAMPLES, Example
+from app.demo.companies import EXAMPLES, Example
 from app.demo.names import people
 from app.demo.service import ACCOUNTS, PASSWORD, _found
 from app.users.models import User
@@ -171,7 +171,7 @@ def test_names_come_in_the_same_order_every_time() -> None:
 
 def test_an_interrupted_run_is_completed_by_the_next(app: Flask) -> None:
     with app.app_context():
-        _found(ACME)
+        _found(EXAMPLES[0])
 
     result = run(app)
 
