@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from flask import Response, current_app, request
@@ -20,6 +21,7 @@ from app.core.web.principal import cookie_name
 from app.core.web.routing import mounted_routes
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 OWN = ("docs.css", "docs.js")
 OF_SWAGGER_UI = ("favicon-32x32.png", "swagger-ui-bundle.js", "swagger-ui.css")
@@ -35,25 +37,25 @@ PAGE = Environment(loader=PackageLoader(__package__), autoescape=True)
 
 
 def spec() -> Json:
-    """Built once per process, on the first request for it."""
-    cached = current_app.extensions
-    if "openapi" not in cached:
-        from app.core.openapi.document import document
+    from app.core.openapi.document import document
 
-        cached["openapi"] = document(mounted_routes())
-    found: Json = cached["openapi"]
-    return found
+    return _once("openapi", lambda: document(mounted_routes()))
 
 
 def spec_text() -> str:
     """``spec`` as YAML, which takes long to write."""
-    cached = current_app.extensions
-    if "openapi.yml" not in cached:
-        from app.core.openapi.document import as_yaml
+    from app.core.openapi.document import as_yaml
 
-        cached["openapi.yml"] = as_yaml(spec())
-    found: str = cached["openapi.yml"]
-    return found
+    return _once("openapi.yml", lambda: as_yaml(spec()))
+
+
+def _once(name: str, build: Callable[[], T]) -> T:
+    """Built at the first call in a process."""
+    built = current_app.extensions
+    if name not in built:
+        built[name] = build()
+    value: T = built[name]
+    return value
 
 
 def servers() -> list[Json]:

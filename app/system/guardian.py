@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Response, current_app
 
 from app.config.settings import VERSION
@@ -10,39 +12,30 @@ from app.core.web.body import answer, body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.guardian.initialization import has_administrator, initialize_engine
-from app.system.health import check_database, look
-from app.system.resources import check_init_token, health_shown
+from app.system.health import Finding
+from app.system.resources import Health, Version, check_init_token
 from app.system.schemas import (
     EngineConfigSchema,
     EngineInitializedSchema,
     EngineInitSchema,
-    HealthSchema,
     InitializedSchema,
-    VersionSchema,
 )
 from app.system.service import platform_company
 
-SERVICE = "guardian_service"
+
+class GuardianHealth(Health):
+    """The health of the policy engine."""
+
+    path, name = "/guardian/health", "guardian_service"
+
+    def other_checks(self) -> Mapping[str, Finding]:
+        return {}
 
 
-class GuardianHealth(Endpoint):
-    """How the policy engine is doing."""
-
-    access, path = "public", "/guardian/health"
-
-    @declare(answer=HealthSchema(), also=(503,))
-    def get(self) -> Response:
-        return health_shown(SERVICE, {"database": look(check_database)})
-
-
-class GuardianVersion(Endpoint):
+class GuardianVersion(Version):
     """The version of the policy engine."""
 
-    access, path, own_transaction = "self", "/guardian/version", True
-
-    @declare(answer=VersionSchema())
-    def get(self) -> Response:
-        return answer({"version": VERSION})
+    path = "/guardian/version"
 
 
 class GuardianConfig(Endpoint):

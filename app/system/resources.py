@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Response, current_app, request
 from sqlalchemy.engine import make_url
@@ -40,32 +40,31 @@ from app.system.service import already, initialize, is_initialized
 from app.users.models import LANGUAGES
 from app.users.resources import Users
 
-SERVICE = "identity_service"
-
 
 class Health(Endpoint):
-    """How the service and what it depends on are doing."""
+    """The health of the service and of the services that it depends on."""
 
     access, path = "public", "/health"
+    name: ClassVar[str] = "identity_service"
 
     @declare(answer=HealthSchema(), also=(503,))
     def get(self) -> Response:
-        return health_shown(SERVICE, {"database": look(check_database), **services().watch.current()})
+        checks = {"database": look(check_database), **self.other_checks()}
+        usable = checks["database"].healthy
+        degraded = not all(finding.healthy for finding in checks.values())
+        answered = {
+            "status": "unhealthy" if not usable else "degraded" if degraded else "healthy",
+            "service": self.name,
+            "version": VERSION,
+            "environment": services().settings.flask_env,
+            "timestamp": utcnow(),
+            "checks": {name: finding.shown() for name, finding in checks.items()},
+        }
+        return answer(answered, 200 if usable else 503)
 
-
-def health_shown(service: str, checks: Mapping[str, Finding]) -> Response:
-    """Only without its database is a service not healthy at all."""
-    usable = checks["database"].healthy
-    degraded = not all(finding.healthy for finding in checks.values())
-    shown = {
-        "status": "unhealthy" if not usable else "degraded" if degraded else "healthy",
-        "service": service,
-        "version": VERSION,
-        "environment": services().settings.flask_env,
-        "timestamp": utcnow(),
-        "checks": {name: finding.shown() for name, finding in checks.items()},
-    }
-    return answer(shown, 200 if usable else 503)
+    def other_checks(self) -> Mapping[str, Finding]:
+        """Hook: the checks that degrade the service without making it unusable."""
+        return services().watch.current()
 
 
 class Live(Endpoint):
