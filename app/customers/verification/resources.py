@@ -80,7 +80,7 @@ class VerifyCustomerEmail(Endpoint):
 
 def _page(status: str, code: int = 200) -> Response:
     language = request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
-    text = _pages.get_template(f"{language}.html").render(status=status, style=STYLE)
+    text = _pages.get_template("page.html").render(language=language, status=status, style=STYLE)
     headers = {"Content-Security-Policy": POLICY, "Content-Language": language}
     return Response(text, code, mimetype=HTML, headers=headers)
 
