@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, synonym
 
-from app.core.db.models import Identified, Model, Timestamped, Versioned, folded
+from app.core.db.models import Identified, Model, Named, Timestamped, Versioned, folded
 from app.core.db.tenancy import Tenanted
 from app.core.files.picture import LogoOwner
 
@@ -14,7 +14,7 @@ STATUSES = (ACTIVE, INACTIVE, SUSPENDED)
 REGISTRATIONS = ("closed", "open")
 
 
-class Company(Identified, Timestamped, Versioned, Tenanted, LogoOwner, Model):
+class Company(Identified, Timestamped, Versioned, Named, Tenanted, LogoOwner, Model):
     """A tenant. Its own id is what ``company_id`` is elsewhere."""
 
     __tablename__ = "company"
@@ -34,8 +34,6 @@ class Company(Identified, Timestamped, Versioned, Tenanted, LogoOwner, Model):
     )
 
     company_id = synonym("id")
-    name: Mapped[str] = mapped_column(String(100))
-    name_key: Mapped[str] = folded("name")
     search_text: Mapped[str] = folded("name", "business_name", "company_key", "email")
     business_name: Mapped[str | None] = mapped_column(String(500))
     description: Mapped[str | None] = mapped_column(String(255))

@@ -11,16 +11,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.db.models import (
     CodePointText,
     Counted,
-    Identified,
     JsonDocument,
     Model,
-    Timestamped,
-    Versioned,
+    Named,
+    TenantRecord,
     folded,
     listed_by,
     same_tenant,
 )
-from app.core.db.tenancy import TenantScoped
 from app.core.files.picture import LogoOwner
 from app.customers.errors import CustomerNotFound
 
@@ -28,7 +26,7 @@ KINDS = ("individual", "business")
 STATES = ("prospect", "trial", "active", "past_due", "suspended", "cancelled")
 
 
-class Customer(TenantScoped, Identified, Timestamped, Versioned, Counted, LogoOwner, Model):
+class Customer(TenantRecord, Named, Counted, LogoOwner, Model):
     """A company's client. ``contacts_text`` is what a search finds of its contacts, and theirs to keep."""
 
     __tablename__ = "customer"
@@ -43,8 +41,6 @@ class Customer(TenantScoped, Identified, Timestamped, Versioned, Counted, LogoOw
         *listed_by("customer", "created_at", "updated_at", "name_key"),
     )
 
-    name: Mapped[str] = mapped_column(String(100))
-    name_key: Mapped[str] = folded("name")
     search_text: Mapped[str] = folded("name", "email", "contact_person", "company_name", "tax_id", "phone_number")
     contacts_text: Mapped[str] = mapped_column(CodePointText, default="", server_default="", deferred=True)
     email: Mapped[str | None] = mapped_column(String(254))

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
-from app.core.db.models import Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
+from app.core.db.models import Identified, Model, Named, TenantRecord, listed_by, same_tenant
 from app.core.db.tenancy import TenantScoped
 
 CATALOGUE = uuid5(NAMESPACE_URL, "urn:guardian:permission")
@@ -33,27 +33,23 @@ class GuardianPermission(Model):
     description: Mapped[str | None] = mapped_column(String(255))
 
 
-class Role(TenantScoped, Identified, Timestamped, Versioned, Model):
+class Role(TenantRecord, Named, Model):
     """The one with ``is_system`` is the Administrator: it means every permission."""
 
     __tablename__ = "role"
     __table_args__ = (UniqueConstraint("company_id", "name_key"), *listed_by("role", "created_at"))
 
-    name: Mapped[str] = mapped_column(String(100))
-    name_key: Mapped[str] = folded("name")
     code: Mapped[str | None] = mapped_column(String(50))
     description: Mapped[str | None] = mapped_column(String(255))
     is_system: Mapped[bool] = mapped_column(default=False)
 
 
-class Policy(TenantScoped, Identified, Timestamped, Versioned, Model):
+class Policy(TenantRecord, Named, Model):
     """A named set of permissions."""
 
     __tablename__ = "policy"
     __table_args__ = (UniqueConstraint("company_id", "name_key"), *listed_by("policy", "created_at"))
 
-    name: Mapped[str] = mapped_column(String(100))
-    name_key: Mapped[str] = folded("name")
     description: Mapped[str | None] = mapped_column(String(255))
 
 

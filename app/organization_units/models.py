@@ -7,23 +7,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, and_, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import (
-    CodePointText,
-    Counted,
-    Identified,
-    Model,
-    Timestamped,
-    Versioned,
-    folded,
-    listed_by,
-    same_tenant,
-)
-from app.core.db.tenancy import TenantScoped
+from app.core.db.models import CodePointText, Counted, Model, Named, TenantRecord, folded, listed_by, same_tenant
 
 MAX_LEVEL = 50
 
 
-class OrganizationUnit(TenantScoped, Identified, Timestamped, Versioned, Counted, Model):
+class OrganizationUnit(TenantRecord, Named, Counted, Model):
     """``path`` is ``/rootid/…/selfid``; ``level`` is the depth, 0 for a root."""
 
     __tablename__ = "organization_unit"
@@ -42,8 +31,6 @@ class OrganizationUnit(TenantScoped, Identified, Timestamped, Versioned, Counted
         *listed_by("organization_unit", "created_at", "name_key"),
     )
 
-    name: Mapped[str] = mapped_column(String(100))
-    name_key: Mapped[str] = folded("name")
     search_text: Mapped[str] = folded("name", "description")
     description: Mapped[str | None] = mapped_column(String(255))
     parent_id: Mapped[UUID | None]

@@ -7,11 +7,10 @@ from uuid import UUID
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import Counted, Identified, Model, Timestamped, Versioned, folded, listed_by, same_tenant
-from app.core.db.tenancy import TenantScoped
+from app.core.db.models import Counted, Model, TenantRecord, folded, listed_by, same_tenant
 
 
-class Position(TenantScoped, Identified, Timestamped, Versioned, Counted, Model):
+class Position(TenantRecord, Counted, Model):
     """A place in an organization unit."""
 
     __tablename__ = "position"

@@ -5,20 +5,17 @@ from __future__ import annotations
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import Counted, Identified, Model, Timestamped, Versioned, folded, listed_by
-from app.core.db.tenancy import TenantScoped
+from app.core.db.models import Counted, Model, Named, TenantRecord, folded, listed_by
 from app.core.files.picture import LogoOwner
 
 
-class Subcontractor(TenantScoped, Identified, Timestamped, Versioned, Counted, LogoOwner, Model):
+class Subcontractor(TenantRecord, Named, Counted, LogoOwner, Model):
     """A company that works for this one."""
 
     __tablename__ = "subcontractor"
     bucket = "subcontractors"
     __table_args__ = (*listed_by("subcontractor", "created_at", "updated_at", "name_key"),)
 
-    name: Mapped[str] = mapped_column(String(100))
-    name_key: Mapped[str] = folded("name")
     search_text: Mapped[str] = folded("name", "email", "contact_person", "description")
     description: Mapped[str | None] = mapped_column(String(255))
     email: Mapped[str | None] = mapped_column(String(254))

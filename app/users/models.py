@@ -8,24 +8,13 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import (
-    CodePointText,
-    Counted,
-    Identified,
-    IsSet,
-    Model,
-    Timestamped,
-    Versioned,
-    folded,
-    listed_by,
-    same_tenant,
-)
-from app.core.db.tenancy import GLOBAL_TABLES, TenantScoped
+from app.core.db.models import CodePointText, Counted, IsSet, Model, TenantRecord, folded, listed_by, same_tenant
+from app.core.db.tenancy import GLOBAL_TABLES
 
 LANGUAGES = ("en", "fr")
 
 
-class User(TenantScoped, Identified, Timestamped, Versioned, Counted, Model):
+class User(TenantRecord, Counted, Model):
     """A person who can sign in. ``password_hash`` is null until a first password is set."""
 
     __tablename__ = "user"

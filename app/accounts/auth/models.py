@@ -9,7 +9,7 @@ from sqlalchemy import Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
-from app.core.db.models import Identified, Model, same_tenant
+from app.core.db.models import Identified, Model, belongs_to, same_tenant
 from app.core.db.tenancy import TenantScoped
 
 
@@ -17,10 +17,7 @@ class AuthSession(TenantScoped, Identified, Model):
     """One sign-in. It ends when it expires or is revoked, whichever comes first."""
 
     __tablename__ = "auth_session"
-    __table_args__ = (
-        same_tenant("user_id", "user"),
-        Index("ix_auth_session_company_id_user_id", "company_id", "user_id", "created_at", "id"),
-    )
+    __table_args__ = belongs_to("user", "auth_session")
 
     user_id: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)

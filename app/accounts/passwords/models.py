@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, String
+from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
-from app.core.db.models import Identified, Model, same_tenant
+from app.core.db.models import Identified, Model, belongs_to
 from app.core.db.tenancy import TenantScoped
 
 
@@ -17,10 +17,7 @@ class PasswordResetOtp(TenantScoped, Identified, Model):
     """``otp_code`` is Argon2id over an HMAC of the code. The id is that of the request."""
 
     __tablename__ = "password_reset_otp"
-    __table_args__ = (
-        same_tenant("user_id", "user"),
-        Index("ix_password_reset_otp_company_id_user_id", "company_id", "user_id", "created_at", "id"),
-    )
+    __table_args__ = belongs_to("user", "password_reset_otp")
 
     user_id: Mapped[UUID]
     otp_code: Mapped[str] = mapped_column(String(255))

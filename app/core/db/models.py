@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     MetaData,
+    String,
     Text,
     TypeDecorator,
     Uuid,
@@ -35,7 +36,7 @@ from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
 from app.base.text import fold
-from app.core.db.tenancy import GuardedSession
+from app.core.db.tenancy import GuardedSession, TenantScoped
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -103,6 +104,24 @@ class Counted:
     """The tenant's number of rows is kept by triggers, which the table's migration adds (``ddl.count``)."""
 
 
+def folded(*names: str, **options: Any) -> MappedColumn[Any]:
+    """A column kept equal to the folded text of others, newline-joined; filled in at flush.
+
+    Row-level security lets no case-folding operator use an index, and two databases fold
+    differently: hence a stored form.
+    """
+    return mapped_column(CodePointText, info={"folds": names, "stands_for": names[0]}, **options)
+
+
+class TenantRecord(TenantScoped, Identified, Timestamped, Versioned):
+    """A row of one tenant that clients read and change."""
+
+
+class Named:
+    name: Mapped[str] = mapped_column(String(100))
+    name_key: Mapped[str] = folded("name")
+
+
 def same_tenant(column: str, target: str) -> ForeignKeyConstraint:
     """A composite foreign key inside one tenant. It has no action: SQLite's SET NULL would null
     ``company_id`` too, and the application clears references itself."""
@@ -114,13 +133,11 @@ def listed_by(table: str, *columns: str) -> tuple[Index, ...]:
     return tuple(Index(f"ix_{table}_company_id_{column}_id", "company_id", column, "id") for column in columns)
 
 
-def folded(*names: str, **options: Any) -> MappedColumn[Any]:
-    """A column kept equal to the folded text of others, newline-joined; filled in at flush.
-
-    Row-level security lets no case-folding operator use an index, and two databases fold
-    differently: hence a stored form.
-    """
-    return mapped_column(CodePointText, info={"folds": names, "stands_for": names[0]}, **options)
+def belongs_to(owner: str, table: str) -> tuple[ForeignKeyConstraint, Index]:
+    """Of rows that are read per owner, in the order of their creation."""
+    column = f"{owner}_id"
+    order = Index(f"ix_{table}_company_id_{column}", "company_id", column, "created_at", "id")
+    return same_tenant(column, owner), order
 
 
 class IsSet(hybrid_property[bool]):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from flask_sqlalchemy.session import Session as FlaskSession
@@ -66,6 +66,7 @@ class Scope:
     platform: bool = False
 
 
+T = TypeVar("T")
 NOBODY = Scope()
 _scope: ContextVar[Scope] = ContextVar("tenancy_scope", default=NOBODY)
 _in_transaction: ContextVar[bool] = ContextVar("tenancy_in_transaction", default=False)
@@ -101,22 +102,25 @@ def in_transaction() -> Iterator[None]:
     """Marks the extent of a unit of work: one at a time, and its scope may not change."""
     if _in_transaction.get():
         raise RuntimeError("A unit of work cannot start inside another.")
-    token = _in_transaction.set(True)
-    try:
+    with _assigned(_in_transaction, True):
         yield
-    finally:
-        _in_transaction.reset(token)
 
 
 @contextmanager
 def _bound(scope: Scope) -> Iterator[None]:
     if _in_transaction.get():
         raise RuntimeError("A tenant cannot be bound inside an open transaction.")
-    token = _scope.set(scope)
+    with _assigned(_scope, scope):
+        yield
+
+
+@contextmanager
+def _assigned(variable: ContextVar[T], value: T) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _scope.reset(token)
+        variable.reset(token)
 
 
 class GuardedSession(FlaskSession):

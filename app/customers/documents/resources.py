@@ -15,16 +15,16 @@ from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.crud.crud import Crud
 from app.core.crud.filters import Filter
-from app.core.db.models import Model, db, folded
+from app.core.db.models import Model, folded
 from app.core.files.stored_file import Filed
-from app.core.web.body import answer, body
+from app.core.web.body import body
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.parameters import boolean
 from app.core.wire.schema import BaseSchema, CodeRef, Text, Timestamp, column_field, read_only_id
-from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, part_of
+from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, part_of, save
 from app.document_types.models import DocumentType
 
 STATUSES = ("pending", "verified", "rejected")
@@ -127,10 +127,7 @@ class VerifyDocument(Endpoint):
         if values["status"] == REJECTED and not values.get("reason"):
             raise Invalid.field("reason", "Say why it is rejected.")
         documents.check_version(row)
-        for name, value in _verdict(values["status"], values.get("reason")).items():
-            setattr(row, name, value)
-        db.session.flush()
-        return answer(documents.serialize(row), 200, documents.etag_headers(row))
+        return save(documents, row, _verdict(values["status"], values.get("reason")))
 
 
 def _verdict(status: str, reason: str | None) -> dict[str, Any]:

@@ -13,15 +13,24 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
-from app.core.db.models import IsSet, Model, db
-from app.core.web.body import answer, body
+from app.core.db.models import IsSet, Model
+from app.core.web.body import body
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Flag, Number, Text, Timestamp, column_field, read_only_id
 from app.customers.countries import Country
-from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary, part_of
+from app.customers.parts.part import (
+    CUSTOMER_IN_TURN,
+    Part,
+    PartSchema,
+    below_customer,
+    demote,
+    one_primary,
+    part_of,
+    save,
+)
 
 TYPES = ("billing", "service", "shipping", "other")
 PLACE = ("line1", "line2", "city", "state", "postal_code", "country", "latitude", "longitude")
@@ -113,7 +122,4 @@ class VerifyAddress(Endpoint):
         addresses.check_version(row)
         verified = {"verified_at": utcnow(), "verified_by": principal().user_id}
         note = {"verification_note": values.get("note")}
-        for name, value in ((verified | note) if values["verified"] else (UNVERIFIED | note)).items():
-            setattr(row, name, value)
-        db.session.flush()
-        return answer(addresses.serialize(row), 200, addresses.etag_headers(row))
+        return save(addresses, row, (verified if values["verified"] else UNVERIFIED) | note)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from flask import has_request_context
+from flask import Response, has_request_context
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
+from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent, not_found
-from app.core.db.models import Identified, Timestamped, Versioned, db, same_tenant
-from app.core.db.tenancy import TenantScoped
+from app.core.db.models import TenantRecord, belongs_to, db, same_tenant
+from app.core.web.body import answer
 from app.core.web.principal import principal
 from app.core.wire.schema import OwnedSchema, read_only_id
 from app.customers.models import Customer
@@ -21,7 +23,7 @@ CUSTOMER = Parent(Customer, "customer_id")
 CUSTOMER_IN_TURN = Parent(Customer, "customer_id", locked=True)
 
 
-class Part(TenantScoped, Identified, Timestamped, Versioned):
+class Part(TenantRecord):
     """A row that belongs to one customer and goes with it."""
 
     customer_id: Mapped[UUID] = mapped_column(sort_order=-1)
@@ -41,8 +43,7 @@ def below_customer(table: str, *users: str) -> tuple[ForeignKeyConstraint | Inde
     deletion of a user would read the whole table."""
     named = [(same_tenant(name, "user"), Index(f"ix_{table}_company_id_{name}", "company_id", name)) for name in users]
     return (
-        same_tenant("customer_id", "customer"),
-        Index(f"ix_{table}_company_id_customer_id", "company_id", "customer_id", "created_at", "id"),
+        *belongs_to("customer", table),
         *(each for pair in named for each in pair),
     )
 
@@ -63,6 +64,14 @@ def demote(model: Any, customer_id: UUID | None, *same: ColumnElement[bool]) -> 
         .values(is_primary=False, row_version=model.row_version + 1, updated_at=utcnow())
     )
     db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def save(resource: Crud, row: Any, values: Mapping[str, Any]) -> Response:
+    """Set columns that clients cannot write themselves, and answer with the row."""
+    for name, value in values.items():
+        setattr(row, name, value)
+    db.session.flush()
+    return answer(resource.serialize(row), 200, resource.etag_headers(row))
 
 
 def part_of(model: Any, customer_id: UUID, id: UUID, *, parent: Parent = CUSTOMER) -> Any:

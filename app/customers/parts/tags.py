@@ -17,7 +17,7 @@ from app.base.text import CANONICAL_UUID, fold
 from app.core.crud.crud import Crud
 from app.core.crud.filters import Filter
 from app.core.db.lookup import check_exists, existing
-from app.core.db.models import Identified, Model, Timestamped, Versioned, db, folded, listed_by, same_tenant
+from app.core.db.models import Model, Named, TenantRecord, db, folded, listed_by, same_tenant
 from app.core.db.tenancy import TenantScoped, current_tenant
 from app.core.db.upsert import upsert
 from app.core.web.body import answer, no_content
@@ -31,14 +31,13 @@ from app.customers.parts.part import CUSTOMER
 COLOR = validate.Regexp(r"^#[0-9a-fA-F]{6}$", error="Must be a color such as #1e90ff.")
 
 
-class Tag(TenantScoped, Identified, Timestamped, Versioned, Model):
+class Tag(TenantRecord, Named, Model):
     """A word that the company puts on customers."""
 
     __tablename__ = "tag"
     __table_args__ = (UniqueConstraint("company_id", "name_key"), *listed_by("tag", "created_at"))
 
     name: Mapped[str] = mapped_column(String(50))
-    name_key: Mapped[str] = folded("name")
     search_text: Mapped[str] = folded("name", "description")
     color: Mapped[str | None] = mapped_column(String(7))
     description: Mapped[str | None] = mapped_column(String(255))
