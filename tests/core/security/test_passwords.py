@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import bcrypt
 import pytest
@@ -17,6 +17,7 @@ from werkzeug.security import generate_password_hash
 from app.base.errors import Invalid, Unavailable
 from app.config.environment import load_settings
 from app.core.security.passwords import MAX_RAW_LENGTH, MAX_WAIT_SECONDS, Passwords
+from tests.support.rows import rows
 
 CHEAP = {"ARGON2_MEMORY_KIB": "64", "ARGON2_TIME_COST": "1"}
 GOOD = "Tr0mbone-quarry-velvet"
@@ -42,12 +43,12 @@ def refusal(password: str, email: str | None = EMAIL, field: str = "password") -
 # Which passwords are acceptable
 
 
-@pytest.mark.parametrize("password", ["", "a", "7tGv!qZ", "é" * 7, "e\u0301" * 7])
+@rows("password", ["", "a", "7tGv!qZ", "é" * 7, "e\u0301" * 7])
 def test_fewer_characters_than_the_minimum_are_refused(password: str) -> None:
     assert refusal(password) == "Must have at least 8 characters."
 
 
-@pytest.mark.parametrize("password", [f"{GOOD}{'x' * 128}", "\ufdfa" * 8, "x" * 1_000_000, "가" * 1025])
+@rows("password", [f"{GOOD}{'x' * 128}", "\ufdfa" * 8, "x" * 1_000_000, "가" * 1025])
 def test_more_than_128_characters_are_refused(password: str) -> None:
     assert refusal(password) == "Must have at most 128 characters."
 
@@ -72,13 +73,13 @@ def test_the_minimum_is_a_setting() -> None:
     strict.check_acceptable(GOOD + GOOD, EMAIL)
 
 
-@pytest.mark.parametrize("place", ["{}" + GOOD, GOOD + "{}", "Tr0mbone{}quarry"])
-@pytest.mark.parametrize("code", [0, 0xD800, 0xDBFF, 0xDC00, 0xDFFF])
+@rows("place", ["{}" + GOOD, GOOD + "{}", "Tr0mbone{}quarry"])
+@rows("code", [0, 0xD800, 0xDBFF, 0xDC00, 0xDFFF])
 def test_a_character_that_no_database_stores_is_refused(place: str, code: int) -> None:
     assert refusal(place.format(chr(code))) == "Contains a character that is not allowed."
 
 
-@pytest.mark.parametrize(
+@rows(
     "password",
     [
         "alice.liddell@acme.example",
@@ -88,7 +89,7 @@ def test_a_character_that_no_database_stores_is_refused(place: str, code: int) -
         "ａｌｉｃｅ．ｌｉｄｄｅｌｌ",
     ],
 )
-@pytest.mark.parametrize("email", [EMAIL, EMAIL.upper(), f" {EMAIL} "])
+@rows("email", [EMAIL, EMAIL.upper(), f" {EMAIL} "])
 def test_the_email_and_its_local_part_are_refused(password: str, email: str) -> None:
     assert refusal(password, email) == "Must not be the e-mail address or its first part."
 
@@ -97,7 +98,7 @@ def test_a_password_that_only_contains_the_local_part_is_taken() -> None:
     PASSWORDS.check_acceptable("alice.liddell looks through a glass", EMAIL)
 
 
-@pytest.mark.parametrize(
+@rows(
     "password",
     [
         "password",
@@ -114,7 +115,7 @@ def test_a_password_that_zxcvbn_scores_0_is_refused(password: str) -> None:
     assert refusal(password) == "Is too easy to guess."
 
 
-@pytest.mark.parametrize(
+@rows(
     "password",
     [
         GOOD,
@@ -128,7 +129,7 @@ def test_a_password_that_zxcvbn_scores_0_is_refused(password: str) -> None:
         "Tr0mbone-quarry-velvet" * 5,
     ],
 )
-@pytest.mark.parametrize("email", [EMAIL, "", None])
+@rows("email", [EMAIL, "", None])
 def test_any_unicode_is_taken_without_composition_rules(password: str, email: str | None) -> None:
     PASSWORDS.check_acceptable(password, email)
 
@@ -149,14 +150,14 @@ def test_no_text_makes_the_check_fail_otherwise(password: str) -> None:
     assert PASSWORDS.verify(PASSWORDS.hash(password), password)
 
 
-@pytest.mark.parametrize("password", ["4@8({[<369&#!1/|70$5+%2" * 5, "@4({[<69!1|7$5+" * 8, "aA1!" * 32])
+@rows("password", ["4@8({[<369&#!1/|70$5+%2" * 5, "@4({[<69!1|7$5+" * 8, "aA1!" * 32])
 def test_a_text_made_to_keep_the_estimate_busy_is_still_quick(password: str) -> None:
     """AlwaysComplete, the first one takes 1.7 s; the part that is looked at took 0.17 s."""
-    start = perf_counter()
+    start = thread_time()
 
     PASSWORDS.check_acceptable(password, EMAIL)
 
-    assert perf_counter() - start < 1.0
+    assert thread_time() - start < 1.0
 
 
 def test_the_policy_tells_what_a_form_can_check() -> None:
@@ -196,7 +197,7 @@ def test_the_same_password_has_two_hashes() -> None:
     assert PASSWORDS.hash(GOOD) != PASSWORDS.hash(GOOD)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("typed_then", "typed_now"),
     [
         ("café quarry velvet", "cafe\u0301 quarry velvet"),
@@ -216,7 +217,7 @@ def test_128_characters_count_to_the_last() -> None:
     assert not PASSWORDS.verify(stored, "é" * 127 + "y")
 
 
-@pytest.mark.parametrize(
+@rows(
     "stored",
     [
         None,
@@ -258,7 +259,7 @@ def test_128_characters_count_to_the_last() -> None:
         "$6$salt$hash",
     ],
 )
-@pytest.mark.parametrize("password", [GOOD, "", "\ud800", "\x00", "x" * 5000])
+@rows("password", [GOOD, "", "\ud800", "\x00", "x" * 5000])
 def test_a_stored_text_that_is_no_hash_verifies_nothing(stored: str | None, password: str) -> None:
     assert PASSWORDS.verify(stored, password) is False
     assert PASSWORDS.needs_rehash(stored or "") is True
@@ -281,16 +282,16 @@ def test_a_password_longer_than_any_real_one_is_not_even_normalised() -> None:
 
 
 def fastest(ours: Passwords, stored: str | None) -> float:
-    """Seconds; the least of several is what a busy machine disturbs least."""
+    """Seconds of the processor, which a busy machine disturbs least, in the quickest of several rounds."""
     rounds = []
     for _ in range(7):
-        start = perf_counter()
+        start = thread_time()
         assert not ours.verify(stored, "not the right one")
-        rounds.append(perf_counter() - start)
+        rounds.append(thread_time() - start)
     return min(rounds)
 
 
-@pytest.mark.parametrize("stored", [None, "", "!", "$argon2id$v=19$broken", "\x00", "$2b$04$" + "9" * 53])
+@rows("stored", [None, "", "!", "$argon2id$v=19$broken", "\x00", "$2b$04$" + "9" * 53])
 def test_no_usable_hash_takes_as_long_as_a_wrong_password(stored: str | None) -> None:
     ours = passwords(ARGON2_MEMORY_KIB="8192", ARGON2_TIME_COST="2")
 
@@ -314,7 +315,7 @@ LEGACY = [
 ]
 
 
-@pytest.mark.parametrize("stored", LEGACY, ids=range(len(LEGACY)))
+@rows("stored", LEGACY, ids=range(len(LEGACY)))
 def test_a_hash_of_werkzeug_or_bcrypt_verifies_and_wants_to_be_made_anew(stored: str) -> None:
     assert PASSWORDS.verify(stored, GOOD)
     assert PASSWORDS.needs_rehash(stored)
@@ -330,7 +331,7 @@ def test_a_known_hash_of_another_implementation_verifies() -> None:
     assert not PASSWORDS.verify(stored, "U*V")
 
 
-@pytest.mark.parametrize("password", ["x" * 200, "é" * 40 + "tail", "x" * 71 + "é"])
+@rows("password", ["x" * 200, "é" * 40 + "tail", "x" * 71 + "é"])
 def test_bcrypt_reads_72_bytes_as_it_always_did(password: str) -> None:
     stored = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
 

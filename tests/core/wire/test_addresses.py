@@ -9,9 +9,10 @@ import pytest
 from marshmallow import ValidationError
 
 from app.core.wire.schema import Email
+from tests.support.rows import rows
 
 
-@pytest.mark.parametrize(
+@rows(
     "given",
     [
         None, True, 7, [], ["ada@example.com"], {"a": "ada@example.com"}, "", "ada", "@", "ada@", "@example.com",
@@ -21,14 +22,13 @@ from app.core.wire.schema import Email
         "ada@example.com\x00", "ada@exa mple.com", "AD\u0130@example.com", "ada@\u202eexample.com",
         "\ud800@example.com", "=?utf-8?q?eve=40example.org=2c?=@example.com",
     ],
-    ids=repr,
 )  # fmt: skip
 def test_what_is_none_or_more_than_one_is_refused(given: Any) -> None:
     with pytest.raises(ValidationError):
         Email().deserialize(given)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("given", "address"),
     [
         ("  Ada@Example.COM \n", "ada@example.com"),
