@@ -6,28 +6,19 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from app import create_app
 from app.core.db.models import db
-from tests.support.clients import ApiClient, Tenant, make_tenant
-from tests.support.databases import (
-    TEMPLATE,
-    Postgres,
-    copy_sqlite,
-    empty_sqlite,
-    migrate,
-    settings_for,
-    worker,
-)
+from tests.support.clients import ApiClient, Tenant, with_new_token
+from tests.support.databases import DIRECTORY, SOCKETS, Postgres, migrate, worker
+from tests.support.stages import Stage, Stages
 
 DATABASES = ("sqlite", "postgresql")
-DIRECTORY, SOCKETS = "IDENTITY_TESTS_DIRECTORY", "IDENTITY_TESTS_SOCKETS"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -58,42 +49,50 @@ def postgres() -> Postgres:
 @pytest.fixture(scope="session")
 def scratch() -> Path:
     """A directory of this worker's own."""
-    found = Path(os.environ[DIRECTORY]) / worker()
-    found.mkdir(exist_ok=True)
-    return found
+    directory = Path(os.environ[DIRECTORY]) / worker()
+    directory.mkdir(exist_ok=True)
+    return directory
 
 
-@pytest.fixture(scope="session", params=DATABASES)
+@pytest.fixture(scope="session")
+def _stages(postgres: Postgres, scratch: Path) -> Iterator[Stages]:
+    with ExitStack() as closing:
+        yield Stages(postgres, scratch, closing)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("databases")
+        metafunc.parametrize("database", mark.args if mark else DATABASES, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def database(request: pytest.FixtureRequest) -> str:
-    """Whatever depends on this runs on SQLite and on PostgreSQL."""
+    """Whatever depends on this runs on SQLite and on PostgreSQL, but for the marks of ``tests.support.marks``."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def database_url(database: str, postgres: Postgres, scratch: Path) -> str:
-    if database == "sqlite":
-        return copy_sqlite(Path(os.environ[DIRECTORY]) / "template.db", scratch / "identity.db")
-    name = f"identity_{worker()}"
-    postgres.create(name, TEMPLATE)
-    return postgres.url(name)
+def stage(_stages: Stages, database: str) -> Stage:
+    return _stages[database]
 
 
 @pytest.fixture(scope="session")
-def _app(database_url: str) -> Iterator[Flask]:
-    app = create_app(settings_for(database_url))
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+def database_url(stage: Stage) -> str:
+    return stage.url
 
 
 @pytest.fixture
-def app(_app: Flask, database: str, postgres: Postgres) -> Flask:
-    """The application on an empty, migrated database."""
-    if database == "sqlite":
-        empty_sqlite(_app)
-    else:
-        postgres.empty(f"identity_{worker()}")
-    return _app
+def app(stage: Stage) -> Flask:
+    """The application on a database with two companies and nothing else."""
+    stage.restore()
+    return stage.app
+
+
+@pytest.fixture
+def empty(app: Flask, stage: Stage) -> None:
+    """No company at all: how a database is after its migration."""
+    stage.snapshot.clear()
 
 
 @pytest.fixture
@@ -102,15 +101,15 @@ def anonymous(app: Flask) -> ApiClient:
 
 
 @pytest.fixture
-def acme(app: Flask) -> Tenant:
+def acme(app: Flask, stage: Stage) -> Tenant:
     """The platform company."""
-    return make_tenant(app, "acme", is_platform=True)
+    return with_new_token(stage.acme)
 
 
 @pytest.fixture
-def globex(app: Flask, acme: Tenant) -> Tenant:
+def globex(app: Flask, stage: Stage) -> Tenant:
     """Any other company."""
-    return make_tenant(app, "globex")
+    return with_new_token(stage.globex)
 
 
 class Statements(list[str]):

@@ -12,10 +12,11 @@ from tests.access.conftest import moved
 from tests.fakes.guardian import Behaviour, FakeGuardian, answer, answers, closes, dribbles, hangs, resets, sends
 from tests.fakes.roles import FakeRoles, Shape, as_data, bare, named, wide
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.variants import Variant
 
 # The roles are elsewhere.
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+pytestmark = one_database
 ADMINISTRATOR: dict[str, Any] = {"is_system": True, "code": "administrator"}
 Json = dict[str, Any]
 

@@ -7,7 +7,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
 from flask import Flask
 
 from app.core.db.models import db
@@ -15,10 +14,11 @@ from tests.access.conftest import TIMEOUT, moved
 from tests.fakes.guardian import FakeGuardian, answers, hangs, resets
 from tests.fakes.roles import FakeRoles, slowly, wide
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import only_postgresql
 from tests.support.variants import Variant
 
 # Where connections to the database are dear.
-pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+pytestmark = only_postgresql
 SLACK = 0.6
 OWN = "/users/me/permissions"
 

@@ -22,6 +22,8 @@ from app.core.db.tenancy import GLOBAL_TABLES, PLATFORM_TABLES
 from app.core.web.endpoint import Endpoint
 from tests.support.databases import ROLE, Postgres, worker
 from tests.support.declared import routes_of
+from tests.support.marks import only_postgresql
+from tests.support.rows import rows
 
 LONGEST_FILE, LONGEST_FUNCTION, MOST_MODULES = 300, 45, 12
 # Each floor may import itself and those before it.
@@ -241,7 +243,7 @@ def test_every_route_states_a_permission_or_is_one_that_the_contract_leaves_open
     assert all(route.endpoint.access in ("public", "self") for route in unprotected)
 
 
-@pytest.mark.parametrize(
+@rows(
     "attributes",
     [{}, {"permission": "x", "access": "public"}, {"permission": "x", "access": "self"}, {"access": "everybody"}],
 )
@@ -334,7 +336,7 @@ OWN_COMPANY = (
 )
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@only_postgresql
 def test_every_tenant_table_has_forced_row_level_security_for_reading_and_writing(inspector: Inspector) -> None:
     protected = {*tenant_tables(inspector), *PLATFORM_TABLES}
     with inspector.engine.connect() as connection:
@@ -347,7 +349,7 @@ def test_every_tenant_table_has_forced_row_level_security_for_reading_and_writin
             assert policy[1:] == (True, True, "tenant", "*", True, rule, rule), policy.relname
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@only_postgresql
 def test_the_role_of_these_tests_is_one_that_row_level_security_holds_for(app: Flask, postgres: Postgres) -> None:
     asked = "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = %s"
 

@@ -47,9 +47,8 @@ from tests.support.declared import (
     synthetic_row,
     tenant_tables,
 )
+from tests.support.marks import only_postgresql, only_sqlite
 
-only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 ROW_SECURITY_VIOLATED = "42501"
 
 

@@ -16,6 +16,7 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.guardian.models import UserRole
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import only_postgresql
 from tests.support.roles import give, role_id, role_with, user_with
 from tests.support.served import Through
 
@@ -179,7 +180,7 @@ def may_delete(client: ApiClient) -> bool:
     return client.delete(f"{PATH}/{uuid4()}").status_code == 404
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@only_postgresql
 def test_change_of_what_became_the_last_administrator_meanwhile_is_refused(acme: Tenant) -> None:
     user = acme.user("viewer")
     path = f"{PATH}/{only_assignment(acme.admin, user)['id']}"

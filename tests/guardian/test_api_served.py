@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from flask import Flask
 
 from app import create_guardian
@@ -19,7 +20,8 @@ from tests.support.variants import Variant
 FIRST = {"company": {"name": "Acme"}, "user": {"email": "ada@acme.example", "password": PASSWORD}}
 
 
-def test_first_administrator_of_two_services_comes_to_work(app: Flask, variant: Variant, served: Served) -> None:
+@pytest.mark.usefixtures("empty")
+def test_first_administrator_of_two_services_comes_to_work(variant: Variant, served: Served) -> None:
     remote = variant(GUARDIAN_SERVICE_URL=served.url)
     nobody = ApiClient(remote)
 

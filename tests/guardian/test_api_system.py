@@ -71,6 +71,7 @@ def test_configuration_is_public_and_shows_no_setting(nobody: ApiClient) -> None
     assert found == {"env": "testing", "debug": False, "version": found["version"], "services": services}
 
 
+@pytest.mark.usefixtures("empty")
 def test_engine_is_initialized_when_the_platform_has_an_administrator(nobody: ApiClient, app: Flask) -> None:
     before = nobody.get(INIT).get_json()
     founder = without_roles(app, "acme", is_platform=True)
@@ -81,6 +82,7 @@ def test_engine_is_initialized_when_the_platform_has_an_administrator(nobody: Ap
     assert nobody.get(INIT).get_json() == {"initialized": True}
 
 
+@pytest.mark.usefixtures("empty")
 def test_founder_without_roles_becomes_the_administrator_once(nobody: ApiClient, app: Flask) -> None:
     founder = without_roles(app, "acme", is_platform=True)
     wanted = wish(founder.company_id, founder.user_id)
@@ -130,7 +132,7 @@ def test_everybody_else_is_refused_in_the_same_words(acme: Tenant, globex: Tenan
 
 
 def test_company_with_a_second_user_has_nobody_to_claim_it(app: Flask, nobody: ApiClient) -> None:
-    founder = without_roles(app, "acme")
+    founder = without_roles(app, "initech")
     Tenant(app, UUID(founder.company_id), founder).user()
 
     answer = nobody.post(INIT, wish(founder.company_id, founder.user_id))

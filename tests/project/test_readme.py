@@ -19,8 +19,7 @@ from werkzeug.serving import make_server
 from app import create_app
 from app.config.settings import ROOT, declared
 from app.core.db.models import db
-from tests.conftest import DIRECTORY
-from tests.support.databases import copy_sqlite, settings_for
+from tests.support.databases import DIRECTORY, copy_sqlite, settings_for
 
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+import jwt
 from flask import Flask
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
@@ -110,3 +111,12 @@ def make_tenant(app: Flask, name: str, *, is_platform: bool = False) -> Tenant:
         founded = found_company(uuid7(), {"name": name, "is_platform": is_platform}, user)
         company_id, admin = founded.company.id, founded.user
     return Tenant(app, company_id, sign_in(app, company_id, admin.id, admin.email))
+
+
+def with_new_token(company: Tenant) -> Tenant:
+    """The same company; its administrator's session goes on with an access token of this moment."""
+    admin = company.admin
+    session_id = UUID(jwt.decode(str(admin.token), options={"verify_signature": False})["sid"])
+    with company.app.app_context():
+        token = services().tokens.sign(UUID(admin.user_id), company.company_id, session_id, admin.email)
+    return Tenant(company.app, company.company_id, replace(admin, token=token, headers={}))

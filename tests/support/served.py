@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from app.config.settings import ROOT
 from tests.support import contract
 from tests.support.clients import ApiClient
 from tests.support.databases import ENVIRONMENT
+from tests.support.stages import Stage
 
 PREFIX = "/guardian"
 # As it would be where the engine has the environment of the service that asks it.
@@ -97,10 +99,15 @@ class Served:
         return SocketClient(client.app, client.token, client.user_id, client.company_id, client.email, port=self.port)
 
 
-@pytest.fixture(scope="session")
-def served(database_url: str) -> Iterator[Served]:
+@pytest.fixture
+def served(stage: Stage) -> Served:
+    return stage.share(_serving)
+
+
+@contextmanager
+def _serving(stage: Stage) -> Iterator[Served]:
     base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    settings = {"DATABASE_URL": database_url, "LOG_LEVEL": "INFO", "WEB_CONCURRENCY": "1", "THREADS": "40"}
+    settings = {"DATABASE_URL": stage.url, "LOG_LEVEL": "INFO", "WEB_CONCURRENCY": "1", "THREADS": "40"}
     process = subprocess.Popen(
         [sys.executable, "-m", "flask", "guardian", "serve", "--bind", "127.0.0.1:0"],
         cwd=ROOT,

@@ -24,7 +24,8 @@ from app.demo.service import ACCOUNTS, PASSWORD, _found
 from app.users.models import User
 from tests.support.clients import ApiClient, make_tenant
 from tests.support.clients import sign_in as session_of
-from tests.support.databases import Postgres, empty_sqlite, settings_for, worker
+from tests.support.databases import settings_for
+from tests.support.stages import Stage
 
 COUNTS = {"organization_units": 40, "positions": 60, "users": 300, "customers": 120, "subcontractors": 30}
 SECRET = "a7f3c19e5b2d8046f1e3a9c7d5b28460"
@@ -46,21 +47,18 @@ def rows(client: ApiClient, path: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def printed(_app: Flask, database: str, postgres: Postgres) -> str:
+def printed(stage: Stage) -> str:
     """What the first run on an empty database prints. The tests that use it change nothing."""
-    if database == "sqlite":
-        empty_sqlite(_app)
-    else:
-        postgres.empty(f"identity_{worker()}")
-    result = run(_app, "--url", "http://here:81/")
+    stage.snapshot.clear()
+    result = run(stage.app, "--url", "http://here:81/")
     assert result.exit_code == 0, result.output
     return result.output
 
 
 @pytest.fixture(scope="module")
-def demo(_app: Flask, printed: str) -> Flask:
+def demo(stage: Stage, printed: str) -> Flask:
     """The application with the demo data."""
-    return _app
+    return stage.app
 
 
 @pytest.fixture(params=EXAMPLES, ids=lambda example: example.domain)
@@ -169,6 +167,7 @@ def test_names_come_in_the_same_order_every_time() -> None:
     assert first[0] == ("Priya", "Abbott")
 
 
+@pytest.mark.usefixtures("empty")
 def test_an_interrupted_run_is_completed_by_the_next(app: Flask) -> None:
     with app.app_context():
         _found(EXAMPLES[0])
@@ -180,6 +179,7 @@ def test_an_interrupted_run_is_completed_by_the_next(app: Flask) -> None:
     assert users["pagination"]["total"] == 300
 
 
+@pytest.mark.usefixtures("empty")
 def test_beside_a_company_of_ones_own_the_first_one_is_no_platform(app: Flask) -> None:
     own = make_tenant(app, "initech", is_platform=True)
 
@@ -190,6 +190,7 @@ def test_beside_a_company_of_ones_own_the_first_one_is_no_platform(app: Flask) -
     assert len(rows(own.admin, "/companies")) == 3
 
 
+@pytest.mark.usefixtures("empty")
 @pytest.mark.parametrize(("name", "domain"), [("Acme Logistics", "else.example"), ("Acme", "acme.example")])
 def test_a_company_of_ones_own_with_such_a_name_or_address_is_left_alone(app: Flask, name: str, domain: str) -> None:
     with app.app_context():

@@ -19,6 +19,8 @@ from tests.support.variants import Variant
 PATH = "/init-db"
 Json = dict[str, Any]
 
+pytestmark = pytest.mark.usefixtures("empty")
+
 
 def wish(company: Json | None = None, user: Json | None = None) -> Json:
     return {

@@ -7,9 +7,10 @@ from flask import Flask
 
 from tests.accounts.auth.browser import Browser, bearer, signed_in
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.variants import PRODUCTION, Variant
 
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+pytestmark = one_database
 
 APP = "https://app.example.com"
 Headers = dict[str, str]
@@ -138,6 +139,7 @@ def test_no_other_site_changes_a_password_or_ends_a_session(app: Flask, acme: Te
         assert browser.request(method, path, headers=CROSS).get_json()["error_code"] == "CSRF_REJECTED"
 
 
+@pytest.mark.usefixtures("empty")
 def test_no_other_site_initialises_the_database(app: Flask) -> None:
     body = {
         "company": {"name": "Evil"},

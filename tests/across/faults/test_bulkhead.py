@@ -10,8 +10,9 @@ import pytest
 from tests.across.faults.service import Service, wait_for
 from tests.fakes.guardian import FakeGuardian, grants, hangs
 from tests.support.clients import PASSWORD, Tenant
+from tests.support.marks import one_database
 
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+pytestmark = one_database
 
 THREADS, DEADLINE = 4, 2.0
 AT_ONCE = 0.8

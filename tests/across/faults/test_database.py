@@ -22,11 +22,10 @@ from app.core.db.models import db
 from tests.across.faults.service import Answer, OwnPostgres, Service, wait_for
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant
 from tests.support.databases import Postgres, settings_for, worker
+from tests.support.marks import only_postgresql, only_sqlite
 from tests.support.variants import PRODUCTION, Variant
 
 RECOVERY_SECONDS = 2.0
-only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,10 @@ from tests.fakes.guardian import (
     sends,
 )
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.variants import Variant
 
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+pytestmark = one_database
 
 DEADLINE = 0.5
 PAGE = b"<!doctype html><title>Login</title>"

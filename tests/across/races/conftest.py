@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from flask import Flask
 
 from tests.across.races.fleet import Fleet
-from tests.support.databases import Postgres, empty_sqlite, worker
 from tests.support.everything import everything
+from tests.support.stages import Stage
 
 __all__ = ["everything"]
 
@@ -18,44 +16,40 @@ FEW = 0.02
 """The share of 503 that a burst of writers may see: they waited too long for a lock."""
 
 
-@pytest.fixture(scope="session")
-def _fleet(database: str, database_url: str, scratch: Path) -> Iterator[Fleet]:
-    with Fleet(database_url, scratch / f"fleet-{database}.log") as found:
-        yield found
+def _of_processes(stage: Stage) -> Fleet:
+    return Fleet(stage.url, stage.folder / "fleet.log")
+
+
+def _of_threads(stage: Stage) -> Fleet:
+    return Fleet(stage.url, stage.folder / "crowd.log", threads=4)
 
 
 @pytest.fixture
-def fleet(_fleet: Fleet) -> Iterator[Fleet]:
+def fleet(stage: Stage) -> Iterator[Fleet]:
     """Afterwards: nothing crashed, next to nothing was turned away, and nobody was the victim of a deadlock."""
-    _fleet.seen.clear()
-    start = _fleet.log.stat().st_size
-    yield _fleet
-    logged = _fleet.log.read_text()[start:]
-    crashes = [status for status in _fleet.seen if status >= 500 and status != 503]
+    fleet = stage.share(_of_processes)
+    fleet.seen.clear()
+    start = fleet.log.stat().st_size
+    yield fleet
+    logged = fleet.log.read_text()[start:]
+    crashes = [status for status in fleet.seen if status >= 500 and status != 503]
     assert not crashes, logged[-4000:]
-    assert _fleet.seen[503] <= FEW * _fleet.seen.total(), _fleet.seen
+    assert fleet.seen[503] <= FEW * fleet.seen.total(), fleet.seen
     assert "DeadlockDetected" not in logged
 
 
-@pytest.fixture(scope="session")
-def _crowd(database: str, database_url: str, scratch: Path) -> Iterator[Fleet]:
-    with Fleet(database_url, scratch / f"crowd-{database}.log", threads=4) as found:
-        yield found
-
-
 @pytest.fixture
-def crowd(_crowd: Fleet) -> Iterator[Fleet]:
+def crowd(stage: Stage) -> Iterator[Fleet]:
     """Four processes of four threads each; afterwards nothing crashed."""
-    _crowd.seen.clear()
-    start = _crowd.log.stat().st_size
-    yield _crowd
-    crashes = [status for status in _crowd.seen if status >= 500]
-    assert not crashes, _crowd.log.read_text()[start:][-4000:]
+    crowd = stage.share(_of_threads)
+    crowd.seen.clear()
+    start = crowd.log.stat().st_size
+    yield crowd
+    crashes = [status for status in crowd.seen if status >= 500]
+    assert not crashes, crowd.log.read_text()[start:][-4000:]
 
 
 @pytest.fixture
-def emptied(app: Flask, database: str, postgres: Postgres) -> Callable[[], None]:
+def emptied(empty: None, stage: Stage) -> Callable[[], None]:
     """Between the rounds of a test."""
-    if database == "sqlite":
-        return lambda: empty_sqlite(app)
-    return lambda: postgres.empty(f"identity_{worker()}")
+    return stage.snapshot.clear

@@ -22,6 +22,7 @@ from app.guardian.models import PolicyPermission, Role, RolePolicy, UserRole
 from tests.fakes.guardian import FakeGuardian, decides, grants
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import Postgres, worker
+from tests.support.marks import one_database, only_postgresql
 from tests.support.roles import give, role_id, role_with, user_with
 from tests.support.variants import Variant
 
@@ -143,7 +144,7 @@ def test_a_change_of_a_role_moves_no_version_of_the_companys_own(acme: Tenant) -
     assert acme.admin.get(path).headers["ETag"] == before
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@only_postgresql
 def test_an_operator_who_changes_roles_by_hand_raises_every_companys_version(
     acme: Tenant, globex: Tenant, postgres: Postgres
 ) -> None:
@@ -224,7 +225,7 @@ def test_by_default_every_request_is_forwarded(variant: Variant, engine: FakeGua
     assert len(engine.seen) == 3
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@one_database
 def test_raising_the_version_is_one_update_of_the_company(app: Flask) -> None:
     with app.app_context(), db.engine.connect() as connection:
         found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()

@@ -21,9 +21,9 @@ from tests.clients.policy.test_guardian import QUESTION, TOKEN, eventually, refu
 from tests.fakes.guardian import FakeGuardian, grants, hangs
 from tests.support.clients import Tenant
 from tests.support.databases import ENVIRONMENT
+from tests.support.marks import one_database
 
 REQUESTS, LOOKS, ROUNDS = 20, 100, 4
-only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def status_of(port: int, path: str, token: str = "", *, timeout: float = 30) -> 
         connection.close()
 
 
-@only_sqlite
+@one_database
 def test_with_the_engine_hanging_health_keeps_its_latency(port: int, engine: FakeGuardian, acme: Tenant) -> None:
     token = acme.admin.token or ""
     assert status_of(port, "/health/live") == 200

@@ -24,6 +24,7 @@ from app.subcontractors.models import Subcontractor
 from app.users.models import User
 from tests.support.clients import Tenant
 from tests.support.declared import Maker, collections
+from tests.support.marks import only_postgresql
 
 COUNTED = {each.__tablename__: each for each in (User, OrganizationUnit, Position, Customer, Subcontractor)}
 CREATORS, EACH = 6, 8
@@ -168,7 +169,7 @@ def test_creators_and_deleters_at_once_leave_a_right_total(acme: Tenant) -> None
     assert differing(acme) == {}
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@only_postgresql
 def test_folding_makes_one_delta_of_many_and_keeps_the_sum(acme: Tenant) -> None:
     for n in range(12):
         with tenant(acme.company_id), unit_of_work() as session:

@@ -19,8 +19,9 @@ from app.core.db.transaction import read, read_in_own_transaction, unit_of_work
 from app.customers.models import Customer
 from tests.support.clients import Tenant
 from tests.support.databases import Postgres, worker
+from tests.support.marks import only_postgresql
 
-pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+pytestmark = only_postgresql
 
 NAMES = TenantQuery(
     select(Customer.name).where(Customer.id == bindparam("customer_id")).execution_options(single_statement=True)

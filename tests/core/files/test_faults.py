@@ -24,11 +24,11 @@ from tests.core.files.stored import all_of, avatar_of, drained, files_of, flag_o
 from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.pictures import opened, picture, upload
 from tests.support.variants import Variant
 
 TIMEOUT = 0.6
-only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 def through(app: Flask, client: ApiClient) -> ApiClient:
@@ -45,7 +45,7 @@ def kept_elsewhere(variant: Variant, fake: FakeStorage, acme: Tenant) -> Tenant:
     return Tenant(app, acme.company_id, through(app, acme.admin))
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_picture_lives_and_goes_on_every_storage(
     variant: Variant, environ_of: Callable[[str], Environ], acme: Tenant, fake: FakeStorage, backend: str
@@ -69,7 +69,7 @@ def test_a_picture_lives_and_goes_on_every_storage(
     assert me.get("/health").get_json()["checks"]["storage"]["healthy"] is True
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize(
     ("behaviour", "status"),
     [
@@ -104,7 +104,7 @@ def form() -> dict[str, Any]:
     return {"avatar": (BytesIO(picture()), "a.png")}
 
 
-@only_sqlite
+@one_database
 def test_a_storage_that_fails_half_way_is_cleared_up(kept_elsewhere: Tenant, fake: FakeStorage) -> None:
     def third_fails(exchange: Any) -> bool:
         serve = fake.serve if len(fake.objects) < 2 or exchange.seen.method != "POST" else answers(500, {})
@@ -119,7 +119,7 @@ def test_a_storage_that_fails_half_way_is_cleared_up(kept_elsewhere: Tenant, fak
     assert fake.objects == {}
 
 
-@only_sqlite
+@one_database
 def test_a_removal_waits_for_a_storage_that_is_down(kept_elsewhere: Tenant, fake: FakeStorage) -> None:
     me, path = kept_elsewhere.admin, avatar_of(kept_elsewhere.admin)
     upload(me, path, picture())
@@ -135,7 +135,7 @@ def test_a_removal_waits_for_a_storage_that_is_down(kept_elsewhere: Tenant, fake
     assert fake.objects == {}
 
 
-@only_sqlite
+@one_database
 def test_a_hanging_storage_leaves_threads_for_others(kept_elsewhere: Tenant, fake: FakeStorage) -> None:
     """The gate of a process with six threads lets two pass and one wait."""
     me, path = kept_elsewhere.admin, avatar_of(kept_elsewhere.admin)
@@ -152,7 +152,7 @@ def test_a_hanging_storage_leaves_threads_for_others(kept_elsewhere: Tenant, fak
 # Without storage
 
 
-@only_sqlite
+@one_database
 def test_without_a_storage_every_endpoint_of_files_is_unavailable(variant: Variant, acme: Tenant) -> None:
     customer = acme.admin.create("/customers", {"name": "Ajax"})
     me = through(variant(USE_STORAGE_SERVICE="false"), acme.admin)
@@ -167,7 +167,7 @@ def test_without_a_storage_every_endpoint_of_files_is_unavailable(variant: Varia
     assert "storage" not in me.get("/health").get_json()["checks"]
 
 
-@only_sqlite
+@one_database
 def test_settings_say_how_large_a_picture_may_be(variant: Variant, acme: Tenant) -> None:
     me = through(variant(MAX_AVATAR_SIZE_MB="1"), acme.admin)
 
@@ -175,7 +175,7 @@ def test_settings_say_how_large_a_picture_may_be(variant: Variant, acme: Tenant)
     assert upload(me, avatar_of(me), picture() + bytes(1024 * 1024)).status_code == 400
 
 
-@only_sqlite
+@one_database
 def test_an_unusable_folder_shows_in_health_and_answers_503(variant: Variant, acme: Tenant, tmp_path: Any) -> None:
     (tmp_path / "file").write_text("in the way")
     me = through(variant(STORAGE_PATH=str(tmp_path / "file" / "x")), acme.admin)

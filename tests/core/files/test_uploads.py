@@ -14,10 +14,11 @@ from app.core.files import images
 from app.core.files.images import SIGNATURE
 from tests.core.files.stored import avatar_of, files_of, flag_of, objects_of
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.pictures import RED, encoded, opened, picture, png_chunk, png_chunks, upload
 
 # What becomes of a picture has nothing to do with the database.
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+pytestmark = one_database
 
 NOT_A_PICTURE = "Must be a JPEG, PNG, GIF, BMP or WebP picture."
 TOO_LARGE = "Has more than 40 megapixels."

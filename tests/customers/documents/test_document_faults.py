@@ -28,10 +28,10 @@ from tests.customers.dossier import Json, customer, ids
 from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.variants import Variant
 
 __all__ = ["fake", "variant"]
-only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 TIMEOUT = 0.6
 
 
@@ -51,7 +51,7 @@ def kept_elsewhere(variant: Variant, fake: FakeStorage, acme: Tenant) -> Tenant:
     return elsewhere(variant(**environ, STORAGE_REQUEST_TIMEOUT=str(TIMEOUT)), acme)
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize(
     ("behaviour", "status"),
     [(hangs, 504), (answers(507, {}), 503), (answers(500, {}), 502), (answers(200, b"<html>", "text/html"), 502)],
@@ -74,7 +74,7 @@ def test_a_storage_that_fails_keeps_no_document_and_loses_none(
     assert kept_elsewhere.admin.get(f"{made['path']}/download").data == PDF
 
 
-@only_sqlite
+@one_database
 def test_without_a_storage_files_are_unavailable_and_the_rest_is_not(variant: Variant, acme: Tenant) -> None:
     owner = customer(acme)
     made = document(acme, owner)

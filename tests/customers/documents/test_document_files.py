@@ -26,10 +26,11 @@ from tests.core.files.stored import drained, files_of, objects_of
 from tests.customers.documents.files import PDF, TEXT, TYPE, document, send
 from tests.customers.dossier import customer, ids
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
+from tests.support.rows import rows
 from tests.support.variants import Variant
 
 __all__ = ["environ_of", "fake", "s3", "variant"]
-only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 DATA = bytes(range(32, 127)) * 2000
 SIZE = len(DATA)
 
@@ -43,7 +44,7 @@ def elsewhere(app: Flask, company: Tenant) -> Tenant:
 # Parts (RFC 9110, section 14)
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize(
     ("wanted", "start", "end"),
     [
@@ -62,7 +63,7 @@ def test_a_part_is_sent_with_its_place_in_the_whole(acme: Tenant, wanted: str, s
     assert answer.headers["Content-Disposition"] == "attachment; filename=a.txt"
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize("wanted", [f"bytes={SIZE}-", f"bytes={SIZE + 5}-{SIZE + 9}", "bytes=-0"])
 def test_a_part_that_is_not_there_is_refused_with_the_size(acme: Tenant, wanted: str) -> None:
     path = f"{document(acme, '', DATA, 'a.txt')['path']}/download"
@@ -73,7 +74,7 @@ def test_a_part_that_is_not_there_is_refused_with_the_size(acme: Tenant, wanted:
     assert answer.headers["Content-Range"] == f"bytes */{SIZE}"
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize(
     "wanted", ["bytes=9-5", "bytes=a-b", "lines=1-2", "bytes=0-1,5-6", "bytes=", "bytes=--5", "bytes=0-1, 2-3, -1", "5"]
 )
@@ -108,7 +109,7 @@ def test_a_file_that_the_caller_has_is_not_sent_again(acme: Tenant) -> None:
     assert (head.status_code, head.data, head.headers["Content-Length"]) == (200, b"", str(len(PDF)))
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_storage_keeps_sends_parts_of_and_removes_documents(
     variant: Variant, environ_of: Callable[[str], Environ], acme: Tenant, fake: Any, backend: str
@@ -129,7 +130,7 @@ def test_every_storage_keeps_sends_parts_of_and_removes_documents(
     assert fake.objects == {} if backend == "service" else objects_of(there) == set()
 
 
-@only_sqlite
+@one_database
 def test_documents_of_the_local_storage_can_have_a_folder_of_their_own(
     variant: Variant, acme: Tenant, tmp_path: Any
 ) -> None:
@@ -146,7 +147,7 @@ def test_documents_of_the_local_storage_can_have_a_folder_of_their_own(
 # Names on the way out (RFC 6266, RFC 8187)
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize(
     ("name", "plain"),
     [
@@ -172,12 +173,12 @@ def test_a_name_reaches_old_and_new_readers(acme: Tenant, name: str, plain: str)
         assert plain in header.partition("filename*")[0]
 
 
-@pytest.mark.parametrize("name", ['a "quoted" name.pdf', "back\\slash.pdf", "a;b.pdf", 'x".exe', "a, b.pdf"])
+@rows("name", ['a "quoted" name.pdf', "back\\slash.pdf", "a;b.pdf", 'x".exe', "a, b.pdf"])
 def test_a_name_with_marks_of_the_header_itself_stays_one_name(name: str) -> None:
     assert parse_options_header(disposition(name)) == ("attachment", {"filename": name})
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize("name", ["a%0D%0ASet-Cookie:%20x=1.pdf", "a%00.pdf", "%E2%80%AEfdp.pdf", "..%2F..%2Fa.pdf"])
 def test_an_encoded_name_brings_no_line_of_its_own(acme: Tenant, name: str) -> None:
     owner, boundary = customer(acme), "limit"
@@ -204,7 +205,7 @@ def padded(size: int) -> bytes:
     return b"%PDF-1.7\n" + bytes(size - 14) + b"%%EOF"
 
 
-@only_sqlite
+@one_database
 def test_a_document_has_its_own_limit_which_may_be_above_that_of_other_bodies(variant: Variant, acme: Tenant) -> None:
     there = elsewhere(variant(MAX_DOCUMENT_SIZE_MB="2", MAX_CONTENT_LENGTH=str(MB)), acme)
     owner = customer(there)
@@ -215,7 +216,7 @@ def test_a_document_has_its_own_limit_which_may_be_above_that_of_other_bodies(va
     assert len(files_of(there)) == 1
 
 
-@only_sqlite
+@one_database
 def test_a_body_of_unknown_length_has_the_same_limit(variant: Variant, acme: Tenant) -> None:
     there = elsewhere(variant(MAX_DOCUMENT_SIZE_MB="1"), acme)
     owner, boundary = customer(there), "limit"

@@ -31,7 +31,9 @@ from tests.customers.documents import files
 from tests.customers.documents.files import archive, office, samples, send
 from tests.customers.dossier import customer
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.pictures import picture
+from tests.support.rows import rows
 
 DECLARED = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'
 
@@ -45,7 +47,7 @@ def reason(data: bytes) -> str:
     return ""
 
 
-@pytest.mark.parametrize("ending", samples())
+@rows("ending", samples())
 def test_a_kind_is_known_by_its_bytes(ending: str) -> None:
     kind = kind_of(BytesIO(samples()[ending]))
 
@@ -79,7 +81,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@one_database
 @pytest.mark.parametrize("what", REFUSED)
 def test_anything_else_is_refused_whatever_it_is_called(acme: Tenant, what: str) -> None:
     owner = customer(acme)
@@ -109,7 +111,7 @@ def test_markup_that_is_not_at_the_beginning_is_text() -> None:
 # Files of two kinds
 
 
-@pytest.mark.parametrize("ending", [".pdf", ".png", ".jpg", ".webp", ".tif"])
+@rows("ending", [".pdf", ".png", ".jpg", ".webp", ".tif"])
 def test_a_file_that_is_a_zip_as_well_is_refused(ending: str) -> None:
     data = samples()[ending]
     with_comment = archive({"Evil.class": b"\xca\xfe\xba\xbe"})[:-2] + struct.pack("<H", 9) + b"%%EOF    "
@@ -118,7 +120,7 @@ def test_a_file_that_is_a_zip_as_well_is_refused(ending: str) -> None:
         assert "two kinds" in reason(data + appended)
 
 
-@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".tif"])
+@rows("ending", [".png", ".jpg", ".webp", ".tif"])
 def test_a_picture_that_is_a_pdf_as_well_is_refused(ending: str) -> None:
     data = samples()[ending]
 
@@ -157,8 +159,8 @@ def test_macros_are_refused() -> None:
     assert reason(office("word", **{"word/vbaProject.bin": b"\xd0\xcf"})) == MACROS
 
 
-@pytest.mark.parametrize("part", ["[Content_Types].xml", "word/document.xml", "word/_rels/document.xml.rels"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@rows("part", ["[Content_Types].xml", "word/document.xml", "word/_rels/document.xml.rels"])
+@rows("encoding", ["utf-8", "utf-16"])
 def test_a_part_that_declares_entities_is_refused(part: str, encoding: str) -> None:
     data = DECLARED.decode().encode(encoding)
 
@@ -216,9 +218,7 @@ def test_a_directory_of_too_many_parts_is_refused_before_it_is_read() -> None:
     assert reason(office("word", **many)) == BOMB
 
 
-@pytest.mark.parametrize(
-    "name", ["../evil.xml", "word/../../evil", "/etc/passwd", "word\\..\\evil", "WORD/DOCUMENT.XML"]
-)
+@rows("name", ["../evil.xml", "word/../../evil", "/etc/passwd", "word\\..\\evil", "WORD/DOCUMENT.XML"])
 def test_names_that_lead_out_or_stand_twice_are_refused(name: str) -> None:
     assert reason(office("word", **{name: b"<a/>"})) == DAMAGED
 
@@ -265,7 +265,7 @@ def test_a_declaration_behind_comments_is_found_and_a_prolog_without_end_is_refu
 LONG = "x" * 300
 
 
-@pytest.mark.parametrize(
+@rows(
     ("given", "kind", "kept"),
     [
         ("scan.pdf", PDF, "scan.pdf"),

@@ -19,8 +19,9 @@ from tests.core.files.test_hostile import Watcher
 from tests.customers.documents.files import TYPE
 from tests.customers.dossier import customer
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+pytestmark = one_database
 MB = 1024 * 1024
 MOST_GROWTH = 30 * MB
 LARGE = b"%PDF-1.7\n" + sha256(b"x").digest() * (20 * MB // 32 - 1) + b"%%EOF"

@@ -15,11 +15,11 @@ from tests.core.files.stored import drained, files_of, objects_of
 from tests.customers.documents.files import PDF, TEXT, TYPE, document, samples, send
 from tests.customers.dossier import Json, customer, ids, rows, shown
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.roles import user_with
 
 TODAY = datetime.now(UTC).date()
 YESTERDAY, TOMORROW = ((TODAY + timedelta(days=days)).isoformat() for days in (-1, 1))
-only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 VERDICT = ("verification_status", "verification_reason", "verified_by")
 
 
@@ -48,7 +48,7 @@ def test_a_document_is_described_by_its_sender_and_by_its_content(acme: Tenant) 
     assert rows(acme, f"{owner}/documents") == [made]
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize("ending", samples())
 def test_every_kind_comes_back_byte_for_byte_and_is_never_shown(acme: Tenant, ending: str) -> None:
     data = samples()[ending]
@@ -212,7 +212,7 @@ def test_a_document_is_verified_rejected_with_a_reason_and_neither(acme: Tenant)
     assert (verified["verified_at"] is None, back["verified_at"]) == (False, None)
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize(
     ("values", "field"),
     [
@@ -290,7 +290,7 @@ def test_the_refusals_of_an_upload_come_in_the_order_of_the_contract(acme: Tenan
     assert list(acme.admin.post(f"{owner}/documents", **wrong).get_json()["errors"]) == ["file"]
 
 
-@only_sqlite
+@one_database
 @pytest.mark.parametrize(
     ("form", "named"),
     [
