@@ -17,9 +17,10 @@ from sqlalchemy.engine import Inspector
 from app import mounts
 from app.config.settings import ROOT
 from app.core.crud.crud import Crud
-from app.core.db.models import db
+from app.core.db.models import Model, db
 from app.core.db.tenancy import GLOBAL_TABLES, PLATFORM_TABLES
 from app.core.web.endpoint import Endpoint
+from app.core.wire.schema import BaseSchema
 from tests.support.databases import ROLE, Postgres, worker
 from tests.support.declared import routes_of
 from tests.support.marks import only_postgresql
@@ -57,6 +58,23 @@ PLATFORM_SESSIONS = {
     "app/system/service.py": 2,  # is there a company at all, and which is the platform's?
     "app/system/health.py": 2,  # the database answers; it is migrated
 }
+# Where a text of a lower floor equals the name of something in a slice, and why it may.
+ROLE_PROTOCOL = ("role", "user_role")
+NAMED = {
+    "app/core/db/tenancy.py": ("company",),  # the tenants themselves
+    "app/base/role_data.py": ("customer",),  # the code of a role
+    # The tags that follow from paths.
+    "app/core/openapi/document.py": (
+        "companies", "users", "customers", "subcontractors", "/organization_units", "/positions", "/users",
+    ),
+    "app/clients/policy/authzen.py": ("user",),  # AuthZEN's type of a subject
+    # Guardian's own fields and kinds of resources.
+    "app/clients/policy/guardian.py": (
+        "user_role", "user_policy", "user_permission", "position", "user", "organization_unit",
+    ),
+    "app/clients/policy/guardian_api.py": ROLE_PROTOCOL,
+    "app/clients/policy/remote_roles.py": ROLE_PROTOCOL,
+}  # fmt: skip
 # What a contract names as reachable without a permission.
 PUBLIC = {
     "/health", "/health/live", "/health/ready", "/config", "/init-db", "/openapi.json", "/openapi.yml", "/docs",
@@ -95,6 +113,10 @@ def imports(folder: str = "app") -> Iterator[tuple[str, str]]:
         elif node.module is not None:
             yield path, node.module
             yield from ((path, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def module_of(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def called(node: ast.Call) -> str:
@@ -149,6 +171,46 @@ def test_imports_go_one_way() -> None:
             wrong.append(f"{path} imports {module}")
 
     assert wrong == []
+
+
+def test_no_modules_import_each_other() -> None:
+    """Imports for type checkers and inside functions count as well."""
+    modules = {module_of(path) for path in sources()}
+    imported: dict[str, set[str]] = {module: set() for module in modules}
+    for path, node in nodes((ast.Import, ast.ImportFrom)):  # type: ignore[arg-type]
+        for alias in node.names:
+            # ``from a import b`` imports the module a.b, or else a name of the module a.
+            full = f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
+            named = full if full in modules else getattr(node, "module", None)
+            imported[module_of(path)] |= {named} & modules
+
+    while leaves := {module for module, others in imported.items() if not others}:
+        imported = {module: others - leaves for module, others in imported.items() if module not in leaves}
+
+    # What is left is in a cycle or leads into one.
+    assert sorted(imported) == []
+
+
+def test_the_floors_below_the_slices_name_no_slice() -> None:
+    """No table, class, permission, bucket or path of a slice stands in them as a text."""
+    names, paths = names_of_slices()
+    found = {
+        f"{path}: {node.value}"
+        for path, node in nodes(ast.Constant)
+        if folder_of(path) in FLOORS and isinstance(node.value, str)
+        if node.value in names or any(f"{node.value}/".startswith(f"{each}/") for each in paths)
+    }
+
+    assert found - {f"{path}: {name}" for path, allowed in NAMED.items() for name in allowed} == set()
+
+
+def names_of_slices() -> tuple[set[str], set[str]]:
+    models = [each.class_ for each in Model.registry.mappers if not each.class_.__module__.startswith("app.core.")]
+    of_slices = [*models, *endpoints(), *subclasses(BaseSchema)]
+    names = {each.__name__ for each in of_slices if folder_of(each.__module__.replace(".", "/")) in SLICES}
+    names |= {model.__tablename__ for model in models} | {getattr(model, "bucket", "") for model in models}
+    names |= {each.permission for each in endpoints()}
+    return names - {""}, {f"/{each.path.split('/')[1]}" for each in endpoints() if issubclass(each, Crud)}
 
 
 def test_no_folder_holds_more_modules_than_a_reader_can_keep_in_mind() -> None:
@@ -226,13 +288,14 @@ def _lines_of(path: str) -> int:
 # Endpoints
 
 
-def endpoints() -> list[type[Endpoint]]:
-    def below(parent: type[Endpoint]) -> Iterator[type[Endpoint]]:
-        for each in parent.__subclasses__():
-            yield each
-            yield from below(each)
+def subclasses(parent: type[Any]) -> Iterator[type[Any]]:
+    for each in parent.__subclasses__():
+        yield each
+        yield from subclasses(each)
 
-    return [each for each in below(Endpoint) if each.__module__.startswith("app.") and not each.is_abstract]
+
+def endpoints() -> list[type[Endpoint]]:
+    return [each for each in subclasses(Endpoint) if each.__module__.startswith("app.") and not each.is_abstract]
 
 
 def test_every_route_states_a_permission_or_is_one_that_the_contract_leaves_open(app: Flask) -> None:
