@@ -28,6 +28,18 @@ from app.core.web.principal import principal
 from app.core.wire.schema import QueryFlag
 
 
+class PlatformCompany(Conflict):
+    code, message = "PLATFORM_COMPANY", "The platform company cannot be deleted."
+
+
+class CompanyNotInactive(Conflict):
+    code, message = "COMPANY_NOT_INACTIVE", "Only an inactive company can be deleted with all that it holds."
+
+
+class CompanyNotEmpty(Conflict):
+    code, message = "COMPANY_NOT_EMPTY", "The company still holds something."
+
+
 class Companies(Crud):
     """Tenants. The platform company's users see all of them, everyone else sees their own."""
 
@@ -68,7 +80,7 @@ class Companies(Crud):
 
     def change(self, row: Company, values: dict[str, Any]) -> None:
         if row.is_platform and values.get("status", ACTIVE) != ACTIVE:
-            raise Conflict("The platform company is always active.", code="PLATFORM_COMPANY")
+            raise PlatformCompany("The platform company is always active.")
         super().change(row, values)
 
     def remove(self, row: Company) -> Response | None:
@@ -93,9 +105,9 @@ class Companies(Crud):
 def _check_removable(company: Company, held: dict[str, int], *, cascade: bool) -> None:
     """Raises Conflict."""
     if company.is_platform:
-        raise Conflict("The platform company cannot be deleted.", code="PLATFORM_COMPANY")
+        raise PlatformCompany()
     if cascade and company.status != INACTIVE:
-        raise Conflict("Only an inactive company can be deleted with all that it holds.", code="COMPANY_NOT_INACTIVE")
+        raise CompanyNotInactive()
     if not cascade and any(held.values()):
         listed = ", ".join(f"{count} {name}" for name, count in held.items() if count)
-        raise Conflict(f"The company still holds: {listed}.", code="COMPANY_NOT_EMPTY")
+        raise CompanyNotEmpty(f"The company still holds: {listed}.")

@@ -7,11 +7,16 @@ from uuid import UUID
 from sqlalchemy import Integer, Uuid, column, select, text
 from sqlalchemy.orm import Session
 
+from app.base.errors import Forbidden
 from app.companies.models import Company
 from app.core.db import counts
 from app.core.db.models import db
 
 TOTALS = {"user": "total_users", "user.active": "total_active_users"}
+
+
+class AlreadyInitialized(Forbidden):
+    code, message = "ALREADY_INITIALIZED", "The database is already initialized."
 
 
 def lock_company() -> None:

@@ -31,6 +31,10 @@ class ProfileExists(Conflict):
     code, message = "PROFILE_EXISTS", "You have a profile already."
 
 
+class ProfileNotFound(NotFound):
+    code, message = "PROFILE_NOT_FOUND", "You have no profile."
+
+
 class CustomerProfileSchema(CustomerSchema):
     """Whose profile it is, and the address, are the account's."""
 
@@ -120,7 +124,7 @@ def _own() -> Customer:
     """Raises NotFound."""
     row = customer_of(principal().user_id)
     if row is None:
-        raise NotFound("You have no profile.", code="PROFILE_NOT_FOUND")
+        raise ProfileNotFound()
     return row
 
 

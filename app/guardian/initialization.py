@@ -6,9 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.base.errors import Forbidden
 from app.base.role_data import ADMINISTRATOR
-from app.companies.service import lock_company
+from app.companies.service import AlreadyInitialized, lock_company
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import company_transaction, unit_of_work
@@ -51,4 +50,4 @@ def _check_vacant(user_id: UUID) -> None:
     """Nobody can have made a second user before there was an administrator who may. Raises Forbidden."""
     users = db.session.scalars(select(User.id).limit(2)).all()
     if list(users) != [user_id] or _is_administered():
-        raise Forbidden("The company is already initialized.", code="ALREADY_INITIALIZED")
+        raise AlreadyInitialized("The company is already initialized.")

@@ -11,7 +11,13 @@ from app.base.errors import Conflict, Forbidden
 from app.core.db.models import db
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
 
-ABOVE = "ROLE_ABOVE_OWN"
+
+class SystemRole(Conflict):
+    code, message = "SYSTEM_ROLE", "The role of the administrators means everything and stays as it is."
+
+
+class PrivilegeEscalation(Forbidden):
+    code = "ROLE_ABOVE_OWN"
 
 
 def is_administrator(user_id: UUID) -> bool:
@@ -24,7 +30,7 @@ def is_administrator(user_id: UUID) -> bool:
 def check_editable(role: Role, by: UUID) -> None:
     """Raises Conflict for the Administrator's role, and Forbidden."""
     if role.is_system:
-        raise Conflict("The role of the administrators means everything and stays as it is.", code="SYSTEM_ROLE")
+        raise SystemRole()
     check_not_above(role, by)
 
 
@@ -36,21 +42,21 @@ def check_not_above(role: Role, user_id: UUID) -> None:
         .where(RolePolicy.role_id == role.id)
     )
     if not is_administrator(user_id) and (role.is_system or _lacks(user_id, held, PolicyPermission.permission_id)):
-        raise Forbidden("The role holds a permission that you do not have yourself.", code=ABOVE)
+        raise PrivilegeEscalation("The role holds a permission that you do not have yourself.")
 
 
 def check_policy_not_above(policy: Policy, user_id: UUID) -> None:
     """Raises Forbidden."""
     held = select(PolicyPermission.permission_id).where(PolicyPermission.policy_id == policy.id)
     if not is_administrator(user_id) and _lacks(user_id, held, PolicyPermission.permission_id):
-        raise Forbidden("The policy holds a permission that you do not have yourself.", code=ABOVE)
+        raise PrivilegeEscalation("The policy holds a permission that you do not have yourself.")
 
 
 def check_held(permission: GuardianPermission, user_id: UUID) -> None:
     """Raises Forbidden."""
     wanted = select(GuardianPermission.id).where(GuardianPermission.id == permission.id)
     if not is_administrator(user_id) and _lacks(user_id, wanted, GuardianPermission.id):
-        raise Forbidden("You do not have this permission yourself.", code=ABOVE)
+        raise PrivilegeEscalation("You do not have this permission yourself.")
 
 
 def _lacks(user_id: UUID, wanted: Select[Any], permission: Any) -> bool:

@@ -42,6 +42,10 @@ DESCRIPTIONS = {
 }
 
 
+class LastAdministrator(Conflict):
+    code, message = "LAST_ADMINISTRATOR", "The company would be left without an administrator."
+
+
 class EmbeddedRoles:
     """``core.kernel.Roles`` on the embedded engine's tables."""
 
@@ -75,7 +79,7 @@ class EmbeddedRoles:
     def check_leaving(self, user_id: UUID) -> None:
         lock_company()
         if is_administrator(user_id) and not _has_other_administrator(user_id):
-            raise Conflict("The company would be left without an administrator.", code="LAST_ADMINISTRATOR")
+            raise LastAdministrator()
 
     def check_not_above(self, user_id: UUID, by: UUID) -> None:
         held = select(Role).join(UserRole, UserRole.role_id == Role.id).where(UserRole.user_id == user_id)

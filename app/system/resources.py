@@ -15,6 +15,7 @@ from app.base.clock import utcnow
 from app.base.errors import ApiError, Unauthenticated
 from app.base.permission import Permission
 from app.companies.resources import Companies
+from app.companies.service import AlreadyInitialized
 from app.config.settings import VERSION, Settings, declared
 from app.core.crud.crud import Crud
 from app.core.db.transaction import unit_of_work
@@ -36,7 +37,7 @@ from app.system.schemas import (
     StatusSchema,
     VersionSchema,
 )
-from app.system.service import already, initialize, is_initialized
+from app.system.service import initialize, is_initialized
 from app.users.models import LANGUAGES
 from app.users.resources import Users
 
@@ -185,7 +186,7 @@ class InitDb(Endpoint):
         """Make the platform company, its first unit, position and administrator."""
         check_init_token()
         if is_initialized():
-            raise already()
+            raise AlreadyInitialized()
         values = _wished()
         passwords, password = services().passwords, values["user"].pop("password")
         passwords.check_acceptable(password, values["user"]["email"])

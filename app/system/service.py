@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from app.accounts.onboarding.service import Founded, found_company
-from app.base.errors import Forbidden
 from app.companies.models import Company
+from app.companies.service import AlreadyInitialized
 from app.core.db.transaction import platform_session
 from app.core.web.problems import violated
 
@@ -29,14 +29,10 @@ def platform_company() -> UUID | None:
 def initialize(company: dict[str, Any], user: dict[str, Any]) -> Founded:
     """``user`` carries ``password_hash``. Raises Forbidden once there is a company."""
     if is_initialized():
-        raise already()
+        raise AlreadyInitialized()
     try:
         return found_company(uuid7(), company | {"is_platform": True}, user)
     except IntegrityError as error:
         if "is_platform" in violated(error)[1] or is_initialized():
-            raise already() from None
+            raise AlreadyInitialized() from None
         raise
-
-
-def already() -> Forbidden:
-    return Forbidden("The database is already initialized.", code="ALREADY_INITIALIZED")

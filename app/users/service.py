@@ -22,6 +22,10 @@ from app.users.models import LoginKey, User
 KEYS = ("email", "username")
 
 
+class OwnAccount(Conflict):
+    code, message = "OWN_ACCOUNT", "You cannot deactivate or delete yourself."
+
+
 def create_user(values: dict[str, Any]) -> User:
     """``values`` are columns of User. A taken e-mail or username surfaces as IntegrityError (409)."""
     user = User(**{"id": uuid7()} | values)
@@ -94,7 +98,7 @@ def announce_deletion(user_id: UUID) -> None:
 
 def _check_may_leave(user: User, by: UUID) -> None:
     if user.id == by:
-        raise Conflict("You cannot deactivate or delete yourself.", code="OWN_ACCOUNT")
+        raise OwnAccount()
     services().roles.check_leaving(user.id)
     services().roles.check_not_above(user.id, by)
 

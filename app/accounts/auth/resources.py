@@ -31,6 +31,10 @@ from app.core.web.endpoint import Endpoint
 from app.core.web.principal import cookie_name, principal
 
 
+class SessionNotFound(NotFound):
+    code, message = "SESSION_NOT_FOUND", "Session not found."
+
+
 class Login(Endpoint):
     """Sign in with an e-mail address or user name and a password."""
 
@@ -132,7 +136,7 @@ class OneSession(Endpoint):
         """End one session of the caller."""
         mine = and_(AuthSession.id == id, *live_sessions(principal().user_id))
         if not revoke(mine, "revoked"):
-            raise NotFound("Session not found.", code="SESSION_NOT_FOUND")
+            raise SessionNotFound()
         return no_content()
 
 

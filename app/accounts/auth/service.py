@@ -31,6 +31,14 @@ Entry = TypeVar("Entry")
 NOBODY = UUID(int=0)
 
 
+class InvalidCredentials(Unauthenticated):
+    code, message = "INVALID_CREDENTIALS", "The e-mail address, user name or password is wrong."
+
+
+class AccountDisabled(Forbidden):
+    code, message = "ACCOUNT_DISABLED", "The account is disabled."
+
+
 class Account(NamedTuple):
     user_id: UUID
     company_id: UUID
@@ -145,7 +153,7 @@ def _verified(account: Account | None, given: Credentials) -> Account:
     if services().passwords.verify(stored, given.password) and account is not None:
         return account
     log.info("login_failed", user_id=account and account.user_id, ip=given.caller.ip)
-    raise Unauthenticated("The e-mail address, user name or password is wrong.", code="INVALID_CREDENTIALS")
+    raise InvalidCredentials()
 
 
 def _current_hash(stored: str, password: str) -> str:
@@ -156,7 +164,7 @@ def _current_hash(stored: str, password: str) -> str:
 def check_active(account: Account) -> None:
     """Raises Forbidden."""
     if not account.is_active:
-        raise Forbidden("The account is disabled.", code="ACCOUNT_DISABLED")
+        raise AccountDisabled()
     ensure_company_active(account.company_status)
 
 

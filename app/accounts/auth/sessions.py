@@ -30,6 +30,10 @@ GRACE = timedelta(seconds=10)
 KEPT_AFTER_END = timedelta(days=1)
 
 
+class TokenReused(Unauthenticated):
+    code, message = "TOKEN_REUSED", "The refresh token was used before; the session has ended."
+
+
 @dataclass(frozen=True)
 class Caller:
     """From where somebody signs in."""
@@ -135,7 +139,7 @@ def refresh(token: str) -> SignedIn:
         with unit_of_work():
             revoke(AuthSession.id == held.session_id, "reuse")
         log.warning("refresh_token_reused", user_id=held.user_id, session_id=held.session_id)
-    raise Unauthenticated("The refresh token was used before; the session has ended.", code="TOKEN_REUSED")
+    raise TokenReused()
 
 
 def _held(token: str) -> Held:

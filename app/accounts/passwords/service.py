@@ -16,11 +16,11 @@ from app.accounts.auth.sessions import end_sessions
 from app.accounts.auth.throttle import attempt_key, forgive, reserve_attempt
 from app.accounts.passwords.codes import CODE, count_guess, revoke_codes, secret_of, use_up
 from app.base.clock import utcnow
-from app.base.errors import BadRequest, Conflict, Invalid, NotFound
+from app.base.errors import BadRequest, Conflict, Invalid
 from app.base.keys import derived_key
 from app.base.text import CONTROL, normalized_email
 from app.companies.models import ACTIVE
-from app.core.db.lookup import lock
+from app.core.db.lookup import lock, not_found
 from app.core.db.models import db
 from app.core.db.transaction import affected, company_transaction, unit_of_work
 from app.core.jobs import mail, one_time_links
@@ -30,6 +30,7 @@ from app.core.web.principal import Principal
 from app.core.wire.schema import Email
 from app.users.links import CHANGE_EMAIL
 from app.users.models import User
+from app.users.service import OwnAccount
 
 log = structlog.get_logger(__name__)
 
@@ -167,9 +168,9 @@ def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
     Whoever is not active stays so.
     """
     if user_id == by:
-        raise Conflict("Your own password is changed by PATCH /users/me/change-password.", code="OWN_ACCOUNT")
+        raise OwnAccount("Your own password is changed by PATCH /users/me/change-password.")
     if not _exists(user_id):
-        raise NotFound("User not found.", code="USER_NOT_FOUND")
+        raise not_found(User)
     services().roles.check_not_above(user_id, by)
     set_temporary(user_id, hashed)
 

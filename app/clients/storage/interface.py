@@ -112,6 +112,10 @@ class Unlistable(Unavailable):
     message = "This storage does not tell what it holds."
 
 
+class StorageDisabled(Unavailable):
+    code, message = "STORAGE_DISABLED", "This service keeps no files."
+
+
 class NoStorage:
     """``STORAGE_BACKEND=none``."""
 
@@ -134,7 +138,7 @@ class NoStorage:
 
 
 def disabled() -> Unavailable:
-    return Unavailable("This service keeps no files.", code="STORAGE_DISABLED", retry_after=3600)
+    return StorageDisabled(retry_after=3600)
 
 
 def refused() -> BadGateway:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, Uuid, false, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.base.errors import Invalid
+from app.base.errors import Invalid, InvalidId
 from app.base.text import CANONICAL_UUID, fold, normalized_email
 from app.core.wire.parameters import Args, boolean
 
@@ -157,7 +157,7 @@ def _signed(name: str, text: str) -> int:
 
 def _uuid(name: str, text: str) -> UUID:
     if not CANONICAL_UUID.fullmatch(text):
-        raise Invalid(code="INVALID_ID", errors={name: ["Not a valid UUID."]})
+        raise InvalidId("The request is not valid.", errors={name: ["Not a valid UUID."]})
     return UUID(text)
 
 

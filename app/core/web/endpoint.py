@@ -27,6 +27,10 @@ OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
+class PasswordChangeRequired(Forbidden):
+    code, message = "PASSWORD_CHANGE_REQUIRED", "The password must be changed first."
+
+
 class Endpoint(Resource):
     """One path. A class states a ``permission`` or that it is ``public`` or ``self``, or fails at import.
 
@@ -139,7 +143,7 @@ class Endpoint(Resource):
         caller = authenticator.authenticate()
         authenticator.check_origin()
         if caller.password_reset_required and not self.usable_before_password_change:
-            raise Forbidden("The password must be changed first.", code="PASSWORD_CHANGE_REQUIRED")
+            raise PasswordChangeRequired()
         method = "GET" if request.method == "HEAD" else request.method
         needed = self.permission_of(method, collection=collection)
         if needed is not None:

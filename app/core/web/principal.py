@@ -20,6 +20,14 @@ from app.core.security.tokens import Claims, Tokens
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
+class CompanyNotActive(Forbidden):
+    code, message = "COMPANY_NOT_ACTIVE", "The company is not active."
+
+
+class CsrfRejected(Forbidden):
+    code, message = "CSRF_REJECTED", "The request comes from another site."
+
+
 class AuthState(NamedTuple):
     """What the database says of the token's subject, in one row. ``session_*`` are null without a sid."""
 
@@ -61,7 +69,7 @@ def principal() -> Principal:
 def ensure_company_active(status: str | None) -> None:
     """Raises Forbidden."""
     if status != "active":
-        raise Forbidden("The company is not active.", code="COMPANY_NOT_ACTIVE")
+        raise CompanyNotActive()
 
 
 class Authenticator:
@@ -117,7 +125,7 @@ class Authenticator:
         """
         if request.method in SAFE_METHODS or _bearer(request) or self._is_same_origin():
             return
-        raise Forbidden("The request comes from another site.", code="CSRF_REJECTED")
+        raise CsrfRejected()
 
     def _is_same_origin(self) -> bool:
         origin = request.headers.get("Origin")

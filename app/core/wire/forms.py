@@ -26,6 +26,10 @@ TEXT_BYTES = 500_000
 """Of everything in a form that is not a file."""
 
 
+class MalformedForm(BadRequest):
+    code, message = "MALFORMED_FORM", "The body is not a valid form in UTF-8."
+
+
 @dataclass
 class Upload:
     """A file part; ``file`` has a descriptor and lives as long as ``stack``. ``name`` is whatever the sender wrote."""
@@ -81,21 +85,17 @@ def _parsed(stack: ExitStack, most_bytes: int) -> tuple[Iterable[tuple[str, str]
     parser = MultiPartParser(cast(Any, new_file), max_form_memory_size=TEXT_BYTES, max_form_parts=MOST_PARTS)
     boundary = request.mimetype_params.get("boundary", "").encode("ascii", "replace")
     if not boundary:
-        raise malformed()
+        raise MalformedForm()
     # Of a chunked body werkzeug knows only at the byte after the limit that it is too long.
     request.max_content_length = most_bytes + (request.content_length is None)
     try:
         texts, files = parser.parse(request.stream, boundary, request.content_length)
     except ValueError:
-        raise malformed() from None
+        raise MalformedForm() from None
     found = list(texts.items(multi=True))
     if any("\ufffd" in text for _, text in found):
-        raise malformed()
+        raise MalformedForm()
     return found, list(files.items(multi=True))
-
-
-def malformed() -> BadRequest:
-    return BadRequest("The body is not a valid form in UTF-8.", code="MALFORMED_FORM")
 
 
 Value = TypeVar("Value")
@@ -106,7 +106,7 @@ def _once(parts: Iterable[tuple[str | None, Value]]) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for name, value in parts:
         if not name or NOT_TEXT.search(name):
-            raise malformed()
+            raise MalformedForm()
         if name in found:
             raise Invalid.field(name, "Stands twice.")
         found[name] = value

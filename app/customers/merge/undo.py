@@ -32,6 +32,18 @@ HELD_ONCE = ("email", "user_id")
 MOST_NAMED = 20
 
 
+class MergeFinal(Conflict):
+    code, message = "MERGE_FINAL", "The merge is too old to be undone."
+
+
+class NotTheNewestMerge(Conflict):
+    code, message = "NOT_THE_NEWEST_MERGE", "A newer merge must be undone first."
+
+
+class ChangedSinceMerge(Conflict):
+    code, message = "CHANGED_SINCE_MERGE", "Something was changed since the merge."
+
+
 def undo(customer_id: UUID, merge_id: UUID) -> tuple[Customer, Customer]:
     """The survivor, and the customer that is back. Raises NotFound and Conflict."""
     target = lock_customers(customer_id).get(customer_id)
@@ -39,7 +51,7 @@ def undo(customer_id: UUID, merge_id: UUID) -> tuple[Customer, Customer]:
         raise not_found(Customer)
     merge = _newest(customer_id, merge_id)
     if merge.kept is None or merge.expires_at <= utcnow():
-        raise Conflict("The merge is too old to be undone.", code="MERGE_FINAL")
+        raise MergeFinal()
     found = Undo(target, merge.id, merge.kept)
     found.check()
     # First, so that its parts refer to a customer that is there and not to a merge that is none any more.
@@ -55,7 +67,7 @@ def _newest(customer_id: UUID, merge_id: UUID) -> CustomerMerge:
         raise not_found(CustomerMerge)
     newest = db.session.scalars(mine.order_by(CustomerMerge.created_at.desc(), CustomerMerge.id.desc()).limit(1)).one()
     if newest is not merge:
-        raise Conflict(f"The merge of {newest.id} is newer and must be undone first.", code="NOT_THE_NEWEST_MERGE")
+        raise NotTheNewestMerge(f"The merge of {newest.id} is newer and must be undone first.")
     return merge
 
 
@@ -88,7 +100,7 @@ class Undo:
         if changed:
             named = {name: keys[:MOST_NAMED] for name, keys in changed.items()}
             kinds = ", ".join(sorted(changed))
-            raise Conflict(f"Changed since the merge: {kinds}.", code="CHANGED_SINCE_MERGE", errors=named)
+            raise ChangedSinceMerge(f"Changed since the merge: {kinds}.", errors=named)
         self._check_free()
 
     def _changed_fields(self) -> list[str]:

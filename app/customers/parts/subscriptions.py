@@ -33,6 +33,10 @@ TRANSITIONS = {
 }
 
 
+class TransitionNotAllowed(Conflict):
+    code, message = "TRANSITION_NOT_ALLOWED", "The subscription cannot take this state now."
+
+
 class SubscriptionChange(Part, Model):
     """One step from a state to another."""
 
@@ -103,7 +107,7 @@ def change_state(customer: Customer, state: str, reason: str | None) -> None:
     old = customer.subscription_state
     if state not in TRANSITIONS[old]:
         allowed = ", ".join(TRANSITIONS[old])
-        raise Conflict(f"From {old} a subscription can become: {allowed}.", code="TRANSITION_NOT_ALLOWED")
+        raise TransitionNotAllowed(f"From {old} a subscription can become: {allowed}.")
     customer.subscription_state = state
     whose = {"customer_id": customer.id, "changed_by": caller_id()}
     db.session.add(SubscriptionChange(**whose, old_state=old, new_state=state, reason=reason))

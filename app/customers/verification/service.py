@@ -26,6 +26,14 @@ PAUSE = timedelta(minutes=1)
 """Between two links for one customer: nobody's mailbox is filled at the press of a button."""
 
 
+class NoEmail(Conflict):
+    code, message = "NO_EMAIL", "The customer has no e-mail address."
+
+
+class AlreadyVerified(Conflict):
+    code, message = "ALREADY_VERIFIED", "The e-mail address is verified already."
+
+
 def send_link(customer_id: UUID) -> None:
     """Inside the tenant's unit of work. Raises CustomerNotFound, Conflict, TooManyRequests."""
     customer = lock_row(Customer, customer_id)
@@ -34,9 +42,9 @@ def send_link(customer_id: UUID) -> None:
     user = user_of(customer)
     address = address_of(customer, user)
     if address is None:
-        raise Conflict("The customer has no e-mail address.", code="NO_EMAIL")
+        raise NoEmail()
     if customer.is_verified:
-        raise Conflict("The e-mail address is verified already.", code="ALREADY_VERIFIED")
+        raise AlreadyVerified()
     _check_pause(customer_id)
     link_id = one_time_links.issue(PURPOSE, customer_id, address, LIFETIME)
     language = user.language if user else _language_of_caller()
