@@ -9,4 +9,5 @@ from app.access.resources import (
     RolesOfUser,
 )
 
+TAG = "access"
 ENDPOINTS = (RolesOfUser, RoleOfUser, PoliciesOfUser, PermissionsOfUser, OwnPermissions, AssignableRoles)

@@ -31,84 +31,91 @@ from app.users.models import User
 
 
 class RolesOfUser(Endpoint):
-    """Roles of a user."""
+    """List the roles of a user."""
 
     path, permission, own_transaction = "/users/<user_id>/roles", "user_role", True
     operations = {"GET": "LIST", "POST": "CREATE"}
 
-    @declare(answer=AssignmentsSchema())
+    @declare("listRolesOfUser", answer=AssignmentsSchema())
     def get(self, user_id: UUID) -> Response:
         _check_user(user_id)
         return answer({"roles": services().role_data.roles_of(user_id, asker())})
 
-    @declare(body=WantedRoleSchema(), answer=AssignmentSchema(), status=201, errors=(409,))
+    @declare(
+        "assignRole",
+        body=WantedRoleSchema(),
+        answer=AssignmentSchema(),
+        status=201,
+        errors=(409,),
+        headers=("Location",),
+    )
     def post(self, user_id: UUID) -> Response:
-        """Give a user a role. role is an older name of role_id."""
+        """Assign a role to a user. role is an older name of role_id."""
         _check_user(user_id)
         made = services().role_data.assign(user_id, _wanted(body()), asker())
         return answer(made, 201, {"Location": f"{request.script_root}/users/{user_id}/roles/{made['id']}"})
 
 
 class RoleOfUser(Endpoint):
-    """One role of a user."""
+    """Get a role of a user."""
 
     path, permission, own_transaction = "/users/<user_id>/roles/<user_role_id>", "user_role", True
     item = "user_role_id"
 
-    @declare(answer=AssignmentSchema())
+    @declare("getRoleOfUser", answer=AssignmentSchema())
     def get(self, user_id: UUID, user_role_id: UUID) -> Response:
         _check_user(user_id)
         return answer(services().role_data.assignment(user_id, user_role_id, asker()))
 
-    @declare(status=204, errors=(409,))
+    @declare("unassignRole", status=204, errors=(409,))
     def delete(self, user_id: UUID, user_role_id: UUID) -> Response:
-        """Take a role from a user."""
+        """Remove a role from a user."""
         _check_user(user_id)
         services().role_data.unassign(user_id, user_role_id, asker())
         return no_content()
 
 
 class PoliciesOfUser(Endpoint):
-    """Policies of a user's roles, each once."""
+    """List the policies of a user's roles, each once."""
 
     path, permission, own_transaction = "/users/<user_id>/policies", "user_policy", True
     operations = {"GET": "LIST"}
 
-    @declare(answer=PoliciesSchema())
+    @declare("listPoliciesOfUser", answer=PoliciesSchema())
     def get(self, user_id: UUID) -> Response:
         _check_user(user_id)
         return answer({"policies": services().role_data.policies_of(user_id, asker())})
 
 
 class PermissionsOfUser(Endpoint):
-    """What a user may do, each permission once."""
+    """List the permissions of a user, each once."""
 
     path, permission, own_transaction = "/users/<user_id>/permissions", "user_permission", True
     operations = {"GET": "LIST"}
 
-    @declare(answer=PermissionsSchema())
+    @declare("listPermissionsOfUser", answer=PermissionsSchema())
     def get(self, user_id: UUID) -> Response:
         _check_user(user_id)
         return _permissions_of(user_id)
 
 
 class OwnPermissions(Endpoint):
-    """What the caller may do, each permission once."""
+    """List the caller's permissions, each once."""
 
     access, path, own_transaction = "self", "/users/me/permissions", True
 
-    @declare(answer=PermissionsSchema(), errors=(502, 504))
+    @declare("listOwnPermissions", answer=PermissionsSchema(), errors=(502, 504))
     def get(self) -> Response:
         return _permissions_of(principal().user_id)
 
 
 class AssignableRoles(Endpoint):
-    """Roles that can be assigned, with what they allow."""
+    """List the roles that can be assigned, with their permissions."""
 
     path, permission, own_transaction = "/users/roles", "user_role", True
     operations = {"GET": "LIST"}
 
-    @declare(answer=AssignableRolesSchema())
+    @declare("listAssignableRoles", answer=AssignableRolesSchema())
     def get(self) -> Response:
         return answer({"roles": services().role_data.roles(asker())})
 

@@ -8,6 +8,7 @@ from app.companies.events import on_company_created
 from app.core.events import Subscription
 from app.users.events import on_email_changed, on_user_activated, on_user_deactivated
 
+TAG = "accounts"
 ENDPOINTS = (
     *auth.ENDPOINTS,
     *passwords.ENDPOINTS,

@@ -113,6 +113,14 @@ class GatewayTimeout(ApiError):
     status, code, message = 504, "GATEWAY_TIMEOUT", "A service behind this one did not answer in time."
 
 
+def known_codes() -> frozenset[str]:
+    """The codes of all classes of errors."""
+    kinds = [ApiError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return frozenset(kind.code for kind in kinds)
+
+
 class SettingsError(Exception):
     """``faults`` lists every variable that cannot be accepted, one sentence each."""
 

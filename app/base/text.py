@@ -34,3 +34,20 @@ def parse_id(text: str) -> UUID:
     if not CANONICAL_UUID.fullmatch(text):
         raise InvalidId()
     return UUID(text)
+
+
+ARTICLES = ("a", "an", "the")
+
+
+def words(name: str) -> str:
+    """``UserRole`` → ``user role``"""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def pascal(phrase: str) -> str:
+    """``position of a unit`` → ``PositionOfUnit``"""
+    return "".join(word.capitalize() for word in phrase.split() if word not in ARTICLES)
+
+
+def article(noun: str) -> str:
+    return "an" if noun[0] in "aeio" else "a"

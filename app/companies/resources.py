@@ -52,8 +52,8 @@ class Companies(Crud):
     cacheable = False
 
     @classmethod
-    def declaration_of(cls, method: str) -> Declaration:
-        declaration = super().declaration_of(method)
+    def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
+        declaration = super().declaration_of(method, collection=collection)
         return replace(declaration, answer=holdings_schema()) if method == "DELETE" else declaration
 
     @contextmanager

@@ -24,6 +24,7 @@ from app.customers.verification.resources import SendVerification, VerifyCustome
 from app.customers.verification.service import unverify_linked
 from app.users.events import on_email_changed, on_user_deleting
 
+TAG = "customers"
 ENDPOINTS = (
     Customers, CustomerLogo, Addresses, VerifyAddress, Contacts, CommunicationPreferences, ConsentHistory, Notes, Tags,
     TagsOfCustomer, TagOfCustomer, BulkTag, CustomerServices, SubscriptionState, SubscriptionHistory,

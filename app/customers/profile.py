@@ -58,17 +58,24 @@ class Profile(Endpoint):
     path, permission, item, revalidated = "/customers/profile", "customer_profile", "", True
     default_roles = dict.fromkeys((MANAGER, VIEWER, CUSTOMER), ("CREATE", "READ", "UPDATE", "DELETE"))
 
-    @declare(answer=CustomerSchema(), errors=(404,))
+    @declare("getProfile", answer=CustomerSchema(), errors=(404,))
     def get(self) -> Response:
-        """See one's own profile."""
+        """Get the caller's profile as a customer."""
         row = _own()
         if is_unchanged(row.row_version):
             return Response(status=304, headers={"ETag": etag(row.row_version)})
         return _shown(row)
 
-    @declare(body=CustomerProfileSchema(), answer=CustomerSchema(), status=201, errors=(409,))
+    @declare(
+        "createProfile",
+        body=CustomerProfileSchema(),
+        answer=CustomerSchema(),
+        status=201,
+        errors=(409,),
+        headers=("Location", "ETag"),
+    )
     def post(self) -> Response:
-        """Make one's own profile; its name is the company's or one's own if none is given."""
+        """Create the caller's profile as a customer. Without a name it gets that of the company or of the caller."""
         user_id = principal().user_id
         if customer_of(user_id) is not None:
             raise ProfileExists(errors={"user_id": ["Has a profile already."]})
@@ -78,9 +85,9 @@ class Profile(Endpoint):
         row = Customers().new({"name": _name(values)} | values | {"user_id": user_id})
         return _shown(row, 201, {"Location": f"{request.script_root}{self.path}"})
 
-    @declare(body=CustomerProfileSchema(partial=True), answer=CustomerSchema(), errors=(404, 409, 412))
+    @declare("updateProfile", body=CustomerProfileSchema(partial=True), answer=CustomerSchema(), errors=(404, 409, 412))
     def patch(self) -> Response:
-        """Change one's own profile."""
+        """Update the caller's profile as a customer."""
         row = _own()
         schema = CustomerProfileSchema(partial=True)
         values = schema.checked(body(), partial=True)
@@ -89,9 +96,9 @@ class Profile(Endpoint):
         Customers().change(row, values)
         return _shown(row)
 
-    @declare(status=204, errors=(404, 409, 412))
+    @declare("deleteProfile", status=204, errors=(404, 409, 412))
     def delete(self) -> Response:
-        """Delete one's own profile, and everything in it."""
+        """Delete the caller's profile, and everything in it."""
         row = _own()
         check_if_match(row.row_version)
         Customers().remove(row)
@@ -109,9 +116,9 @@ class ProfileCheck(Endpoint):
         if self.user_id != principal().user_id:
             require(Customers.permission, "READ")
 
-    @declare(body=ProfileCheckSchema(), answer=ProfileCheckedSchema())
+    @declare("checkProfile", body=ProfileCheckSchema(), answer=ProfileCheckedSchema())
     def post(self) -> Response:
-        """Whether a user has a profile: the caller, or another for who may read customers."""
+        """Check whether a user has a profile. Only readers of customers may ask about another user."""
         row = customer_of(self.user_id)
         return answer({"exists": row is not None, "customer_id": row.id if row else None})
 

@@ -42,9 +42,9 @@ class CustomerStatistics(Endpoint):
 
     path, permission, operations = "/customers/stats", "customer", {"GET": "LIST"}
 
-    @declare(answer=StatisticsSchema())
+    @declare("getCustomerStatistics", answer=StatisticsSchema())
     def get(self) -> Response:
-        """How many customers there are, of which kinds, and how many are new."""
+        """Count customers, by kind and by how new they are."""
         return answer(statistics())
 
 

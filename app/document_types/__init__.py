@@ -2,4 +2,5 @@
 
 from app.document_types.resources import DocumentTypeList, DocumentTypes
 
+TAG = "document-types"
 ENDPOINTS = (DocumentTypes, DocumentTypeList)

@@ -24,11 +24,11 @@ class DocumentTypes(Crud):
 
 
 class DocumentTypeList(Endpoint):
-    """The document types, by code, as a plain array."""
+    """List document types, by code, as a plain array."""
 
     permission, operations, path = "document_type", {"GET": "LIST"}, "/document-types"
 
-    @declare(answer=DocumentTypeSchema(many=True))
+    @declare("listDocumentTypes", answer=DocumentTypeSchema(many=True))
     def get(self) -> Response:
         columns = DocumentTypes.columns
         rows = db.session.execute(select(*columns.values()).order_by(DocumentType.code))

@@ -15,6 +15,7 @@ from app.guardian.resources import (
 )
 from app.guardian.service import create_default_roles
 
+TAG = "guardian"
 ROLES = (
     Roles, RoleComposition, PoliciesOfRole, Policies, PolicyComposition, PermissionsOfPolicy, Permissions, UserRoles,
 )  # fmt: skip

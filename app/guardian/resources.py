@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from flask import Response, request
 from sqlalchemy import ColumnElement
 
 from app.base.errors import Forbidden
+from app.base.text import pascal
 from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent, existing
 from app.core.db.models import db
@@ -97,6 +99,7 @@ class Elements(Crud, abstract=True):
 class PoliciesOfRole(Elements):
     """Policies of one role."""
 
+    nouns = ("policy of a role", "policies of a role")
     model, schema, path = Policy, PolicySchema, "/guardian/roles/<role_id>/policies"
     permission, composition, parent = "policy", POLICIES_OF_ROLE, Parent(Role, "role_id")
     filters, sort = Policies.filters, Policies.sort
@@ -105,6 +108,7 @@ class PoliciesOfRole(Elements):
 class PermissionsOfPolicy(Elements):
     """Permissions of one policy."""
 
+    nouns = ("permission of a policy", "permissions of a policy")
     model, schema, path = GuardianPermission, PermissionSchema, "/guardian/policies/<policy_id>/permissions"
     permission, composition, parent = "permission", PERMISSIONS_OF_POLICY, Parent(Policy, "policy_id")
     filters, sort = Permissions.filters, Permissions.sort
@@ -124,14 +128,13 @@ class CompositionEndpoint(Endpoint, abstract=True):
         return [(cls.path, ["POST"]), (f"{cls.path}/<{cls.composition.element_id}>", ["DELETE"])]
 
     @classmethod
-    def declaration_of(cls, method: str) -> Declaration:
+    def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
+        summary = cls.summaries[method]
+        named = Declaration(summary[0].lower() + pascal(summary)[1:], summary, errors=(409,))
         if method == "POST":
-            return Declaration(cls.schema(), cls.elements.schema(), 201, (409,))
-        return Declaration(status=204, errors=(409,))
-
-    @classmethod
-    def summary_of(cls, method: str) -> str:
-        return cls.summaries[method]
+            answered = cls.elements.schema()
+            return replace(named, body=cls.schema(), answer=answered, status=201, headers=("Location",))
+        return replace(named, status=204)
 
     def post(self, **ids: UUID) -> Response:
         owner, schema = self._owner(ids), self.schema()
@@ -189,7 +192,7 @@ class CheckAccess(Endpoint):
 
     access, path, own_transaction = "self", "/guardian/check-access", True
 
-    @declare(body=QuestionSchema(), answer=DecisionSchema(), errors=(403,))
+    @declare("checkAccess", body=QuestionSchema(), answer=DecisionSchema(), errors=(403,))
     def post(self) -> Response:
         question = QuestionSchema().checked(body())
         me = principal()

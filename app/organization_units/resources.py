@@ -64,6 +64,7 @@ class OrganizationUnits(Crud):
 class Children(Crud):
     """Direct children of a unit."""
 
+    nouns = ("child of a unit", "children of a unit")
     model, schema = OrganizationUnit, OrganizationUnitSchema
     path = "/organization_units/<organization_unit_id>/children"
     permission, canonical_path = "organization_unit", OrganizationUnits.path
@@ -75,6 +76,7 @@ class Children(Crud):
 class Descendants(Crud):
     """The whole subtree of a unit, by path, without the unit itself."""
 
+    nouns = ("descendant of a unit", "descendants of a unit")
     model, schema, path = (
         OrganizationUnit,
         OrganizationUnitSchema,
@@ -94,7 +96,7 @@ class Descendants(Crud):
 
 
 class Ancestors(Endpoint):
-    """Ancestors of a unit, from the root down."""
+    """List the ancestors of a unit, from the root down."""
 
     permission, operations, path = (
         "organization_unit",
@@ -102,7 +104,7 @@ class Ancestors(Endpoint):
         "/organization_units/<organization_unit_id>/ancestors",
     )
 
-    @declare(answer=AncestorsSchema(), errors=(404,))
+    @declare("listAncestorsOfUnit", answer=AncestorsSchema(), errors=(404,))
     def get(self, organization_unit_id: UUID) -> Response:
         unit = db.session.scalar(select(OrganizationUnit).where(OrganizationUnit.id == organization_unit_id))
         if unit is None:
@@ -117,11 +119,11 @@ class Ancestors(Endpoint):
 
 
 class Tree(Endpoint):
-    """The company's whole tree, nested; siblings by name."""
+    """Get the whole tree of the company, nested. Siblings are in the order of their names."""
 
     permission, operations, path = "organization_unit", {"GET": "LIST"}, "/organization_units/tree"
 
-    @declare(answer=TreeSchema())
+    @declare("getUnitTree", answer=TreeSchema())
     def get(self) -> Response:
         statement = select(*OrganizationUnits.columns.values()).order_by(
             OrganizationUnit.level, OrganizationUnit.name_key, OrganizationUnit.id

@@ -2,4 +2,5 @@
 
 from app.positions.resources import Positions, PositionsOfUnit
 
+TAG = "positions"
 ENDPOINTS = (Positions, PositionsOfUnit)

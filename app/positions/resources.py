@@ -30,6 +30,7 @@ class Positions(Crud):
 class PositionsOfUnit(Crud):
     """Positions of one organization unit."""
 
+    nouns = ("position of a unit", "positions of a unit")
     model, schema, path = Position, PositionSchema, "/organization_units/<organization_unit_id>/positions"
     permission, canonical_path = "position", Positions.path
     filters, sort, expand = ("title", "level"), Positions.sort, Positions.expand

@@ -72,22 +72,22 @@ def with_etag(found: Response) -> Response:
 
 
 class OpenApiJson(Endpoint):
-    """This document, as JSON."""
+    """Get this document as JSON."""
 
     access, path, revalidated = "public", "/openapi.json", True
 
-    @declare(answer={"type": "object"})
+    @declare("getOpenApiJson", answer={"type": "object"})
     def get(self) -> Response:
         here = {**spec(), "servers": servers()}
         return with_etag(Response(orjson.dumps(here), mimetype="application/json"))
 
 
 class OpenApiYaml(Endpoint):
-    """This document, as YAML."""
+    """Get this document as YAML."""
 
     access, path, revalidated = "public", "/openapi.yml", True
 
-    @declare(answer={"type": "object"}, media=("application/yaml",))
+    @declare("getOpenApiYaml", answer={"type": "object"}, media=("application/yaml",))
     def get(self) -> Response:
         from app.core.openapi.document import as_yaml
 
@@ -97,11 +97,11 @@ class OpenApiYaml(Endpoint):
 
 
 class Docs(Endpoint):
-    """This document as a page, with a sign-in and a way to try every operation."""
+    """Browse this document, and try its operations."""
 
     access, path = "public", "/docs"
 
-    @declare(answer={"type": "string"}, media=("text/html",))
+    @declare("getDocs", answer={"type": "string"}, media=("text/html",))
     def get(self) -> Response:
         settings = services().settings
         # Scripts cannot see the cookies, and asking without any would be an error in the console.
@@ -111,11 +111,11 @@ class Docs(Endpoint):
 
 
 class DocsAsset(Endpoint):
-    """A file of the page /docs."""
+    """Get a file of the page /docs."""
 
     access, path, revalidated = "public", "/docs/<name>", True
 
-    @declare(answer={"type": "string"}, errors=(404,), media=sorted(TYPES.values()))
+    @declare("getDocsFile", answer={"type": "string"}, errors=(404,), media=sorted(TYPES.values()))
     def get(self, name: str) -> Response:
         path = _asset(name)
         return with_etag(Response(path.read_bytes(), mimetype=TYPES[path.suffix]))

@@ -24,26 +24,28 @@ from app.system.service import platform_company
 
 
 class GuardianHealth(Health):
-    """The health of the policy engine."""
+    """Check the health of the policy engine."""
 
     path, name = "/guardian/health", "guardian_service"
+    operation_ids = {"GET": "getGuardianHealth"}
 
     def other_checks(self) -> Mapping[str, Finding]:
         return {}
 
 
 class GuardianVersion(Version):
-    """The version of the policy engine."""
+    """Get the version of the policy engine."""
 
     path = "/guardian/version"
+    operation_ids = {"GET": "getGuardianVersion"}
 
 
 class GuardianConfig(Endpoint):
-    """What the policy engine runs as, and the services whose permissions are part of this release."""
+    """Get the configuration of the policy engine. It lists the services whose permissions are part of this release."""
 
     access, path = "public", "/guardian/config"
 
-    @declare(answer=EngineConfigSchema())
+    @declare("getGuardianConfig", answer=EngineConfigSchema())
     def get(self) -> Response:
         names = sorted({each.service for each in services().catalogue})
         env, debug = services().settings.flask_env, bool(current_app.debug)
@@ -55,15 +57,22 @@ class GuardianInitDb(Endpoint):
 
     access, path = "public", "/guardian/init-db"
 
-    @declare(answer=InitializedSchema())
+    @declare("getGuardianInitialization", answer=InitializedSchema())
     def get(self) -> Response:
-        """Whether the platform company has an administrator."""
+        """Check whether the platform company has an administrator."""
         company_id = platform_company()
         return answer({"initialized": company_id is not None and has_administrator(company_id)})
 
-    @declare(body=EngineInitSchema(), answer=EngineInitializedSchema(), status=201, errors=(401, 403), also=(200,))
+    @declare(
+        "initializeGuardian",
+        body=EngineInitSchema(),
+        answer=EngineInitializedSchema(),
+        status=201,
+        errors=(401, 403),
+        also=(200,),
+    )
     def post(self) -> Response:
-        """Make the only user of a company its administrator; 200 if they are that already."""
+        """Initialize the policy engine: the only user of a company becomes its administrator. 200 if already so."""
         check_init_token()
         values = EngineInitSchema().checked(body())
         company_id, user_id = values["company"]["company_id"], values["user"]["user_id"]

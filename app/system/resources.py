@@ -43,12 +43,12 @@ from app.users.resources import Users
 
 
 class Health(Endpoint):
-    """The health of the service and of the services that it depends on."""
+    """Check the health of the service and of its dependencies."""
 
     access, path = "public", "/health"
     name: ClassVar[str] = "identity_service"
 
-    @declare(answer=HealthSchema(), also=(503,))
+    @declare("getHealth", answer=HealthSchema(), also=(503,))
     def get(self) -> Response:
         checks = {"database": look(check_database), **self.other_checks()}
         usable = checks["database"].healthy
@@ -69,21 +69,21 @@ class Health(Endpoint):
 
 
 class Live(Endpoint):
-    """The process is up."""
+    """Check that the process is up."""
 
     access, path = "public", "/health/live"
 
-    @declare(answer=StatusSchema())
+    @declare("getLiveness", answer=StatusSchema())
     def get(self) -> Response:
         return answer({"status": "alive"})
 
 
 class Ready(Endpoint):
-    """The service can take requests: migrated, database there, not draining."""
+    """Check that the service takes requests. Its database is reachable and migrated, and it is not draining."""
 
     access, path = "public", "/health/ready"
 
-    @declare(answer=StatusSchema(), also=(503,))
+    @declare("getReadiness", answer=StatusSchema(), also=(503,))
     def get(self) -> Response:
         if is_draining(services().settings.drain_file):
             return answer({"status": "draining"}, 503)
@@ -93,22 +93,22 @@ class Ready(Endpoint):
 
 
 class Version(Endpoint):
-    """The version of the service."""
+    """Get the version of the service."""
 
     access, path, own_transaction = "self", "/version", True
 
-    @declare(answer=VersionSchema())
+    @declare("getVersion", answer=VersionSchema())
     def get(self) -> Response:
         return answer({"version": VERSION})
 
 
 class Config(Endpoint):
-    """What a browser application needs before login; with a token that has ``config`` READ also the settings."""
+    """Get the configuration of a browser application. A token with the permission config READ sees all settings."""
 
     access, path = "public", "/config"
     also_required = (Permission("identity", "config", "READ", platform=True),)
 
-    @declare(answer=ConfigSchema())
+    @declare("getConfig", answer=ConfigSchema())
     def get(self) -> Response:
         settings = services().settings
         shown: dict[str, Any] = {
@@ -176,14 +176,16 @@ class InitDb(Endpoint):
 
     access, path = "public", "/init-db"
 
-    @declare(answer=InitializedSchema())
+    @declare("getInitialization", answer=InitializedSchema())
     def get(self) -> Response:
-        """Whether there is a company already."""
+        """Check whether the service is initialized."""
         return answer({"initialized": is_initialized()})
 
-    @declare(body=InitSchema(), answer=FoundedSchema(), status=201, errors=(401, 403))
+    @declare(
+        "initialize", body=InitSchema(), answer=FoundedSchema(), status=201, errors=(401, 403), headers=("Location",)
+    )
     def post(self) -> Response:
-        """Make the platform company, its first unit, position and administrator."""
+        """Initialize the service. Creates the platform company, its first unit, position and administrator."""
         check_init_token()
         if is_initialized():
             raise AlreadyInitialized()

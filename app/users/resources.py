@@ -92,6 +92,7 @@ class Users(Crud):
 class UsersOfPosition(Crud):
     """Users who hold one position."""
 
+    nouns = ("user of a position", "users of a position")
     model, schema, path = User, UserSchema, "/positions/<position_id>/users"
     permission, canonical_path = "user", Users.path
     filters = ("email", "username", "is_active", "is_verified")
@@ -101,21 +102,21 @@ class UsersOfPosition(Crud):
 
 
 class Me(Endpoint):
-    """The caller."""
+    """Get the caller."""
 
     access, path, revalidated = "self", "/users/me", True
     usable_before_password_change = True
 
-    @declare(answer=UserSchema())
+    @declare("getMe", answer=UserSchema())
     def get(self) -> Response:
         row = self._row()
         if is_unchanged(row.row_version):
             return Response(status=304, headers={"ETag": etag(row.row_version)})
         return self._shown(row)
 
-    @declare(body=ProfileSchema(partial=True), answer=UserSchema(), errors=(409, 412))
+    @declare("updateMe", body=ProfileSchema(partial=True), answer=UserSchema(), errors=(409, 412))
     def patch(self) -> Response:
-        """Change one's own profile."""
+        """Update the caller."""
         row = self._row()
         values = ProfileSchema(partial=True).checked(body(), partial=True)
         check_if_match(row.row_version)

@@ -13,8 +13,12 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from app.config.settings import ROOT
+from app.core.openapi.responses import HEADERS, unexpected_problems
+from app.core.web.routing import Route
 
 Json = dict[str, Any]
+SOMETIMES = {"Set-Cookie", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
+"""Headers that an answer may have or not."""
 
 
 @lru_cache
@@ -27,51 +31,61 @@ def check(app: Flask, method: str, answer: TestResponse) -> None:
     """Raises AssertionError when the answer is not one that the document promises."""
     if method in ("HEAD", "OPTIONS"):
         return
-    operation = _operation(app, method, answer.request.path)
-    if operation is None:
+    route = _route(app, method, answer.request.path)
+    if route is None:
         return
-    responses = operation["responses"]
-    declared = responses.get(str(answer.status_code)) or (responses["default"] if answer.status_code >= 400 else None)
-    assert declared is not None, f"{method} {answer.request.path}: {answer.status_code} is not in openapi.yml"
+    about = f"{method} {answer.request.path}: {answer.status_code}"
+    declared = _declared(route, answer.status_code)
+    assert declared is not None, f"{about} is not in openapi.yml"
+    _check_headers(about, answer, set(declared["headers"]))
     content = declared.get("content")
     if not content:
-        assert not answer.data, f"{method} {answer.request.path}: a body that openapi.yml does not know"
+        assert not answer.data, f"{about}: a body that openapi.yml does not know"
         return
-    assert answer.mimetype in content, f"{method} {answer.request.path}: {answer.mimetype}"
+    assert answer.mimetype in content, f"{about}: {answer.mimetype}"
     schema = content[answer.mimetype].get("schema")
     if schema and "json" in answer.mimetype:
         _validate(schema, answer.get_json())
 
 
-def _operation(app: Flask, method: str, path: str) -> Json | None:
+def _route(app: Flask, method: str, path: str) -> Route | None:
     try:
         rule, _ = app.url_map.bind("").match(path, method=method, return_rule=True)
     except HTTPException:
         return None
-    name = rule.rule.replace("<", "{").replace(">", "}")
-    found: Json = spec()["paths"][name][method.lower()]
+    routes: list[Route] = app.extensions["routes"]
+    return next(route for route in routes if (route.path, route.method) == (rule.rule, method))
+
+
+def _declared(route: Route, status: int) -> Json | None:
+    """``default`` stands for a few errors, never for a success or a bug."""
+    responses = spec()["paths"][route.path.replace("<", "{").replace(">", "}")][route.method.lower()]["responses"]
+    fallback = responses["default"] if status in unexpected_problems(route, route.declaration) else None
+    return _resolved(responses.get(str(status), fallback))
+
+
+def _resolved(response: Json | None) -> Json | None:
+    if response is None or "$ref" not in response:
+        return response
+    found: Json = spec()["components"]["responses"][response["$ref"].rpartition("/")[2]]
     return found
 
 
+def _check_headers(about: str, answer: TestResponse, declared: set[str]) -> None:
+    sent = {name for name in HEADERS if name in answer.headers}
+    assert sent <= declared, f"{about} has headers that openapi.yml does not know: {sent - declared}"
+    assert declared - SOMETIMES <= sent, f"{about} lacks headers: {declared - SOMETIMES - sent}"
+
+
 def _validate(schema: Json, body: Any) -> None:
-    validator = _validator(json.dumps(schema))
-    errors = [f"{'/'.join(map(str, error.instance_path))}: {error.message}" for error in validator.iter_errors(body)]
+    errors = [
+        f"{'/'.join(map(str, error.instance_path))}: {error.message}"
+        for error in _validator(json.dumps(schema)).iter_errors(body)
+    ]
     assert not errors, errors
 
 
 @cache
 def _validator(schema: str) -> Any:
-    document = {**_modern(json.loads(schema)), "components": _modern(spec()["components"])}
+    document = {**json.loads(schema), "components": spec()["components"]}
     return jsonschema_rs.Draft202012Validator(document, validate_formats=True)
-
-
-def _modern(schema: Any) -> Any:
-    """OpenAPI 3.0's ``nullable`` in the words of JSON Schema."""
-    if isinstance(schema, list):
-        return [_modern(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {name: _modern(value) for name, value in schema.items() if name != "nullable"}
-    if schema.get("nullable") is True and "$ref" not in schema:
-        return {"anyOf": [found, {"type": "null"}]}
-    return found

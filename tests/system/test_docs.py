@@ -228,11 +228,11 @@ def test_somebody_signs_in_on_the_page_and_lists_users_without_leaving_the_servi
     assert page.shown("#who").text == somebody.email
 
     page.click("#operations-tag-users")
-    page.click("#operations-users-get_users .opblock-summary-control")
-    page.click("#operations-users-get_users .try-out__btn")
-    page.click("#operations-users-get_users .execute")
+    page.click("#operations-users-listUsers .opblock-summary-control")
+    page.click("#operations-users-listUsers .try-out__btn")
+    page.click("#operations-users-listUsers .execute")
 
-    answer = "#operations-users-get_users .live-responses-table .response"
+    answer = "#operations-users-listUsers .live-responses-table .response"
     assert page.shown(f"{answer} .response-col_status").text.startswith("200")
     assert somebody.email in page.shown(f"{answer} .highlight-code").text
     assert page.errors() == []

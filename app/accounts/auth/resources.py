@@ -40,7 +40,7 @@ class Login(Endpoint):
 
     access, path, parameters, limits = "public", "/auth/login", TOKEN_IN_BODY, "30/minute"
 
-    @declare(body=LoginSchema(), answer=LoginAnswerSchema(), errors=(401, 403, 429))
+    @declare("login", body=LoginSchema(), answer=LoginAnswerSchema(), errors=(401, 403, 429), headers=("Set-Cookie",))
     def post(self) -> Response:
         values = LoginSchema().checked(body())
         name = "email" if "email" in values else "username"
@@ -53,11 +53,13 @@ def _refresh_cookie() -> str | None:
 
 
 class Refresh(Endpoint):
-    """Trade a refresh token, from the cookie or the body, for a new pair."""
+    """Refresh the tokens. The refresh token comes from the cookie or the body and works once."""
 
     access, path, parameters = "public", "/auth/refresh", TOKEN_IN_BODY
 
-    @declare(body=RefreshSchema(), answer=RefreshAnswerSchema(), errors=(401, 403))
+    @declare(
+        "refreshToken", body=RefreshSchema(), answer=RefreshAnswerSchema(), errors=(401, 403), headers=("Set-Cookie",)
+    )
     def post(self) -> Response:
         given = RefreshSchema().checked(optional_body()).get("refresh_token")
         token = given or _refresh_cookie()
@@ -68,11 +70,11 @@ class Refresh(Endpoint):
 
 
 class Logout(Endpoint):
-    """End the session and clear the cookies; 200 also when there was none."""
+    """Sign out. The session ends and the cookies are cleared; 200 also without a session."""
 
     access, path = "public", "/auth/logout"
 
-    @declare(body=RefreshSchema(), answer=MessageSchema())
+    @declare("logout", body=RefreshSchema(), answer=MessageSchema(), headers=("Set-Cookie",))
     def post(self) -> Response:
         given = RefreshSchema().checked(optional_body()).get("refresh_token")
         sign_out(claims(), given or _refresh_cookie())
@@ -82,12 +84,12 @@ class Logout(Endpoint):
 
 
 class Verify(Endpoint):
-    """Whether the caller's token is valid, and whose it is."""
+    """Verify the caller's token."""
 
     access, path = "self", "/auth/verify"
     own_transaction = usable_before_password_change = True
 
-    @declare(answer=VerifySchema())
+    @declare("verifyToken", answer=VerifySchema())
     def get(self) -> Response:
         me = principal()
         return answer(
@@ -122,6 +124,7 @@ class Sessions(Crud):
 class OtherSessions(Endpoint):
     access, path = "self", "/auth/sessions"
 
+    @declare("endOtherSessions", status=204)
     def delete(self) -> Response:
         """End all other sessions of the caller."""
         end_sessions(principal().user_id, "revoked", kept=principal().session_id)
@@ -131,7 +134,7 @@ class OtherSessions(Endpoint):
 class OneSession(Endpoint):
     access, path = "self", "/auth/sessions/<id>"
 
-    @declare(status=204, errors=(404,))
+    @declare("endSession", status=204, errors=(404,))
     def delete(self, id: UUID) -> Response:
         """End one session of the caller."""
         mine = and_(AuthSession.id == id, *live_sessions(principal().user_id))
@@ -141,10 +144,12 @@ class OneSession(Endpoint):
 
 
 class KeySet(Endpoint):
-    """The public keys that verify access tokens (RFC 7517)."""
+    """List the public keys that verify access tokens (RFC 7517)."""
 
     access, path = "public", "/.well-known/jwks.json"
 
-    @declare(answer={"type": "object", "properties": {"keys": {"type": "array", "items": {"type": "object"}}}})
+    @declare(
+        "listKeys", answer={"type": "object", "properties": {"keys": {"type": "array", "items": {"type": "object"}}}}
+    )
     def get(self) -> Response:
         return answer(services().tokens.public_keys(), 200, {"Cache-Control": "public, max-age=300"})

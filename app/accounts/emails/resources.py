@@ -15,11 +15,11 @@ from app.core.web.principal import principal
 
 
 class ChangeEmail(Endpoint):
-    """Ask for another address; it takes the place of the present one once the mailed link has been followed."""
+    """Change the caller's e-mail address. The new one counts once its mailed link has been followed."""
 
     access, path, own_transaction = "self", "/users/me/email", True
 
-    @declare(body=ChangeEmailSchema(), answer=MessageSchema(), status=202, errors=(409, 429))
+    @declare("changeEmail", body=ChangeEmailSchema(), answer=MessageSchema(), status=202, errors=(409, 429))
     def post(self) -> Response:
         values = ChangeEmailSchema().checked(body())
         ask_for_change(principal(), values["new_email"], values["current_password"], request.remote_addr)
@@ -27,11 +27,11 @@ class ChangeEmail(Endpoint):
 
 
 class ConfirmEmail(Endpoint):
-    """Take over a new address by the token of a mailed link; ends every session but the one it is followed in."""
+    """Confirm a new e-mail address by the token of a mailed link. Every other session ends."""
 
     access, path, limits = "public", "/auth/confirm-email", "30/15 minutes"
 
-    @declare(body=TokenSchema(), answer=MessageSchema(), errors=(409,))
+    @declare("confirmEmail", body=TokenSchema(), answer=MessageSchema(), errors=(409,))
     def post(self) -> Response:
         confirm_change(TokenSchema().checked(body())["token"], claims())
         return answer({"message": "The e-mail address was changed."})

@@ -36,11 +36,18 @@ class Invitations(Crud):
 
 
 class Invite(Endpoint):
-    """Invite somebody: the user exists at once, and can sign in after following the mailed link."""
+    """Invite a user. The user exists at once, and can sign in after following the mailed link."""
 
     path, permission, own_transaction = Invitations.path, Invitations.permission, True
 
-    @declare(body=InvitationSchema(), answer=InvitationSchema(), status=201, errors=(404, 409))
+    @declare(
+        "inviteUser",
+        body=InvitationSchema(),
+        answer=InvitationSchema(),
+        status=201,
+        errors=(404, 409),
+        headers=("Location",),
+    )
     def post(self) -> Response:
         schema = InvitationSchema()
         values = schema.checked(body())
@@ -54,24 +61,26 @@ class Invite(Endpoint):
 
 
 class ResendInvitation(Endpoint):
-    """Mail a new link, which takes the place of the one before."""
+    """Resend an invitation. The new link replaces the previous one."""
 
     path, permission = f"{Invitations.path}/<id>/resend", Invitations.permission
     operations = {"POST": "UPDATE"}
 
-    @declare(answer=InvitationSchema())
+    @declare("resendInvitation", answer=InvitationSchema())
     def post(self, id: UUID) -> Response:
         send_again(id)
         return answer(_shown(id))
 
 
 class AcceptInvitation(Endpoint):
-    """Choose a password by the token of a mailed link, and be signed in."""
+    """Accept an invitation. The token of the mailed link and a new password sign the user in."""
 
     access, path, parameters = "public", "/auth/accept-invitation", TOKEN_IN_BODY
     limits = "30/15 minutes"
 
-    @declare(body=AcceptSchema(), answer=LoginAnswerSchema(), errors=(403,))
+    @declare(
+        "acceptInvitation", body=AcceptSchema(), answer=LoginAnswerSchema(), errors=(403,), headers=("Set-Cookie",)
+    )
     def post(self) -> Response:
         values = AcceptSchema().checked(body())
         signed_in = accept(values["token"], values["password"], caller())

@@ -19,33 +19,33 @@ LINK_ASKED_FOR = "If a proof of this address is waited for, a mail with a new li
 
 
 class Register(Endpoint):
-    """Sign up: as the first administrator of a new company, or as a customer of one that takes customers."""
+    """Sign up, as the first administrator of a new company or as a customer of one that takes customers."""
 
     access, path, limits = "public", "/auth/register", "10/hour"
 
-    @declare(body=RegisterSchema(), answer=MessageSchema(), status=202, errors=(409,))
+    @declare("register", body=RegisterSchema(), answer=MessageSchema(), status=202, errors=(409,))
     def post(self) -> Response:
         ask_to_register(RegisterSchema().checked(body()), request.remote_addr)
         return answer({"message": REGISTERED}, 202)
 
 
 class VerifyEmail(Endpoint):
-    """Prove by the token of a mailed link that an address is one's own. It completes a sign-up."""
+    """Verify an e-mail address by the token of a mailed link. This completes a sign-up."""
 
     access, path, limits = "public", "/auth/verify-email", "30/15 minutes"
 
-    @declare(body=TokenSchema(), answer=MessageSchema(), errors=(403, 409))
+    @declare("verifyEmail", body=TokenSchema(), answer=MessageSchema(), errors=(403, 409))
     def post(self) -> Response:
         verify_email(TokenSchema().checked(body())["token"])
         return answer({"message": "The e-mail address is verified."})
 
 
 class AskForVerification(Endpoint):
-    """Ask for another link; the same answer whether or not somebody waits for one."""
+    """Request another verification link. The answer is the same for unknown addresses."""
 
     access, path, limits = "public", "/auth/verify-email/request", "50/hour;200/day"
 
-    @declare(body=ResetRequestSchema(), answer=MessageSchema())
+    @declare("requestVerification", body=ResetRequestSchema(), answer=MessageSchema())
     def post(self) -> Response:
         ask_for_link(address_in(body().get("email")))
         return answer({"message": LINK_ASKED_FOR})

@@ -44,12 +44,12 @@ ONCE = "User must change password on next login. This is the only time the tempo
 
 
 class ChangePassword(Endpoint):
-    """Change one's own password; ends the other sessions."""
+    """Change the caller's password. All other sessions end."""
 
     access, path = "self", "/users/me/change-password"
     own_transaction = usable_before_password_change = True
 
-    @declare(body=ChangePasswordSchema(), answer=MessageSchema(), errors=(409, 429))
+    @declare("changePassword", body=ChangePasswordSchema(), answer=MessageSchema(), errors=(409, 429))
     def patch(self) -> Response:
         values = ChangePasswordSchema().checked(body())
         change_password(principal(), values["current_password"], values["new_password"], request.remote_addr)
@@ -57,22 +57,22 @@ class ChangePassword(Endpoint):
 
 
 class ResetRequest(Endpoint):
-    """Ask for a mailed code; the same answer whether or not there is such an account."""
+    """Request a password reset code. The answer is the same for unknown addresses."""
 
     access, path, limits = "public", "/users/password-reset/request", "50/hour;200/day"
 
-    @declare(body=ResetRequestSchema(), answer=MessageSchema())
+    @declare("requestPasswordReset", body=ResetRequestSchema(), answer=MessageSchema())
     def post(self) -> Response:
         request_reset(body().get("email"), request.remote_addr)
         return answer({"message": REQUESTED})
 
 
 class ResetConfirmation(Endpoint):
-    """Set a new password with a mailed code; ends every session."""
+    """Set a new password with a mailed code. All sessions end."""
 
     access, path, limits = "public", "/users/password-reset/confirm", "10/15 minutes"
 
-    @declare(body=ResetConfirmationSchema(), answer=MessageSchema())
+    @declare("confirmPasswordReset", body=ResetConfirmationSchema(), answer=MessageSchema())
     def post(self) -> Response:
         values = ResetConfirmationSchema().checked(body())
         confirm_reset(values["email"], values["otp_code"], values["new_password"])
@@ -80,7 +80,7 @@ class ResetConfirmation(Endpoint):
 
 
 class AdminReset(Endpoint):
-    """Give a user a temporary password, shown once, which must be changed first; ends every session of theirs."""
+    """Reset the password of a user. The temporary one is shown once and must be changed first; sessions end."""
 
     permission, path = "admin_password_reset", "/users/<id>/admin-reset-password"
     operations = {"POST": "UPDATE"}
@@ -89,7 +89,7 @@ class AdminReset(Endpoint):
         self.temporary = temporary_password()
         self.hashed = services().passwords.hash(self.temporary)
 
-    @declare(body=NothingSchema(), answer=TemporaryPasswordSchema(), errors=(404, 409))
+    @declare("resetPasswordOfUser", body=NothingSchema(), answer=TemporaryPasswordSchema(), errors=(404, 409))
     def post(self, id: UUID) -> Response:
         reset_by_administrator(id, self.hashed, by=principal().user_id)
         NothingSchema().checked(optional_body())
@@ -104,7 +104,7 @@ class AdminReset(Endpoint):
 
 
 class VerifyPassword(Endpoint):
-    """Whether a password is right, for an external auth service, which sends X-Internal-Token."""
+    """Verify a password, for an external authentication service. The service sends X-Internal-Token."""
 
     access, path, limits = "public", "/verify_password", "30/minute"
 
@@ -112,7 +112,7 @@ class VerifyPassword(Endpoint):
     def is_unlimited(cls) -> bool:
         return _has_internal_token()
 
-    @declare(body=CredentialsSchema(), answer=UserSchema(), errors=(401, 403))
+    @declare("verifyPassword", body=CredentialsSchema(), answer=UserSchema(), errors=(401, 403))
     def post(self) -> Response:
         settings, is_internal = services().settings, _has_internal_token()
         if settings.flask_env == "production" and not (is_internal or settings.verify_password_public):

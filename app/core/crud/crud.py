@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, select
 from app.base.errors import Invalid, NotFound
 from app.base.keys import derived_key
 from app.base.permission import Permission
+from app.core.crud import contract
 from app.core.crud.erase import release
 from app.core.crud.expand import Expansion, embed
 from app.core.crud.filters import DEFAULT_LIMIT, Filter, Listing
@@ -22,7 +23,6 @@ from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Versioned, db
 from app.core.services import services
 from app.core.web.body import answer, body, no_content
-from app.core.web.declaration import Declaration
 from app.core.web.endpoint import Endpoint
 from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.permission import require_all
@@ -40,6 +40,7 @@ class Crud(Endpoint, abstract=True):
 
     model: ClassVar[type[Any]]
     schema: ClassVar[type[BaseSchema]]
+    nouns: ClassVar[tuple[str, str] | None] = None
     change_schema: ClassVar[type[BaseSchema] | None] = None
     filters: ClassVar[tuple[str, ...]] = ()
     more_filters: ClassVar[Mapping[str, Filter]] = {}
@@ -97,19 +98,8 @@ class Crud(Endpoint, abstract=True):
         operation = "LIST" if method == "GET" and collection else cls.operations[method]
         return Permission(cls.service, cls.permission, operation, method in cls.platform)
 
-    @classmethod
-    def declaration_of(cls, method: str) -> Declaration:
-        if method == "POST":
-            also = () if cls.find_duplicate is Crud.find_duplicate else (200,)
-            return Declaration(
-                cls.wire, cls.wire, 201, (409,), also=also, upload=cls.uploads.get(method, ""), json_too=True
-            )
-        if method in ("PUT", "PATCH"):
-            upload = cls.uploads.get(method, "")
-            return Declaration(cls.change_wire, cls.wire, 200, (404, 409, 412), upload=upload, json_too=True)
-        if method == "DELETE":
-            return Declaration(None, cls.removal_preview, 204, (404, 409, 412))
-        return Declaration(None, cls.wire)
+    declaration_of = classmethod(contract.declaration)
+    error_codes = classmethod(contract.error_codes)
 
     @classmethod
     def nested_in(cls) -> str:

@@ -18,7 +18,11 @@ def not_found(model: type[Any]) -> NotFound:
     """Of the kind that the model names as ``missing``, if it names one: a handler may know more."""
     name: str = model.__tablename__
     kind: type[NotFound] = getattr(model, "missing", NotFound)
-    return kind(f"{name.replace('_', ' ').capitalize()} not found.", code=f"{name.upper()}_NOT_FOUND")
+    return kind(f"{name.replace('_', ' ').capitalize()} not found.", code=missing_code(model))
+
+
+def missing_code(model: type[Any]) -> str:
+    return f"{model.__tablename__.upper()}_NOT_FOUND"
 
 
 def existing(model: type[Any], id: UUID) -> Any:

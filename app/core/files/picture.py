@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, BinaryIO, ClassVar
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from app.core.db.lookup import lock_row, not_found
 from app.core.db.models import IsSet, db
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import company_transaction, read_in_own_transaction
+from app.core.files.download import BINARY
 from app.core.files.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
 from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now, discard
 from app.core.services import services
@@ -36,12 +38,10 @@ log = structlog.get_logger(__name__)
 
 CACHED = "private, max-age=300"
 EDGES = (WHOLE, *THUMBNAILS)
-SUMMARIES = {
-    "GET": "Download {}; size selects a square thumbnail",
-    "POST": "Upload {}: a JPEG, PNG, GIF, BMP or WebP",
-    "DELETE": "Remove {}",
-}
 STORAGE_ERRORS = (502, 503, 504)
+READ_ERRORS = (404, *STORAGE_ERRORS)
+WRITE_ERRORS = (404, 409, *STORAGE_ERRORS)
+PICTURE_VERBS = {"GET": "get", "POST": "upload", "DELETE": "remove"}
 
 
 class LogoOwner:
@@ -73,13 +73,22 @@ class Picture(Endpoint, abstract=True):
         return f"{cls.field}_file_id"
 
     @classmethod
-    def declaration_of(cls, method: str) -> Declaration:
+    def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
+        verb, about = PICTURE_VERBS[method], (inspect.getdoc(cls) or "").rstrip(".")
+        operation_id = f"{verb}{cls.model.__name__}{cls.field.capitalize()}"
+        named = Declaration(operation_id, f"{verb.capitalize()} {about[:1].lower()}{about[1:]}", errors=WRITE_ERRORS)
         if method == "GET":
-            content = {"type": "string", "format": "binary"}
-            return Declaration(None, content, 200, (404, *STORAGE_ERRORS), (MEDIA_TYPE,))
+            described = "A PNG; size asks for a square thumbnail."
+            read = replace(named, description=described, answer=BINARY, media=(MEDIA_TYPE,), has_version=True)
+            return replace(read, errors=READ_ERRORS)
         if method == "POST":
-            return Declaration(None, _uploaded(cls.field), 201, (404, 409, *STORAGE_ERRORS), upload=cls.field)
-        return Declaration(status=204, errors=(404, 409, *STORAGE_ERRORS))
+            made = replace(named, description="A JPEG, PNG, GIF, BMP or WebP.", upload=cls.field, status=201)
+            return replace(made, answer=_uploaded(cls.field), headers=("Location",))
+        return replace(named, status=204)
+
+    @classmethod
+    def error_codes(cls) -> tuple[str, ...]:
+        return (f"{cls.field.upper()}_NOT_FOUND",)
 
     def company_of(self, id: UUID) -> UUID:
         """Hook: the tenant of the row, if it is one that the caller may reach."""
@@ -87,11 +96,6 @@ class Picture(Endpoint, abstract=True):
 
     def check_may_write(self, id: UUID) -> None:
         """Hook: a rule beyond the policy engine. Raises Forbidden."""
-
-    @classmethod
-    def summary_of(cls, method: str) -> str:
-        about = inspect.getdoc(cls) or ""
-        return SUMMARIES[method].format(about[:1].lower() + about[1:].rstrip("."))
 
     def get(self, id: UUID) -> Response:
         """A picture that is missing from storage was replaced in between, so its row is read once more."""

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from app.core.crud.crud import Crud
 from app.core.crud.filters import MAX_IDS, MAX_NUMBER, MAX_SEARCH, Filter, Listing, takes_null
 from app.core.crud.paging import MAX_LIMIT
-from app.core.openapi.schemas import UUID_SCHEMA, Components, Json, column_schema
+from app.core.openapi.schemas import UUID_SCHEMA, Components, Json, column_schema, ref
+from app.core.web.declaration import Declaration
 from app.core.web.endpoint import is_id
 from app.core.web.routing import Route
 from app.core.wire.parameters import MAX_REPEATED
 
 
-def parameters(route: Route, components: Components) -> list[Json]:
-    return [*_path_parameters(route.path), *_query_parameters(route, components), *_header_parameters(route)]
-
-
-def _query_parameters(route: Route, components: Components) -> list[Json]:
-    endpoint = route.endpoint
-    if issubclass(endpoint, Crud) and route.method == "GET" and route.is_collection:
-        return [_list_parameter(endpoint.listing, name) for name in endpoint.listing.parameters]
-    declared = route.parameters.items()
+def parameters(route: Route, declared: Declaration, components: Components) -> list[Json]:
     return [
-        _query(name, components.property(field, taken=True) if name != "expand" else _expand(endpoint))
-        for name, field in declared
+        *_path_parameters(route.path),
+        *_query_parameters(route, declared, components),
+        *_header_parameters(route, declared),
+    ]
+
+
+def _query_parameters(route: Route, declared: Declaration, components: Components) -> list[Json]:
+    endpoint = route.endpoint
+    if issubclass(endpoint, Crud) and declared.collection:
+        return [_list_parameter(endpoint.listing, name) for name in endpoint.listing.parameters]
+    return [
+        _query(name, _expand(declared.expand) if name == "expand" else components.property(field, taken=True))
+        for name, field in route.parameters.items()
     ]
 
 
@@ -92,19 +99,41 @@ def _query(name: str, schema: Json) -> Json:
     return found | ({"description": description} if description else {})
 
 
-def _expand(endpoint: Any) -> Json:
-    return {"type": "string", "description": f"Comma-separated: {', '.join(endpoint.expand)}."}
+def _expand(names: Iterable[str]) -> Json:
+    return {"type": "string", "description": f"Comma-separated: {', '.join(names)}."}
 
 
-def _header_parameters(route: Route) -> list[Json]:
-    if not has_etag(route):
+def _header_parameters(route: Route, declared: Declaration) -> list[Json]:
+    if not declared.has_version:
         return []
     name = "If-None-Match" if route.method == "GET" else "If-Match"
-    return [{"name": name, "in": "header", "schema": {"type": "string"}}]
+    return [{"name": name, "in": "header", "schema": {"type": "string"}, "description": CONDITIONS[name]}]
 
 
-def has_etag(route: Route) -> bool:
-    endpoint = route.endpoint
-    if not issubclass(endpoint, Crud):
-        return endpoint.revalidated and route.method in ("GET", "PUT", "PATCH")
-    return endpoint.versioned and not route.is_collection
+CONDITIONS = {
+    "If-None-Match": "An ETag; 304 if it is still the current one.",
+    "If-Match": "An ETag; 412 unless it is the current one.",
+}
+
+
+def share_parameters(operations: Iterable[Json]) -> Json:
+    """Replace parameters that several operations have by references; those parameters by name.
+
+    Of several that differ in more than their name, the one that is used most is shared.
+    """
+    lists = [described.get("parameters", []) for described in operations]
+    counts = Counter(json.dumps(parameter) for listed in lists for parameter in listed)
+    shared: dict[str, Json] = {}
+    for text, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if count > 1:
+            shared.setdefault(_key(json.loads(text)), json.loads(text))
+    for listed in lists:
+        listed[:] = [
+            ref("parameters", _key(parameter)) if shared.get(_key(parameter)) == parameter else parameter
+            for parameter in listed
+        ]
+    return shared
+
+
+def _key(parameter: Json) -> str:
+    return parameter["name"] if parameter["in"] == "query" else f"{parameter['name']}.{parameter['in']}"

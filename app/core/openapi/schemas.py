@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from apispec import APISpec
@@ -15,69 +16,88 @@ from app.core.wire.schema import BaseSchema
 Json = dict[str, Any]
 UUID_SCHEMA: Json = {"type": "string", "format": "uuid"}
 
-PROBLEM_SCHEMA: Json = {
-    "type": "object",
-    "required": [
-        "type",
-        "title",
-        "status",
-        "detail",
-        "message",
-        "error_code",
-        "timestamp",
-        "path",
-        "request_id",
-    ],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "message": {"type": "string"},
-        "error_code": {"type": "string"},
-        "errors": {"type": "object", "additionalProperties": True},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "path": {"type": "string"},
-        "request_id": {"type": "string"},
-    },
-    "additionalProperties": False,
-}
+TEXT: Json = {"type": "string"}
 
-PAGINATION_SCHEMA: Json = {
-    "type": "object",
-    "required": ["page", "limit", "total", "pages", "has_next", "has_prev", "next_cursor"],
-    "properties": {
-        "page": {"type": "integer", "nullable": True},
-        "limit": {"type": "integer"},
-        "total": {"type": "integer", "nullable": True},
-        "pages": {"type": "integer", "nullable": True},
-        "has_next": {"type": "boolean"},
-        "has_prev": {"type": "boolean", "nullable": True},
-        "next_cursor": {"type": "string", "nullable": True},
-    },
-    "additionalProperties": False,
+
+def ref(section: str, name: str) -> Json:
+    return {"$ref": f"#/components/{section}/{name}"}
+
+
+def nullable(schema: Json) -> Json:
+    """The schema, or null."""
+    if "$ref" in schema or "enum" in schema or not isinstance(schema.get("type"), str):
+        return {"anyOf": [schema, {"type": "null"}]}
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def object_schema(properties: Json, required: Iterable[str]) -> Json:
+    """Every property that is not named is refused."""
+    described: Json = {"type": "object", "properties": properties, "additionalProperties": False}
+    return described | ({"required": names} if (names := list(required)) else {})
+
+
+PROBLEM_FIELDS: Json = {
+    "type": TEXT,
+    "title": TEXT,
+    "status": {"type": "integer"},
+    "detail": TEXT,
+    "message": TEXT,
+    "error_code": ref("schemas", "ErrorCode"),
+    "timestamp": {"type": "string", "format": "date-time"},
+    "path": TEXT,
+    "request_id": TEXT,
+}
+ERRORS: Json = {"type": "object", "additionalProperties": True, "description": "Messages by field."}
+PROBLEM_SCHEMA = object_schema(PROBLEM_FIELDS | {"errors": ERRORS}, PROBLEM_FIELDS)
+
+PAGINATION_FIELDS: Json = {
+    "page": nullable({"type": "integer"}),
+    "limit": {"type": "integer"},
+    "total": nullable({"type": "integer"}),
+    "pages": nullable({"type": "integer"}),
+    "has_next": {"type": "boolean"},
+    "has_prev": nullable({"type": "boolean"}),
+    "next_cursor": nullable(TEXT),
 }
 
 
 class Components:
-    """The schemas of the document by name, written when they are first referred to."""
+    """The components of the document by name, written when they are first referred to."""
 
-    def __init__(self) -> None:
-        self.schemas: Json = {"Problem": PROBLEM_SCHEMA, "Pagination": PAGINATION_SCHEMA}
-        self._converter = OpenAPIConverter("3.0.3", str, cast(APISpec, _NoSpec()))
+    def __init__(self, error_codes: list[str]) -> None:
+        self.schemas: Json = {
+            "ErrorCode": {"type": "string", "enum": error_codes},
+            "Problem": PROBLEM_SCHEMA,
+            "Pagination": object_schema(PAGINATION_FIELDS, PAGINATION_FIELDS),
+        }
+        self.responses: Json = {}
+        self.headers: Json = {}
+        self.parameters: Json = {}
+        self._converter = OpenAPIConverter("3.1.0", str, cast(APISpec, _NoSpec()))
 
-    def output(self, schema: BaseSchema, expansions: dict[str, Expansion] | None = None) -> Json:
+    def document(self) -> Json:
+        sections = ("schemas", "responses", "parameters", "headers")
+        return {name: dict(sorted(getattr(self, name).items())) for name in sections}
+
+    def page(self, item: Json) -> Json:
+        """A page of the items that a reference names."""
+        name = f"{item['$ref'].rpartition('/')[2]}Page"
+        fields = {"data": {"type": "array", "items": item}, "pagination": ref("schemas", "Pagination")}
+        self.schemas.setdefault(name, object_schema(fields, fields))
+        return ref("schemas", name)
+
+    def output(self, schema: BaseSchema, expansions: Mapping[str, Expansion] | None = None) -> Json:
         """What is answered: every field present, nothing besides."""
         name = _name(schema)
         if name not in self.schemas:
             self.schemas[name] = {}
             properties = {key: self.property(field) for key, field in schema.dump_fields.items()}
             required = [key for key, field in schema.dump_fields.items() if not field.metadata.get("optional")]
-            self.schemas[name] = _object(properties, required)
+            self.schemas[name] = object_schema(properties, required)
         if expansions:
             for key, expansion in expansions.items():
                 self.schemas[name]["properties"].setdefault(key, self._embedded(expansion))
-        return {"$ref": f"#/components/schemas/{name}"}
+        return ref("schemas", name)
 
     def _embedded(self, expansion: Expansion) -> Json:
         described = expansion.schema.dump_fields if expansion.schema else {}
@@ -87,9 +107,9 @@ class Components:
             else column_schema(getattr(expansion.target, name), shown=True)
             for name in expansion.shown
         }
-        item = _object(properties, list(properties))
+        item = object_schema(properties, list(properties))
         if not expansion.foreign:
-            return {**item, "nullable": True}
+            return nullable(item)
         return {"type": "array", "items": item, "maxItems": MOST_EMBEDDED}
 
     def input(self, schema: BaseSchema, *, partial: bool, leave_out: str = "") -> Json:
@@ -103,22 +123,22 @@ class Components:
         if name not in self.schemas:
             required = [key for key, field in loaded.items() if field.required and not partial]
             properties = {key: self.property(field, taken=True) for key, field in loaded.items()}
-            self.schemas[name] = _object(properties, required)
+            self.schemas[name] = object_schema(properties, required)
             if schema.unknown == INCLUDE:
                 self.schemas[name]["additionalProperties"] = True
-        return {"$ref": f"#/components/schemas/{name}"}
+        return ref("schemas", name)
 
     def property(self, field: fields.Field[Any], *, taken: bool = False) -> Json:
         if isinstance(field, fields.Nested):
             nested: Any = field.schema
             referred = self.input(nested, partial=False) if taken else self.output(nested)
-            return {"allOf": [referred], "nullable": True} if field.allow_none else referred
+            return nullable(referred) if field.allow_none else referred
         if isinstance(field, fields.List):
             return {"type": "array", "items": self.property(field.inner, taken=taken)}
         if isinstance(field, fields.Dict) and isinstance(field.value_field, fields.Nested):
             return {"type": "object", "additionalProperties": self.property(field.value_field)}
         found: Json = dict(self._converter.field2property(field))
-        for noise in ("readOnly", "writeOnly", "optional"):
+        for noise in ("readOnly", "writeOnly", "optional", "example"):
             found.pop(noise, None)
         if not taken:
             for limit in ("minLength", "maxLength"):
@@ -128,17 +148,13 @@ class Components:
         return found
 
 
-def _object(properties: Json, required: list[str]) -> Json:
-    """OpenAPI 3.0 forbids an empty ``required``."""
-    found: Json = {"type": "object", "properties": properties, "additionalProperties": False}
-    return found | ({"required": required} if required else {})
-
-
 def form_schema(upload: str, fields: Json | None = None, *, required: bool = True) -> Json:
     """A form with one file, and the properties of an object."""
     file = {upload: {"type": "string", "format": "binary"}}
     found = fields or {}
-    return _object(found.get("properties", {}) | file, [*found.get("required", []), *([upload] if required else [])])
+    return object_schema(
+        found.get("properties", {}) | file, [*found.get("required", []), *([upload] if required else [])]
+    )
 
 
 class _NoSpec:
@@ -165,7 +181,7 @@ TYPES: dict[str, Json] = {
 def column_schema(attribute: Any, *, shown: bool = False) -> Json:
     found = dict(TYPES[attribute.type.python_type.__name__])
     if shown and attribute.property.columns[0].nullable:
-        found["nullable"] = True
+        return nullable(found)
     if not shown and found == {"type": "integer"}:
         found |= {"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
     return found

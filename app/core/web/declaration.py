@@ -1,43 +1,80 @@
-"""What a method takes and gives, for the OpenAPI document."""
+"""The contract of an endpoint's methods, for the OpenAPI document and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from app.core.wire.schema import BaseSchema
+
+JSON = "application/json"
+
+
+class Tag(NamedTuple):
+    """A group of operations."""
+
+    name: str
+    description: str
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """The input and output of a method, for openapi.yml and nothing else. ``upload`` is the file part of a form; the
-    other fields can come as JSON where ``json_too`` says so."""
+    """One operation: its ``operation_id``, its body and its answers.
 
+    ``answer`` is a schema or a JSON schema, which the statuses in ``also`` carry too. ``upload`` names the file part
+    of a form; with ``takes_json``, the body may be JSON without the file. ``from_path`` names the field of the body
+    that the path gives. ``collection`` says how ``answer`` is listed: as a ``page``, an ``array``, or not at all.
+    ``has_version`` stands for an ETag and conditional requests.
+    """
+
+    operation_id: str = ""
+    summary: str = ""
+    description: str = ""
     body: BaseSchema | None = None
+    partial: bool = False
+    from_path: str = ""
+    upload: str = ""
+    takes_json: bool = False
     answer: BaseSchema | dict[str, Any] | None = None
+    collection: str = ""
+    expand: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     errors: tuple[int, ...] = ()
-    media: tuple[str, ...] = ("application/json",)
+    media: tuple[str, ...] = (JSON,)
     also: tuple[int, ...] = ()
-    upload: str = ""
-    json_too: bool = False
+    headers: tuple[str, ...] = ()
+    also_headers: tuple[str, ...] = ()
+    has_version: bool = False
 
 
 def declare(
+    operation_id: str,
     *,
     body: BaseSchema | None = None,
     answer: BaseSchema | dict[str, Any] | None = None,
     status: int = 200,
     errors: Iterable[int] = (),
-    media: Iterable[str] = ("application/json",),
+    media: Iterable[str] = (JSON,),
     also: Iterable[int] = (),
+    headers: Iterable[str] = (),
     upload: str = "",
-    json_too: bool = False,
+    takes_json: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a method of a hand-written endpoint. ``answer`` is a schema or a JSON schema; statuses
-    in ``also`` carry it too. With ``upload``, the body is a form of its fields and that file."""
-    declared = Declaration(body, answer, status, tuple(errors), tuple(media), tuple(also), upload, json_too)
+    """Declare a method of a hand-written endpoint. Its docstring, or that of the class, is the summary."""
+    declared = Declaration(
+        operation_id=operation_id,
+        body=body,
+        partial=body is not None and body.partial is True,
+        upload=upload,
+        takes_json=takes_json,
+        answer=answer,
+        status=status,
+        errors=tuple(errors),
+        media=tuple(media),
+        also=tuple(also),
+        headers=tuple(headers),
+    )
 
     def mark(method: Callable[..., Any]) -> Callable[..., Any]:
         method.declaration = declared  # type: ignore[attr-defined]

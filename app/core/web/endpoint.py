@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from flask import Response, request
@@ -60,6 +60,8 @@ class Endpoint(Resource):
     usable_before_password_change: ClassVar[bool] = False
     revalidated: ClassVar[bool] = False
     limits: ClassVar[str] = ""
+    tag: ClassVar[str] = ""
+    operation_ids: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -89,15 +91,16 @@ class Endpoint(Resource):
         return {permission for permission in (*required, *cls.also_required) if permission}
 
     @classmethod
-    def declaration_of(cls, method: str) -> Declaration:
-        found: Declaration | None = getattr(getattr(cls, method.lower()), "declaration", None)
-        return found or Declaration(status=204)
+    def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
+        declared: Declaration = getattr(cls, method.lower()).declaration
+        has_version = (cls.revalidated and method == "GET") or 412 in declared.errors
+        operation_id = cls.operation_ids.get(method, declared.operation_id)
+        return replace(declared, operation_id=operation_id, has_version=has_version)
 
     @classmethod
-    def summary_of(cls, method: str) -> str:
-        """The first line of the method's docstring, or else of the class's, for the OpenAPI document."""
-        text = inspect.getdoc(getattr(cls, method.lower())) or inspect.getdoc(cls) or ""
-        return text.split("\n")[0]
+    def error_codes(cls) -> Iterable[str]:
+        """Codes of errors that are not those of a class."""
+        return ()
 
     @classmethod
     def nested_in(cls) -> str:

@@ -13,6 +13,7 @@ from marshmallow import fields
 
 from app.base.permission import Permission
 from app.clients.limiter import Limits
+from app.core.web.declaration import Declaration
 from app.core.web.endpoint import Endpoint
 
 
@@ -31,6 +32,10 @@ class Route:
     @property
     def permission(self) -> Permission | None:
         return self.endpoint.permission_of(self.method, collection=self.is_collection)
+
+    @property
+    def declaration(self) -> Declaration:
+        return self.endpoint.declaration_of(self.method, collection=self.is_collection)
 
     @property
     def parameters(self) -> Mapping[str, fields.Field[Any]]:

@@ -1,1 +1,3 @@
 """Documents about customers."""
+
+TAG = "customer-documents"

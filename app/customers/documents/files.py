@@ -57,9 +57,17 @@ class UploadDocument(Endpoint):
 
     path, permission, own_transaction = Documents.path, Documents.permission, True
 
-    @declare(body=DocumentSchema(), upload=FILE, answer=DocumentSchema(), status=201, errors=(409, *STORAGE_ERRORS))
+    @declare(
+        "uploadCustomerDocument",
+        body=DocumentSchema(),
+        upload=FILE,
+        answer=DocumentSchema(),
+        status=201,
+        errors=(409, *STORAGE_ERRORS),
+        headers=("Location", "ETag"),
+    )
     def post(self, customer_id: UUID) -> Response:
-        """Upload a document of a customer: a PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or text in UTF-8."""
+        """Upload a document of a customer. A PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or text in UTF-8."""
         check_enabled()
         with _reading():
             CUSTOMER.check(customer_id)
@@ -167,13 +175,14 @@ class DownloadDocument(Endpoint):
     )
 
     @declare(
+        "downloadCustomerDocument",
         answer=BINARY,
         media=[kind.media_type for kind in KINDS],
         also=(206,),
         errors=(RangeNotSatisfiable.status, *STORAGE_ERRORS),
     )
     def get(self, customer_id: UUID, id: UUID) -> Response:
-        """Download a document, byte for byte as it was sent. Range asks for a part of it."""
+        """Download a document of a customer. The bytes are those that were uploaded; Range selects a part of them."""
         check_enabled()
         row = self._found(customer_id, id)
         if request.if_none_match.contains_weak(row.sha256):

@@ -93,6 +93,7 @@ def _expired(text: str) -> ColumnElement[bool]:
 class Documents(Crud):
     """Documents of a customer."""
 
+    nouns = ("customer document", "customer documents")
     model, schema, path = CustomerDocument, DocumentSchema, "/customers/<customer_id>/documents"
     permission, parent = "customer_document", CUSTOMER
     default_roles, moved = MANAGED, True
@@ -119,9 +120,9 @@ class VerifyDocument(Endpoint):
 
     path, permission = f"{Documents.path}/<id>/verify", Documents.permission
 
-    @declare(body=VerdictSchema(), answer=DocumentSchema(), errors=(409, 412))
+    @declare("verifyCustomerDocument", body=VerdictSchema(), answer=DocumentSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
-        """Verify or reject a document, or take that back. A rejection needs a reason."""
+        """Verify or reject a document, or withdraw the decision. A rejection needs a reason."""
         documents, row = Documents(), part_of(CustomerDocument, customer_id, id)
         values = VerdictSchema().checked(body())
         if values["status"] == REJECTED and not values.get("reason"):

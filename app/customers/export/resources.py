@@ -75,9 +75,9 @@ class ExportCustomer(Endpoint):
     def before(self, **ids: UUID) -> None:
         require_all(NEEDED)
 
-    @declare(answer=BINARY, media=(ARCHIVE,), errors=(404,))
+    @declare("exportCustomer", answer=BINARY, media=(ARCHIVE,), errors=(404,))
     def get(self, id: UUID) -> Response:
-        """Everything held about a customer as one ZIP: its parts as JSON, its documents, and a manifest."""
+        """Export everything about a customer. A ZIP of its parts as JSON, its documents and a manifest."""
         row = Customers.reader.item(id)
         if row is None:
             raise not_found(Customer)

@@ -1,1 +1,3 @@
 """Merging two customers, and undoing it."""
+
+TAG = "customer-merges"

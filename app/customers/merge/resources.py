@@ -91,6 +91,7 @@ class UndoneSchema(BaseSchema):
 class Merges(Crud):
     """What was merged into a customer."""
 
+    nouns = ("customer merge", "customer merges")
     model, schema, path = CustomerMerge, MergeSchema, "/customers/<customer_id>/merge"
     permission, parent, moved = "customer_merge", CUSTOMER, True
     sort = ("created_at",)
@@ -113,9 +114,17 @@ class MergeCustomers(Endpoint):
     def is_dry_run(self) -> bool:
         return bool(self.params.get("dry_run", False))
 
-    @declare(body=NewMergeSchema(), answer=MergedSchema(), status=201, also=(200,), errors=(409,))
+    @declare(
+        "mergeCustomers",
+        body=NewMergeSchema(),
+        answer=MergedSchema(),
+        status=201,
+        also=(200,),
+        errors=(409,),
+        headers=("Location",),
+    )
     def post(self, customer_id: UUID) -> Response:
-        """Move every part of another customer to this one. dry_run=true shows what would come of it, with 200."""
+        """Merge another customer into this one. With dry_run=true, 200 shows the result and nothing changes."""
         check_exists(Customer, customer_id)
         values = NewMergeSchema().checked(body())
         merge = meeting(customer_id, values["source_id"], values["choices"])
@@ -134,9 +143,9 @@ class UndoMerge(Endpoint):
     path, permission, item = f"{Merges.path}/<merge_id>/undo", Merges.permission, "merge_id"
     operations = {"POST": "DELETE"}
 
-    @declare(answer=UndoneSchema(), errors=(409,))
+    @declare("undoCustomerMerge", answer=UndoneSchema(), errors=(409,))
     def post(self, customer_id: UUID, merge_id: UUID) -> Response:
-        """Take the newest merge of a customer back, within 30 days."""
+        """Undo the newest merge of a customer, within 30 days."""
         customer, restored = undo(customer_id, merge_id)
         customers = Customers()
         return answer({"customer": customers.serialize(customer), "restored": customers.serialize(restored)})

@@ -89,6 +89,7 @@ class VerificationSchema(BaseSchema):
 class Addresses(Crud):
     """Addresses of a customer."""
 
+    nouns = ("customer address", "customer addresses")
     model, schema, path = CustomerAddress, AddressSchema, "/customers/<customer_id>/addresses"
     permission, parent = "customer_address", CUSTOMER_IN_TURN
     default_roles, moved = MANAGED, True
@@ -114,9 +115,9 @@ class VerifyAddress(Endpoint):
 
     path, permission = f"{Addresses.path}/<id>/verify", Addresses.permission
 
-    @declare(body=VerificationSchema(), answer=AddressSchema(), errors=(409, 412))
+    @declare("verifyCustomerAddress", body=VerificationSchema(), answer=AddressSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
-        """Verify an address, or take that back."""
+        """Verify an address, or withdraw the verification."""
         addresses, row = Addresses(), part_of(CustomerAddress, customer_id, id)
         values = VerificationSchema().checked(body())
         addresses.check_version(row)

@@ -60,9 +60,9 @@ class BulkTag(Endpoint):
         # How many customers meet a filter is something about them.
         require(Customers.permission, "LIST" if "filter" in self.values else "READ")
 
-    @declare(body=BulkTagSchema(), answer=BulkTaggedSchema())
+    @declare("tagManyCustomers", body=BulkTagSchema(), answer=BulkTaggedSchema())
     def post(self) -> Response:
-        """Put a tag on up to 10,000 customers, or take it off."""
+        """Add a tag to up to 10,000 customers, or remove it."""
         BulkTagSchema().check_refs(db.session(), self.values)
         conditions, dry_run = tuple(_meant(self.values)), self.params.get("dry_run", False)
         matched, tagged = _counted(self.values["tag_id"], conditions)

@@ -79,6 +79,7 @@ class ContactSchema(PartSchema):
 class Contacts(Crud):
     """Contacts of a customer."""
 
+    nouns = ("customer contact", "customer contacts")
     model, schema, path = CustomerContact, ContactSchema, "/customers/<customer_id>/contacts"
     permission, parent = "customer_contact", CUSTOMER_IN_TURN
     default_roles, moved = MANAGED, True

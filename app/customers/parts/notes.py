@@ -47,6 +47,7 @@ class NoteSchema(PartSchema):
 class Notes(Crud):
     """Notes on a customer, pinned ones first."""
 
+    nouns = ("customer note", "customer notes")
     model, schema, path = CustomerNote, NoteSchema, "/customers/<customer_id>/notes"
     permission, parent = "customer_note", CUSTOMER
     # Authors may remove their own as long as they see notes; for anybody else's ``before`` asks for DELETE.

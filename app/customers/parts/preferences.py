@@ -98,6 +98,7 @@ class ConsentChangeSchema(BaseSchema):
 class CommunicationPreferences(Crud):
     """What a customer wants to be told, and how."""
 
+    nouns = ("communication preference", "communication preferences")
     model, schema = CommunicationPreference, PreferenceSchema
     path = "/customers/<customer_id>/communication-preferences"
     permission, parent = "communication_preference", CUSTOMER_IN_TURN
@@ -144,6 +145,7 @@ def note_change(row: CommunicationPreference, old: dict[str, Any] | None, new: d
 class ConsentHistory(Crud):
     """Every change of one preference: who, when, from where, and what."""
 
+    nouns = ("consent change", "consent changes")
     model, schema = ConsentChange, ConsentChangeSchema
     path = f"{CommunicationPreferences.path}/<preference_id>/history"
     permission, parent, moved = CommunicationPreferences.permission, CUSTOMER, True

@@ -49,6 +49,7 @@ class ServiceSchema(PartSchema):
 class CustomerServices(Crud):
     """Services rendered to a customer."""
 
+    nouns = ("customer service", "customer services")
     model, schema, path = CustomerService, ServiceSchema, "/customers/<customer_id>/services"
     permission, parent = "customer_service", CUSTOMER_IN_TURN
     default_roles, moved = MANAGED, True

@@ -78,14 +78,14 @@ class SubscriptionState(Endpoint):
     path, permission, item = "/customers/<customer_id>/subscription-state", "customer_subscription", "customer_id"
     default_roles, moved = MANAGED, True
 
-    @declare(answer=SubscriptionSchema())
+    @declare("getSubscriptionState", answer=SubscriptionSchema())
     def get(self, customer_id: UUID) -> Response:
-        """The state of a customer's subscription, and the states that can follow."""
+        """Get the state of a customer's subscription, and the states that can follow."""
         return answer(_shown(existing(Customer, customer_id)))
 
-    @declare(body=NewStateSchema(), answer=SubscriptionSchema(), errors=(409,))
+    @declare("changeSubscriptionState", body=NewStateSchema(), answer=SubscriptionSchema(), errors=(409,))
     def put(self, customer_id: UUID) -> Response:
-        """Change the state. The one it has already is no change."""
+        """Change the state of a customer's subscription. The present state changes nothing."""
         customer = existing(Customer, customer_id)
         values = NewStateSchema().checked(body())
         if values["state"] != customer.subscription_state:
@@ -96,6 +96,7 @@ class SubscriptionState(Endpoint):
 class SubscriptionHistory(Crud):
     """Changes of the state of a customer's subscription."""
 
+    nouns = ("subscription change", "subscription changes")
     model, schema = SubscriptionChange, SubscriptionChangeSchema
     path = f"{SubscriptionState.path}/history"
     permission, parent, moved = SubscriptionState.permission, CUSTOMER, True

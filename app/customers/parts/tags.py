@@ -1,4 +1,4 @@
-"""/tags, and the tags of one customer."""
+"""Words that a company puts on its customers."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER
 
 COLOR = validate.Regexp(r"^#[0-9a-fA-F]{6}$", error="Must be a color such as #1e90ff.")
+
+TAG = "tags"
 
 
 class Tag(TenantRecord, Named, Model):
@@ -82,6 +84,7 @@ class Tags(Crud):
 class TagsOfCustomer(Crud):
     """Tags of a customer."""
 
+    nouns = ("tag of a customer", "tags of a customer")
     model, schema, path = Tag, TagSchema, "/customers/<customer_id>/tags"
     permission, parent = "customer_tag", CUSTOMER
     default_roles, moved = MANAGED, True
@@ -100,17 +103,17 @@ class TagOfCustomer(Endpoint):
 
     path, permission, item = f"{TagsOfCustomer.path}/<tag_id>", TagsOfCustomer.permission, "tag_id"
 
-    @declare(answer=TagSchema(), status=201, also=(200,), errors=(409,))
+    @declare("addTagToCustomer", answer=TagSchema(), status=201, also=(200,), errors=(409,))
     def post(self, customer_id: UUID, tag_id: UUID) -> Response:
-        """Put a tag on a customer. 200 if it is there already."""
+        """Add a tag to a customer. 200 if the customer has it already."""
         check_exists(Customer, customer_id)
         tag = existing(Tag, tag_id)
         is_new = assign(tag_id, (Customer.id == customer_id,))
         return answer(Tags().serialize(tag), 201 if is_new else 200)
 
-    @declare(status=204)
+    @declare("removeTagFromCustomer", status=204)
     def delete(self, customer_id: UUID, tag_id: UUID) -> Response:
-        """Take a tag off a customer."""
+        """Remove a tag from a customer."""
         check_exists(Customer, customer_id)
         check_exists(Tag, tag_id)
         unassign(tag_id, (Customer.id == customer_id,))

@@ -50,9 +50,9 @@ class SendVerification(Endpoint):
     path, permission, item = "/customers/<customer_id>/verify-email", "customer", "customer_id"
     operations = {"POST": "UPDATE"}
 
-    @declare(answer=LinkSentSchema(), status=202, errors=(409, 429))
+    @declare("sendCustomerVerification", answer=LinkSentSchema(), status=202, errors=(409, 429))
     def post(self, customer_id: UUID) -> Response:
-        """Mail a link to a customer's address, or to that of the linked user; it works once, for 24 hours."""
+        """Send a verification link to a customer, or to the linked user. It works once, for 24 hours."""
         send_link(customer_id)
         return answer({"message": SENT}, 202)
 
@@ -63,7 +63,7 @@ class VerifyCustomerEmail(Endpoint):
     access, path, limits = "public", "/customers/verify-email", "30/15 minutes"
     parameters = {"GET": {"token": fields.String()}}
 
-    @declare(answer=VerifiedSchema(), media=(HTML, JSON), also=(400,))
+    @declare("verifyCustomerEmail", answer=VerifiedSchema(), media=(HTML, JSON), also=(400,))
     def get(self) -> Response:
         """Prove by the token of a mailed link that an address is one's own."""
         if request.method == "HEAD":

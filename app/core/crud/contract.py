@@ -1,0 +1,64 @@
+"""The contract of a resource's methods, derived from what it declares."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from app.base.text import article, pascal, words
+from app.core.db.lookup import missing_code
+from app.core.web.declaration import Declaration
+
+if TYPE_CHECKING:
+    from app.core.crud.crud import Crud
+
+VERBS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
+
+
+def declaration(crud: type[Crud], method: str, *, collection: bool) -> Declaration:
+    """``collection`` is True on a path that ends in no id."""
+    singular, plural = nouns(crud)
+    is_list = method == "GET" and collection
+    verb, noun = ("list", plural) if is_list else (VERBS[method], singular)
+    named = {
+        "operation_id": verb + pascal(noun),
+        "summary": f"{verb.capitalize()} {noun if is_list else f'{article(noun)} {noun}'}",
+        "description": (inspect.getdoc(crud) or "").partition("\n")[0] if is_list else "",
+    }
+    return Declaration(**named, **_details(crud, method, collection))  # type: ignore[arg-type]
+
+
+def error_codes(crud: type[Crud]) -> set[str]:
+    return {missing_code(model) for model in (crud.model, *((crud.parent.model,) if crud.parent else ()))}
+
+
+def _details(crud: type[Crud], method: str, collection: bool) -> dict[str, object]:
+    if method == "GET":
+        shape = "" if not collection else "array" if crud.unpaginated else "page"
+        read = {"answer": crud.wire, "expand": crud.expand, "collection": shape}
+        return read if collection else read | {"errors": (404,), "has_version": crud.versioned}
+    if method == "DELETE":
+        preview = crud.removal_preview
+        return {"answer": preview, "status": 204, "errors": (404, 409, 412), "has_version": crud.versioned}
+    upload = crud.uploads.get(method, "")
+    if method == "POST":
+        headers = ("Location", "ETag") if crud.versioned else ("Location",)
+        twice = {"also": (200,), "also_headers": headers} if _may_find_duplicate(crud) else {}
+        made = {"body": crud.wire, "answer": crud.wire, "status": 201, "errors": (409,), "headers": headers}
+        return made | twice | {"from_path": _from_path(crud), "upload": upload, "takes_json": True}
+    changed = {"body": crud.change_wire, "answer": crud.wire, "errors": (404, 409, 412), "partial": method == "PATCH"}
+    return changed | {"has_version": crud.versioned, "upload": upload, "takes_json": True}
+
+
+def _may_find_duplicate(crud: type[Crud]) -> bool:
+    return crud.find_duplicate.__qualname__ != "Crud.find_duplicate"
+
+
+def _from_path(crud: type[Crud]) -> str:
+    column = crud.parent.column if crud.parent else ""
+    return column if column in crud.wire.load_fields else ""
+
+
+def nouns(crud: type[Crud]) -> tuple[str, str]:
+    """One and several, in the words of the schema and the class unless the class says otherwise."""
+    return crud.nouns or (words(crud.schema.__name__.removesuffix("Schema")), words(crud.__name__))

@@ -1,0 +1,14 @@
+"""The codes that an error can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.base.errors import known_codes
+from app.core.web.problems import HTTP_CODES
+from app.core.web.routing import Route
+
+
+def error_codes(routes: Iterable[Route]) -> list[str]:
+    own = {code for endpoint in {route.endpoint for route in routes} for code in endpoint.error_codes()}
+    return sorted({*known_codes(), *HTTP_CODES.values(), *own})

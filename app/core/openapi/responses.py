@@ -1,0 +1,140 @@
+"""The responses of an operation, and those that all operations share."""
+
+from __future__ import annotations
+
+from app.core.openapi.schemas import Components, Json, ref
+from app.core.web.declaration import Declaration
+from app.core.web.endpoint import UNSAFE
+from app.core.web.routing import Route
+
+PROBLEM = "application/problem+json"
+REQUEST_ID = "X-Request-ID"
+TEXT: Json = {"type": "string"}
+SECONDS: Json = {"type": "integer", "minimum": 0}
+
+HEADERS: dict[str, Json] = {
+    REQUEST_ID: {"description": "The id of the request, also in the log.", "required": True, "schema": TEXT},
+    "ETag": {"description": "The version of the resource, for If-Match and If-None-Match.", "schema": TEXT},
+    "Location": {"description": "The path of the resource.", "schema": {"type": "string", "format": "uri-reference"}},
+    "Set-Cookie": {"description": "The session's cookies, HttpOnly.", "schema": TEXT},
+    "WWW-Authenticate": {"description": "The challenge (RFC 6750).", "schema": TEXT},
+    "Retry-After": {"description": "Seconds to wait before another attempt.", "schema": SECONDS},
+    "RateLimit-Limit": {"description": "Requests allowed in the window.", "schema": SECONDS},
+    "RateLimit-Remaining": {"description": "Requests left in the window.", "schema": SECONDS},
+    "RateLimit-Reset": {"description": "Seconds until the window ends.", "schema": SECONDS},
+}
+LIMITED = ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+
+# Status → name, description, headers.
+PROBLEMS: dict[int, tuple[str, str, tuple[str, ...]]] = {
+    400: ("BadRequest", "The request is malformed or not valid.", ()),
+    401: ("Unauthorized", "The token is missing, invalid, expired or revoked.", ("WWW-Authenticate",)),
+    403: ("Forbidden", "The caller may not do this.", ()),
+    404: ("NotFound", "The caller's company has no such resource.", ()),
+    409: ("Conflict", "The request contradicts the state of the resource.", ()),
+    412: ("PreconditionFailed", "If-Match names another version.", ()),
+    413: ("ContentTooLarge", "The body is too large.", ()),
+    415: ("UnsupportedMediaType", "The body has another media type.", ()),
+    416: ("RangeNotSatisfiable", "The file has no such part.", ()),
+    429: ("TooManyRequests", "Too many attempts.", LIMITED),
+    502: ("BadGateway", "A service behind this one gave no usable answer.", ()),
+    503: ("ServiceUnavailable", "The service is temporarily unavailable.", ("Retry-After",)),
+    504: ("GatewayTimeout", "A service behind this one did not answer in time.", ()),
+}
+ANY_PROBLEM = ("Problem", "Any other error, such as 413, 415, 502, 503 or 504.", ("Retry-After",))
+EMPTY: dict[int, tuple[str, str, tuple[str, ...]]] = {
+    204: ("NoContent", "Done.", ()),
+    304: ("NotModified", "The resource still has the version that If-None-Match names.", ("ETag",)),
+    307: ("MovedTo", "The customer was merged into another, which is at Location.", ("Location",)),
+}
+REASONS = {200: "Nothing new was made.", 206: "The part that Range asks for."}
+SUCCESS = {200: "Success.", 201: "Created.", 202: "Accepted."}
+
+
+def responses(declared: Declaration, route: Route, components: Components, schema: Json | None) -> Json:
+    """By status, then ``default``. ``schema`` is that of the answer."""
+    described = _successes(declared, components, schema)
+    if declared.has_version and route.method == "GET":
+        described["304"] = _shared(components, EMPTY[304])
+    if route.method == "GET" and route.endpoint.moved and "<" in route.path:
+        described["307"] = _shared(components, EMPTY[307])
+    for status in sorted({*own_problems(route, declared)}):
+        described.setdefault(str(status), _shared(components, PROBLEMS[status]))
+    return described | {"default": _shared(components, ANY_PROBLEM)}
+
+
+def own_problems(route: Route, declared: Declaration) -> set[int]:
+    """The refusals that a client must expect of this operation."""
+    statuses = {400, *declared.errors} - UNEXPECTED
+    if route.endpoint.limits:
+        statuses.add(429)
+    if route.endpoint.access != "public":
+        statuses |= {401, 403}
+    if "<" in route.path:
+        statuses.add(404)
+    if route.method in UNSAFE:
+        statuses.add(403)
+    return statuses
+
+
+UNEXPECTED = {413, 415, 502, 503, 504}
+
+
+def unexpected_problems(route: Route, declared: Declaration) -> set[int]:
+    """The errors that ``default`` stands for: nothing a client can avoid, or a fault in the client itself."""
+    statuses = {503, *declared.errors} & UNEXPECTED
+    if route.permission is not None:
+        statuses |= {502, 504}
+    if route.method in ("POST", "PUT", "PATCH"):
+        statuses |= {413, 415}
+    return statuses
+
+
+def _successes(declared: Declaration, components: Components, schema: Json | None) -> Json:
+    content = {name: {"schema": _in_media(name, schema)} for name in declared.media} if schema is not None else {}
+    headers = (*declared.headers, *(("ETag",) if declared.has_version and declared.status != 204 else ()))
+    if declared.status == 204:
+        preview = _response(components, "What would be done.", (), content)
+        return ({"200": preview} if content else {}) | {"204": _shared(components, EMPTY[204])}
+    success = _response(components, SUCCESS[declared.status], headers, content)
+    described = {str(declared.status): _resource(components, schema, success) if declared.has_version else success}
+    for status in declared.also:
+        described[str(status)] = _also(declared, components, status, content)
+    return dict(sorted(described.items()))
+
+
+def _resource(components: Components, schema: Json | None, response: Json) -> Json:
+    """One resource with its version, shared by the operations that answer it."""
+    name = (schema or {}).get("$ref", "").rpartition("/")[2]
+    return ref("responses", name) if name and components.responses.setdefault(name, response) == response else response
+
+
+def _also(declared: Declaration, components: Components, status: int, content: Json) -> Json:
+    if status < 400:
+        return _response(components, REASONS[status], declared.also_headers, content)
+    _, description, headers = PROBLEMS[status]
+    return _response(components, description, headers, content | _problem())
+
+
+def _shared(components: Components, kind: tuple[str, str, tuple[str, ...]]) -> Json:
+    name, description, headers = kind
+    if name not in components.responses:
+        content = {} if kind in EMPTY.values() else _problem()
+        components.responses[name] = _response(components, description, headers, content)
+    return ref("responses", name)
+
+
+def _response(components: Components, description: str, headers: tuple[str, ...], content: Json) -> Json:
+    names = (REQUEST_ID, *headers)
+    components.headers |= {name: HEADERS[name] for name in names}
+    described: Json = {"description": description, "headers": {name: ref("headers", name) for name in names}}
+    return described | ({"content": content} if content else {})
+
+
+def _problem() -> Json:
+    return {PROBLEM: {"schema": ref("schemas", "Problem")}}
+
+
+def _in_media(name: str, schema: Json | None) -> Json | None:
+    """A page is text, whatever its JSON form would be."""
+    return TEXT if name == "text/html" else schema
