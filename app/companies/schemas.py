@@ -23,6 +23,7 @@ from app.document_types.models import DocumentType
 
 
 class CompanyChangeSchema(BaseSchema):
+    example = {"name": "Harbor Foods", "city": "Brackwater", "website": "https://harbor.example"}
     id = read_only_id()
     name = column_field(Company.name, required=True)
     business_name = column_field(Company.business_name)

@@ -44,6 +44,7 @@ class CustomerProfileSchema(CustomerSchema):
 
 
 class ProfileCheckSchema(BaseSchema):
+    example = {}
     user_id = Id(allow_none=True, load_default=None)
 
 

@@ -21,6 +21,7 @@ class NotificationPreferences(fields.Dict):
 
 
 class CustomerSchema(OwnedSchema):
+    example = {"name": "Brightwater Bakery", "kind": "business", "city": "Brackwater", "country": "US"}
     name = column_field(Customer.name, required=True)
     email = column_field(Customer.email, Email)
     contact_person = column_field(Customer.contact_person)

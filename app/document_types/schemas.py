@@ -5,6 +5,7 @@ from app.document_types.models import DocumentType
 
 
 class DocumentTypeSchema(BaseSchema):
+    example = {"name": "Residence permit", "code": "RESIDENCE"}
     id = read_only_id()
     name = column_field(DocumentType.name, required=True)
     code = column_field(DocumentType.code, required=True)

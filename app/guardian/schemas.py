@@ -10,6 +10,7 @@ from app.users.models import User
 
 
 class RoleSchema(OwnedSchema):
+    example = {"name": "Night shift", "description": "What the night shift may do."}
     name = column_field(Role.name, required=True)
     code = fields.String(dump_only=True, allow_none=True)
     description = column_field(Role.description)
@@ -17,6 +18,7 @@ class RoleSchema(OwnedSchema):
 
 
 class PolicySchema(OwnedSchema):
+    example = {"name": "Reads customers", "description": "Lists and reads customers."}
     name = column_field(Policy.name, required=True)
     description = column_field(Policy.description)
 

@@ -7,6 +7,7 @@ from app.organization_units.models import OrganizationUnit
 
 
 class OrganizationUnitSchema(OwnedSchema):
+    example = {"name": "Cold Storage", "description": "Goods below 5 °C."}
     name = column_field(OrganizationUnit.name, required=True)
     description = column_field(OrganizationUnit.description)
     # Not a Ref: the service reads the parent anyway, under the tree's lock.

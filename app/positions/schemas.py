@@ -6,6 +6,7 @@ from app.positions.models import Position
 
 
 class PositionSchema(OwnedSchema):
+    example = {"title": "Night Dispatcher", "level": 2}
     title = column_field(Position.title, required=True)
     description = column_field(Position.description)
     organization_unit_id = Ref(OrganizationUnit, required=True)

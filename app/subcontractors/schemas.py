@@ -5,6 +5,7 @@ from app.subcontractors.models import Subcontractor
 
 
 class SubcontractorSchema(OwnedSchema):
+    example = {"name": "Northern Cranes", "email": "office@cranes.example"}
     name = column_field(Subcontractor.name, required=True)
     description = column_field(Subcontractor.description)
     email = column_field(Subcontractor.email, Email)

@@ -49,6 +49,7 @@ class NoPassword(fields.Field[Any]):
 class ProfileSchema(BaseSchema):
     """What users change of themselves."""
 
+    example = {"first_name": "Ada", "language": "en"}
     first_name = column_field(User.first_name)
     last_name = column_field(User.last_name)
     language = column_field(User.language, validate=[validate.OneOf(LANGUAGES)])
@@ -57,6 +58,7 @@ class ProfileSchema(BaseSchema):
 
 
 class UserChangeSchema(ProfileSchema, OwnedSchema):
+    example = {"email": "grace@acme.example", "first_name": "Grace", "last_name": "Winter"}
     email = column_field(User.email, Email, required=True)
     username = column_field(User.username, validate=[validate.Length(min=1)])
     document_type = CodeRef(DocumentType.code, allow_none=True)
@@ -73,4 +75,10 @@ class UserChangeSchema(ProfileSchema, OwnedSchema):
 
 
 class UserSchema(UserChangeSchema):
+    example = {
+        "email": "grace@acme.example",
+        "first_name": "Grace",
+        "last_name": "Winter",
+        "password": "lantern-otter-42",
+    }
     password: Any = Password(required=True)

@@ -14,6 +14,7 @@ OPTIONAL = {"optional": True}
 
 
 class LoginSchema(BaseSchema):
+    example = {"email": "admin@acme.example", "password": "tulip-anchor-violin-42"}
     email = Text(validate=validate.Length(max=LONGEST))
     username = Text(validate=validate.Length(max=LONGEST))
     password = Password(required=True)
@@ -50,6 +51,7 @@ class LoginAnswerSchema(TokensSchema):
 
 
 class RefreshSchema(BaseSchema):
+    example = {}
     refresh_token = Text(validate=validate.Length(min=1, max=LONGEST))
 
 

@@ -6,5 +6,6 @@ from app.users.schemas import Password
 
 
 class ChangeEmailSchema(BaseSchema):
+    example = {"new_email": "ada@acme.example", "current_password": "tulip-anchor-violin-42"}
     new_email = column_field(User.email, Email, required=True)
     current_password = Password(required=True)

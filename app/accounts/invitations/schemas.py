@@ -16,6 +16,7 @@ MOST_ROLES = 20
 class InvitationSchema(BaseSchema):
     """What is shown of the person is the user's, and is changed there."""
 
+    example = {"email": "noor@acme.example", "first_name": "Noor", "language": "en"}
     id = read_only_id()
     user_id = read_only_id()
     email = column_field(User.email, Email, required=True)

@@ -19,6 +19,12 @@ class NewCompanySchema(BaseSchema):
 class RegisterSchema(BaseSchema):
     """Either a new company or the id of one that takes customers."""
 
+    example = {
+        "email": "founder@harbor.example",
+        "password1": "lantern-otter-42",
+        "password2": "lantern-otter-42",
+        "company": {"name": "Harbor Foods"},
+    }
     email = column_field(User.email, Email, required=True)
     first_name = column_field(User.first_name)
     last_name = column_field(User.last_name)

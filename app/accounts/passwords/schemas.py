@@ -19,6 +19,7 @@ class ChangePasswordSchema(BaseSchema):
 class ResetRequestSchema(BaseSchema):
     """Any object is taken: an answer that names a fault would differ from the one answer."""
 
+    example = {"email": "admin@acme.example"}
     email: fields.Field[Any] = fields.Raw(load_only=True, allow_none=True, metadata={"example": "user@example.com"})
 
     class Meta(BaseSchema.Meta):

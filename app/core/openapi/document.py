@@ -62,11 +62,11 @@ def _check_unique(operation_ids: Iterable[str]) -> None:
 
 
 def as_yaml(spec: Json) -> str:
-    text: str = yaml.dump(spec, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.dump(spec, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 
-MOST_ON_A_LINE = 100
+MOST_ON_A_LINE = 110
 
 
 class _Plain(yaml.SafeDumper):

@@ -1,28 +1,23 @@
-"""Examples of bodies, from the examples of their fields."""
+"""Examples of bodies, from those of the schemas."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields
-
+from app.core.openapi.schemas import loaded_fields
 from app.core.wire.schema import BaseSchema
 
 
-def example(schema: BaseSchema, *, partial: bool = False, leave_out: str = "") -> dict[str, Any] | None:
-    """The fields that have an example; None if a required one has none. A partial one leaves out what is required,
-    which another row may have already."""
-    loaded = {name: field for name, field in schema.load_fields.items() if name != leave_out}
-    values = {name: _value(field) for name, field in loaded.items()}
-    chosen = {name: value for name, value in values.items() if value is not None}
+def example(schema: BaseSchema, *, partial: bool, from_path: str) -> dict[str, Any] | None:
+    """The schema's example, but for what the path gives; None where a required id is missing.
+
+    A partial one leaves out what is required, because that is often unique.
+    """
+    if schema.example is None:
+        return None
+    taken = loaded_fields(schema, from_path)
+    values = {name: value for name, value in schema.example.items() if name in taken}
+    optional = {name: value for name, value in values.items() if not taken[name].required}
     if partial:
-        optional = {name: value for name, value in chosen.items() if not loaded[name].required}
-        return optional or chosen or None
-    is_complete = all(name in chosen for name, field in loaded.items() if field.required)
-    return chosen if chosen and is_complete else None
-
-
-def _value(field: fields.Field[Any]) -> Any:
-    if "example" in field.metadata:
-        return field.metadata["example"]
-    return example(field.schema) if isinstance(field, fields.Nested) else None  # type: ignore[arg-type]
+        return optional or values
+    return values if all(name in values for name, field in taken.items() if field.required) else None

@@ -111,7 +111,8 @@ def _resource(components: Components, schema: Json | None, response: Json) -> Js
 
 def _also(declared: Declaration, components: Components, status: int, content: Json) -> Json:
     if status < 400:
-        return _response(components, REASONS[status], declared.also_headers, content)
+        headers = (*declared.also_headers, *(("ETag",) if declared.has_version else ()))
+        return _response(components, REASONS[status], headers, content)
     _, description, headers = PROBLEMS[status]
     return _response(components, description, headers, content | _problem())
 

@@ -112,17 +112,13 @@ class Components:
             return nullable(item)
         return {"type": "array", "items": item, "maxItems": MOST_EMBEDDED}
 
-    def input(self, schema: BaseSchema, *, partial: bool, leave_out: str = "") -> Json:
-        """What is taken."""
-        name = f"{_name(schema)}{'Patch' if partial else 'Input'}{'Below' if leave_out else ''}"
-        loaded = {
-            key: field
-            for key, field in schema.load_fields.items()
-            if key != leave_out and not field.metadata.get("undocumented")
-        }
+    def input(self, schema: BaseSchema, *, partial: bool, from_path: str = "") -> Json:
+        """What is taken, without the field that the path gives."""
+        name = f"{_name(schema)}{'Patch' if partial else 'Input'}{'Below' if from_path else ''}"
+        taken = loaded_fields(schema, from_path)
         if name not in self.schemas:
-            required = [key for key, field in loaded.items() if field.required and not partial]
-            properties = {key: self.property(field, taken=True) for key, field in loaded.items()}
+            required = [key for key, field in taken.items() if field.required and not partial]
+            properties = {key: self.property(field, taken=True) for key, field in taken.items()}
             self.schemas[name] = object_schema(properties, required)
             if schema.unknown == INCLUDE:
                 self.schemas[name]["additionalProperties"] = True
@@ -146,6 +142,15 @@ class Components:
         if taken and field.required and found.get("type") == "string":
             found.setdefault("minLength", 1)
         return found
+
+
+def loaded_fields(schema: BaseSchema, from_path: str = "") -> dict[str, fields.Field[Any]]:
+    """The fields that a body may have; one that only refuses is marked in its metadata."""
+    return {
+        name: field
+        for name, field in schema.load_fields.items()
+        if name != from_path and not field.metadata.get("undocumented")
+    }
 
 
 def form_schema(upload: str, fields: Json | None = None, *, required: bool = True) -> Json:

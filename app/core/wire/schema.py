@@ -175,6 +175,9 @@ class BaseSchema(Schema):
     class Meta:
         unknown = RAISE
 
+    example: ClassVar[Mapping[str, Any] | None] = None
+    """A body for the OpenAPI document, which is accepted as it stands where there is the demo's data."""
+
     error_messages = {"unknown": "Unknown or read-only field."}
 
     def checked(self, body: Mapping[str, Any], *, partial: bool | tuple[str, ...] = False) -> dict[str, Any]:

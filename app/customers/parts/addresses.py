@@ -64,6 +64,7 @@ class CustomerAddress(Part, Model):
 
 
 class AddressSchema(PartSchema):
+    example = {"type": "service", "line1": "12 Quay Street", "city": "Brackwater", "country": "US"}
     type = column_field(CustomerAddress.type, required=True, validate=[validate.OneOf(TYPES)])
     label = column_field(CustomerAddress.label)
     line1 = column_field(CustomerAddress.line1, required=True)
@@ -82,6 +83,7 @@ class AddressSchema(PartSchema):
 
 
 class VerificationSchema(BaseSchema):
+    example = {"verified": True, "note": "Visited."}
     verified = Flag(required=True)
     note = column_field(CustomerAddress.verification_note)
 

@@ -38,6 +38,7 @@ class CustomerNote(Part, Model):
 
 
 class NoteSchema(PartSchema):
+    example = {"body": "Prefers deliveries before noon.", "is_pinned": True}
     body = column_field(CustomerNote.body, required=True, validate=[validate.Length(max=MAX_BODY)])
     is_pinned = Flag()
     visibility = column_field(CustomerNote.visibility, validate=[validate.OneOf(VISIBILITIES)])

@@ -69,6 +69,7 @@ class ConsentChange(Part, Model):
 
 
 class PreferenceSchema(PartSchema):
+    example = {"channel": "post", "topic": "survey", "opted_in": True}
     channel = column_field(CommunicationPreference.channel, required=True, validate=[validate.OneOf(CHANNELS)])
     topic = column_field(CommunicationPreference.topic, required=True, validate=[validate.OneOf(TOPICS)])
     opted_in = Flag(required=True)

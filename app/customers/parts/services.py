@@ -41,6 +41,7 @@ def is_past(day: date) -> None:
 
 
 class ServiceSchema(PartSchema):
+    example = {"description": "Yearly inspection", "performed_on": "2025-07-22"}
     description = column_field(CustomerService.description, required=True)
     performed_on = fields.Date(required=True, validate=is_past)
     external_id = column_field(CustomerService.external_id)

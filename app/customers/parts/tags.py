@@ -61,6 +61,7 @@ class CustomerTag(TenantScoped, Model):
 
 
 class TagSchema(OwnedSchema):
+    example = {"name": "Winter route"}
     name = column_field(Tag.name, required=True)
     color = column_field(Tag.color, validate=[COLOR])
     description = column_field(Tag.description)

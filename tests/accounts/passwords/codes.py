@@ -32,8 +32,8 @@ def ask(app: Flask, email: Any, **options: Any) -> Any:
     return ApiClient(app).post(REQUEST, {"email": email}, **options)
 
 
-def confirm(app: Flask, email: str, code: Any, new: Any = NEW) -> Any:
-    return ApiClient(app).post(CONFIRM, {"email": email, "otp_code": code, "new_password": new})
+def confirm(app: Flask, email: str, code: Any, new: Any = NEW, *, may_crash: bool = False) -> Any:
+    return ApiClient(app, may_crash=may_crash).post(CONFIRM, {"email": email, "otp_code": code, "new_password": new})
 
 
 def refusal(answer: Any) -> tuple[int, str]:
