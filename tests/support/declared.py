@@ -148,7 +148,7 @@ class Maker:
 
     def sent(self, route: Route) -> Json:
         """The body as the client's options: JSON, or a form where there must be a file."""
-        body, declaration = self.body(route), route.endpoint.declaration_of(route.method)
+        body, declaration = self.body(route), route.declaration
         if not declaration.upload or declaration.json_too:
             return {"json": body}
         return {"data": (body or {}) | {declaration.upload: (BytesIO(b"made"), "made.txt")}}
@@ -193,7 +193,7 @@ def _rules(each: fields.Field[Any]) -> Sequence[Any]:
 
 def schema_of(route: Route) -> BaseSchema | None:
     """What the body of a method is loaded with."""
-    return route.endpoint.declaration_of(route.method).body
+    return route.declaration.body
 
 
 def column_of_parent(route: Route) -> str:

@@ -2,4 +2,5 @@
 
 from tests.support.gadgets.resources import Gadgets
 
+TAG = "gadgets"
 ENDPOINTS = (Gadgets,)
