@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from typing import Any
 
 from app.base.text import article, pascal, words
 from app.core.db.lookup import missing_code
 from app.core.web.declaration import Declaration
 
-if TYPE_CHECKING:
-    from app.core.crud.crud import Crud
-
 VERBS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
 
 
-def declaration(crud: type[Crud], method: str, *, collection: bool) -> Declaration:
-    """``collection`` is True on a path that ends in no id."""
+def declaration(crud: type[Any], method: str, *, collection: bool) -> Declaration:
+    """Of a Crud's method; ``collection`` is True on a path that ends in no id."""
     singular, plural = nouns(crud)
     is_list = method == "GET" and collection
     verb, noun = ("list", plural) if is_list else (VERBS[method], singular)
@@ -28,11 +25,11 @@ def declaration(crud: type[Crud], method: str, *, collection: bool) -> Declarati
     return Declaration(**named, **_details(crud, method, collection))  # type: ignore[arg-type]
 
 
-def error_codes(crud: type[Crud]) -> set[str]:
+def error_codes(crud: type[Any]) -> set[str]:
     return {missing_code(model) for model in (crud.model, *((crud.parent.model,) if crud.parent else ()))}
 
 
-def _details(crud: type[Crud], method: str, collection: bool) -> dict[str, object]:
+def _details(crud: type[Any], method: str, collection: bool) -> dict[str, object]:
     if method == "GET":
         shape = "" if not collection else "array" if crud.unpaginated else "page"
         read = {"answer": crud.wire, "expand": crud.expand, "collection": shape}
@@ -50,15 +47,15 @@ def _details(crud: type[Crud], method: str, collection: bool) -> dict[str, objec
     return changed | {"has_version": crud.versioned, "upload": upload, "takes_json": True}
 
 
-def _may_find_duplicate(crud: type[Crud]) -> bool:
+def _may_find_duplicate(crud: type[Any]) -> bool:
     return crud.find_duplicate.__qualname__ != "Crud.find_duplicate"
 
 
-def _from_path(crud: type[Crud]) -> str:
+def _from_path(crud: type[Any]) -> str:
     column = crud.parent.column if crud.parent else ""
     return column if column in crud.wire.load_fields else ""
 
 
-def nouns(crud: type[Crud]) -> tuple[str, str]:
+def nouns(crud: type[Any]) -> tuple[str, str]:
     """One and several, in the words of the schema and the class unless the class says otherwise."""
     return crud.nouns or (words(crud.schema.__name__.removesuffix("Schema")), words(crud.__name__))
