@@ -48,7 +48,7 @@ def _details(crud: type[Any], method: str, collection: bool) -> dict[str, object
 
 
 def _may_find_duplicate(crud: type[Any]) -> bool:
-    return crud.find_duplicate.__qualname__ != "Crud.find_duplicate"
+    return bool(crud.find_duplicate.__qualname__ != "Crud.find_duplicate")
 
 
 def _from_path(crud: type[Any]) -> str:
