@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -75,6 +76,8 @@ def start(folder: Path) -> Iterator[Start]:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A shell ignores SIGINT for good where its parent does, as that of a job in the background does.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         watchdog = threading.Timer(LIMIT_SECONDS, kill, [process])
         watchdog.start()

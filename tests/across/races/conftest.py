@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from shutil import rmtree
 
 import pytest
 
@@ -29,6 +30,7 @@ def fleet(stage: Stage) -> Iterator[Fleet]:
     """Afterwards: nothing crashed, next to nothing was turned away, and nobody was the victim of a deadlock."""
     fleet = stage.share(_of_processes)
     fleet.seen.clear()
+    rmtree(fleet.environ["STORAGE_PATH"], ignore_errors=True)
     start = fleet.log.stat().st_size
     yield fleet
     logged = fleet.log.read_text()[start:]
