@@ -57,7 +57,7 @@ HELD: Mapping[str, type[Crud]] = {
     "tags": TagsOfCustomer,
 }
 """The parts, by the name of their file."""
-UNSEEN: Mapping[type[Crud], Mapping[str, Any]] = {Merges: {"kept": CustomerMerge.kept}}
+UNSEEN: Mapping[type[Crud], Mapping[str, Any]] = {Merges: {"kept": CustomerMerge.undo_log}}
 """What is held and shown nowhere else."""
 # Whoever gets all of it may see each part by itself.
 NEEDED = (

@@ -1,4 +1,4 @@
-"""Making two customers one: what clashes, which side wins, and what is kept to undo it."""
+"""Merges one customer into another, and records how to undo it."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ VERIFIED = ("is_verified", "email_verified_at")
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """Rows of the two customers that cannot stand beside each other."""
+class ClashingRows:
+    """Pairs of rows, one of each customer, that a unique key does not allow side by side."""
 
     reference: ReferringColumn
     rule: Rule
     rows: list[tuple[UUID, UUID]]
 
-    def shown(self, winner: str) -> Iterator[Json]:
-        what = {"kind": self.reference.name, "field": self.rule.flag or ", ".join(self.rule.same), "winner": winner}
+    def describe(self, winner: str) -> Iterator[Json]:
+        conflict = {"kind": self.reference.name, "field": self.rule.flag or ", ".join(self.rule.same), "winner": winner}
         for target, source in self.rows:
-            yield what | {"target": str(target), "source": str(source)}
+            yield conflict | {"target": str(target), "source": str(source)}
 
 
 @dataclass
 class Merge:
-    """``choices`` name the side that wins, by field of the customer or kind of part."""
+    """``choices`` maps fields of the customer and kinds of parts to the side that wins."""
 
     target: Customer
     source: Customer
@@ -69,29 +69,31 @@ class Merge:
         return references(Customer)
 
     @cached_property
-    def meetings(self) -> list[Meeting]:
-        found = [
-            Meeting(each, rule, list(each.clashes(rule, self.sides))) for each in self.references for rule in each.rules
-        ]
-        return [each for each in found if each.rows]
+    def clashing_rows(self) -> list[ClashingRows]:
+        candidates = (
+            ClashingRows(reference, rule, list(reference.clashes(rule, self.sides)))
+            for reference in self.references
+            for rule in reference.rules
+        )
+        return [candidate for candidate in candidates if candidate.rows]
 
     def winner(self, name: str) -> str:
         return self.choices.get(name, TARGET)
 
     @cached_property
-    def taken(self) -> Json:
-        """What becomes different of the survivor's fields: what it has stays, what it lacks comes from the other."""
-        found = {}
+    def field_changes(self) -> Json:
+        """New values of the survivor's fields. Without a choice, the source only fills empty ones."""
+        changes = {}
         for name in FIELDS:
             mine, other = getattr(self.target, name), getattr(self.source, name)
             side = self.choices.get(name, TARGET if mine else SOURCE)
             if side == SOURCE and mine != other:
-                found[name] = other
-        return found | self._proof(found)
+                changes[name] = other
+        return changes | self._verification(changes)
 
-    def _proof(self, found: Json) -> Json:
-        """An address that comes from the other side is as verified as it was there."""
-        after = [found.get(name, getattr(self.target, name)) for name in ("user_id", "email")]
+    def _verification(self, changes: Json) -> Json:
+        """An address from the source keeps the source's verification."""
+        after = [changes.get(name, getattr(self.target, name)) for name in ("user_id", "email")]
         if _address(*after) == _address(self.target.user_id, self.target.email):
             return {}
         if _address(*after) != _address(self.source.user_id, self.source.email):
@@ -100,83 +102,88 @@ class Merge:
 
     @property
     def conflicts(self) -> list[Json]:
-        """Where both sides have something, and which wins."""
-        found = list(self._differing())
-        for each in self.meetings:
-            found += each.shown(self.winner(each.reference.name))
-        return found
+        """Fields and parts that both sides have, each with the side that wins."""
+        conflicts = list(self._field_conflicts())
+        for clashing in self.clashing_rows:
+            conflicts += clashing.describe(self.winner(clashing.reference.name))
+        return conflicts
 
-    def _differing(self) -> Iterator[Json]:
+    def _field_conflicts(self) -> Iterator[Json]:
         for name in FIELDS:
             mine, other = getattr(self.target, name), getattr(self.source, name)
             if mine and other and mine != other:
                 values = frozen({"target": mine, "source": other})
                 yield {"kind": "customer", "field": name, "winner": self.winner(name), **values}
 
-    def counted(self) -> Json:
-        """How many rows of which kind would be moved."""
-        return {each.name: each.count(self.source.id) - self._lost(each) for each in self.references}
+    def moved_counts(self) -> Json:
+        """The number of rows of each kind that a merge would move."""
+        return {
+            reference.name: reference.count(self.source.id) - self._count_removed(reference)
+            for reference in self.references
+        }
 
-    def _lost(self, reference: ReferringColumn) -> int:
-        """Of the source's rows, those that do not move."""
+    def _count_removed(self, reference: ReferringColumn) -> int:
+        """The number of the source's rows that do not move."""
         if self.winner(reference.name) == SOURCE:
             return 0
-        return len(self._removed(reference))
+        return len(self._removed_ids(reference))
 
-    def _removed(self, reference: ReferringColumn) -> set[UUID]:
-        """The losers that go, on whichever side they are."""
-        place = 1 if self.winner(reference.name) == TARGET else 0
-        met = [each for each in self.meetings if each.reference == reference and not each.rule.flag]
-        return {rows[place] for each in met for rows in each.rows}
+    def _removed_ids(self, reference: ReferringColumn) -> set[UUID]:
+        """The rows of the losing side that a merge deletes."""
+        side = 1 if self.winner(reference.name) == TARGET else 0
+        groups = [group for group in self.clashing_rows if group.reference == reference and not group.rule.flag]
+        return {pair[side] for group in groups for pair in group.rows}
 
-    def services(self) -> Json:
+    def service_totals(self) -> Json:
         """Each service counts once."""
-        twice = next((len(self._removed(each)) for each in self.references if each.model is CustomerService), 0)
-        days = [each.last_service_date for each in (self.target, self.source) if each.last_service_date]
+        references = (reference for reference in self.references if reference.model is CustomerService)
+        twice = next((len(self._removed_ids(reference)) for reference in references), 0)
+        days = [customer.last_service_date for customer in (self.target, self.source) if customer.last_service_date]
         total = self.target.total_services + self.source.total_services - twice
         return {"total_services": total, "last_service_date": max(days, default=None)}
 
-    def done(self) -> tuple[CustomerMerge, Json]:
-        """The merge, and how many rows of which kind were moved."""
-        values, services, snapshot = self.taken, self.services(), _snapshot(self.source.id)
-        kept: Json = {"customer": snapshot, "services": self._services_before(services), "parts": {}}
-        kept["before"] = frozen({name: getattr(self.target, name) for name in values})
-        kept["after"] = frozen(values)
-        kept["addresses"] = [address_of(each, user_of(each)) for each in (self.target, self.source)]
+    def execute(self) -> tuple[CustomerMerge, Json]:
+        """The merge, and the number of rows of each kind that were moved."""
+        values, services, snapshot = self.field_changes, self.service_totals(), _snapshot(self.source.id)
+        undo_log: Json = {"customer": snapshot, "services": self._services_log(services), "parts": {}}
+        undo_log["before"] = frozen({name: getattr(self.target, name) for name in values})
+        undo_log["after"] = frozen(values)
+        undo_log["addresses"] = [address_of(customer, user_of(customer)) for customer in (self.target, self.source)]
         self._note_consent()
-        for each in self.references:
-            rules = [met.rule for met in self.meetings if met.reference == each]
-            kept["parts"][each.name] = each.move(self.sides, self.winner(each.name), rules)
+        for reference in self.references:
+            rules = [clashing.rule for clashing in self.clashing_rows if clashing.reference == reference]
+            undo_log["parts"][reference.name] = reference.move(self.sides, self.winner(reference.name), rules)
         for customer_id in self.sides:
             one_time_links.revoke(PURPOSE, customer_id)
         self._unite(values | services)
-        return self._remember(kept), {name: len(part["moved"]) for name, part in kept["parts"].items()}
+        return self._record(undo_log), {name: len(part["moved"]) for name, part in undo_log["parts"].items()}
 
-    def _services_before(self, services: Json) -> Json:
+    def _services_log(self, services: Json) -> Json:
         gained = services["total_services"] - self.target.total_services
         return {"gained": gained, **frozen({"last_service_date": self.target.last_service_date})}
 
     def _note_consent(self) -> None:
-        """Where the source's preference takes the place of the survivor's, the survivor's consent changes."""
-        for each in self.meetings:
-            if each.reference.model is CommunicationPreference and self.winner(each.reference.name) == SOURCE:
-                rows = _by_id([key for pair in each.rows for key in pair])
-                for target, source in ((rows[one], rows[other]) for one, other in each.rows):
+        """A preference of the source that replaces the survivor's changes the survivor's consent."""
+        for clashing in self.clashing_rows:
+            reference = clashing.reference
+            if reference.model is CommunicationPreference and self.winner(reference.name) == SOURCE:
+                rows = _by_id([key for pair in clashing.rows for key in pair])
+                for target, source in ((rows[one], rows[other]) for one, other in clashing.rows):
                     if target.consent != source.consent:
                         note_change(target, target.consent, source.consent)
 
     def _unite(self, values: Json) -> None:
-        """The source's row goes first: an address or a user is held once."""
+        """Delete the source's row first: an address and a linked user are unique."""
         db.session.delete(self.source)
         db.session.flush()
         for name, value in values.items():
             setattr(self.target, name, value)
-        # The version moves even if no field does: the parts are others now.
+        # The version moves even if no field changes, because the parts did.
         self.target.updated_at = utcnow()
         db.session.flush()
         refresh_contacts_text(self.target.id)
 
-    def _remember(self, kept: Json) -> CustomerMerge:
+    def _record(self, undo_log: Json) -> CustomerMerge:
         now = utcnow()
         merge = CustomerMerge(
             id=self.source.id,
@@ -184,7 +191,7 @@ class Merge:
             created_at=now,
             expires_at=now + UNDO_WITHIN,
             merged_by=caller_id(),
-            kept=kept,
+            undo_log=undo_log,
         )
         db.session.add(merge)
         db.session.flush()
@@ -192,37 +199,37 @@ class Merge:
         return merge
 
 
-def meeting(target_id: UUID, source_id: UUID, choices: Mapping[str, str]) -> Merge:
-    """The two, held until the transaction ends. Raises Invalid, CustomerMerged, CustomerNotFound."""
+def lock_pair(target_id: UUID, source_id: UUID, choices: Mapping[str, str]) -> Merge:
+    """Both customers, locked until the transaction ends. Raises Invalid, CustomerMerged, CustomerNotFound."""
     if source_id == target_id:
         raise Invalid.field("source_id", "Is the customer itself.")
-    found = lock_customers(target_id, source_id)
-    if target_id not in found:
+    customers = lock_customers(target_id, source_id)
+    if target_id not in customers:
         raise not_found(Customer)
-    if source_id not in found:
+    if source_id not in customers:
         survivor_id = survivor_of(source_id)
         raise Invalid.field("source_id", "Not found.") if survivor_id is None else merged_into(survivor_id)
-    return Merge(found[target_id], found[source_id], choices)
+    return Merge(customers[target_id], customers[source_id], choices)
 
 
 def lock_customers(*ids: UUID) -> dict[UUID, Customer]:
-    """Those that are there, as they are now, in the order in which every writer locks them.
+    """The existing ones by id, read anew and locked in id order, as every writer does.
 
-    A transaction that only reads locks none.
+    A read-only transaction locks none.
     """
-    wanted = select(Customer).where(Customer.id.in_(ids)).order_by(Customer.id)
+    statement = select(Customer).where(Customer.id.in_(ids)).order_by(Customer.id)
     if is_writing():
-        wanted = wanted.with_for_update()
-    return {row.id: row for row in db.session.scalars(wanted.execution_options(populate_existing=True))}
+        statement = statement.with_for_update()
+    return {row.id: row for row in db.session.scalars(statement.execution_options(populate_existing=True))}
 
 
 def parts_that_clash() -> tuple[str, ...]:
-    """Kinds of parts for which a side can be chosen."""
-    return tuple(each.name for each in references(Customer) if each.rules)
+    """The kinds of parts for which a client can choose a side."""
+    return tuple(reference.name for reference in references(Customer) if reference.rules)
 
 
 def _address(user_id: UUID | None, email: str | None) -> Any:
-    """Whose address it is: a linked user's, or the customer's own."""
+    """What tells two addresses apart: the linked user, or the customer's own address."""
     return user_id or email
 
 

@@ -1,4 +1,4 @@
-"""Which customers were merged into which, and what it takes to undo it."""
+"""Merged customers: their survivors, and how to undo each merge."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from app.core.db.tenancy import TenantScoped
 
 
 class CustomerMerge(TenantScoped, Identified, Model):
-    """A customer that is no more, by its own id, and the survivor who has its parts now.
+    """A merged customer, by its own id, and the survivor who has its parts.
 
-    Its row is here and not among the customers, so that nothing that reads those has to leave it out. ``kept`` is
-    null once the merge can no longer be undone.
+    A table of its own spares every reader of customers a condition. ``undo_log`` is null once the merge cannot be
+    undone any more.
     """
 
     __tablename__ = "customer_merge"
-    # Files of the one that is no more go when its survivor does.
+    # The files of a merged customer go with its survivor.
     bucket = "customers"
     __table_args__ = (
         same_tenant("customer_id", "customer"),
@@ -33,6 +33,6 @@ class CustomerMerge(TenantScoped, Identified, Model):
     customer_id: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     expires_at: Mapped[datetime]
-    # No foreign key: who it was stays on record when that user is deleted.
+    # No foreign key: the id stays on record when that user is deleted.
     merged_by: Mapped[UUID | None]
-    kept: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument)
+    undo_log: Mapped[dict[str, Any] | None] = mapped_column("kept", JsonDocument)

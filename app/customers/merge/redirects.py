@@ -1,4 +1,4 @@
-"""Where a customer that was merged into another is found: asked when it is not there, and at no other time."""
+"""Redirects of merged customers, looked up on the way to a 404 and at no other time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.customers.models import Customer
 
 
 def survivor_of(customer_id: UUID) -> UUID | None:
-    """Into whom the customer was merged, however often since. Inside the tenant's unit of work."""
+    """The customer that has the parts now, after any number of merges. Inside the tenant's unit of work."""
     return db.session.scalar(select(CustomerMerge.customer_id).where(CustomerMerge.id == customer_id))
 
 
@@ -29,34 +29,34 @@ def merged_into(survivor_id: UUID) -> CustomerMerged:
 
 
 def not_found(error: CustomerNotFound) -> Response:
-    """The handler: 307 to the survivor for who reads, 409 for who writes, 404 where nothing was merged."""
-    named = _named()
+    """The error handler: 307 to the survivor for a read, 409 for a write, 404 without a merge."""
+    id_in_path = _id_in_path()
     try:
         with company_transaction(principal().company_id, writes=False):
-            found = None if named is None else _now_at(UUID(named))
+            survivor_id = None if id_in_path is None else _now_at(UUID(id_in_path))
     except SQLAlchemyError as failure:
-        # What a handler raises would be answered as a bug.
+        # An exception raised in a handler would be answered as a bug.
         return current_app.handle_user_exception(failure)  # type: ignore[return-value]
-    if named is None or found is None:
+    if id_in_path is None or survivor_id is None:
         return render(error)
     if request.method in UNSAFE:
-        return render(Conflict() if found == UUID(named) else merged_into(found))
-    return Response(status=307, headers={"Location": _moved(named, found), "Cache-Control": "no-store"})
+        return render(Conflict() if survivor_id == UUID(id_in_path) else merged_into(survivor_id))
+    return Response(status=307, headers={"Location": _location(id_in_path, survivor_id), "Cache-Control": "no-store"})
 
 
 def _now_at(customer_id: UUID) -> UUID | None:
-    """The survivor; or the customer itself, if a merge was undone since it was looked for."""
+    """The survivor, or the customer itself if its merge was undone a moment ago."""
     return survivor_of(customer_id) or db.session.scalar(select(Customer.id).where(Customer.id == customer_id))
 
 
-def _named() -> str | None:
-    """The customer's id as the path has it."""
+def _id_in_path() -> str | None:
+    """The customer's id, as written in the path."""
     path = request.view_args or {}
     return path.get("customer_id") or path.get("id")
 
 
-def _moved(named: str, survivor_id: UUID) -> str:
-    """The same path below the survivor: its parts moved with it."""
-    path = f"{request.script_root}{request.path.replace(named, str(survivor_id), 1)}"
+def _location(id_in_path: str, survivor_id: UUID) -> str:
+    """The same path below the survivor, which has the parts now."""
+    path = f"{request.script_root}{request.path.replace(id_in_path, str(survivor_id), 1)}"
     query = request.query_string.decode("ascii", "replace")
     return f"{path}?{query}" if query else path

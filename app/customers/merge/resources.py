@@ -19,7 +19,7 @@ from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
-from app.customers.merge.execute import FIELDS, Merge, meeting, parts_that_clash
+from app.customers.merge.execute import FIELDS, Merge, lock_pair, parts_that_clash
 from app.customers.merge.models import CustomerMerge
 from app.customers.merge.undo import undo
 from app.customers.models import Customer
@@ -127,13 +127,19 @@ class MergeCustomers(Endpoint):
         """Merge another customer into this one. With dry_run=true, 200 shows the result and nothing changes."""
         check_exists(Customer, customer_id)
         values = NewMergeSchema().checked(body())
-        merge = meeting(customer_id, values["source_id"], values["choices"])
+        merge = lock_pair(customer_id, values["source_id"], values["choices"])
         if self.is_dry_run:
             return answer(_planned(merge))
         conflicts = merge.conflicts
-        made, moved = merge.done()
-        shown = {"id": made.id, "dry_run": False, "expires_at": made.expires_at, "moved": moved, "conflicts": conflicts}
-        location = f"{request.script_root}{request.path}/{made.id}"
+        record, moved = merge.execute()
+        shown = {
+            "id": record.id,
+            "dry_run": False,
+            "expires_at": record.expires_at,
+            "moved": moved,
+            "conflicts": conflicts,
+        }
+        location = f"{request.script_root}{request.path}/{record.id}"
         return answer(shown | {"customer": Customers().serialize(merge.target)}, 201, {"Location": location})
 
 
@@ -152,6 +158,6 @@ class UndoMerge(Endpoint):
 
 
 def _planned(merge: Merge) -> Json:
-    customer = Customers().serialize(merge.target) | merge.taken | merge.services()
+    customer = Customers().serialize(merge.target) | merge.field_changes | merge.service_totals()
     plan = {"id": merge.source.id, "dry_run": True, "expires_at": None, "customer": customer}
-    return plan | {"moved": merge.counted(), "conflicts": merge.conflicts}
+    return plan | {"moved": merge.moved_counts(), "conflicts": merge.conflicts}

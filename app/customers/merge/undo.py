@@ -1,4 +1,4 @@
-"""Taking a merge back: both customers as they were, with what was added to the survivor since."""
+"""Undoes a merge: both customers as they were; the survivor keeps what was added since."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ class ChangedSinceMerge(Conflict):
 
 
 def undo(customer_id: UUID, merge_id: UUID) -> tuple[Customer, Customer]:
-    """The survivor, and the customer that is back. Raises NotFound and Conflict."""
+    """The survivor and the restored customer. Raises NotFound and Conflict."""
     target = lock_customers(customer_id).get(customer_id)
     if target is None:
         raise not_found(Customer)
     merge = _newest(customer_id, merge_id)
-    if merge.kept is None or merge.expires_at <= utcnow():
+    if merge.undo_log is None or merge.expires_at <= utcnow():
         raise MergeFinal()
-    found = Undo(target, merge.id, merge.kept)
-    found.check()
-    # First, so that its parts refer to a customer that is there and not to a merge that is none any more.
+    reversal = Reversal(target, merge.id, merge.undo_log)
+    reversal.check()
+    # Before the parts move back: they refer to a customer then, and no longer to a merge.
     db.session.delete(merge)
-    return target, found.done()
+    return target, reversal.execute()
 
 
 def _newest(customer_id: UUID, merge_id: UUID) -> CustomerMerge:
-    """Raises NotFound, and Conflict for one that others were built on."""
+    """Raises NotFound, and Conflict if a later merge builds on this one."""
     mine = select(CustomerMerge).where(CustomerMerge.customer_id == customer_id)
     merge = db.session.scalar(mine.where(CustomerMerge.id == merge_id))
     if merge is None:
@@ -71,29 +71,28 @@ def _newest(customer_id: UUID, merge_id: UUID) -> CustomerMerge:
     return merge
 
 
-class Undo:
-    """``kept`` is what ``Merge.done`` left."""
+class Reversal:
+    """``undo_log`` is what ``Merge.execute`` recorded."""
 
-    def __init__(self, target: Customer, source_id: UUID, kept: Json) -> None:
+    def __init__(self, target: Customer, source_id: UUID, undo_log: Json) -> None:
         self.target = target
         self.sides = Sides(target.id, source_id)
-        self.kept = kept
-        self.source: Json = kept["customer"]
-        self.before: Json = thawed(Customer, kept["before"])
+        self.undo_log = undo_log
+        self.source: Json = undo_log["customer"]
+        self.before: Json = thawed(Customer, undo_log["before"])
         if _is_gone(self.before.get("user_id")):
             self.before["user_id"] = None
 
     @property
     def parts(self) -> list[tuple[ReferringColumn, Json]]:
-        """Of the kinds that there were when the two were merged."""
-        kept = self.kept["parts"]
-        return [(each, kept[each.name]) for each in references(Customer) if each.name in kept]
-
-    # Whether it can be done
+        """The kinds of parts that existed at the time of the merge, each with its log."""
+        logs = self.undo_log["parts"]
+        return [(reference, logs[reference.name]) for reference in references(Customer) if reference.name in logs]
 
     def check(self) -> None:
-        """Raises Conflict, and names what is in the way."""
-        changed = {each.name: keys for each, part in self.parts if (keys := each.touched_since(part, self.target.id))}
+        """Raises Conflict, which names the changes made since the merge."""
+        touched = ((reference.name, reference.touched_since(log, self.target.id)) for reference, log in self.parts)
+        changed = {name: keys for name, keys in touched if keys}
         fields = self._changed_fields()
         if fields:
             changed["customer"] = fields
@@ -104,17 +103,17 @@ class Undo:
         self._check_free()
 
     def _changed_fields(self) -> list[str]:
-        """Fields that the merge gave the survivor, and that were given another value since."""
-        now = frozen({name: getattr(self.target, name) for name in self.kept["after"]})
-        after = {name: value for name, value in self.kept["after"].items() if name not in VERIFIED}
+        """Fields that the merge set on the survivor and that have another value since."""
+        now = frozen({name: getattr(self.target, name) for name in self.undo_log["after"]})
+        after = {name: value for name, value in self.undo_log["after"].items() if name not in VERIFIED}
         changed = [name for name, value in after.items() if now[name] != value]
-        # Nobody unlinked a user who was deleted.
+        # The deletion of a user unlinks them; that is no edit.
         if "user_id" in changed and after["user_id"] is not None and _is_gone(UUID(after["user_id"])):
             changed.remove("user_id")
         return changed
 
     def _check_free(self) -> None:
-        """Raises Conflict for an address or user that a third customer has, or the survivor by itself."""
+        """Raises Conflict if another customer, or the survivor itself, has the address or user of the source."""
         source = thawed(Customer, {name: self.source[name] for name in HELD_ONCE})
         taken = [name for name in HELD_ONCE if self._is_taken(name, source[name])]
         if taken:
@@ -123,58 +122,56 @@ class Undo:
 
     def _is_taken(self, name: str, value: Any) -> bool:
         mine = self.before.get(name, getattr(self.target, name))
-        wanted = [each for each in (value, self.before.get(name)) if each is not None]
+        values = [candidate for candidate in (value, self.before.get(name)) if candidate is not None]
         column = getattr(Customer, name)
-        others = select(Customer.id).where(column.in_(wanted), Customer.id != self.target.id).limit(1)
+        others = select(Customer.id).where(column.in_(values), Customer.id != self.target.id).limit(1)
         return (value is not None and mine == value) or db.session.scalar(others) is not None
 
-    # How it is done
-
-    def done(self) -> Customer:
-        self._give_back()
-        kept = self.source | {"row_version": self.source["row_version"] + 1, "updated_at": utcnow().isoformat()}
-        put_back(Customer, [kept])
-        for each, part in self.parts:
-            each.move_back(part, self.sides)
+    def execute(self) -> Customer:
+        self._restore_fields()
+        row = self.source | {"row_version": self.source["row_version"] + 1, "updated_at": utcnow().isoformat()}
+        put_back(Customer, [row])
+        for reference, log in self.parts:
+            reference.move_back(log, self.sides)
         self._note_consent()
         for customer_id in self.sides:
             one_time_links.revoke(PURPOSE, customer_id)
             refresh_contacts_text(customer_id)
-        self._count_services()
+        self._restore_service_totals()
         back = existing(Customer, self.sides.source)
-        self._check_proofs(back)
+        self._unverify_changed(back)
         return back  # type: ignore[no-any-return]
 
-    def _check_proofs(self, back: Customer) -> None:
-        """What was verified is verified for the address that it was verified for."""
-        for row, proven in zip((self.target, back), self.kept["addresses"], strict=True):
-            if row.is_verified and address_of(row, user_of(row)) != proven:
+    def _unverify_changed(self, back: Customer) -> None:
+        """A verification holds for the address it was made for, and for no other."""
+        for row, verified_address in zip((self.target, back), self.undo_log["addresses"], strict=True):
+            if row.is_verified and address_of(row, user_of(row)) != verified_address:
                 unverify(row)
 
-    def _give_back(self) -> None:
-        """The survivor's own fields; its version moves even if there are none: the parts are others now."""
+    def _restore_fields(self) -> None:
+        """The survivor's own. Its version moves even if no field changes, because its parts do."""
         for name, value in self.before.items():
             setattr(self.target, name, value)
         self.target.updated_at = utcnow()
         db.session.flush()
 
-    def _count_services(self) -> None:
-        """Those that were added since stay with the survivor."""
-        services = self.kept["services"]
+    def _restore_service_totals(self) -> None:
+        """Services added since the merge stay with the survivor."""
+        services = self.undo_log["services"]
         before = services["last_service_date"]
         own = select(func.max(CustomerService.performed_on)).where(CustomerService.customer_id == self.target.id)
         days = [date.fromisoformat(before) if before else None, db.session.scalar(own)]
         self.target.total_services -= services["gained"]
-        self.target.last_service_date = max((each for each in days if each), default=None)
+        self.target.last_service_date = max((day for day in days if day), default=None)
         db.session.flush()
 
     def _note_consent(self) -> None:
-        """Preferences of the survivor that the source's had replaced hold again."""
-        removed = self.kept["parts"][CommunicationPreference.__tablename__]["removed"]
+        """Preferences of the survivor hold again where the merge had replaced them by the source's."""
+        removed = self.undo_log["parts"][CommunicationPreference.__tablename__]["removed"]
         back = [UUID(row["id"]) for row in removed if row["customer_id"] == str(self.sides.target)]
         if not back:
             return
-        theirs = {(each.channel, each.topic): each.consent for each in _preferences(self.sides.source)}
+        theirs = {(their.channel, their.topic): their.consent for their in _preferences(self.sides.source)}
         for mine in _preferences(self.sides.target):
             old = theirs.get((mine.channel, mine.topic))
             if mine.id in back and mine.consent != old:
@@ -186,19 +183,19 @@ def _is_gone(user_id: UUID | None) -> bool:
 
 
 def _preferences(customer_id: UUID) -> list[CommunicationPreference]:
-    wanted = select(CommunicationPreference).where(CommunicationPreference.customer_id == customer_id)
-    return list(db.session.scalars(wanted.execution_options(populate_existing=True)))
+    statement = select(CommunicationPreference).where(CommunicationPreference.customer_id == customer_id)
+    return list(db.session.scalars(statement.execution_options(populate_existing=True)))
 
 
 def forget(job: Job) -> None:
-    """The handler of ``FORGET``: the redirect stays, what was kept of the customer goes."""
+    """The handler of ``FORGET``: the redirect stays, the undo log goes."""
     with company_transaction(job.company_id):
         merge = lock_row(CustomerMerge, UUID(job.payload["merge_id"]))
-        # Undone, merged again, or forgotten already.
-        if merge is None or merge.kept is None or merge.expires_at > utcnow():
+        # The merge was undone, repeated or forgotten already.
+        if merge is None or merge.undo_log is None or merge.expires_at > utcnow():
             return
-        logo_id = merge.kept["customer"]["logo_file_id"]
+        logo_id = merge.undo_log["customer"]["logo_file_id"]
         if logo_id is not None:
             discard(StoredFile.id == UUID(logo_id))
-        merge.kept = None
+        merge.undo_log = None
         db.session.flush()

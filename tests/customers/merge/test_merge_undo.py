@@ -328,7 +328,7 @@ def test_after_thirty_days_nothing_is_kept_but_the_redirect(acme: Tenant) -> Non
 
     row = forgotten_later(acme, UNDO_WITHIN)
 
-    assert (row.kept, str(row.customer_id)) == (None, id_of(target))
+    assert (row.undo_log, str(row.customer_id)) == (None, id_of(target))
     assert code_of(undo(acme, target, source)) == (409, "MERGE_FINAL")
     assert acme.admin.get(source).status_code == 307
 
@@ -337,7 +337,7 @@ def test_before_thirty_days_all_of_it_is(acme: Tenant) -> None:
     target, source = pair(acme)
     merged(acme, target, source)
 
-    assert forgotten_later(acme, UNDO_WITHIN - timedelta(hours=1)).kept is not None
+    assert forgotten_later(acme, UNDO_WITHIN - timedelta(hours=1)).undo_log is not None
     undone(acme, target, source)
 
 
@@ -406,8 +406,8 @@ def test_a_frozen_row_is_of_the_tenant_that_is_bound(acme: Tenant, globex: Tenan
     merged(acme, target, source)
     with acme.app.app_context(), tenant(acme.company_id), unit_of_work():
         row = db.session.scalars(select(CustomerMerge)).one()
-        kept = {**(row.kept or {})}
-        row.kept = kept | {"customer": kept["customer"] | {"company_id": str(globex.company_id)}}
+        kept = {**(row.undo_log or {})}
+        row.undo_log = kept | {"customer": kept["customer"] | {"company_id": str(globex.company_id)}}
 
     undone(acme, target, source)
 
