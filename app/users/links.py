@@ -14,7 +14,7 @@ from app.users.models import User
 VERIFY_EMAIL, INVITATION, CHANGE_EMAIL = "verify_email", "invitation", "change_email"
 
 
-def with_new_token(link_id: str) -> tuple[OneTimeLink, str, User] | None:
+def rotate_user_token(link_id: str) -> tuple[OneTimeLink, str, User] | None:
     """The link of a mail about to be sent, its token, and its user; None when it is of no use any more. Inside the
     tenant's unit of work."""
     found = one_time_links.rotate_token(UUID(link_id))

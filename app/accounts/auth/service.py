@@ -1,4 +1,4 @@
-"""Who may enter: the standing of a token's subject, and sign-in by password."""
+"""Sign-in by password, and the state of the subject of a token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.users.models import LoginKey, User
 
 log = structlog.get_logger(__name__)
 
-Entry = TypeVar("Entry")
+Outcome = TypeVar("Outcome")
 
 NOBODY = UUID(int=0)
 
@@ -50,7 +50,7 @@ class Account(NamedTuple):
 def auth_state_of(claims: Claims) -> AuthState | None:
     """One indexed query inside the token's tenant; None for an unknown subject or session."""
     wanted = {"user_id": claims.user_id, "session_id": claims.session_id}
-    statement = _STANDING if claims.session_id else _STANDING_WITHOUT_SESSION
+    statement = _STATE if claims.session_id else _STATE_WITHOUT_SESSION
     with tenant(claims.company_id):
         rows = read_in_own_transaction(statement, wanted)
     return AuthState._make(rows[0]) if rows else None
@@ -70,8 +70,8 @@ _SUBJECT = (
     .where(User.id == bindparam("user_id"))
     .execution_options(single_statement=True)
 )
-_STANDING_WITHOUT_SESSION = TenantQuery(_SUBJECT.add_columns(null(), null()))
-_STANDING = TenantQuery(
+_STATE_WITHOUT_SESSION = TenantQuery(_SUBJECT.add_columns(null(), null()))
+_STATE = TenantQuery(
     _SUBJECT.add_columns(AuthSession.expires_at, AuthSession.revoked_at).join(
         AuthSession, (AuthSession.user_id == User.id) & (AuthSession.id == bindparam("session_id"))
     )
@@ -87,54 +87,59 @@ class Credentials(NamedTuple):
     caller: Caller
 
 
-def sign_in(given: Credentials) -> SignedIn:
+def sign_in(credentials: Credentials) -> SignedIn:
     """Raises Unauthenticated, TooManyRequests, Forbidden.
 
     An unknown identifier takes the same steps as a known one, down to the hash.
     """
-    return _throttled(given, lambda account: open_session(account.user_id, given.caller))
+    return _attempt_login(credentials, lambda account: open_session(account.user_id, credentials.caller))
 
 
-def verify_credentials(given: Credentials) -> Account:
+def verify_credentials(credentials: Credentials) -> Account:
     """As ``sign_in``, without a session."""
-    return _throttled(given, lambda account: account)
+    return _attempt_login(credentials, lambda account: account)
 
 
-def verify_credentials_for_service(given: Credentials) -> Account:
-    """As ``verify_credentials``, for a service that slows down guessing itself: its one network
-    stands for all its callers, any of whom could lock an owner out."""
-    return _complete_login(given, _account_of(given), lambda account: account)
+def verify_credentials_for_service(credentials: Credentials) -> Account:
+    """As ``verify_credentials``, for a service that slows down guessing itself.
+
+    All its callers share one address, and any of them could lock an owner out.
+    """
+    return _complete_login(credentials, _account_of(credentials), lambda account: account)
 
 
-def _throttled(given: Credentials, entry: Callable[[Account], Entry]) -> Entry:
-    account = _account_of(given)
-    # By the field as well: a text that stands for an account in one field must not be told, by what it cost there,
-    # from one that stands for nobody in both.
-    key = attempt_key(str(account.user_id) if account else f"{given.name} {fold(given.identifier)}", given.caller.ip)
+def _attempt_login(credentials: Credentials, on_login: Callable[[Account], Outcome]) -> Outcome:
+    account = _account_of(credentials)
+    # An unknown identifier is counted by its field as well. Otherwise the delay in one field would tell whether the
+    # same text names an account in the other.
+    subject = str(account.user_id) if account else f"{credentials.name} {fold(credentials.identifier)}"
+    key = attempt_key(subject, credentials.caller.ip)
     reserve_attempt(key)
-    return _complete_login(given, account, entry, key)
+    return _complete_login(credentials, account, on_login, key)
 
 
 def _complete_login(
-    given: Credentials, account: Account | None, entry: Callable[[Account], Entry], key: bytes | None = None
-) -> Entry:
-    """``entry`` runs in the transaction that notes the login; if the password, or its hash, is no longer the
-    verified one by then, everything is looked at again."""
+    credentials: Credentials, account: Account | None, on_login: Callable[[Account], Outcome], key: bytes | None = None
+) -> Outcome:
+    """Run ``on_login`` in the transaction that records the login.
+
+    The loop begins again where the password, or its hash, is no longer the verified one by then.
+    """
     while True:
-        verified = _verified(account, given)
+        verified = _verify_password(account, credentials)
         try:
             check_active(verified)
         except Forbidden:
-            # The password was right, and what that forgives outlives the refusal.
+            # The password was right: the attempts are forgiven although the login is refused.
             with unit_of_work():
                 _forgive(key)
             raise
-        kept = _current_hash(verified.password_hash or "", given.password)
+        password_hash = _current_hash(verified.password_hash or "", credentials.password)
         with company_transaction(verified.company_id):
-            if _note_login(verified, kept):
+            if _record_login(verified, password_hash):
                 _forgive(key)
-                return entry(verified)
-        account = _account_of(given)
+                return on_login(verified)
+        account = _account_of(credentials)
 
 
 def _forgive(key: bytes | None) -> None:
@@ -143,16 +148,16 @@ def _forgive(key: bytes | None) -> None:
         forget_old()
 
 
-def _account_of(given: Credentials) -> Account | None:
-    return find_account(given.name, given.identifier)
+def _account_of(credentials: Credentials) -> Account | None:
+    return find_account(credentials.name, credentials.identifier)
 
 
-def _verified(account: Account | None, given: Credentials) -> Account:
+def _verify_password(account: Account | None, credentials: Credentials) -> Account:
     """Raises Unauthenticated."""
     stored = account.password_hash if account else None
-    if services().passwords.verify(stored, given.password) and account is not None:
+    if services().passwords.verify(stored, credentials.password) and account is not None:
         return account
-    log.info("login_failed", user_id=account and account.user_id, ip=given.caller.ip)
+    log.info("login_failed", user_id=account and account.user_id, ip=credentials.caller.ip)
     raise InvalidCredentials()
 
 
@@ -170,8 +175,8 @@ def check_active(account: Account) -> None:
 
 def find_account(name: str, identifier: str) -> Account | None:
     """``name`` is email or username. In two transactions of its own; an unknown one takes the same steps."""
-    found = read_in_own_transaction(_KEYS[name], {"key": fold(identifier)})
-    company_id, user_id = tuple(found[0]) if found else (NOBODY, NOBODY)
+    keys = read_in_own_transaction(_KEYS[name], {"key": fold(identifier)})
+    company_id, user_id = tuple(keys[0]) if keys else (NOBODY, NOBODY)
     with tenant(company_id):
         rows = read_in_own_transaction(_ACCOUNT, {"user_id": user_id})
     return Account._make(rows[0]) if rows else None
@@ -193,7 +198,7 @@ _ACCOUNT = TenantQuery(
 )
 
 
-def _note_login(account: Account, kept: str) -> bool:
+def _record_login(account: Account, password_hash: str) -> bool:
     """Whether the user is still active and the hash the one that was verified; moves no row version.
 
     It locks the row: what ends the sessions, a change of password or deactivation, comes wholly before
@@ -202,6 +207,6 @@ def _note_login(account: Account, kept: str) -> bool:
     statement = (
         update(User)
         .where(User.id == account.user_id, User.is_active, User.password_hash == account.password_hash)
-        .values(last_login_at=utcnow(), password_hash=kept)
+        .values(last_login_at=utcnow(), password_hash=password_hash)
     )
     return bool(affected(statement))

@@ -67,7 +67,7 @@ def open_session(user_id: UUID, caller: Caller) -> SignedIn:
     )
     token, row = _new_refresh_token(session.id, 1)
     add_in_order([session], [row])
-    return _signed_in(user_id, session.id, session.expires_at, token)
+    return _issue_tokens(user_id, session.id, session.expires_at, token)
 
 
 def _forget_ended(user_id: UUID) -> None:
@@ -87,7 +87,7 @@ def _ended() -> tuple[Any, ...]:
 _ENDED = _ended()
 
 
-def _signed_in(user_id: UUID, session_id: UUID, expires_at: datetime, refresh_token: str) -> SignedIn:
+def _issue_tokens(user_id: UUID, session_id: UUID, expires_at: datetime, refresh_token: str) -> SignedIn:
     company_id = current_tenant()
     [user] = read(_NAMES, {"user_id": user_id})
     access = services().tokens.sign(
@@ -112,8 +112,8 @@ def _company_of(token: str) -> UUID:
         raise Unauthenticated("The refresh token is not valid.") from None
 
 
-class Held(NamedTuple):
-    """A refresh token with its session, user and company."""
+class TokenState(NamedTuple):
+    """The state of a refresh token, its session, user and company."""
 
     token_id: UUID
     rotated_at: datetime | None
@@ -129,20 +129,21 @@ class Held(NamedTuple):
 
 
 def refresh(token: str) -> SignedIn:
-    """Rotate. Raises Unauthenticated, and revokes the session if the token was rotated before (theft)."""
+    """Rotate the token. Raises Unauthenticated, and revokes the session if the token was rotated before (theft)."""
     with tenant(_company_of(token)):
         with unit_of_work():
-            held = _held(token)
-            _check_usable(held)
-            if _rotate(held.token_id) or _is_in_grace(_held(token)):
-                return _extend(held)
+            state = _read_token(token)
+            _check_usable(state)
+            if _rotate_token(state.token_id) or _is_in_grace(_read_token(token)):
+                return _extend(state)
         with unit_of_work():
-            revoke(AuthSession.id == held.session_id, "reuse")
-        log.warning("refresh_token_reused", user_id=held.user_id, session_id=held.session_id)
+            revoke(AuthSession.id == state.session_id, "reuse")
+        log.warning("refresh_token_reused", user_id=state.user_id, session_id=state.session_id)
     raise TokenReused()
 
 
-def _held(token: str) -> Held:
+def _read_token(token: str) -> TokenState:
+    """Raises Unauthenticated."""
     statement = (
         select(
             RefreshToken.id,
@@ -165,16 +166,16 @@ def _held(token: str) -> Held:
     row = db.session.execute(statement).one_or_none()
     if row is None:
         raise Unauthenticated("The refresh token is not valid.")
-    return Held(*row)
+    return TokenState(*row)
 
 
-def _check_usable(held: Held) -> None:
-    if held.revoked_at is not None or held.expires_at <= utcnow() or not held.user_is_active:
+def _check_usable(state: TokenState) -> None:
+    if state.revoked_at is not None or state.expires_at <= utcnow() or not state.user_is_active:
         raise Unauthenticated("The session has ended.")
-    ensure_company_active(held.company_status)
+    ensure_company_active(state.company_status)
 
 
-def _rotate(token_id: UUID) -> bool:
+def _rotate_token(token_id: UUID) -> bool:
     """True for the one caller that rotates it first."""
     statement = (
         update(RefreshToken)
@@ -184,29 +185,29 @@ def _rotate(token_id: UUID) -> bool:
     return bool(affected(statement))
 
 
-def _is_in_grace(held: Held) -> bool:
+def _is_in_grace(state: TokenState) -> bool:
     """Two tabs refresh at once: the direct predecessor works for ten more seconds."""
-    is_recent = held.rotated_at is not None and utcnow() - held.rotated_at <= GRACE
-    return is_recent and held.generation == held.newest_generation - 1
+    is_recent = state.rotated_at is not None and utcnow() - state.rotated_at <= GRACE
+    return is_recent and state.generation == state.newest_generation - 1
 
 
-def _extend(held: Held) -> SignedIn:
+def _extend(state: TokenState) -> SignedIn:
     settings, now = services().settings, utcnow()
-    latest = held.started_at + timedelta(days=settings.session_max_days)
+    latest = state.started_at + timedelta(days=settings.session_max_days)
     expires_at = min(now + timedelta(days=settings.refresh_token_ttl_days), latest)
-    generation = held.generation + 1
+    generation = state.generation + 1
     newest = case((AuthSession.generation < generation, generation), else_=AuthSession.generation)
     statement = (
         update(AuthSession)
-        .where(AuthSession.id == held.session_id)
+        .where(AuthSession.id == state.session_id)
         .values(last_used_at=now, expires_at=expires_at, generation=newest)
     )
     if not affected(statement):
         raise Unauthenticated("The session has ended.")
-    token, row = _new_refresh_token(held.session_id, generation)
+    token, row = _new_refresh_token(state.session_id, generation)
     db.session.add(row)
     db.session.flush()
-    return _signed_in(held.user_id, held.session_id, expires_at, token)
+    return _issue_tokens(state.user_id, state.session_id, expires_at, token)
 
 
 def revoke(which: Any, reason: str) -> int:

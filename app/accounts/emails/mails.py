@@ -12,13 +12,13 @@ from app.core.db.transaction import company_transaction
 from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, hours, link, moment
 from app.core.security.encryption import unseal
-from app.users.links import with_new_token
+from app.users.links import rotate_user_token
 from app.users.models import User
 
 
 def confirm_email(job: Job) -> Mail | None:
     with company_transaction(job.company_id):
-        found = with_new_token(job.payload["link_id"])
+        found = rotate_user_token(job.payload["link_id"])
     if found is None:
         return None
     to, token, user = found

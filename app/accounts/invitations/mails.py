@@ -12,13 +12,13 @@ from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, link, plain_name
-from app.users.links import with_new_token
+from app.users.links import rotate_user_token
 from app.users.models import User
 
 
 def invitation(job: Job) -> Mail | None:
     with company_transaction(job.company_id):
-        found = with_new_token(job.payload["link_id"])
+        found = rotate_user_token(job.payload["link_id"])
         company = db.session.scalar(select(Company.name))
         inviter = _name_of(job.payload["invited_by"])
     if found is None:

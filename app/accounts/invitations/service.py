@@ -99,17 +99,17 @@ def _unassign_roles(user_id: UUID, asker: Asker) -> None:
 
 def send_again(invitation_id: UUID) -> None:
     """A new link kills the one before. Inside the tenant's unit of work. Raises NotFound."""
-    _send(*_held(invitation_id))
+    _send(*_lock_invitation(invitation_id))
 
 
 def revoke_invitation(invitation: Invitation, *, by: UUID) -> None:
     """The user goes with it. Raises NotFound when it was accepted meanwhile, and what a deletion raises."""
     check_deletable(existing(User, invitation.user_id), by=by)
-    _held(invitation.id)
+    _lock_invitation(invitation.id)
     erase_user(invitation.user_id)
 
 
-def _held(invitation_id: UUID) -> tuple[Invitation, User]:
+def _lock_invitation(invitation_id: UUID) -> tuple[Invitation, User]:
     """With the user's row locked: it is neither accepted nor revoked meanwhile. Raises NotFound."""
     user = lock_user(existing(Invitation, invitation_id).user_id)
     current = select(Invitation).where(Invitation.id == invitation_id).execution_options(populate_existing=True)

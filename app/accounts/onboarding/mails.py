@@ -23,7 +23,7 @@ def verify_email(job: Job) -> Mail | None:
 
 def _to_user(job: Job) -> Mail | None:
     with company_transaction(job.company_id):
-        found = users.with_new_token(job.payload["link_id"])
+        found = users.rotate_user_token(job.payload["link_id"])
     if found is None:
         return None
     to, token, user = found
@@ -32,7 +32,7 @@ def _to_user(job: Job) -> Mail | None:
 
 def _to_newcomer(registration_id: str) -> Mail | None:
     with unit_of_work():
-        found = waiting.with_new_token(registration_id)
+        found = waiting.rotate_token(registration_id)
     if found is None:
         return None
     (_, _, user, _), token = found

@@ -1,5 +1,6 @@
-"""Public sign-up. The request only writes down what is wished for, the same for a known and an unknown address;
-nothing comes into being before the mailed link is followed."""
+"""Public sign-up. The request writes a sealed registration, for a known address as for an unknown one.
+
+User and company are created when the mailed link is followed."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.auth.throttle import reserve_daily
 from app.accounts.onboarding.service import found_here
-from app.accounts.onboarding.waiting import PendingRegistration, closed, keep, opened, take
+from app.accounts.onboarding.waiting import PendingRegistration, consume, seal_registration, store, unseal_registration
 from app.base.errors import Conflict, Forbidden, Invalid
 from app.base.role_data import CUSTOMER
 from app.base.text import fold
@@ -34,7 +35,7 @@ REGISTER = "onboarding.register"
 
 
 class RegistrationClosed(Forbidden):
-    code, message = "REGISTRATION_CLOSED", "Registration is closed."
+    code, message = "REGISTRATION_CLOSED", "Registration is seal_registration."
 
 
 def ask_to_register(values: dict[str, Any], ip: str | None) -> None:
@@ -46,9 +47,9 @@ def ask_to_register(values: dict[str, Any], ip: str | None) -> None:
     user["password_hash"] = services().passwords.hash(_password(values))
     if founds and _is_taken(founds):
         raise _name_in_use()
-    wish = closed(PendingRegistration(company_id, founds, user, ip))
+    sealed = seal_registration(PendingRegistration(company_id, founds, user, ip))
     with unit_of_work():
-        enqueue(REGISTER, {"wish": wish})
+        enqueue(REGISTER, {"wish": sealed})
 
 
 COLUMNS = ("email", "first_name", "last_name", "phone_number", "language")
@@ -95,37 +96,37 @@ def _is_taken(name: str) -> bool:
 
 
 def register(job: Job) -> None:
-    """The handler of ``REGISTER``. Whoever has the address already is told by mail; else a link goes to it."""
-    wish = opened(job.payload["wish"])
-    address = wish.user["email"]
-    if not job.attempts and not reserve_daily(f"register {fold(address)}", wish.ip):
+    """The handler of ``REGISTER``. Mail the owner of a known address a notice, and an unknown address a link."""
+    pending = unseal_registration(job.payload["wish"])
+    address = pending.user["email"]
+    if not job.attempts and not reserve_daily(f"register {fold(address)}", pending.ip):
         log.info("registration_ignored", reason="too many for this address", job_id=job.id)
         return
     with unit_of_work(writes=False):
         owner = login_of(address)
     if owner is not None:
-        _tell(*owner, job)
+        _mail_owner(*owner, job)
         return
     with unit_of_work():
         complete(job)
-        keep(job.id, job.payload["wish"], address)
+        store(job.id, job.payload["wish"], address)
 
 
-def _tell(company_id: UUID, user_id: UUID, job: Job) -> None:
+def _mail_owner(company_id: UUID, user_id: UUID, job: Job) -> None:
     with company_transaction(company_id):
         complete(job)
         post("already_registered", {"user_id": str(user_id)})
 
 
 def complete_registration(token: str) -> None:
-    """What was wished for comes into being, or the link stays as it is.
+    """Create the user, and the company, of the registration, or leave the link as it is.
 
     Raises InvalidLink, RegistrationClosed, and Conflict for an address or a name that was taken meanwhile: only who
     reads the mail of the address sees that.
     """
     try:
         with company_transaction(tenant_of(token)):
-            _create(_taken(token))
+            _create(_consume_link(token))
     except IntegrityError as error:
         columns = violated(error)[1]
         if "name_key" in columns:
@@ -135,23 +136,23 @@ def complete_registration(token: str) -> None:
         raise
 
 
-def _taken(token: str) -> PendingRegistration:
+def _consume_link(token: str) -> PendingRegistration:
     """Raises InvalidLink."""
-    found = take(token)
+    found = consume(token)
     if found is None:
         raise InvalidLink()
     try:
-        return opened(found)
+        return unseal_registration(found)
     except ValueError:
         raise InvalidLink() from None
 
 
-def _create(wish: PendingRegistration) -> None:
+def _create(pending: PendingRegistration) -> None:
     """Raises RegistrationClosed."""
-    columns = {**wish.user, "is_active": True, "is_verified": True}
-    if wish.founds:
+    columns = {**pending.user, "is_active": True, "is_verified": True}
+    if pending.founds:
         _check_takes_founders()
-        found_here({"name": wish.founds}, columns)
+        found_here({"name": pending.founds}, columns)
         return
     _check_takes_customers()
     services().roles.give(create_user(columns).id, CUSTOMER)

@@ -8,7 +8,7 @@ import structlog
 
 from app.accounts.auth.throttle import reserve_daily
 from app.accounts.onboarding.registration import complete_registration
-from app.accounts.onboarding.waiting import LIFETIME, mail_again, newest
+from app.accounts.onboarding.waiting import LIFETIME, mail_again, newest_registration
 from app.base.text import fold
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, unit_of_work
@@ -60,7 +60,7 @@ def resend(job: Job) -> None:
     address = unseal(RESEND, job.payload["address"])
     with unit_of_work(writes=False):
         owner = login_of(address)
-        waits = owner is None and newest(address) is not None
+        waits = owner is None and newest_registration(address) is not None
     if owner is None and not waits:
         return
     if not job.attempts and not reserve_daily(f"verify {owner[1] if owner else fold(address)}"):
@@ -74,7 +74,7 @@ def resend(job: Job) -> None:
 def _mail_registration(address: str, job: Job) -> None:
     with unit_of_work():
         complete(job)
-        registration = newest(address)
+        registration = newest_registration(address)
         if registration is not None:
             mail_again(registration)
 

@@ -39,26 +39,26 @@ class PendingRegistration(NamedTuple):
     ip: str | None
 
 
-def closed(wish: PendingRegistration) -> str:
-    """As it may be written down."""
-    return seal(PURPOSE, json.dumps(wish, default=str))
+def seal_registration(pending: PendingRegistration) -> str:
+    """Encrypted, for the outbox and the table."""
+    return seal(PURPOSE, json.dumps(pending, default=str))
 
 
-def opened(text: str) -> PendingRegistration:
+def unseal_registration(text: str) -> PendingRegistration:
     """Raises ValueError for what was sealed with another key."""
     company_id, *rest = json.loads(unseal(PURPOSE, text))
     return PendingRegistration(UUID(company_id), *rest)
 
 
-def keep(registration_id: UUID, text: str, address: str) -> None:
-    """``text`` is the closed wish. Inside a unit of work, as are all below."""
+def store(registration_id: UUID, text: str, address: str) -> None:
+    """``text`` is the sealed registration. Inside a unit of work, as are all below."""
     row = Registration(id=registration_id, wish=text, address_hash=_hash(address), expires_at=utcnow() + LIFETIME)
     db.session.add(row)
     db.session.flush()
     _mail(row)
 
 
-def newest(address: str) -> Registration | None:
+def newest_registration(address: str) -> Registration | None:
     mine = (Registration.address_hash == _hash(address), Registration.expires_at > utcnow())
     return db.session.scalar(select(Registration).where(*mine).order_by(Registration.id.desc()).limit(1))
 
@@ -75,20 +75,20 @@ def _mail(registration: Registration) -> None:
     post("verify_email", {"registration_id": str(registration.id)})
 
 
-def with_new_token(registration_id: str) -> tuple[PendingRegistration, str] | None:
+def rotate_token(registration_id: str) -> tuple[PendingRegistration, str] | None:
     """With a fresh token, which kills the one of an earlier mail; None when it is of no use any more."""
     live = (Registration.id == UUID(registration_id), Registration.expires_at > utcnow())
     row = db.session.scalar(select(Registration).where(*live))
     if row is None:
         return None
-    wish = opened(row.wish)
-    token = new_token(wish.company_id)
+    pending = unseal_registration(row.wish)
+    token = new_token(pending.company_id)
     statement = update(Registration).where(*live).values(token_hash=digest(token))
-    return (wish, token) if affected(statement) else None
+    return (pending, token) if affected(statement) else None
 
 
-def take(token: str) -> str | None:
-    """The closed wish behind a live token, once: of two at once, one gets it."""
+def consume(token: str) -> str | None:
+    """The sealed registration behind a live token. Of two requests at once, one gets it."""
     live = (Registration.token_hash == digest(token), Registration.expires_at > utcnow())
     statement = delete(Registration).where(*live).returning(Registration.wish)
     return db.session.execute(statement.execution_options(synchronize_session=False)).scalar()

@@ -1,4 +1,4 @@
-"""The mailed codes: six digits, kept as a slow hash over a keyed one, at most one alive per account."""
+"""The mailed codes: six digits, stored as a slow hash over a keyed one, at most one alive per account."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def lifetime() -> timedelta:
     return timedelta(minutes=services().settings.password_reset_otp_ttl_minutes)
 
 
-def keep_code(request: Job, user_id: UUID, hashed: str) -> bool:
+def store_code(request: Job, user_id: UUID, hashed: str) -> bool:
     """Put a new code in the place of all earlier ones; False where the request is to have none any more.
 
     Inside the tenant's unit of work, with the user's row locked. The row is the request's own: another attempt to
@@ -50,20 +50,20 @@ def keep_code(request: Job, user_id: UUID, hashed: str) -> bool:
     forget_old = delete(Otp).where(Otp.user_id == user_id, Otp.created_at <= request.created_at - DAY)
     db.session.execute(forget_old.execution_options(synchronize_session=False))
     rows = db.session.scalars(select(Otp).where(Otp.user_id == user_id)).all()
-    own = next((row for row in rows if row.id == request.id), None)
+    current = next((row for row in rows if row.id == request.id), None)
     is_outdated = any((row.created_at, row.id) > (request.created_at, request.id) for row in rows)
-    if is_outdated or (own is None and len(rows) >= PER_DAY) or (own is not None and _is_spent(own)):
+    if is_outdated or (current is None and len(rows) >= PER_DAY) or (current is not None and _is_spent(current)):
         return False
     revoke_codes(user_id)
-    kept = own or Otp(id=request.id, user_id=user_id, created_at=request.created_at)
-    kept.otp_code, kept.expires_at = hashed, utcnow() + lifetime()
-    db.session.add(kept)
+    code = current or Otp(id=request.id, user_id=user_id, created_at=request.created_at)
+    code.otp_code, code.expires_at = hashed, utcnow() + lifetime()
+    db.session.add(code)
     db.session.flush()
     return True
 
 
-def _is_spent(own: Otp) -> bool:
-    return own.used_at is not None or own.attempts >= services().settings.password_reset_otp_max_attempts
+def _is_spent(current: Otp) -> bool:
+    return current.used_at is not None or current.attempts >= services().settings.password_reset_otp_max_attempts
 
 
 def revoke_codes(user_id: UUID) -> None:
@@ -72,14 +72,14 @@ def revoke_codes(user_id: UUID) -> None:
     db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-class Counted(NamedTuple):
+class CountedCode(NamedTuple):
     """The code that a guess was counted against."""
 
     id: UUID
     otp_code: str
 
 
-def count_guess(company_id: UUID, user_id: UUID) -> Counted | None:
+def count_guess(company_id: UUID, user_id: UUID) -> CountedCode | None:
     """The live code, if it still stands a guess, which is counted before it is compared: in one guarded statement
     and a transaction of its own, so that parallel guesses get no more comparisons than the limit."""
     left = Otp.attempts < services().settings.password_reset_otp_max_attempts
@@ -96,10 +96,10 @@ def count_guess(company_id: UUID, user_id: UUID) -> Counted | None:
             # A commit that writes takes longer than one that does not: it would tell who has a live code.
             db.session.add(LoginFailure(key=os.urandom(32), attempts=1, last_attempt_at=utcnow()))
             db.session.flush()
-    return None if row is None else Counted(*row)
+    return None if row is None else CountedCode(*row)
 
 
-def use_up(counted: Counted) -> bool:
+def consume_code(counted: CountedCode) -> bool:
     """True once, and only for the code that was compared. Inside the tenant's unit of work."""
     statement = (
         update(Otp).where(Otp.id == counted.id, Otp.otp_code == counted.otp_code, *_live()).values(used_at=utcnow())

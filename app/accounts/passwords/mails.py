@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Select, select
 
 from app.accounts.auth.service import NOBODY
-from app.accounts.passwords.codes import keep_code, lifetime, new_code, secret_of
+from app.accounts.passwords.codes import lifetime, new_code, secret_of, store_code
 from app.accounts.passwords.service import ADDRESS, find_recipient
 from app.base.clock import utcnow
 from app.core.db.models import db
@@ -44,7 +44,7 @@ def password_reset(job: Job) -> Mail | None:
     hashed = services().passwords.hash(secret_of(account.user_id, code))
     with company_transaction(account.company_id):
         recipient = _recipient(_person(account.user_id).with_for_update(key_share=True))
-        if recipient is None or _is_overtaken(recipient, job) or not keep_code(job, account.user_id, hashed):
+        if recipient is None or _is_overtaken(recipient, job) or not store_code(job, account.user_id, hashed):
             log.info("reset_not_mailed", job_id=job.id, user_id=account.user_id)
             return None
     return _mail(recipient, code=code, minutes=int(lifetime().total_seconds() // 60))

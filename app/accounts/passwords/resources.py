@@ -118,20 +118,20 @@ class VerifyPassword(Endpoint):
         if settings.flask_env == "production" and not (is_internal or settings.verify_password_public):
             raise Unauthenticated("The X-Internal-Token header is missing or wrong.")
         values = CredentialsSchema().checked(body())
-        given = Credentials("email", values["email"], values["password"], caller())
-        return _shown(_recognised(given, verify_credentials_for_service if is_internal else verify_credentials))
+        credentials = Credentials("email", values["email"], values["password"], caller())
+        return _shown(_verify(credentials, verify_credentials_for_service if is_internal else verify_credentials))
 
 
 def _has_internal_token() -> bool:
     expected = services().settings.internal_auth_token
-    given = request.headers.get("X-Internal-Token", "")
-    return bool(expected) and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+    credentials = request.headers.get("X-Internal-Token", "")
+    return bool(expected) and hmac.compare_digest(credentials.encode("utf-8", "replace"), expected.encode())
 
 
-def _recognised(given: Credentials, by: Any) -> Account:
+def _verify(credentials: Credentials, by: Any) -> Account:
     """Raises Forbidden where a sign-in would be refused with 401, as document 003 has it."""
     try:
-        account: Account = by(given)
+        account: Account = by(credentials)
     except Unauthenticated as error:
         raise Forbidden(error.detail, code=error.error_code) from None
     return account

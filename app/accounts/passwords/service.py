@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from app.accounts.auth.service import NOBODY, Account, find_account
 from app.accounts.auth.sessions import end_sessions
 from app.accounts.auth.throttle import attempt_key, forgive, reserve_attempt
-from app.accounts.passwords.codes import CODE, count_guess, revoke_codes, secret_of, use_up
+from app.accounts.passwords.codes import CODE, consume_code, count_guess, revoke_codes, secret_of
 from app.base.clock import utcnow
 from app.base.errors import BadRequest, Conflict, Invalid
 from app.base.keys import derived_key
@@ -57,35 +57,37 @@ class Confirmed(NamedTuple):
     key: bytes
 
 
-def confirm_password(me: Principal, password: str, address: str | None) -> Confirmed:
+def confirm_password(caller: Principal, password: str, address: str | None) -> Confirmed:
     """That it is the caller's own. Raises Invalid for ``current_password`` and TooManyRequests."""
-    with company_transaction(me.company_id, writes=False):
-        stored = db.session.scalar(select(User.password_hash).where(User.id == me.user_id))
-    key = attempt_key(f"change {me.user_id}", address)
+    with company_transaction(caller.company_id, writes=False):
+        stored = db.session.scalar(select(User.password_hash).where(User.id == caller.user_id))
+    key = attempt_key(f"change {caller.user_id}", address)
     reserve_attempt(key)
     if not services().passwords.verify(stored, password):
         raise Invalid.field("current_password", "Is wrong.")
     return Confirmed(stored, key)
 
 
-def change_password(me: Principal, current: str, new: str, address: str | None) -> None:
+def change_password(caller: Principal, current: str, new: str, address: str | None) -> None:
     """Raises Invalid, TooManyRequests, and Conflict when the password changed meanwhile."""
     passwords = services().passwords
-    passwords.check_acceptable(new, me.email, "new_password")
+    passwords.check_acceptable(new, caller.email, "new_password")
     if current == new:
         raise Invalid.field("new_password", "Must differ from the current one.")
-    confirmed = confirm_password(me, current, address)
-    renewed = passwords.hash(new)
-    with company_transaction(me.company_id):
+    confirmed = confirm_password(caller, current, address)
+    new_hash = passwords.hash(new)
+    with company_transaction(caller.company_id):
         forgive(confirmed.key)
         # Only over the hash that was verified: of two changes at once the later one is refused.
-        if not _store(me.user_id, OWN | {"password_hash": renewed}, User.password_hash == confirmed.stored):
+        if not _store_password(
+            caller.user_id, OWN | {"password_hash": new_hash}, User.password_hash == confirmed.stored
+        ):
             raise Conflict()
-        end_sessions(me.user_id, "password changed", kept=me.session_id)
-        mail.post("password_changed", {"user_id": str(me.user_id)})
+        end_sessions(caller.user_id, "password changed", kept=caller.session_id)
+        mail.post("password_changed", {"user_id": str(caller.user_id)})
 
 
-def _store(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
+def _store_password(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
     """Sets the password and ends every code, also of requests that still wait, and a change of address that somebody
     who knew the former password may have asked for. Locks the user's row first, as the
     worker that makes a code does."""
@@ -101,9 +103,9 @@ def _store(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
 # By a mailed code
 
 
-def request_reset(given: Any, ip: str | None) -> None:
-    """Writes a row and no more, whatever is given: whose address it is, the worker finds out."""
-    address = address_in(given)
+def request_reset(text: Any, ip: str | None) -> None:
+    """Write one row, whatever the text is. The worker finds out whose address it is."""
+    address = address_in(text)
     key = derived_key(services().settings.secret_key, ADDRESS)
     keyed = hmac.digest(key, address.encode(), "sha256").hex()
     with unit_of_work():
@@ -111,11 +113,11 @@ def request_reset(given: Any, ip: str | None) -> None:
     log.info("reset_requested", ip=ip, address_hash=keyed[:12])
 
 
-def address_in(given: Any) -> str:
+def address_in(text: Any) -> str:
     """Normalised; empty for what can be nobody's."""
-    if not isinstance(given, str) or len(given) > LONGEST_ADDRESS or CONTROL.search(given):
+    if not isinstance(text, str) or len(text) > LONGEST_ADDRESS or CONTROL.search(text):
         return ""
-    return normalized_email(given) if Email.is_valid(normalized_email(given)) else ""
+    return normalized_email(text) if Email.is_valid(normalized_email(text)) else ""
 
 
 def confirm_reset(address: str, code: str, new: str) -> None:
@@ -132,11 +134,11 @@ def confirm_reset(address: str, code: str, new: str) -> None:
     counted = count_guess(company_id, user_id)
     if not passwords.verify(counted and counted.otp_code, secret_of(user_id, code)) or counted is None:
         raise InvalidCode()
-    renewed = passwords.hash(new)
+    new_hash = passwords.hash(new)
     with company_transaction(company_id):
         # The user's row before the code's: the worker locks them in this order too.
         lock(User, user_id, key_share=True)
-        if not use_up(counted) or not _store(user_id, OWN | {"password_hash": renewed}, User.is_active):
+        if not consume_code(counted) or not _store_password(user_id, OWN | {"password_hash": new_hash}, User.is_active):
             raise InvalidCode()
         end_sessions(user_id, "password reset")
         mail.post("password_changed", {"user_id": str(user_id)})
@@ -177,7 +179,7 @@ def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
 
 def set_temporary(user_id: UUID, hashed: str) -> None:
     """A password that must be changed first; every session ends. Inside the tenant's unit of work."""
-    _store(user_id, TEMPORARY | {"password_hash": hashed})
+    _store_password(user_id, TEMPORARY | {"password_hash": hashed})
     end_sessions(user_id, "password reset")
     mail.post("password_reset_by_admin", {"user_id": str(user_id)})
     log.info("password_was_reset_by_administrator", user_id=user_id)

@@ -45,16 +45,16 @@ class Claims:
     raw: dict[str, Any]
 
 
-class Refused(Exception):
-    """Why a token is not accepted. Never shown to the caller: it would help only a forger."""
+class TokenRejected(Exception):
+    """The reason why a token is not accepted. The caller never sees it: it would help a forger only."""
 
 
 class Tokens:
     """Signs our tokens and verifies ours and external ones by the same rules.
 
-    Who signed decides what is checked besides: a token of the external key set (JWT_JWKS_URL) must
-    carry our JWT_ISSUER as ``iss``; one by a shared JWT_SECRET may come from any issuer, because
-    whoever has the secret could write ours. ``aud`` must name JWT_AUDIENCE when that is set, and
+    The signer decides which claims are checked: a token of the external key set (JWT_JWKS_URL) must
+    carry our JWT_ISSUER as ``iss``. A token by a shared JWT_SECRET may name any issuer, because any
+    holder of the secret could write ours. ``aud`` must name JWT_AUDIENCE when that is set, and
     must be absent otherwise (RFC 7519 section 4.1.3).
     """
 
@@ -85,23 +85,23 @@ class Tokens:
             "sid": session_id and str(session_id),
             "email": email,
             **(profile if self._settings.jwt_profile_claims else {}),
-            **self._registered(),
+            **self._registered_claims(),
         }
-        return self._signed({name: value for name, value in claims.items() if value is not None})
+        return self._encode({name: value for name, value in claims.items() if value is not None})
 
     def verify(self, token: str) -> Claims:
         """Raises Unauthenticated, or Unavailable while the external key set cannot be fetched."""
         try:
-            payload, issuer = self._authentic(token)
-            return self._accepted(_json_object(payload), issuer)
-        except Refused:
+            payload, issuer = self._verify_signature(token)
+            return self._validate_claims(_json_object(payload), issuer)
+        except TokenRejected:
             raise Unauthenticated("The token is not valid or has expired.") from None
 
     def public_keys(self) -> dict[str, Any]:
         """JWK Set (RFC 7517 section 5) of the keys that verify our tokens."""
         return {"keys": [dict(pair.jwk) for pair in self._pairs.values()]}
 
-    def _registered(self) -> dict[str, Any]:
+    def _registered_claims(self) -> dict[str, Any]:
         now, settings = int(time()), self._settings
         return {
             "iat": now,
@@ -112,23 +112,23 @@ class Tokens:
             "jti": str(uuid4()),
         }
 
-    def _signed(self, claims: dict[str, Any]) -> str:
+    def _encode(self, claims: dict[str, Any]) -> str:
         pair = self._signing
         if pair is None:
             return jwt.encode(claims, self._secrets[0], "HS256")
         return jwt.encode(claims, pair.private, pair.algorithm, headers={"kid": pair.kid})
 
-    def _authentic(self, token: str) -> tuple[str, str | None]:
+    def _verify_signature(self, token: str) -> tuple[str, str | None]:
         """The payload of a rightly signed token, and the ``iss`` that its key may sign for."""
         if len(token) > MAX_CHARACTERS or not COMPACT.fullmatch(token):
-            raise Refused("shape")
+            raise TokenRejected("shape")
         signed, _, signature = token.rpartition(".")
         header, _, payload = signed.partition(".")
         algorithm, kid = _header(header)
         keys, issuer = self._keys_for(algorithm, kid)
-        message, mac, scheme = signed.encode(), _decoded(signature), ALGORITHMS.get(algorithm)
+        message, mac, scheme = signed.encode(), _decode_base64url(signature), ALGORITHMS.get(algorithm)
         if scheme is None or not any(scheme.verify(message, key, mac) for key in keys):
-            raise Refused("signature")
+            raise TokenRejected("signature")
         return payload, issuer
 
     def _keys_for(self, algorithm: str, kid: str | None) -> tuple[Sequence[Any], str | None]:
@@ -139,15 +139,15 @@ class Tokens:
             return (), None
         if pair := self._pairs.get(kid):
             return ((pair.public,) if pair.algorithm == algorithm else ()), None
-        found = self._jwks.key(kid) if self._jwks else None
-        return ((found[1],) if found and found[0] == algorithm else ()), self._settings.jwt_issuer
+        key = self._jwks.key(kid) if self._jwks else None
+        return ((key[1],) if key and key[0] == algorithm else ()), self._settings.jwt_issuer
 
-    def _accepted(self, claims: dict[str, Any], issuer: str | None) -> Claims:
+    def _validate_claims(self, claims: dict[str, Any], issuer: str | None) -> Claims:
         for name in TEXT_CLAIMS:
             if not isinstance(claims.get(name), str | None):
-                raise Refused(name)
+                raise TokenRejected(name)
         if issuer is not None and claims.get("iss") != issuer:
-            raise Refused("iss")
+            raise TokenRejected("iss")
         _check_audience(claims.get("aud"), self._settings.jwt_audience)
         issued, expires = _check_times(claims, time())
         return Claims(
@@ -165,9 +165,9 @@ def _secrets(settings: Settings) -> tuple[bytes, ...]:
     """Without JWT_SECRET none: JWT_SECRET_PREVIOUS alone does not switch HS256 on."""
     if not settings.jwt_secret:
         return ()
-    given = (settings.jwt_secret, settings.jwt_secret_previous)
+    secrets = (settings.jwt_secret, settings.jwt_secret_previous)
     try:
-        return tuple(HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret) for secret in given if secret)
+        return tuple(HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret) for secret in secrets if secret)
     except jwt.InvalidKeyError as error:
         raise SettingsError(["JWT_SECRET and JWT_SECRET_PREVIOUS must not be key files."]) from error
 
@@ -178,60 +178,60 @@ def _header(segment: str) -> tuple[str, str | None]:
     header = _json_object(segment)
     algorithm, kid = header.get("alg"), header.get("kid")
     if "crit" in header or not isinstance(algorithm, str) or not isinstance(kid, str | None):
-        raise Refused("header")
+        raise TokenRejected("header")
     return algorithm, kid
 
 
-def _decoded(segment: str) -> bytes:
+def _decode_base64url(segment: str) -> bytes:
     try:
         return urlsafe_b64decode(segment + "==")
     except Base64Error:
-        raise Refused("base64") from None
+        raise TokenRejected("base64") from None
 
 
 def _json_object(segment: str) -> dict[str, Any]:
     try:
-        found = orjson.loads(_decoded(segment))
+        document = orjson.loads(_decode_base64url(segment))
     except orjson.JSONDecodeError:
-        raise Refused("json") from None
-    if not isinstance(found, dict):
-        raise Refused("json")
-    return found
+        raise TokenRejected("json") from None
+    if not isinstance(document, dict):
+        raise TokenRejected("json")
+    return document
 
 
 def _subject(claims: dict[str, Any]) -> UUID:
     subject, user_id = claims.get("sub"), claims.get("user_id")
     if subject is not None and user_id is not None and subject != user_id:
-        raise Refused("sub")
+        raise TokenRejected("sub")
     return _uuid(user_id if subject is None else subject)
 
 
 def _uuid(text: str | None) -> UUID:
     """Only the canonical form (RFC 9562 section 4), so that one id has one spelling."""
     try:
-        found = UUID(text)
+        id = UUID(text)
     except (ValueError, TypeError):
-        raise Refused("id") from None
-    if str(found) != text:
-        raise Refused("id")
-    return found
+        raise TokenRejected("id") from None
+    if str(id) != text:
+        raise TokenRejected("id")
+    return id
 
 
 def _check_audience(named: object, ours: str) -> None:
     audiences = [named] if isinstance(named, str) else named or []
     if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
-        raise Refused("aud")
+        raise TokenRejected("aud")
     if ours not in audiences if ours else audiences:
-        raise Refused("aud")
+        raise TokenRejected("aud")
 
 
 def _check_times(claims: dict[str, Any], now: float) -> tuple[float | None, float]:
     """``iat`` and ``exp`` in seconds since 1970."""
     issued, starts, expires = (_seconds(claims, name) for name in ("iat", "nbf", "exp"))
     if expires is None or not now < expires <= now + MAX_LIFE:
-        raise Refused("exp")
+        raise TokenRejected("exp")
     if max(issued or 0, starts or 0) > now + LEEWAY:
-        raise Refused("iat or nbf")
+        raise TokenRejected("iat or nbf")
     return issued, expires
 
 
@@ -241,5 +241,5 @@ def _seconds(claims: dict[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if type(value) not in (int, float) or value < 0:
-        raise Refused(name)
+        raise TokenRejected(name)
     return float(value)

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
-from app.accounts.passwords.codes import keep_code, new_code, secret_of
+from app.accounts.passwords.codes import new_code, secret_of, store_code
 from app.accounts.passwords.models import PasswordResetOtp
 from app.base.clock import utcnow
 from app.core.db.models import db
@@ -59,7 +59,7 @@ def given_code(person: ApiClient, *, instead_of: PasswordResetOtp | None = None)
     with person.app.app_context():
         hashed = services().passwords.hash(secret_of(user_id, code))
         with tenant(company_id), unit_of_work():
-            assert keep_code(job, user_id, hashed)
+            assert store_code(job, user_id, hashed)
     return code
 
 
