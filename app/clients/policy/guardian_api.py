@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from uuid import UUID
 
-from app.base.errors import BadRequest, Conflict, Forbidden, NotFound
+from app.base.errors import BadRequest, Conflict, Forbidden, NotFound, known_codes
 from app.base.role_data import Asker
 from app.clients.http.fan_out import MAX_DATA_BYTES, Call, Flight
 from app.clients.http.transport import Reply, busy, unusable
@@ -192,7 +192,7 @@ def answer_of(reply: Reply) -> Answer:
 def _refuse(answer: Answer, kind: str) -> NoReturn:
     """The engine's refusal in its own words."""
     told = object_of(answer.document)
-    reason, code = reason_of(told), StrictReader(told).code
+    reason, code = reason_of(told), _known(StrictReader(told).code)
     if answer.status == 403:
         raise Forbidden(reason, code=code)
     if answer.status == 404:
@@ -201,6 +201,11 @@ def _refuse(answer: Answer, kind: str) -> NoReturn:
         # There is one way in which giving a role contradicts anything.
         raise Conflict(reason, code=code, errors={"role_id": ["Already in use."]} if kind == "role" else None)
     raise BadRequest(reason)
+
+
+def _known(code: str | None) -> str | None:
+    """The contract names every code, so a foreign one is left out."""
+    return code if code in known_codes() else None
 
 
 def _missing(kind: str) -> NotFound:
