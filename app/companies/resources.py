@@ -72,9 +72,9 @@ class Companies(Crud):
             with super().transaction():
                 yield
 
-    def new(self, values: dict[str, Any]) -> Company:
+    def create(self, values: dict[str, Any]) -> Company:
         admin = values.pop("admin", None)
-        company: Company = super().new(values | {"id": current_scope().company_id})
+        company: Company = super().create(values | {"id": current_scope().company_id})
         on_company_created.emit(admin)
         return company
 

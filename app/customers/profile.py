@@ -83,7 +83,7 @@ class Profile(Endpoint):
         schema = CustomerProfileSchema()
         values = schema.checked(optional_body())
         schema.check_refs(db.session(), values)
-        row = Customers().new({"name": _name(values)} | values | {"user_id": user_id})
+        row = Customers().create({"name": _name(values)} | values | {"user_id": user_id})
         return _shown(row, 201, {"Location": f"{request.script_root}{self.path}"})
 
     @declare("updateProfile", body=CustomerProfileSchema(partial=True), answer=CustomerSchema(), errors=(404, 409, 412))

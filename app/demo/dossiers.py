@@ -28,7 +28,7 @@ NOTES = ("Prefers deliveries before noon.", "Asks for an invoice on paper.", "Ha
 
 
 def make_tags() -> list[UUID]:
-    return [Tags().new(Tags.wire.checked({"name": name, "color": color})).id for name, color in TAGS.items()]
+    return [Tags().create(Tags.wire.checked({"name": name, "color": color})).id for name, color in TAGS.items()]
 
 
 def fill_dossier(
@@ -54,7 +54,7 @@ def fill_dossier(
 
 
 def _part(crud: type[Crud], customer: Customer, values: dict[str, Any], **beyond: Any) -> None:
-    crud().new(crud.wire.checked(values) | {"customer_id": customer.id, **beyond})
+    crud().create(crud.wire.checked(values) | {"customer_id": customer.id, **beyond})
 
 
 def _address(kind: str, number: int, place: str) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def _found(example: Example) -> UUID:
 
 def make(crud: type[Crud], values: dict[str, Any], **beyond: Any) -> Any:
     """The row that a POST of ``values`` makes; ``beyond`` are columns that no request sets."""
-    return crud().new(crud.change_wire.checked(values) | beyond)
+    return crud().create(crud.change_wire.checked(values) | beyond)
 
 
 def _make_positions(example: Example) -> list[tuple[Position, bool]]:

@@ -177,7 +177,7 @@ class UserRoles(Crud):
     filters = ("user_id", "role_id")
     sort = ("created_at",)
 
-    def new(self, values: dict[str, Any]) -> UserRole:
+    def create(self, values: dict[str, Any]) -> UserRole:
         return assign_role(values["user_id"], values["role_id"], by=principal().user_id)
 
     def change(self, row: UserRole, values: dict[str, Any]) -> None:

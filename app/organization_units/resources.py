@@ -44,7 +44,7 @@ class OrganizationUnits(Crud):
     parameters = {"DELETE": {"dry_run": QueryFlag()}}
     removal_preview = DeletedSubtreeSchema()
 
-    def new(self, values: dict[str, Any]) -> OrganizationUnit:
+    def create(self, values: dict[str, Any]) -> OrganizationUnit:
         return create_unit(values)
 
     def change(self, row: OrganizationUnit, values: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ class Users(Crud):
         passwords.check_acceptable(password, values["email"])
         values["password_hash"] = passwords.hash(password)
 
-    def new(self, values: dict[str, Any]) -> User:
+    def create(self, values: dict[str, Any]) -> User:
         return self._with_avatar(create_user(values if self.form is None else values | {"id": self.form.user_id}))
 
     def change(self, row: User, values: dict[str, Any]) -> None:

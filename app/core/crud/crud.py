@@ -10,7 +10,7 @@ from flask import Response, request
 from marshmallow import fields
 from sqlalchemy import ColumnElement, select
 
-from app.base.errors import Invalid, NotFound
+from app.base.errors import ApiError, Invalid, NotFound
 from app.base.keys import derived_key
 from app.base.permission import Permission
 from app.core.crud import contract
@@ -35,7 +35,7 @@ VERBS = (*COLLECTION, *ITEM)
 
 
 class Crud(Endpoint, abstract=True):
-    """Attributes declare, hooks vary: ``before_create``, ``find_duplicate``, ``new``, ``change``, ``remove``,
+    """Attributes declare, hooks vary: ``before_create``, ``find_duplicate``, ``create``, ``change``, ``remove``,
     ``base_filter``, ``require_parent``, ``add_computed``."""
 
     model: ClassVar[type[Any]]
@@ -124,7 +124,7 @@ class Crud(Endpoint, abstract=True):
         """Inside the transaction: the row that was made for these values before, to be answered with 200."""
         return None
 
-    def new(self, values: dict[str, Any]) -> Any:
+    def create(self, values: dict[str, Any]) -> Any:
         """Inside the transaction: the new row, flushed."""
         row = self.model(**values)
         db.session.add(row)
@@ -171,30 +171,42 @@ class Crud(Endpoint, abstract=True):
     def before(self, **ids: UUID) -> None:
         self.parent_id = ids.get(self.parent.place_in(self.path)) if self.parent else None
         require_all((each.permission, "LIST") for each in self.expansions.values())
-        if request.method == "POST" and self.parent_id is None:
-            self.values = self.wire.checked(self.read_body())
+        if request.method == "POST":
+            self._prepare_values()
+
+    def _prepare_values(self) -> None:
+        try:
+            self.values = self._create_values()
             self.before_create(self.values)
+        except ApiError:
+            if self.parent is not None:
+                # A missing parent is reported before a faulty body.
+                with self.transaction():
+                    self.require_parent()
+            raise
+
+    def _create_values(self) -> dict[str, Any]:
+        """Raises Invalid, also for a field that the path gives."""
+        values = self.read_body()
+        if self.parent is None:
+            return self.wire.checked(values)
+        column = self.parent.column
+        if column not in self.wire.load_fields:
+            return self.wire.checked(values) | {column: self.parent_id}
+        if column in values:
+            raise Invalid.field(column, "Comes from the path.")
+        return self.wire.checked({**values, column: str(self.parent_id)})
 
     def get(self, id: UUID | None = None, **_above: UUID) -> Response:
         return self._list() if id is None else self._retrieve(id)
 
     def post(self, **_above: UUID) -> Response:
-        if self.parent is not None:
-            self.require_parent()
-            self.values = self._values_below(self.parent.column)
+        self.require_parent()
         self.wire.check_refs(db.session(), self.values)
-        known = self.find_duplicate(self.values)
-        row = self.new(self.values) if known is None else known
+        duplicate = self.find_duplicate(self.values)
+        row = self.create(self.values) if duplicate is None else duplicate
         headers = {"Location": self._location(row), **self.etag_headers(row)}
-        return answer(self.serialize(row), 201 if known is None else 200, headers)
-
-    def _values_below(self, column: str) -> dict[str, Any]:
-        given = body()
-        if column not in self.wire.load_fields:
-            return self.wire.checked(given) | {column: self.parent_id}
-        if column in given:
-            raise Invalid.field(column, "Comes from the path.")
-        return self.wire.checked({**given, column: str(self.parent_id)})
+        return answer(self.serialize(row), 201 if duplicate is None else 200, headers)
 
     def _location(self, row: Any) -> str:
         place = self.parent.place_in(self.path) if self.parent else ""

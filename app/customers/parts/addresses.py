@@ -97,10 +97,10 @@ class Addresses(Crud):
     default_roles, moved = MANAGED, True
     filters = ("type", "is_primary", "city", "country")
 
-    def new(self, values: dict[str, Any]) -> CustomerAddress:
+    def create(self, values: dict[str, Any]) -> CustomerAddress:
         if values.get("is_primary"):
             demote(CustomerAddress, values["customer_id"], CustomerAddress.type == values["type"])
-        row: CustomerAddress = super().new(values)
+        row: CustomerAddress = super().create(values)
         return row
 
     def change(self, row: CustomerAddress, values: dict[str, Any]) -> None:

@@ -89,10 +89,10 @@ class Contacts(Crud):
     default_roles, moved = MANAGED, True
     filters = ("is_primary", "first_name", "last_name")
 
-    def new(self, values: dict[str, Any]) -> CustomerContact:
+    def create(self, values: dict[str, Any]) -> CustomerContact:
         if values.get("is_primary"):
             demote(CustomerContact, values["customer_id"])
-        row: CustomerContact = super().new(values)
+        row: CustomerContact = super().create(values)
         refresh_contacts_text(row.customer_id)
         return row
 

@@ -63,8 +63,8 @@ class Notes(Crud):
         if request.method == "DELETE" and _author_of(ids["customer_id"], ids["id"]) != principal().user_id:
             require(self.permission, "DELETE")
 
-    def new(self, values: dict[str, Any]) -> CustomerNote:
-        row: CustomerNote = super().new({"author": caller_id()} | values)
+    def create(self, values: dict[str, Any]) -> CustomerNote:
+        row: CustomerNote = super().create({"author": caller_id()} | values)
         return row
 
 

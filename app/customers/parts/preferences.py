@@ -106,9 +106,11 @@ class CommunicationPreferences(Crud):
     default_roles, moved = MANAGED, True
     filters = ("channel", "topic", "opted_in")
 
-    def new(self, values: dict[str, Any]) -> CommunicationPreference:
+    def create(self, values: dict[str, Any]) -> CommunicationPreference:
         consented_at = utcnow() if values["opted_in"] else None
-        row: CommunicationPreference = super().new(values | {"consented_at": consented_at, "changed_by": caller_id()})
+        row: CommunicationPreference = super().create(
+            values | {"consented_at": consented_at, "changed_by": caller_id()}
+        )
         note_change(row, None, row.consent)
         return row
 

@@ -67,8 +67,8 @@ class CustomerServices(Crud):
             select(CustomerService).where(CustomerService.customer_id == values["customer_id"], reported)
         )
 
-    def new(self, values: dict[str, Any]) -> CustomerService:
-        row: CustomerService = super().new(values)
+    def create(self, values: dict[str, Any]) -> CustomerService:
+        row: CustomerService = super().create(values)
         _count(row.customer_id, row.performed_on)
         return row
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
+from app.core.db import tenancy
+from app.customers.parts.notes import Notes
 from tests.customers.dossier import ADDRESS, NOTE, PARTS, customer, ids, shown
 from tests.support.clients import Tenant
 from tests.support.roles import user_with
@@ -113,3 +115,19 @@ def test_a_deleted_parent_takes_all_that_is_below_it(acme: Tenant) -> None:
 
     assert answer.status_code == 204
     assert all(len(ids(acme, f"{other}/{part}")) == 1 for part in PARTS)
+
+
+def test_values_of_a_row_below_another_are_prepared_before_it_is_created(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = []
+
+    def note(_self: Notes, values: dict[str, Any]) -> None:
+        prepared.append(tenancy._in_transaction.get())
+        values["body"] = values["body"].upper()
+
+    monkeypatch.setattr(Notes, "before_create", note)
+    path = f"{customer(acme)}/notes"
+
+    assert acme.admin.post(path, {"body": "quiet"}).get_json()["body"] == "QUIET"
+    assert prepared == [False]
