@@ -61,13 +61,16 @@ def _declared(route: Route, status: int) -> Json | None:
     """``default`` stands for a few errors, never for a success or a bug."""
     responses = spec()["paths"][route.path.replace("<", "{").replace(">", "}")][route.method.lower()]["responses"]
     fallback = responses["default"] if status in unexpected_problems(route, route.declaration) else None
-    return _resolved(responses.get(str(status), fallback))
+    response = responses.get(str(status), fallback)
+    return response and resolved(response)
 
 
-def _resolved(response: Json | None) -> Json | None:
-    if response is None or "$ref" not in response:
-        return response
-    found: Json = spec()["components"]["responses"][response["$ref"].rpartition("/")[2]]
+def resolved(node: Json) -> Json:
+    """A response or parameter, or the shared one that it refers to."""
+    if "$ref" not in node:
+        return node
+    _, _, section, name = node["$ref"].split("/")
+    found: Json = spec()["components"][section][name]
     return found
 
 

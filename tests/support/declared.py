@@ -149,7 +149,7 @@ class Maker:
     def sent(self, route: Route) -> Json:
         """The body as the client's options: JSON, or a form where there must be a file."""
         body, declaration = self.body(route), route.declaration
-        if not declaration.upload or declaration.json_too:
+        if not declaration.upload or declaration.takes_json:
             return {"json": body}
         return {"data": (body or {}) | {declaration.upload: (BytesIO(b"made"), "made.txt")}}
 
