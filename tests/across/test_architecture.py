@@ -63,10 +63,6 @@ ROLE_PROTOCOL = ("role", "user_role")
 NAMED = {
     "app/core/db/tenancy.py": ("company",),  # the tenants themselves
     "app/base/role_data.py": ("customer",),  # the code of a role
-    # The tags that follow from paths.
-    "app/core/openapi/document.py": (
-        "companies", "users", "customers", "subcontractors", "/organization_units", "/positions", "/users",
-    ),
     "app/clients/policy/authzen.py": ("user",),  # AuthZEN's type of a subject
     # Guardian's own fields and kinds of resources.
     "app/clients/policy/guardian.py": (
