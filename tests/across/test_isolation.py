@@ -292,6 +292,9 @@ def test_row_level_security_alone_keeps_the_tenants_apart(world: World) -> None:
 
 @only_sqlite
 def test_these_tests_notice_that_the_guard_of_the_session_is_gone(world: World) -> None:
+    # The flush still refuses what the session lets through, and that is a bug to the service.
+    world.globex.tenant.admin.may_crash = True
+
     with without_the_criterion():
         assert len(leaking_lists(world)) > 10
         assert len(accepted_references(world)) > 5
