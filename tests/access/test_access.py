@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from app.core.services import services
 from tests.access.conftest import Through
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.roles import give, role_id, role_with, user_with
+from tests.support.rows import by_row
 
 READ, DELETE = "identity:customer:READ", "identity:customer:DELETE"
 # What a remote engine wants to be asked with, besides.
@@ -115,7 +115,8 @@ def test_older_name_of_the_role_is_taken(acme: Tenant, at: Through) -> None:
     assert answer.status_code == 201
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("body", "named"),
     [
         ({}, "role_id"),

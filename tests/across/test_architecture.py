@@ -24,7 +24,7 @@ from app.core.wire.schema import BaseSchema
 from tests.support.databases import ROLE, Postgres, worker
 from tests.support.declared import routes_of
 from tests.support.marks import only_postgresql
-from tests.support.rows import rows
+from tests.support.rows import by_row
 
 LONGEST_FILE, LONGEST_FUNCTION, MOST_MODULES = 300, 45, 12
 # Each floor may import itself and those before it.
@@ -302,7 +302,7 @@ def test_every_route_states_a_permission_or_is_one_that_the_contract_leaves_open
     assert all(route.endpoint.access in ("public", "self") for route in unprotected)
 
 
-@rows(
+@by_row(
     "attributes",
     [{}, {"permission": "x", "access": "public"}, {"permission": "x", "access": "self"}, {"access": "everybody"}],
 )

@@ -14,7 +14,9 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant, unique
 from tests.support.declared import owner_of, synthetic_row, tenant_tables
+from tests.support.marks import one_database
 from tests.support.pictures import picture, upload
+from tests.support.rows import by_row
 
 PATH = "/companies"
 Json = dict[str, Any]
@@ -95,7 +97,7 @@ def test_everyone_else_lists_and_reads_exactly_their_own(acme: Tenant, globex: T
     assert names(globex.admin, "?search=acme") == names(globex.admin, f"?id__in={acme.company_id}") == set()
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
+@by_row("method", ["GET", "PUT", "PATCH"])
 def test_another_company_is_as_unknown_as_none(acme: Tenant, globex: Tenant, method: str) -> None:
     json = None if method == "GET" else {"name": "Mine"}
 
@@ -260,7 +262,8 @@ def test_document_number_is_unique_per_document_type(acme: Tenant, globex: Tenan
     assert other.status_code == 200
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "values",
     [
         {"document_type": "unheard of"},
@@ -451,7 +454,8 @@ def test_deleting_an_unknown_company_is_not_found(acme: Tenant) -> None:
     assert acme.admin.delete(f"{PATH}/{uuid7()}?cascade=true").status_code == 404
 
 
-@pytest.mark.parametrize("query", ["?cascade=1", "?casade=true", "?cascade=true&dryrun=true"])
+@one_database
+@by_row("query", ["?cascade=1", "?casade=true", "?cascade=true&dryrun=true"])
 def test_misspelt_parameter_deletes_nothing(acme: Tenant, globex: Tenant, query: str) -> None:
     acme.admin.patch(item(globex), {"status": "inactive"})
 

@@ -15,7 +15,7 @@ from app.config.environment import load_settings
 from app.config.settings import Settings, declared
 from app.core.db.models import db
 from tests.support.databases import Postgres, worker
-from tests.support.rows import rows
+from tests.support.rows import by_row
 
 STRONG = "kZ8f3Qv7Tn1bX5cR9mW2yH6pL4sD0gJ8"
 DEPLOYED = {
@@ -73,7 +73,7 @@ def test_every_fault_is_told_at_once() -> None:
     assert len([fault for fault in found if fault.startswith("CORS_ORIGINS")]) == 4
 
 
-@rows("setting", declared(), ids=[setting.name for setting in declared()])
+@by_row("setting", declared(), ids=[setting.name for setting in declared()])
 def test_no_setting_takes_what_is_not_of_its_kind(setting: object) -> None:
     name, kind = setting.name, type(setting.default)  # type: ignore[attr-defined]
     wrong = {bool: ("maybe", "2", "truee"), int: ("1.5", "one", "1e3", "0x10"), float: ("one", "nan", "inf")}

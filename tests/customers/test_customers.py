@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 
 def test_email_of_a_customer_is_unique_within_the_company_only(acme: Tenant, globex: Tenant) -> None:
@@ -92,7 +94,8 @@ def test_filters_find_by_name_and_email(acme: Tenant, query: str) -> None:
     assert [row["id"] for row in found] == [made["id"]]
 
 
-@pytest.mark.parametrize("values", [{"name": None}, {"name": "x" * 101}, {"email": "nobody"}, {"has_logo": True}])
+@one_database
+@by_row("values", [{"name": None}, {"name": "x" * 101}, {"email": "nobody"}, {"has_logo": True}])
 def test_value_that_does_not_fit_is_named(acme: Tenant, values: dict[str, object]) -> None:
     answer = acme.admin.post("/customers", {"name": "Wile"} | values)
 

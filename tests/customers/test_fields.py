@@ -17,7 +17,9 @@ from app.customers.models import Customer
 from tests.customers.dossier import ADDRESS, EXPANDED, PARTS, SERVICE, Json, customer, ids, shown, tag
 from tests.support.clients import Tenant
 from tests.support.everything import everything, row_counts
+from tests.support.marks import one_database
 from tests.support.roles import user_with
+from tests.support.rows import by_row
 
 __all__ = ["everything"]
 GIVEN = {
@@ -55,7 +57,8 @@ def test_country_may_be_given_by_its_name(acme: Tenant, given: str | None, store
     assert shown(acme, customer(acme, country=given))["country"] == stored
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "values",
     [
         {"kind": "robot"}, {"kind": None}, {"country": "Narnia"}, {"document_type": "library card"},
@@ -148,9 +151,8 @@ def test_filters_find_by_kind_state_country_town_and_age(acme: Tenant) -> None:
     assert ids(acme, "/customers?created_before=2020-01-01T00:00:00%2B02:00") == []
 
 
-@pytest.mark.parametrize(
-    "query", ["country=Narnia", "created_after=soon", "created_before=0000-00-00", "is_verified=1"]
-)
+@one_database
+@by_row("query", ["country=Narnia", "created_after=soon", "created_before=0000-00-00", "is_verified=1"])
 def test_filter_that_does_not_fit_is_named(acme: Tenant, query: str) -> None:
     answer = acme.admin.get(f"/customers?{query}")
 

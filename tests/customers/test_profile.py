@@ -10,6 +10,8 @@ import pytest
 from tests.customers.dossier import Json, customer, rows
 from tests.customers.merge.merging import code_of, merged
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 PROFILE, CHECK = "/customers/profile", "/customers/profile/check"
 # As document 004 sends it.
@@ -109,7 +111,8 @@ def test_the_customer_that_staff_linked_is_the_profile(acme: Tenant) -> None:
     assert user.post(PROFILE, {}).status_code == 409
 
 
-@pytest.mark.parametrize("field", ["user_id", "email", "subscription_state", "is_verified", "total_services", "id"])
+@one_database
+@by_row("field", ["user_id", "email", "subscription_state", "is_verified", "total_services", "id"])
 def test_what_is_not_ones_own_to_say_is_refused(acme: Tenant, field: str) -> None:
     user = somebody(acme)
 

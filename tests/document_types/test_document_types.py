@@ -13,6 +13,8 @@ from app.core.db.models import db
 from app.core.db.transaction import unit_of_work
 from app.document_types.models import DocumentType
 from tests.support.clients import PASSWORD, ApiClient, Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 PATH = "/document-types"
 SEEDED = {"cedula", "NIT", "passport", "national_id", "tax_id", "driving_licence"}
@@ -114,7 +116,8 @@ def test_type_in_use_keeps_its_code(acme: Tenant, globex: Tenant, holder: str, m
     globex.admin.patch(held, {"document_type": None})
 
 
-@pytest.mark.parametrize("values", [{"code": " "}, {"code": None}, {"name": "x" * 256}, {"active": "no"}, {"id": None}])
+@one_database
+@by_row("values", [{"code": " "}, {"code": None}, {"name": "x" * 256}, {"active": "no"}, {"id": None}])
 def test_value_that_does_not_fit_is_named(acme: Tenant, values: dict[str, Any]) -> None:
     answer = acme.admin.post(PATH, {"name": "Stamp", "code": "stamp"} | values)
 

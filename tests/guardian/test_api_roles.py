@@ -9,7 +9,9 @@ import pytest
 
 from app.guardian.models import permission_id
 from tests.support.clients import ApiClient, Tenant, unique
+from tests.support.marks import one_database
 from tests.support.roles import give, role_id, role_with, user_with
+from tests.support.rows import by_row
 from tests.support.served import Through
 
 ROLES, POLICIES, PERMISSIONS = "/guardian/roles", "/guardian/policies", "/guardian/permissions"
@@ -141,7 +143,8 @@ def test_name_is_unique_in_any_case_within_the_company(
     assert elsewhere.status_code == 201
 
 
-@pytest.mark.parametrize("name", ["id", "company_id", "code", "is_system", "created_at"])
+@one_database
+@by_row("name", ["id", "company_id", "code", "is_system", "created_at"])
 def test_what_is_not_the_callers_to_set_is_refused_by_name(acme: Tenant, name: str) -> None:
     answer = acme.admin.post(ROLES, {"name": "Auditor", name: True})
 

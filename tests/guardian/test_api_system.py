@@ -13,6 +13,8 @@ from app.accounts.onboarding.service import found_company
 from app.core.services import services
 from app.guardian.service import ExternalRoles
 from tests.support.clients import ApiClient, Tenant, sign_in
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.served import Through
 from tests.support.variants import Variant
 
@@ -151,6 +153,7 @@ def test_secret_of_the_operator_is_asked_for_where_there_is_one(acme: Tenant, va
     assert [each.status_code for each in (without, wrong, right)] == [401, 401, 200]
 
 
-@pytest.mark.parametrize("body", [{}, {"company": {}, "user": {}}, {"company": "x", "user": []}])
+@one_database
+@by_row("body", [{}, {"company": {}, "user": {}}, {"company": "x", "user": []}])
 def test_incomplete_wish_is_refused(nobody: ApiClient, body: Json) -> None:
     assert nobody.post(INIT, body).status_code == 400

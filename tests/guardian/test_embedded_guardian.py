@@ -12,7 +12,9 @@ from app.core.services import services
 from app.guardian.decision import answer_to
 from tests.fakes.guardian import FakeGuardian
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.roles import give, role_id, role_with, user_with
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 CHECK, ASSIGNMENTS = "/guardian/check-access", "/guardian/user-roles"
@@ -193,7 +195,8 @@ def test_only_the_tokens_own_ids_may_be_asked_about(acme: Tenant, globex: Tenant
     assert [acme.admin.post(CHECK, question(acme.admin, user_id=user.user_id)).status_code] == [403]
 
 
-@pytest.mark.parametrize("name", ["user_id", "company_id", "service", "resource_name", "operation"])
+@one_database
+@by_row("name", ["user_id", "company_id", "service", "resource_name", "operation"])
 def test_incomplete_question_is_named(acme: Tenant, name: str) -> None:
     values = question(acme.admin)
     del values[name]

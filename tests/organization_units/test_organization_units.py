@@ -15,6 +15,7 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
 from tests.support.clients import PASSWORD, ApiClient, Tenant, unique
+from tests.support.marks import one_database
 
 PATH = "/organization_units"
 DECISION = 1
@@ -84,6 +85,7 @@ def test_unit_knows_its_path_and_level(acme: Tenant) -> None:
     assert (below["path"], below["level"], below["parent_id"]) == (f"/{top['id']}/{below['id']}", 1, top["id"])
 
 
+@one_database
 @pytest.mark.parametrize("field", ["path", "level", "company_id"])
 def test_what_follows_from_the_place_cannot_be_written(acme: Tenant, field: str) -> None:
     row = unit(acme.admin, "Sales")
@@ -351,6 +353,7 @@ def test_dry_run_counts_what_would_go_and_changes_nothing(acme: Tenant) -> None:
     assert acme.admin.get(f"/users/{user['id']}").get_json()["position_id"] == lead["id"]
 
 
+@one_database
 @pytest.mark.parametrize("query", ["?dryrun=true", "?dry_run=yes", "?dry_run=", "?dry_run=true&dry_run=false"])
 def test_misspelt_dry_run_deletes_nothing(acme: Tenant, query: str) -> None:
     row = unit(acme.admin, "Sales")

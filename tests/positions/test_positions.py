@@ -8,6 +8,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from tests.support.clients import PASSWORD, Tenant, unique
+from tests.support.marks import one_database
 from tests.support.roles import user_with
 
 Json = dict[str, Any]
@@ -40,6 +41,7 @@ def test_unit_must_be_one_of_the_same_company(acme: Tenant, globex: Tenant, wher
     assert acme.admin.get(f"/positions/{own['id']}").get_json() == own
 
 
+@one_database
 @pytest.mark.parametrize(
     "values",
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 PATH = "/subcontractors"
 
@@ -55,7 +57,8 @@ def test_filters_find_by_name_and_email(acme: Tenant, query: str) -> None:
     assert [row["id"] for row in found] == [made["id"]]
 
 
-@pytest.mark.parametrize("field", ["has_logo", "logo_file_id", "id", "company_id", "created_at", "logo"])
+@one_database
+@by_row("field", ["has_logo", "logo_file_id", "id", "company_id", "created_at", "logo"])
 def test_what_the_service_owns_cannot_be_written(acme: Tenant, field: str) -> None:
     answer = acme.admin.post(PATH, {"name": "Initech", field: None})
 

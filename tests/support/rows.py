@@ -26,8 +26,8 @@ class Row:
         return Row(" × ".join(filter(None, (self.label, other.label))), self.values | other.values)
 
 
-def rows(
-    names: str | Sequence[str], values: Iterable[Any], ids: Iterable[object] | None = None
+def by_row(
+    names: str | Sequence[str], values: Iterable[Any], ids: Iterable[object] | Callable[[Any], object] | None = None
 ) -> Callable[[Test], Test]:
     """Like ``pytest.mark.parametrize``, but each row is a subtest, and all rows share the fixtures of one test.
 
@@ -52,8 +52,12 @@ def rows(
     return decorate
 
 
-def _labelled(values: Iterable[Any], ids: Iterable[object] | None) -> Iterable[tuple[Any, object]]:
-    return [(value, None) for value in values] if ids is None else zip_longest(values, ids)
+def _labelled(
+    values: Iterable[Any], ids: Iterable[object] | Callable[[Any], object] | None
+) -> Iterable[tuple[Any, object]]:
+    if ids is None or callable(ids):
+        return [(value, ids(value) if ids else None) for value in values]
+    return zip_longest(values, ids)
 
 
 def _row(columns: list[str], value: Any, label: object) -> Row:

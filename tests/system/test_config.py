@@ -14,7 +14,7 @@ from tests.fakes.guardian import FakeGuardian, answers, grants
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import SECRET, settings_for
 from tests.support.roles import user_with
-from tests.support.rows import rows
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 PUBLIC = {"env", "debug", "version", "features", "password_policy", "max_avatar_size_mb", "languages"}
@@ -105,7 +105,7 @@ def test_secrets_that_are_not_set_say_so(acme: Tenant) -> None:
     assert (shown["init_token"], shown["jwt_secret_previous"]) == ("not set", "not set")
 
 
-@rows(
+@by_row(
     "url",
     [
         "postgresql://identity:sesame@db.example/identity",
@@ -121,7 +121,7 @@ def test_database_url_is_shown_without_its_password(url: str) -> None:
     assert "identity" in shown["database_url"]
 
 
-@rows("name", ["guardian_service_url", "jwt_jwks_url", "public_url"])
+@by_row("name", ["guardian_service_url", "jwt_jwks_url", "public_url"])
 def test_url_of_another_service_is_shown_without_its_password(name: str) -> None:
     shown = effective(settings_for("sqlite:///x.db", **{name.upper(): "https://identity:sesame@guardian.example/x"}))
 

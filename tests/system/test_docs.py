@@ -29,7 +29,7 @@ from app.core.db.models import db
 from app.system.docs import ASSETS
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant
 from tests.support.databases import DIRECTORY, copy_sqlite, settings_for
-from tests.support.rows import rows
+from tests.support.rows import by_row
 
 PREFIX = "/identity"
 PROGRAMS = [shutil.which("chromium"), shutil.which("chromedriver")]
@@ -100,7 +100,7 @@ def test_the_document_names_the_prefix_under_which_it_was_asked_for(reader: ApiC
     assert plain.headers["ETag"] != prefixed.headers["ETag"]
 
 
-@rows("path", ["/openapi.json", "/openapi.yml", *(f"/docs/{name}" for name in ASSETS)])
+@by_row("path", ["/openapi.json", "/openapi.yml", *(f"/docs/{name}" for name in ASSETS)])
 def test_what_the_page_loads_is_kept_and_asked_for_again_by_its_etag(reader: ApiClient, path: str) -> None:
     first = reader.get(path)
 
@@ -112,7 +112,7 @@ def test_what_the_page_loads_is_kept_and_asked_for_again_by_its_etag(reader: Api
     assert (other.status_code, other.data) == (200, first.data)
 
 
-@rows("name", ["swagger-ui.js", "docs.html", "..%2fdocs.py", "01a1f801-8c09-714c-99c7-88068b3c7130"])
+@by_row("name", ["swagger-ui.js", "docs.html", "..%2fdocs.py", "01a1f801-8c09-714c-99c7-88068b3c7130"])
 def test_no_other_file_is_served(reader: ApiClient, name: str) -> None:
     answer = reader.get(f"/docs/{name}")
 
@@ -138,7 +138,7 @@ def test_no_script_of_the_page_is_inline_and_its_policy_allows_none(reader: ApiC
     assert References(answer.text).inline == []
 
 
-@rows(("cookie", "expected"), [("", False), ("access_token=x", True), ("refresh_token=x", True)])
+@by_row(("cookie", "expected"), [("", False), ("access_token=x", True), ("refresh_token=x", True)])
 def test_the_page_looks_for_a_session_only_when_there_is_a_cookie(
     reader: ApiClient, cookie: str, expected: bool
 ) -> None:

@@ -14,6 +14,8 @@ from app.core.db.models import db
 from tests.fakes.guardian import FakeGuardian, grants
 from tests.support.clients import PASSWORD, ApiClient
 from tests.support.everything import row_counts
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 PATH = "/init-db"
@@ -92,7 +94,8 @@ def test_second_call_is_refused_whatever_it_says(anonymous: ApiClient) -> None:
         assert (answer.status_code, answer.get_json()["error_code"]) == (403, "ALREADY_INITIALIZED")
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("company", "user", "fault"),
     [
         ({"name": " "}, {}, ("company", "name")),
@@ -118,7 +121,8 @@ def test_value_that_does_not_fit_is_named_and_nothing_is_made(
     assert is_empty(everything)
 
 
-@pytest.mark.parametrize("password", ["short", "admin@acme.example", "password"])
+@one_database
+@by_row("password", ["short", "admin@acme.example", "password"])
 def test_unacceptable_password_makes_nothing(
     app: Flask, anonymous: ApiClient, everything: Engine, password: str
 ) -> None:
@@ -129,7 +133,8 @@ def test_unacceptable_password_makes_nothing(
     assert is_empty(everything)
 
 
-@pytest.mark.parametrize("values", [{}, {"company": {"name": "Acme"}}, {"company": [], "user": 1}, {"user": None}])
+@one_database
+@by_row("values", [{}, {"company": {"name": "Acme"}}, {"company": [], "user": 1}, {"user": None}])
 def test_both_parts_are_required(anonymous: ApiClient, values: Json) -> None:
     answer = anonymous.post(PATH, values)
 

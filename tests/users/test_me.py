@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 PATH = "/users/me"
 
@@ -21,7 +21,8 @@ def test_caller_without_any_role_reads_themself(acme: Tenant) -> None:
     assert user.get(f"/users/{user.user_id}").status_code == 403
 
 
-@pytest.mark.parametrize("method", ["GET", "PATCH"])
+@one_database
+@by_row("method", ["GET", "PATCH"])
 def test_nobody_is_no_caller(anonymous: ApiClient, method: str) -> None:
     assert anonymous.request(method, PATH, {} if method == "PATCH" else None).status_code == 401
 
@@ -37,7 +38,8 @@ def test_caller_changes_their_profile(acme: Tenant) -> None:
     assert answer.headers["ETag"] == user.get(PATH).headers["ETag"]
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "values",
     [
         {"email": "new@example.com"},
@@ -72,7 +74,8 @@ def test_stale_if_match_changes_nothing(acme: Tenant) -> None:
     assert user.get(PATH).get_json()["first_name"] == "Wile"
 
 
-@pytest.mark.parametrize("header", ["X-User-ID", "X-Company-ID", "X-User", "X-Forwarded-User"])
+@one_database
+@by_row("header", ["X-User-ID", "X-Company-ID", "X-User", "X-Forwarded-User"])
 def test_no_header_but_the_token_is_an_identity(
     acme: Tenant, globex: Tenant, anonymous: ApiClient, header: str
 ) -> None:

@@ -8,7 +8,9 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from tests.support.clients import PASSWORD, ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.roles import user_with
+from tests.support.rows import by_row
 
 PATH = "/users"
 DECISION = 1
@@ -63,7 +65,8 @@ def test_new_user_logs_in_by_email_or_username_in_any_case(acme: Tenant, anonymo
     assert login(anonymous, "email", "coyote") == 401
 
 
-@pytest.mark.parametrize("password", ["short", "wile@example.com", "wile", "password", "x" * 129, 12345678, None])
+@one_database
+@by_row("password", ["short", "wile@example.com", "wile", "password", "x" * 129, 12345678, None])
 def test_unacceptable_password_makes_no_user(acme: Tenant, password: Any) -> None:
     answer = acme.admin.post(PATH, new(password=password))
 
@@ -83,7 +86,8 @@ def test_email_and_password_are_required(acme: Tenant, missing: str) -> None:
     assert list(answer.get_json()["errors"]) == [missing]
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "values",
     [
         {"email": "nobody"},
@@ -134,8 +138,9 @@ def test_writing_costs_a_fixed_number_of_statements(acme: Tenant, statements: An
 # A password goes in once and is changed elsewhere
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
-@pytest.mark.parametrize("password", ["another correct horse", None])
+@one_database
+@by_row("method", ["PUT", "PATCH"])
+@by_row("password", ["another correct horse", None])
 def test_password_in_a_change_is_refused_and_both_ways_to_change_it_are_named(
     acme: Tenant, anonymous: ApiClient, method: str, password: str | None
 ) -> None:

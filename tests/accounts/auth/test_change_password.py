@@ -17,6 +17,8 @@ from tests.accounts.auth.external import mint
 from tests.accounts.auth.interrupted import Interrupted
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.declared import PLACEHOLDER
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 PATH = "/users/me/change-password"
@@ -50,7 +52,8 @@ def test_a_wrong_current_password_is_400_at_its_field_and_changes_nothing(app: F
     assert person.get("/users/me").status_code == 200
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "new",
     [
         "short 7",
@@ -74,7 +77,8 @@ def test_a_new_password_that_breaks_a_rule_is_400_at_its_field(app: Flask, perso
     assert Browser(app).log_in(person.email).status_code == 200
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("body", "named"),
     [
         ({"new_password": NEW}, "current_password"),

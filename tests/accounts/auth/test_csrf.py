@@ -8,6 +8,7 @@ from flask import Flask
 from tests.accounts.auth.browser import Browser, bearer, signed_in
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import PRODUCTION, Variant
 
 pytestmark = one_database
@@ -93,7 +94,8 @@ def test_a_bearer_request_is_exempt(app: Flask, acme: Tenant) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "Basic YTpi", "bearer\t"])
+@one_database
+@by_row("authorization", ["Bearer", "Bearer ", "Basic YTpi", "bearer\t"])
 def test_a_header_that_carries_no_token_exempts_nothing(browser: Browser, authorization: str) -> None:
     headers = {"Authorization": authorization, "Sec-Fetch-Site": "cross-site"}
 

@@ -18,6 +18,8 @@ from tests.accounts.auth.external import mint
 from tests.clients.test_jwks import KeyServer, document
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import SECRET
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
@@ -54,7 +56,8 @@ def test_bearer_and_cookie_may_both_be_there_when_they_are_equal(app: Flask, per
     assert browser.get("/users/me", headers=bearer(person.token or "")).status_code == 200
 
 
-@pytest.mark.parametrize("call", ["GET /users/me", "PATCH /users/me", "GET /customers", "POST /auth/logout"])
+@one_database
+@by_row("call", ["GET /users/me", "PATCH /users/me", "GET /customers", "POST /auth/logout"])
 def test_two_different_tokens_are_400(app: Flask, acme: Tenant, person: ApiClient, call: str) -> None:
     method, path = call.split()
     browser = Browser(app)
@@ -66,7 +69,8 @@ def test_two_different_tokens_are_400(app: Flask, acme: Tenant, person: ApiClien
     assert person.get("/users/me").status_code == 200
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+@one_database
+@by_row("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_has_no_case(app: Flask, person: ApiClient, scheme: str) -> None:
     answer = Browser(app).get("/users/me", headers={"Authorization": f"{scheme} {person.token}"})
 
@@ -142,7 +146,8 @@ def test_an_external_token_asks_the_engine_like_any_other(app: Flask, acme: Tena
     assert status(app, mint(acme.user()), "/customers") == 403
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "changes",
     [
         {"sub": None},

@@ -24,6 +24,7 @@ from tests.accounts.auth.browser import Browser, current_session, execute, fetch
 from tests.accounts.auth.interrupted import Interrupted
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 UMLAUTS = "Zwölf große Äpfel"
@@ -145,7 +146,8 @@ def test_the_right_password_of_a_disabled_account_is_no_failure(app: Flask, acme
     assert answers == [403] * 7
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("body", "named"),
     [
         ({}, {"password"}),
@@ -171,7 +173,8 @@ def test_a_body_that_is_no_login_is_400_and_its_fields_are_named(app: Flask, bod
     assert named <= set(answer.get_json()["errors"])
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("options", "status"),
     [
         ({"data": "email=a&password=b", "content_type": "application/x-www-form-urlencoded"}, 415),
@@ -184,7 +187,8 @@ def test_only_a_json_object_is_read(app: Flask, options: dict[str, Any], status:
     assert Browser(app).post("/auth/login", **options).status_code == status
 
 
-@pytest.mark.parametrize("query", ["token=cookie", "token=", "tokens=body", "token=body&token=body"])
+@one_database
+@by_row("query", ["token=cookie", "token=", "tokens=body", "token=body&token=body"])
 def test_an_unknown_wish_is_400_and_signs_nobody_in(app: Flask, acme: Tenant, query: str) -> None:
     answer = Browser(app).log_in(acme.user().email, query_string=query)
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
 from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
@@ -26,6 +25,8 @@ from tests.accounts.auth.browser import (
     signed_in,
 )
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 
 def token_of(browser: Browser) -> str:
@@ -58,7 +59,8 @@ def move_session(app: Flask, company: Tenant, id: str, **values: datetime) -> No
 # Refusals
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "token",
     [
         "",
@@ -79,8 +81,9 @@ def test_what_is_no_refresh_token_is_401_and_clears_nothing(app: Flask, token: s
     assert not set_cookies(answer)
 
 
-@pytest.mark.parametrize("token", [None, 5, "", ["a"], "nul \x00", "AAAAAAAAAAAAAAAAAAAAAA.\ud800", "a" * 1025])
-@pytest.mark.parametrize("path", ["/auth/refresh", "/auth/logout"])
+@one_database
+@by_row("token", [None, 5, "", ["a"], "nul \x00", "AAAAAAAAAAAAAAAAAAAAAA.\ud800", "a" * 1025])
+@by_row("path", ["/auth/refresh", "/auth/logout"])
 def test_what_can_be_no_token_is_400(app: Flask, path: str, token: Any) -> None:
     answer = Browser(app).post(path, {"refresh_token": token})
 

@@ -22,6 +22,8 @@ from tests.accounts.auth.browser import (
 )
 from tests.accounts.auth.external import mint
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
@@ -157,7 +159,8 @@ def test_authentication_costs_one_statement(app: Flask, person: ApiClient, state
 # One's own sessions
 
 
-@pytest.mark.parametrize("call", ["GET /auth/sessions", "DELETE /auth/sessions", f"DELETE /auth/sessions/{UNKNOWN}"])
+@one_database
+@by_row("call", ["GET /auth/sessions", "DELETE /auth/sessions", f"DELETE /auth/sessions/{UNKNOWN}"])
 def test_sessions_of_nobody_are_401(app: Flask, call: str) -> None:
     method, path = call.split()
 

@@ -19,7 +19,7 @@ from app.core.security.passwords import Passwords
 from tests.accounts.auth.browser import Browser, now
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import settings_for
-from tests.support.rows import rows
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 HOME, AWAY = "198.51.100.7", "203.0.113.9"
@@ -140,7 +140,7 @@ def test_a_network_counts_as_one(app: Flask, person: ApiClient, address: str, ne
     assert guess(app, person.email, address=stranger) == [401]
 
 
-@rows("address", [None, "", "unix:", "fe80::1%eth0", "not an address", "1.2.3.4.5"])
+@by_row("address", [None, "", "unix:", "fe80::1%eth0", "not an address", "1.2.3.4.5"])
 def test_whatever_stands_for_an_address_has_a_network(address: str | None) -> None:
     assert network_of(address) in ("unknown", "fe80::/64")
 

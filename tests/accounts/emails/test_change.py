@@ -6,7 +6,6 @@ import json
 from typing import Any
 from uuid import UUID
 
-import pytest
 from sqlalchemy import Engine, select, update
 
 from app.base.clock import utcnow
@@ -17,6 +16,8 @@ from app.core.jobs.outbox import OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant, sign_in
 from tests.support.everything import everything
 from tests.support.letters import Letters
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 __all__ = ["everything"]
 PATH, CONFIRM = "/users/me/email", "/auth/confirm-email"
@@ -69,9 +70,8 @@ def test_wrong_password_is_refused_and_slowed_down_together_with_its_change(acme
     assert letters.received() == []
 
 
-@pytest.mark.parametrize(
-    "new", ["nobody", None, "a@example.com,b@example.com", ["a@example.com"], "a@b.example\r\nX: y"]
-)
+@one_database
+@by_row("new", ["nobody", None, "a@example.com,b@example.com", ["a@example.com"], "a@b.example\r\nX: y"])
 def test_address_that_is_none_is_refused(acme: Tenant, new: Any) -> None:
     answer = ask(acme.user(), new)
 

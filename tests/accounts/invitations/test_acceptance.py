@@ -12,6 +12,7 @@ from app.core.jobs.one_time_links import OneTimeLink
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything
 from tests.support.letters import Letters
+from tests.support.marks import one_database
 from tests.support.roles import role_id
 
 __all__ = ["everything"]
@@ -63,6 +64,7 @@ def test_link_works_once(anonymous: ApiClient, token: str) -> None:
     assert anonymous.post("/auth/login", {"email": ADDRESS, "password": PASSWORD}).status_code == 200
 
 
+@one_database
 @pytest.mark.parametrize("password", ["short", ADDRESS, "wile", "password", "x" * 129])
 def test_unacceptable_password_does_not_use_the_link_up(anonymous: ApiClient, token: str, password: str) -> None:
     refused = accept(anonymous, token, password)

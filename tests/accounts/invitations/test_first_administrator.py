@@ -10,6 +10,8 @@ from sqlalchemy import Engine
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 __all__ = ["everything"]
 ADDRESS = "wile@example.com"
@@ -56,7 +58,8 @@ def test_taken_address_makes_no_company(acme: Tenant, globex: Tenant, everything
     assert row_counts(everything) == before
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "admin",
     [None, [], "x", {}, {"email": "x"}, {"email": ADDRESS, "password": PASSWORD}, {"email": ADDRESS, "language": "de"}],
 )

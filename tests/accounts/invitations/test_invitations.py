@@ -15,7 +15,9 @@ from app.guardian.data import EmbeddedRoleData
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
+from tests.support.marks import one_database
 from tests.support.roles import role_id, role_with, user_with
+from tests.support.rows import by_row
 
 __all__ = ["everything"]
 PATH = "/users/invitations"
@@ -87,7 +89,8 @@ def test_role_of_another_company_is_not_found(acme: Tenant, globex: Tenant, ever
     assert rows(everything) == before
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("values", "field"),
     [
         ({"email": "nobody"}, "email"),

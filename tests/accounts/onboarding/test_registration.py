@@ -21,6 +21,8 @@ from app.core.jobs.outbox import LeaseLost, OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 __all__ = ["everything"]
 Json = dict[str, Any]
@@ -116,7 +118,8 @@ def test_an_unknown_a_closed_and_a_suspended_company_refuse_alike(
     assert shown == [shown[0]] * 3
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("values", "field"),
     [
         ({"email": "nobody"}, "email"),

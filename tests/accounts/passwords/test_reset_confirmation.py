@@ -30,6 +30,8 @@ from tests.accounts.passwords.codes import (
 )
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.mailbox import Mailbox, text_of
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 # Refusals
@@ -93,7 +95,8 @@ def test_a_new_password_that_breaks_a_rule_costs_no_guess(app: Flask, person: Ap
     assert [row.attempts for row in rows(person)] == [0]
 
 
-@pytest.mark.parametrize("missing", ["email", "otp_code", "new_password"])
+@one_database
+@by_row("missing", ["email", "otp_code", "new_password"])
 def test_a_body_without_a_field_is_refused(app: Flask, missing: str) -> None:
     body = {"email": "ada@example.com", "otp_code": "123456", "new_password": NEW}
     del body[missing]

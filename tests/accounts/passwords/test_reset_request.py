@@ -40,6 +40,8 @@ from tests.accounts.passwords.codes import (
 from tests.fakes.smtp import settings, smtp
 from tests.support.clients import ApiClient, Tenant
 from tests.support.mailbox import Mailbox, html_of, text_of
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 SENTENCE = {"message": "If an account with this email exists, a password reset code has been sent."}
@@ -64,7 +66,8 @@ def test_whatever_the_object_says_the_answer_is_the_same(app: Flask, person: Api
     assert [(each.status_code, each.get_json()) for each in answers] == [(200, SENTENCE)] * len(bodies)
 
 
-@pytest.mark.parametrize(("data", "kind", "status"), [("[]", "json", 400), ("{", "json", 400), ("a=b", "text", 415)])
+@one_database
+@by_row(("data", "kind", "status"), [("[]", "json", 400), ("{", "json", 400), ("a=b", "text", 415)])
 def test_what_is_no_object_is_refused(app: Flask, data: str, kind: str, status: int) -> None:
     answer = ApiClient(app).request("POST", REQUEST, data=data, content_type=f"application/{kind}")
 

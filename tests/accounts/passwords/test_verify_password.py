@@ -16,6 +16,8 @@ from app.users.models import User
 from tests.accounts.auth.browser import Browser, execute, now, user_row
 from tests.accounts.auth.test_throttle import failures
 from tests.support.clients import PASSWORD, ApiClient, Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import PRODUCTION, Variant
 
 PATH, TOKEN = "/verify_password", "internal-token-0123456789"
@@ -39,9 +41,8 @@ def test_a_wrong_password_and_an_unknown_account_get_the_same_403(app: Flask, pe
     assert told[0]["error_code"] == "INVALID_CREDENTIALS"
 
 
-@pytest.mark.parametrize(
-    "body", [{"email": "ada@example.com"}, {"password": PASSWORD}, {}, {"email": "", "password": ""}]
-)
+@one_database
+@by_row("body", [{"email": "ada@example.com"}, {"password": PASSWORD}, {}, {"email": "", "password": ""}])
 def test_what_is_missing_is_400(app: Flask, person: ApiClient, body: dict[str, str]) -> None:
     assert ApiClient(app).post(PATH, body).status_code == 400
 

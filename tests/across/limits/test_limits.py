@@ -13,7 +13,7 @@ from tests.across.limits.conftest import log_in, statuses
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.contract import spec
 from tests.support.declared import routes_of
-from tests.support.rows import rows
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 ON = {"RATELIMIT_ENABLED": "true"}
@@ -111,7 +111,7 @@ def test_a_forwarded_address_counts_only_behind_a_trusted_proxy(variant: Variant
     assert found == {"direct": {401: 30, 429: 2}, "behind": {401: 32}}
 
 
-@rows(
+@by_row(
     ("address", "client"),
     [
         ("198.51.100.7", "198.51.100.7"),

@@ -20,6 +20,8 @@ from app.core.db.transaction import unit_of_work
 from app.users.models import User
 from tests.support.clients import ApiClient, Tenant, unique
 from tests.support.declared import Json, Maker, collections, routes_of
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 TEXTS = (
     "zeta", "Ärger", "arger", "Zeta", "straße", "STRASSE", "strasz", "éa", "e\u0301b", "_x", "-y", "Ωmega",
@@ -92,7 +94,8 @@ def test_an_empty_list_has_no_page_to_go_to(acme: Tenant) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["page", "limit"])
+@one_database
+@by_row("name", ["page", "limit"])
 def test_a_page_number_that_is_none_is_refused(acme: Tenant, name: str) -> None:
     for value in ["0", "-1", "", "1.0", "1e3", "one", " 1", "+1", "١", "１", "99999999999999999999"]:
         answer = acme.admin.get("/customers", query_string={name: value})

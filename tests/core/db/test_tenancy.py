@@ -31,6 +31,7 @@ from app.customers.models import Customer
 from app.subcontractors.models import Subcontractor
 from app.users.models import LoginKey
 from tests.support.clients import Tenant
+from tests.support.rows import by_row
 
 Ask = Callable[[Session], Any]
 
@@ -210,7 +211,7 @@ UNGUARDED: dict[str, Ask] = {
 }
 
 
-@pytest.mark.parametrize("ask", UNGUARDED.values(), ids=UNGUARDED.keys())
+@by_row("ask", UNGUARDED.values(), ids=UNGUARDED.keys())
 def test_what_the_guard_cannot_narrow_is_refused(acme: Tenant, ask: Ask) -> None:
     with pytest.raises(UnguardedStatement), tenant(acme.company_id), unit_of_work() as session:
         ask(session)
@@ -246,7 +247,7 @@ TENANTLESS: dict[str, Ask] = {
 }
 
 
-@pytest.mark.parametrize("ask", TENANTLESS.values(), ids=TENANTLESS.keys())
+@by_row("ask", TENANTLESS.values(), ids=TENANTLESS.keys())
 def test_nothing_of_a_tenant_is_asked_for_while_none_is_bound(acme: Tenant, ask: Ask) -> None:
     with pytest.raises(TenantNotSet), unit_of_work() as session:
         ask(session)

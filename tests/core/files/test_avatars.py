@@ -10,8 +10,10 @@ from uuid_utils.compat import uuid7
 
 from tests.core.files.stored import all_of, avatar_of, drained, files_of, flag_of, objects_of
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.pictures import RED, encoded, opened, picture, upload
 from tests.support.roles import user_with
+from tests.support.rows import by_row
 
 BLUE = (20, 40, 200)
 
@@ -101,7 +103,8 @@ def test_a_thumbnail_is_square_and_comes_from_the_middle(acme: Tenant, edge: int
     assert shown.getpixel((edge // 2, edge // 2)) == RED
 
 
-@pytest.mark.parametrize("query", ["size=65", "size=0", "size=-64", "size=x", "size=64&size=64", "width=64"])
+@one_database
+@by_row("query", ["size=65", "size=0", "size=-64", "size=x", "size=64&size=64", "width=64"])
 def test_other_sizes_are_refused(acme: Tenant, query: str) -> None:
     upload(acme.admin, avatar_of(acme.admin), picture())
 

@@ -21,7 +21,7 @@ from tests.fakes.guardian import Behaviour, answer, answers, closes, dribbles, h
 from tests.fakes.storage import FakeStorage
 from tests.support.databases import SECRET
 from tests.support.moto import BUCKET
-from tests.support.rows import rows
+from tests.support.rows import by_row
 
 CONTENT = bytes(range(256)) * 1000
 REMOTE = ("s3", "service")
@@ -181,7 +181,7 @@ def test_documents_may_have_a_folder_of_their_own(tmp_path: Path) -> None:
 ID = "01a1f8a1-3551-7665-9e8b-67c4fa6e8107"
 
 
-@rows("text", ["", "a/users/b/c", f"{ID}/users/{ID}", f"{ID}/Else/{ID}/x", f"{ID.upper()}/users/{ID}/x", "../x"])
+@by_row("text", ["", "a/users/b/c", f"{ID}/users/{ID}", f"{ID}/Else/{ID}/x", f"{ID.upper()}/users/{ID}/x", "../x"])
 def test_names_that_are_none_of_ours_are_no_keys(text: str) -> None:
     assert Key.parsed(text) is None
 
@@ -223,7 +223,7 @@ FAULTS: dict[str, tuple[Behaviour, type[ApiError]]] = {
 }
 
 
-@rows("fault", FAULTS)
+@by_row("fault", FAULTS)
 def test_a_fault_is_told_within_the_deadline(failing: Storage, fake: FakeStorage, fault: str) -> None:
     fake.behaviour, error = FAULTS[fault]
     operations = (
@@ -259,7 +259,7 @@ def test_a_storage_that_reads_no_more_has_the_last_word(failing: Storage, fake: 
         put(failing, key(), bytes(8_000_000))
 
 
-@rows(
+@by_row(
     "body",
     [b"", b"x", b"[]", b"{}", b'{"file_id": 1}', b'{"file_id": ""}', b'{"file_id": "a\\nb"}', b'{"file_id": null}'],
 )

@@ -16,6 +16,7 @@ from tests.core.files.stored import avatar_of, files_of, flag_of, objects_of
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import one_database
 from tests.support.pictures import RED, encoded, opened, picture, png_chunk, png_chunks, upload
+from tests.support.rows import by_row
 
 # What becomes of a picture has nothing to do with the database.
 pytestmark = one_database
@@ -202,18 +203,21 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("kind", FILES)
+@one_database
+@by_row("kind", FILES)
 def test_what_is_no_picture_is_refused_whatever_it_is_called(acme: Tenant, kind: str) -> None:
     check_refused(acme, FILES[kind], NOT_A_PICTURE)
 
 
-@pytest.mark.parametrize("form", ["TIFF", "ICO", "PPM", "TGA", "JPEG2000"])
+@one_database
+@by_row("form", ["TIFF", "ICO", "PPM", "TGA", "JPEG2000"])
 def test_other_kinds_of_picture_are_refused(acme: Tenant, form: str) -> None:
     check_refused(acme, picture(form, (32, 32)), NOT_A_PICTURE)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
-@pytest.mark.parametrize("share", [0.3, 0.9])
+@one_database
+@by_row("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
+@by_row("share", [0.3, 0.9])
 def test_a_picture_that_is_cut_off_is_refused(acme: Tenant, form: str, share: float) -> None:
     noise = Image.effect_noise((200, 200), 90).convert("P" if form == "GIF" else "RGB")
     data = encoded(noise, form)
@@ -221,7 +225,8 @@ def test_a_picture_that_is_cut_off_is_refused(acme: Tenant, form: str, share: fl
     check_refused(acme, data[: int(len(data) * share)], DAMAGED)
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "data",
     [
         bomb(30_000, 30_000),
@@ -298,6 +303,7 @@ def test_an_empty_file_is_refused_as_such(acme: Tenant) -> None:
 # Forms
 
 
+@one_database
 @pytest.mark.parametrize(
     "name", ["../../../etc/passwd", "a\x00.png", "a\r\nX-Injected: 1.png", "x" * 300 + ".png", "", "\u202egnp.exe"]
 )
@@ -349,7 +355,8 @@ FORMS: dict[str, tuple[dict[str, Any], int, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", FORMS)
+@one_database
+@by_row("kind", FORMS)
 def test_a_form_that_is_not_one_file_is_refused(acme: Tenant, kind: str) -> None:
     body, status, names = FORMS[kind]
 

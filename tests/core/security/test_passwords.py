@@ -17,7 +17,7 @@ from werkzeug.security import generate_password_hash
 from app.base.errors import Invalid, Unavailable
 from app.config.environment import load_settings
 from app.core.security.passwords import MAX_RAW_LENGTH, MAX_WAIT_SECONDS, Passwords
-from tests.support.rows import rows
+from tests.support.rows import by_row
 
 CHEAP = {"ARGON2_MEMORY_KIB": "64", "ARGON2_TIME_COST": "1"}
 GOOD = "Tr0mbone-quarry-velvet"
@@ -43,12 +43,12 @@ def refusal(password: str, email: str | None = EMAIL, field: str = "password") -
 # Which passwords are acceptable
 
 
-@rows("password", ["", "a", "7tGv!qZ", "é" * 7, "e\u0301" * 7])
+@by_row("password", ["", "a", "7tGv!qZ", "é" * 7, "e\u0301" * 7])
 def test_fewer_characters_than_the_minimum_are_refused(password: str) -> None:
     assert refusal(password) == "Must have at least 8 characters."
 
 
-@rows("password", [f"{GOOD}{'x' * 128}", "\ufdfa" * 8, "x" * 1_000_000, "가" * 1025])
+@by_row("password", [f"{GOOD}{'x' * 128}", "\ufdfa" * 8, "x" * 1_000_000, "가" * 1025])
 def test_more_than_128_characters_are_refused(password: str) -> None:
     assert refusal(password) == "Must have at most 128 characters."
 
@@ -73,13 +73,13 @@ def test_the_minimum_is_a_setting() -> None:
     strict.check_acceptable(GOOD + GOOD, EMAIL)
 
 
-@rows("place", ["{}" + GOOD, GOOD + "{}", "Tr0mbone{}quarry"])
-@rows("code", [0, 0xD800, 0xDBFF, 0xDC00, 0xDFFF])
+@by_row("place", ["{}" + GOOD, GOOD + "{}", "Tr0mbone{}quarry"])
+@by_row("code", [0, 0xD800, 0xDBFF, 0xDC00, 0xDFFF])
 def test_a_character_that_no_database_stores_is_refused(place: str, code: int) -> None:
     assert refusal(place.format(chr(code))) == "Contains a character that is not allowed."
 
 
-@rows(
+@by_row(
     "password",
     [
         "alice.liddell@acme.example",
@@ -89,7 +89,7 @@ def test_a_character_that_no_database_stores_is_refused(place: str, code: int) -
         "ａｌｉｃｅ．ｌｉｄｄｅｌｌ",
     ],
 )
-@rows("email", [EMAIL, EMAIL.upper(), f" {EMAIL} "])
+@by_row("email", [EMAIL, EMAIL.upper(), f" {EMAIL} "])
 def test_the_email_and_its_local_part_are_refused(password: str, email: str) -> None:
     assert refusal(password, email) == "Must not be the e-mail address or its first part."
 
@@ -98,7 +98,7 @@ def test_a_password_that_only_contains_the_local_part_is_taken() -> None:
     PASSWORDS.check_acceptable("alice.liddell looks through a glass", EMAIL)
 
 
-@rows(
+@by_row(
     "password",
     [
         "password",
@@ -115,7 +115,7 @@ def test_a_password_that_zxcvbn_scores_0_is_refused(password: str) -> None:
     assert refusal(password) == "Is too easy to guess."
 
 
-@rows(
+@by_row(
     "password",
     [
         GOOD,
@@ -129,7 +129,7 @@ def test_a_password_that_zxcvbn_scores_0_is_refused(password: str) -> None:
         "Tr0mbone-quarry-velvet" * 5,
     ],
 )
-@rows("email", [EMAIL, "", None])
+@by_row("email", [EMAIL, "", None])
 def test_any_unicode_is_taken_without_composition_rules(password: str, email: str | None) -> None:
     PASSWORDS.check_acceptable(password, email)
 
@@ -150,7 +150,7 @@ def test_no_text_makes_the_check_fail_otherwise(password: str) -> None:
     assert PASSWORDS.verify(PASSWORDS.hash(password), password)
 
 
-@rows("password", ["4@8({[<369&#!1/|70$5+%2" * 5, "@4({[<69!1|7$5+" * 8, "aA1!" * 32])
+@by_row("password", ["4@8({[<369&#!1/|70$5+%2" * 5, "@4({[<69!1|7$5+" * 8, "aA1!" * 32])
 def test_a_text_made_to_keep_the_estimate_busy_is_still_quick(password: str) -> None:
     """AlwaysComplete, the first one takes 1.7 s; the part that is looked at took 0.17 s."""
     start = thread_time()
@@ -197,7 +197,7 @@ def test_the_same_password_has_two_hashes() -> None:
     assert PASSWORDS.hash(GOOD) != PASSWORDS.hash(GOOD)
 
 
-@rows(
+@by_row(
     ("typed_then", "typed_now"),
     [
         ("café quarry velvet", "cafe\u0301 quarry velvet"),
@@ -217,7 +217,7 @@ def test_128_characters_count_to_the_last() -> None:
     assert not PASSWORDS.verify(stored, "é" * 127 + "y")
 
 
-@rows(
+@by_row(
     "stored",
     [
         None,
@@ -259,7 +259,7 @@ def test_128_characters_count_to_the_last() -> None:
         "$6$salt$hash",
     ],
 )
-@rows("password", [GOOD, "", "\ud800", "\x00", "x" * 5000])
+@by_row("password", [GOOD, "", "\ud800", "\x00", "x" * 5000])
 def test_a_stored_text_that_is_no_hash_verifies_nothing(stored: str | None, password: str) -> None:
     assert PASSWORDS.verify(stored, password) is False
     assert PASSWORDS.needs_rehash(stored or "") is True
@@ -291,7 +291,7 @@ def fastest(ours: Passwords, stored: str | None) -> float:
     return min(rounds)
 
 
-@rows("stored", [None, "", "!", "$argon2id$v=19$broken", "\x00", "$2b$04$" + "9" * 53])
+@by_row("stored", [None, "", "!", "$argon2id$v=19$broken", "\x00", "$2b$04$" + "9" * 53])
 def test_no_usable_hash_takes_as_long_as_a_wrong_password(stored: str | None) -> None:
     ours = passwords(ARGON2_MEMORY_KIB="8192", ARGON2_TIME_COST="2")
 
@@ -315,7 +315,7 @@ LEGACY = [
 ]
 
 
-@rows("stored", LEGACY, ids=range(len(LEGACY)))
+@by_row("stored", LEGACY, ids=range(len(LEGACY)))
 def test_a_hash_of_werkzeug_or_bcrypt_verifies_and_wants_to_be_made_anew(stored: str) -> None:
     assert PASSWORDS.verify(stored, GOOD)
     assert PASSWORDS.needs_rehash(stored)
@@ -331,7 +331,7 @@ def test_a_known_hash_of_another_implementation_verifies() -> None:
     assert not PASSWORDS.verify(stored, "U*V")
 
 
-@rows("password", ["x" * 200, "é" * 40 + "tail", "x" * 71 + "é"])
+@by_row("password", ["x" * 200, "é" * 40 + "tail", "x" * 71 + "é"])
 def test_bcrypt_reads_72_bytes_as_it_always_did(password: str) -> None:
     stored = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
 

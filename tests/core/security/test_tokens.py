@@ -34,7 +34,7 @@ from app.base.errors import SettingsError, Unauthenticated
 from app.base.keys import PrivateKey, derived_key, thumbprint
 from app.config.environment import load_settings
 from app.core.security.tokens import Claims, Tokens
-from tests.support.rows import rows
+from tests.support.rows import by_row
 
 SECRET = "acme-shared-secret-0123456789-abcdefgh"
 FORMER = "acme-former-secret-0123456789-abcdefgh"
@@ -110,7 +110,7 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 # What is not a token at all
 
 
-@rows(
+@by_row(
     "token",
     [
         "",
@@ -173,7 +173,7 @@ def test_every_single_changed_character_breaks_a_token() -> None:
         assert is_refused(ours, token[:place] + other + token[place + 1 :]), place
 
 
-@rows("junk", ["=", "==", " ", "\n", "\x00", "+", "/", "%"])
+@by_row("junk", ["=", "==", " ", "\n", "\x00", "+", "/", "%"])
 def test_a_token_with_foreign_characters_is_refused(junk: str) -> None:
     ours = tokens(JWT_SECRET=SECRET)
     token = signed_by_us(ours)
@@ -194,7 +194,7 @@ def test_a_token_of_more_than_8_kib_is_refused() -> None:
 # Algorithms and keys
 
 
-@rows("algorithm", ["none", "None", "NONE", "", "hs256", "HS384", "HS512", "PS256", "ES384"])
+@by_row("algorithm", ["none", "None", "NONE", "", "hs256", "HS384", "HS512", "PS256", "ES384"])
 def test_an_algorithm_that_is_not_ours_is_refused(algorithm: str) -> None:
     ours = tokens(JWT_SECRET=SECRET)
 
@@ -208,13 +208,13 @@ def test_hs384_with_the_right_secret_is_refused() -> None:
     assert is_refused(tokens(JWT_SECRET=SECRET * 2), token)
 
 
-@rows("crit", [[], ["exp"], ["b64"], "exp", None])
+@by_row("crit", [[], ["exp"], ["b64"], "exp", None])
 def test_a_critical_header_is_refused(crit: Any) -> None:
     assert is_refused(tokens(JWT_SECRET=SECRET), shared(external(), {"alg": "HS256", "crit": crit}))
 
 
-@rows("kind", ["rsa", "ec", "ed"])
-@rows("extra", [{}, {"JWT_SECRET": SECRET}])
+@by_row("kind", ["rsa", "ec", "ed"])
+@by_row("extra", [{}, {"JWT_SECRET": SECRET}])
 def test_a_public_key_is_never_an_hmac_secret(pems: dict[str, str], kind: str, extra: dict[str, str]) -> None:
     ours = tokens(JWT_PRIVATE_KEY_FILE=pems[kind], **extra)
     pair = next(iter(ours._pairs.values()))
@@ -224,7 +224,7 @@ def test_a_public_key_is_never_an_hmac_secret(pems: dict[str, str], kind: str, e
         assert is_refused(ours, shared(external(), {"alg": "HS256", "kid": pair.kid}, secret))
 
 
-@rows("algorithm", ["RS256", "ES256", "EdDSA"])
+@by_row("algorithm", ["RS256", "ES256", "EdDSA"])
 def test_a_key_verifies_its_own_algorithm_only(pems: dict[str, str], algorithm: str) -> None:
     ours = tokens(JWT_PRIVATE_KEY_FILE=pems[KINDS[algorithm]])
     header, payload, signature = signed_by_us(ours).split(".")
@@ -268,7 +268,7 @@ def test_an_asymmetric_token_is_refused_by_a_service_that_has_only_a_secret(pems
     assert is_refused(tokens(JWT_SECRET=SECRET), token)
 
 
-@rows("kid", [7, ["a"], {"a": 1}, True])
+@by_row("kid", [7, ["a"], {"a": 1}, True])
 def test_a_key_id_that_is_no_text_is_refused(pems: dict[str, str], kid: Any) -> None:
     ours = tokens(JWT_PRIVATE_KEY_FILE=pems["ed"], JWT_SECRET=SECRET)
 
@@ -286,7 +286,7 @@ def test_another_services_key_is_refused(pems: dict[str, str]) -> None:
     assert is_refused(ours, jwt.encode(claims, foreign.private, "RS256", headers={"kid": pair.kid}))
 
 
-@rows("unusable", ["weak", "ec384", "locked", "text"])
+@by_row("unusable", ["weak", "ec384", "locked", "text"])
 def test_a_key_file_that_cannot_sign_stops_the_start(pems: dict[str, str], unusable: str) -> None:
     with pytest.raises(SettingsError) as found:
         tokens(JWT_PRIVATE_KEY_FILE=f"{pems['rsa']},{pems[unusable]}")
@@ -305,7 +305,7 @@ def test_a_public_key_as_secret_stops_the_start(pems: dict[str, str]) -> None:
 # Claims
 
 
-@rows(
+@by_row(
     "changes",
     [
         {"exp": None},
@@ -357,7 +357,7 @@ def test_a_claim_that_is_not_as_it_should_be_is_refused(changes: dict[str, Any])
     assert is_refused(ours, shared(external(**changes)))
 
 
-@rows(
+@by_row(
     "payload",
     [
         b"",
@@ -388,7 +388,7 @@ def test_an_expired_token_is_refused_at_once() -> None:
     assert ours.verify(shared(external(exp=time() + 2)))
 
 
-@rows("iat", [None, 1, 1700000000])
+@by_row("iat", [None, 1, 1700000000])
 def test_exp_is_at_most_24_hours_away(iat: int | None) -> None:
     ours = tokens(JWT_SECRET=SECRET)
     day = 24 * 60 * 60
@@ -405,7 +405,7 @@ def test_a_token_of_the_future_is_refused_beyond_the_clock_leeway(name: str) -> 
     assert ours.verify(shared(external(**{name: time() + 3})))
 
 
-@rows("aud", ["other", ["other"], [1], {"directory": 1}, 7, ["directory", 1], None, [], ""])
+@by_row("aud", ["other", ["other"], [1], {"directory": 1}, 7, ["directory", 1], None, [], ""])
 def test_with_an_audience_a_token_must_name_it(aud: Any) -> None:
     assert is_refused(tokens(JWT_SECRET=SECRET, JWT_AUDIENCE="directory"), shared(external(aud=aud)))
 
@@ -415,7 +415,7 @@ def test_a_token_for_this_audience_is_accepted(aud: Any) -> None:
     assert tokens(JWT_SECRET=SECRET, JWT_AUDIENCE="directory").verify(shared(external(aud=aud)))
 
 
-@rows("aud", ["directory", ["directory"], 7, {"a": 1}])
+@by_row("aud", ["directory", ["directory"], 7, {"a": 1}])
 def test_without_an_audience_a_token_that_names_one_is_refused(aud: Any) -> None:
     assert is_refused(tokens(JWT_SECRET=SECRET), shared(external(aud=aud)))
 
@@ -516,7 +516,7 @@ def test_a_token_without_a_session_or_an_email_does_not_say_null() -> None:
     assert ours.verify(token).session_id is None
 
 
-@rows("algorithm", ["RS256", "ES256", "EdDSA"])
+@by_row("algorithm", ["RS256", "ES256", "EdDSA"])
 def test_a_private_key_signs_its_algorithm_under_its_thumbprint(pems: dict[str, str], algorithm: str) -> None:
     ours = tokens(JWT_PRIVATE_KEY_FILE=pems[KINDS[algorithm]], JWT_SECRET=SECRET)
     token = signed_by_us(ours)

@@ -9,10 +9,10 @@ import pytest
 from marshmallow import ValidationError
 
 from app.core.wire.schema import Email
-from tests.support.rows import rows
+from tests.support.rows import by_row
 
 
-@rows(
+@by_row(
     "given",
     [
         None, True, 7, [], ["ada@example.com"], {"a": "ada@example.com"}, "", "ada", "@", "ada@", "@example.com",
@@ -28,7 +28,7 @@ def test_what_is_none_or_more_than_one_is_refused(given: Any) -> None:
         Email().deserialize(given)
 
 
-@rows(
+@by_row(
     ("given", "address"),
     [
         ("  Ada@Example.COM \n", "ada@example.com"),

@@ -27,7 +27,7 @@ from tests.customers.documents.files import PDF, TEXT, TYPE, document, send
 from tests.customers.dossier import customer, ids
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import one_database
-from tests.support.rows import rows
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 __all__ = ["environ_of", "fake", "s3", "variant"]
@@ -75,7 +75,7 @@ def test_a_part_that_is_not_there_is_refused_with_the_size(acme: Tenant, wanted:
 
 
 @one_database
-@pytest.mark.parametrize(
+@by_row(
     "wanted", ["bytes=9-5", "bytes=a-b", "lines=1-2", "bytes=0-1,5-6", "bytes=", "bytes=--5", "bytes=0-1, 2-3, -1", "5"]
 )
 def test_what_is_no_part_or_several_is_answered_with_the_whole(acme: Tenant, wanted: str) -> None:
@@ -173,7 +173,7 @@ def test_a_name_reaches_old_and_new_readers(acme: Tenant, name: str, plain: str)
         assert plain in header.partition("filename*")[0]
 
 
-@rows("name", ['a "quoted" name.pdf', "back\\slash.pdf", "a;b.pdf", 'x".exe', "a, b.pdf"])
+@by_row("name", ['a "quoted" name.pdf', "back\\slash.pdf", "a;b.pdf", 'x".exe', "a, b.pdf"])
 def test_a_name_with_marks_of_the_header_itself_stays_one_name(name: str) -> None:
     assert parse_options_header(disposition(name)) == ("attachment", {"filename": name})
 

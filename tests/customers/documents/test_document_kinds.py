@@ -9,8 +9,6 @@ import zlib
 from io import BytesIO
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-import pytest
-
 from app.customers.documents.kinds import CHUNK_BYTES, DOCX, KINDS, PDF, TEXT, XLSX, Kind, kind_of, safe_name
 from app.customers.documents.office_files import (
     BOMB,
@@ -33,7 +31,7 @@ from tests.customers.dossier import customer
 from tests.support.clients import Tenant
 from tests.support.marks import one_database
 from tests.support.pictures import picture
-from tests.support.rows import rows
+from tests.support.rows import by_row
 
 DECLARED = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'
 
@@ -47,7 +45,7 @@ def reason(data: bytes) -> str:
     return ""
 
 
-@rows("ending", samples())
+@by_row("ending", samples())
 def test_a_kind_is_known_by_its_bytes(ending: str) -> None:
     kind = kind_of(BytesIO(samples()[ending]))
 
@@ -82,7 +80,7 @@ REFUSED = {
 
 
 @one_database
-@pytest.mark.parametrize("what", REFUSED)
+@by_row("what", REFUSED)
 def test_anything_else_is_refused_whatever_it_is_called(acme: Tenant, what: str) -> None:
     owner = customer(acme)
 
@@ -111,7 +109,7 @@ def test_markup_that_is_not_at_the_beginning_is_text() -> None:
 # Files of two kinds
 
 
-@rows("ending", [".pdf", ".png", ".jpg", ".webp", ".tif"])
+@by_row("ending", [".pdf", ".png", ".jpg", ".webp", ".tif"])
 def test_a_file_that_is_a_zip_as_well_is_refused(ending: str) -> None:
     data = samples()[ending]
     with_comment = archive({"Evil.class": b"\xca\xfe\xba\xbe"})[:-2] + struct.pack("<H", 9) + b"%%EOF    "
@@ -120,7 +118,7 @@ def test_a_file_that_is_a_zip_as_well_is_refused(ending: str) -> None:
         assert "two kinds" in reason(data + appended)
 
 
-@rows("ending", [".png", ".jpg", ".webp", ".tif"])
+@by_row("ending", [".png", ".jpg", ".webp", ".tif"])
 def test_a_picture_that_is_a_pdf_as_well_is_refused(ending: str) -> None:
     data = samples()[ending]
 
@@ -159,8 +157,8 @@ def test_macros_are_refused() -> None:
     assert reason(office("word", **{"word/vbaProject.bin": b"\xd0\xcf"})) == MACROS
 
 
-@rows("part", ["[Content_Types].xml", "word/document.xml", "word/_rels/document.xml.rels"])
-@rows("encoding", ["utf-8", "utf-16"])
+@by_row("part", ["[Content_Types].xml", "word/document.xml", "word/_rels/document.xml.rels"])
+@by_row("encoding", ["utf-8", "utf-16"])
 def test_a_part_that_declares_entities_is_refused(part: str, encoding: str) -> None:
     data = DECLARED.decode().encode(encoding)
 
@@ -218,7 +216,7 @@ def test_a_directory_of_too_many_parts_is_refused_before_it_is_read() -> None:
     assert reason(office("word", **many)) == BOMB
 
 
-@rows("name", ["../evil.xml", "word/../../evil", "/etc/passwd", "word\\..\\evil", "WORD/DOCUMENT.XML"])
+@by_row("name", ["../evil.xml", "word/../../evil", "/etc/passwd", "word\\..\\evil", "WORD/DOCUMENT.XML"])
 def test_names_that_lead_out_or_stand_twice_are_refused(name: str) -> None:
     assert reason(office("word", **{name: b"<a/>"})) == DAMAGED
 
@@ -265,7 +263,7 @@ def test_a_declaration_behind_comments_is_found_and_a_prolog_without_end_is_refu
 LONG = "x" * 300
 
 
-@rows(
+@by_row(
     ("given", "kind", "kept"),
     [
         ("scan.pdf", PDF, "scan.pdf"),

@@ -17,6 +17,7 @@ from tests.customers.dossier import Json, customer, ids, rows, shown
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import one_database
 from tests.support.roles import user_with
+from tests.support.rows import by_row
 
 TODAY = datetime.now(UTC).date()
 YESTERDAY, TOMORROW = ((TODAY + timedelta(days=days)).isoformat() for days in (-1, 1))
@@ -64,7 +65,8 @@ def test_every_kind_comes_back_byte_for_byte_and_is_never_shown(acme: Tenant, en
     assert answer.headers["ETag"] == f'"{sha256(data).hexdigest()}"'
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "values",
     [
         {"document_type": None}, {"document_type": "library card"}, {"number": "x" * 101}, {"issued_on": "tomorrow"},
@@ -213,7 +215,7 @@ def test_a_document_is_verified_rejected_with_a_reason_and_neither(acme: Tenant)
 
 
 @one_database
-@pytest.mark.parametrize(
+@by_row(
     ("values", "field"),
     [
         ({"status": "rejected"}, "reason"), ({"status": "rejected", "reason": " "}, "reason"), ({}, "status"),
@@ -291,7 +293,7 @@ def test_the_refusals_of_an_upload_come_in_the_order_of_the_contract(acme: Tenan
 
 
 @one_database
-@pytest.mark.parametrize(
+@by_row(
     ("form", "named"),
     [
         ({"document_type": TYPE}, "file"),

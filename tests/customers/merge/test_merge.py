@@ -26,6 +26,8 @@ from app.customers.parts.services import CustomerService
 from tests.customers.dossier import CONTACT, NOTE, PARTS, PREFERENCE, SERVICE, Json, customer, ids, rows, shown, tag
 from tests.customers.merge.merging import code_of, id_of, merge, merged, undone
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 Counting = Callable[[], AbstractContextManager[list[str]]]
 
@@ -55,7 +57,8 @@ def test_a_customer_of_another_company_is_as_unknown_as_none(acme: Tenant, globe
     assert shown(globex, foreign)["id"] == id_of(foreign)
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("body", "field"),
     [
         ({}, "source_id"),

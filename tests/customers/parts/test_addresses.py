@@ -6,7 +6,9 @@ import pytest
 
 from tests.customers.dossier import ADDRESS, Json, customer, rows, shown
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.roles import user_with
+from tests.support.rows import by_row
 
 
 def address(company: Tenant, owner: str, **values: object) -> str:
@@ -60,7 +62,8 @@ def test_country_is_stored_as_its_code(acme: Tenant, given: str, stored: str) ->
     assert shown(acme, path)["country"] == stored
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "values",
     [
         {"type": "home"}, {"country": "Atlantis"}, {"country": None}, {"line1": " "}, {"latitude": 91},

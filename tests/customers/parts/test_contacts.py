@@ -8,7 +8,6 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
-import pytest
 from flask import Flask
 
 from app.core.db.tenancy import tenant
@@ -17,6 +16,8 @@ from app.customers.parts.contacts import Contacts
 from app.customers.parts.part import CUSTOMER_IN_TURN
 from tests.customers.dossier import CONTACT, Json, customer, ids, rows, shown
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 
 def contact(company: Tenant, owner: str, **values: Any) -> str:
@@ -43,7 +44,8 @@ def test_a_contact_has_any_number_of_addresses_and_numbers(acme: Tenant) -> None
     assert len(made) == 22
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "methods",
     [
         [{"kind": "email"}], [{"kind": "pigeon", "value": "1"}], [email("nobody")], [{"kind": "fax", "value": " "}],

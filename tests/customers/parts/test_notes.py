@@ -8,7 +8,9 @@ import pytest
 
 from tests.customers.dossier import NOTE, Json, customer, ids, rows, shown
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.roles import user_with
+from tests.support.rows import by_row
 
 WRITER = ("identity:customer_note:CREATE", "identity:customer_note:READ", "identity:customer_note:UPDATE")
 
@@ -74,7 +76,8 @@ def test_a_note_that_is_not_there_and_one_of_somebody_else_are_refused_alike(acm
     assert [answer.status_code for answer in answers] == [403, 403]
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "values", [{"body": "x" * 10_001}, {"body": "\x00"}, {"visibility": "public"}, {"author": None}, {"is_pinned": 1}]
 )
 def test_value_that_does_not_fit_is_named(acme: Tenant, values: Json) -> None:

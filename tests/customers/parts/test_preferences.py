@@ -8,7 +8,9 @@ import pytest
 
 from tests.customers.dossier import PREFERENCE, Json, customer, rows, shown
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.roles import user_with
+from tests.support.rows import by_row
 
 
 def preference(company: Tenant, owner: str, **values: Any) -> str:
@@ -94,7 +96,8 @@ def test_consent_to_one_thing_cannot_become_consent_to_another(acme: Tenant, mov
     assert saved.get_json()["frequency"] == "daily"
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "values", [{"channel": "pigeon"}, {"topic": "x"}, {"opted_in": "yes"}, {"frequency": None}, {"consented_at": None}]
 )
 def test_value_that_does_not_fit_is_named(acme: Tenant, values: Json) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from tests.customers.dossier import SERVICE, Json, customer, ids, shown
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 
 def totals(company: Tenant, owner: str) -> tuple[int, str | None]:
@@ -75,7 +75,8 @@ def _in_days(days: int) -> str:
     return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     "values", [{"performed_on": "yesterday"}, {"performed_on": _in_days(3)}, {"performed_on": 1}, {"description": None}]
 )
 def test_value_that_does_not_fit_is_named_and_nothing_is_counted(acme: Tenant, values: Json) -> None:

@@ -6,7 +6,6 @@ import re
 from itertools import permutations, product
 from typing import Any
 
-import pytest
 from flask import Flask
 from sqlalchemy import update
 
@@ -16,7 +15,9 @@ from app.core.db.transaction import unit_of_work
 from app.customers.models import STATES, Customer
 from tests.customers.dossier import customer, rows, shown
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.roles import user_with
+from tests.support.rows import by_row
 
 STEP = re.compile(r"^\s+(\w+) --> (\w+)", re.MULTILINE)
 
@@ -99,7 +100,8 @@ def test_the_state_is_shown_and_filtered_but_not_written_with_the_customer(acme:
     assert [f"/customers/{row['id']}" for row in rows(acme, "/customers?subscription_state=active")] == [owner]
 
 
-@pytest.mark.parametrize("body", [{}, {"state": "gone"}, {"state": None}, {"state": "active", "reason": "x" * 501}])
+@one_database
+@by_row("body", [{}, {"state": "gone"}, {"state": None}, {"state": "active", "reason": "x" * 501}])
 def test_body_that_does_not_fit_is_refused(acme: Tenant, globex: Tenant, body: dict[str, Any]) -> None:
     path = f"{customer(acme)}/subscription-state"
 

@@ -10,7 +10,9 @@ from uuid_utils.compat import uuid7
 from app.customers.parts import bulk_tag
 from tests.customers.dossier import Json, customer, ids, rows, shown, tag
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.roles import user_with
+from tests.support.rows import by_row
 
 
 def id_of(path: str) -> str:
@@ -34,9 +36,8 @@ def test_name_of_a_tag_is_unique_in_the_company_in_any_case(acme: Tenant, globex
     assert created.get_json()["errors"] == renamed.get_json()["errors"] == {"name": ["Already in use."]}
 
 
-@pytest.mark.parametrize(
-    "values", [{"name": " "}, {"name": "x" * 51}, {"color": "blue"}, {"color": "#12345g"}, {"customer_count": 1}]
-)
+@one_database
+@by_row("values", [{"name": " "}, {"name": "x" * 51}, {"color": "blue"}, {"color": "#12345g"}, {"customer_count": 1}])
 def test_value_that_does_not_fit_is_named(acme: Tenant, values: Json) -> None:
     answer = acme.admin.post("/tags", {"name": "VIP"} | values)
 
@@ -149,7 +150,8 @@ def test_a_tag_is_taken_off_many_customers(acme: Tenant) -> None:
     assert (count(acme, made), count(acme, other)) == (0, 3)
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("values", "field"),
     [
         ({}, "filter"), ({"filter": {"kind": "x"}, "ids": []}, "ids"), ({"filter": {}}, "filter"), ({"ids": []}, "ids"),

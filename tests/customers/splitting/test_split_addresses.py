@@ -11,12 +11,12 @@ from flask import Flask
 from app.customers.splitting.address_text import split_address
 from tests.customers.dossier import customer, shown
 from tests.support.clients import Tenant
-from tests.support.rows import rows
+from tests.support.rows import by_row
 
 PARTS = ("street_address", "city", "state", "postal_code", "country")
 
 
-@rows(
+@by_row(
     ("text", "parts"),
     [
         ("123 Main St, Portland, OR, 97201", ("123 Main St", "Portland", "OR", "97201", None)),
@@ -41,7 +41,7 @@ def test_what_can_be_told_is_told(text: str, parts: tuple[str | None, ...]) -> N
     assert astuple(found) == parts
 
 
-@rows(
+@by_row(
     "text",
     ["", " ", "Desert", "97201", "Portland, 97201", "USA", ",;\n", "12, 13", "x" * 255, "Calle 7 No. 3-61", "1, USA"],
 )

@@ -24,6 +24,8 @@ from tests.customers.merge.merging import code_of, merged, undo, undone
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letter, Letters, letters
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 __all__ = ["everything", "letters"]
 VERIFY = "/customers/verify-email"
@@ -94,7 +96,8 @@ def test_following_it_again_says_that_it_was_verified_already(acme: Tenant, lett
     assert shown(acme, path) == verified
 
 
-@pytest.mark.parametrize("token", ["", "x", "x.y", "a" * 5000, "\x00", "é.é", "{}"])
+@one_database
+@by_row("token", ["", "x", "x.y", "a" * 5000, "\x00", "é.é", "{}"])
 def test_what_is_no_token_is_refused(app: Flask, acme: Tenant, token: str) -> None:
     assert follow(app, token).status_code == 400
 
