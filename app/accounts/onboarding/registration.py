@@ -35,7 +35,7 @@ REGISTER = "onboarding.register"
 
 
 class RegistrationClosed(Forbidden):
-    code, message = "REGISTRATION_CLOSED", "Registration is seal_registration."
+    code, message = "REGISTRATION_CLOSED", "Registration is closed."
 
 
 def ask_to_register(values: dict[str, Any], ip: str | None) -> None:
