@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.accounts.auth.service import auth_state_of
-from app.base.role_data import RoleData
+from app.base.roles import RoleDirectory
 from app.cli import commands
 from app.clients.http.breaker import Breaker
 from app.clients.http.transport import HttpTransport
@@ -23,7 +23,7 @@ from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.cache import CachingEngine, Grants, whole, without_item
 from app.clients.policy.guardian import NAMES_003, GuardianClient
 from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
-from app.clients.policy.remote_roles import RemoteRoleData
+from app.clients.policy.remote_roles import RemoteRoleDirectory
 from app.clients.policy.request import GrantAll, PolicyEngine
 from app.clients.storage.factory import storage_of
 from app.config.environment import load_settings
@@ -36,9 +36,9 @@ from app.core.services import Services
 from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
 from app.extensions import Migrations
-from app.guardian.data import EmbeddedRoleData
 from app.guardian.decision import EmbeddedTransport
-from app.guardian.service import EmbeddedRoles, ExternalRoles
+from app.guardian.directory import EmbeddedRoleDirectory
+from app.guardian.service import EmbeddedTenantRoles, ExternalTenantRoles
 from app.guardian.subject import roles_of
 from app.mounts import SLICES, mount, mount_engine
 from app.system.health import Watch
@@ -107,7 +107,7 @@ def _mailer(app: Flask, settings: Settings) -> Mailer:
 def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
     tokens = Tokens(settings, JwksClient(settings.jwt_jwks_url) if settings.jwt_jwks_url else None)
     metrics = CollectorRegistry()
-    policy, role_data, watch = _policy(settings, PolicyCounters(metrics))
+    policy, role_directory, watch = _policy(settings, PolicyCounters(metrics))
     if limits.redis is not None:
         watch.looks["redis"] = limits.redis.ping
     if isinstance(mailer, SmtpMailer):
@@ -121,8 +121,8 @@ def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
         passwords=Passwords(settings),
         authenticator=Authenticator(settings, tokens, auth_state_of),
         engine=policy,
-        roles=EmbeddedRoles() if settings.keeps_roles else ExternalRoles(),
-        role_data=role_data,
+        tenant_roles=EmbeddedTenantRoles() if settings.keeps_roles else ExternalTenantRoles(),
+        role_directory=role_directory,
         watch=watch,
         mailer=mailer,
         limits=limits,
@@ -132,26 +132,26 @@ def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
     )
 
 
-def _policy(settings: Settings, counters: PolicyCounters) -> tuple[PolicyEngine, RoleData, Watch]:
+def _policy(settings: Settings, counters: PolicyCounters) -> tuple[PolicyEngine, RoleDirectory, Watch]:
     if not settings.use_guardian_service:
         logs.log.warning("every_permission_is_granted", reason="USE_GUARDIAN_SERVICE=false")
-        return GrantAll(), EmbeddedRoleData(), Watch({})
+        return GrantAll(), EmbeddedRoleDirectory(), Watch({})
     if settings.embedded_guardian:
         client = MeteredEngine(GuardianClient(EmbeddedTransport()), counters)
-        return _remembering(client, settings, counters), EmbeddedRoleData(), Watch({})
+        return _remembering(client, settings, counters), EmbeddedRoleDirectory(), Watch({})
     breaker = Breaker(outcome_of, notice=counters.note_breaker)
-    remote, role_data = _remote(settings, breaker)
+    remote, role_directory = _remote(settings, breaker)
     client = MeteredEngine(remote, counters, breaker)
-    return _remembering(client, settings, counters), role_data, Watch({"guardian": _probe(settings)})
+    return _remembering(client, settings, counters), role_directory, Watch({"guardian": _probe(settings)})
 
 
-def _remote(settings: Settings, breaker: Breaker) -> tuple[GuardianClient | AuthZenClient, RoleData]:
+def _remote(settings: Settings, breaker: Breaker) -> tuple[GuardianClient | AuthZenClient, RoleDirectory]:
     """Who decides, and who keeps the roles: AuthZEN has no words for them."""
     if settings.guardian_protocol == "authzen":
-        return _authzen(settings, settings.max_in_flight), EmbeddedRoleData()
+        return _authzen(settings, settings.max_in_flight), EmbeddedRoleDirectory()
     names = NAMES_003 if settings.guardian_resource_names == "003" else {}
     transport = _transport(settings, settings.max_in_flight)
-    return GuardianClient(transport, names), RemoteRoleData(transport, breaker)
+    return GuardianClient(transport, names), RemoteRoleDirectory(transport, breaker)
 
 
 def _probe(settings: Settings) -> Callable[[], None]:

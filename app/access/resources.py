@@ -18,7 +18,7 @@ from app.access.schemas import (
     WantedRoleSchema,
 )
 from app.base.permission import Permission
-from app.base.role_data import Asker
+from app.base.roles import Asker
 from app.core.db.lookup import not_found
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import read_in_own_transaction
@@ -39,7 +39,7 @@ class RolesOfUser(Endpoint):
     @declare("listRolesOfUser", answer=AssignmentsSchema())
     def get(self, user_id: UUID) -> Response:
         _check_user(user_id)
-        return answer({"roles": services().role_data.roles_of(user_id, asker())})
+        return answer({"roles": services().role_directory.roles_of(user_id, asker())})
 
     @declare(
         "assignRole",
@@ -52,7 +52,7 @@ class RolesOfUser(Endpoint):
     def post(self, user_id: UUID) -> Response:
         """Assign a role to a user. role is an older name of role_id."""
         _check_user(user_id)
-        made = services().role_data.assign(user_id, _wanted(body()), asker())
+        made = services().role_directory.assign(user_id, _wanted(body()), asker())
         return answer(made, 201, {"Location": f"{request.script_root}/users/{user_id}/roles/{made['id']}"})
 
 
@@ -65,13 +65,13 @@ class RoleOfUser(Endpoint):
     @declare("getRoleOfUser", answer=AssignmentSchema())
     def get(self, user_id: UUID, user_role_id: UUID) -> Response:
         _check_user(user_id)
-        return answer(services().role_data.assignment(user_id, user_role_id, asker()))
+        return answer(services().role_directory.assignment(user_id, user_role_id, asker()))
 
     @declare("unassignRole", status=204, errors=(409,))
     def delete(self, user_id: UUID, user_role_id: UUID) -> Response:
         """Remove a role from a user."""
         _check_user(user_id)
-        services().role_data.unassign(user_id, user_role_id, asker())
+        services().role_directory.unassign(user_id, user_role_id, asker())
         return no_content()
 
 
@@ -84,7 +84,7 @@ class PoliciesOfUser(Endpoint):
     @declare("listPoliciesOfUser", answer=PoliciesSchema())
     def get(self, user_id: UUID) -> Response:
         _check_user(user_id)
-        return answer({"policies": services().role_data.policies_of(user_id, asker())})
+        return answer({"policies": services().role_directory.policies_of(user_id, asker())})
 
 
 class PermissionsOfUser(Endpoint):
@@ -117,12 +117,12 @@ class AssignableRoles(Endpoint):
 
     @declare("listAssignableRoles", answer=AssignableRolesSchema())
     def get(self) -> Response:
-        return answer({"roles": services().role_data.roles(asker())})
+        return answer({"roles": services().role_directory.roles(asker())})
 
 
 def _permissions_of(user_id: UUID) -> Response:
     """Without those that a role may hold, but only users of the platform can use."""
-    held = services().role_data.permissions_of(user_id, asker())
+    held = services().role_directory.permissions_of(user_id, asker())
     beyond = set() if principal().is_platform else {_key(each) for each in services().catalogue if each.platform}
     return answer({"permissions": [each for each in held if tuple(map(each.get, KEY)) not in beyond]})
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.auth.service import Account, find_account
 from app.accounts.passwords.service import set_temporary, temporary_password
 from app.base.errors import ApiError
-from app.base.role_data import ADMINISTRATOR
+from app.base.roles import ADMINISTRATOR
 from app.base.text import CANONICAL_UUID, fold
 from app.companies.models import Company
 from app.core.db.models import db
@@ -46,7 +46,7 @@ def create_admin(company: str, own_password: bool, **given: str | None) -> None:
         values |= {"password_hash": services().passwords.hash(password), "password_reset_required": not own_password}
         with company_transaction(company_id):
             user_id = create_user(values | {"is_verified": True}).id
-            services().roles.give(user_id, ADMINISTRATOR)
+            services().tenant_roles.assign_default(user_id, ADMINISTRATOR)
     click.echo(f"Made: {values['email']}, user {user_id} of company {company_id}.")
     if not services().settings.keeps_roles:
         click.echo("The roles are kept in another service: give the role of an administrator there.")
@@ -83,7 +83,7 @@ def deactivate(account: str) -> None:
     """Let somebody sign in no more, and end their sessions. The last administrator of a company stays."""
     found = _account(account)
     with _told(), company_transaction(found.company_id):
-        services().roles.check_leaving(found.user_id)
+        services().tenant_roles.check_not_last_administrator(found.user_id)
         db.session.scalars(select(User).where(User.id == found.user_id)).one().is_active = False
         db.session.flush()
         on_user_deactivated.emit(found.user_id)

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol, cast
-from uuid import UUID
 
 from flask import current_app
 from prometheus_client import CollectorRegistry
 
 from app.base.permission import Permission
-from app.base.role_data import RoleData
+from app.base.roles import RoleDirectory, TenantRoles
 from app.clients.limiter import Limits
 from app.clients.mailer import Mailer
 from app.clients.policy.request import PolicyEngine
@@ -31,23 +30,6 @@ class Watch(Protocol):
     def current(self) -> Mapping[str, Any]: ...
 
 
-class Roles(Protocol):
-    """What only an engine that keeps its roles here can do; inside the tenant's unit of work."""
-
-    def company_made(self) -> None:
-        """Give the bound tenant the default roles."""
-
-    def give(self, user_id: UUID, code: str) -> None:
-        """A default role, if the bound tenant still has it."""
-
-    def check_not_above(self, user_id: UUID, by: UUID) -> None:
-        """Raises Forbidden if the user has a role that holds what ``by`` lacks: whoever takes over an
-        account has its permissions."""
-
-    def check_leaving(self, user_id: UUID) -> None:
-        """Raises Conflict if the user is the last active administrator of the bound tenant."""
-
-
 @dataclass
 class Services:
     settings: Settings
@@ -55,8 +37,8 @@ class Services:
     passwords: Passwords
     authenticator: Authenticator
     engine: PolicyEngine
-    roles: Roles
-    role_data: RoleData
+    tenant_roles: TenantRoles
+    role_directory: RoleDirectory
     watch: Watch
     mailer: Mailer
     limits: Limits

@@ -10,7 +10,7 @@ from marshmallow import validate
 from sqlalchemy import select
 
 from app.base.errors import Conflict, Invalid, NotFound
-from app.base.role_data import CUSTOMER, MANAGER, VIEWER
+from app.base.roles import CUSTOMER, MANAGER, VIEWER
 from app.core.db.models import db
 from app.core.web.body import answer, body, no_content, optional_body
 from app.core.web.declaration import declare

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from app.base.permission import Permission
-from app.base.role_data import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
+from app.base.roles import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
 from app.core.services import services
 from app.guardian.service import defaults_of
 

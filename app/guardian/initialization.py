@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.base.role_data import ADMINISTRATOR
+from app.base.roles import ADMINISTRATOR
 from app.companies.service import AlreadyInitialized, lock_company
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
@@ -31,8 +31,8 @@ def initialize_engine(company_id: UUID, user_id: UUID) -> bool:
             lock_company()
             _check_vacant(user_id)
             if db.session.scalar(select(Role.id).where(Role.is_system)) is None:
-                services().roles.company_made()
-            services().roles.give(user_id, ADMINISTRATOR)
+                services().tenant_roles.create_defaults()
+            services().tenant_roles.assign_default(user_id, ADMINISTRATOR)
     return True
 
 

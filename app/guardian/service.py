@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app.base.errors import Conflict
 from app.base.permission import Permission
-from app.base.role_data import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
+from app.base.roles import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
 from app.companies.service import lock_company
 from app.core.db.models import add_in_order, db
 from app.core.db.upsert import upsert
@@ -46,10 +46,10 @@ class LastAdministrator(Conflict):
     code, message = "LAST_ADMINISTRATOR", "The company would be left without an administrator."
 
 
-class EmbeddedRoles:
-    """``core.kernel.Roles`` on the embedded engine's tables."""
+class EmbeddedTenantRoles:
+    """``TenantRoles`` on the tables of the embedded engine."""
 
-    def company_made(self) -> None:
+    def create_defaults(self) -> None:
         load_catalogue(services().catalogue)
         roles = {
             code: Role(
@@ -68,7 +68,7 @@ class EmbeddedRoles:
             [holding(policy, each) for code, policy in policies.items() for each in defaults_of(code)],
         )
 
-    def give(self, user_id: UUID, code: str) -> None:
+    def assign_default(self, user_id: UUID, code: str) -> None:
         role_id = db.session.scalar(select(Role.id).where(Role.code == code))
         if role_id is None:
             log.warning("role_not_given", reason="the company has no such role any more", code=code, user_id=user_id)
@@ -76,7 +76,7 @@ class EmbeddedRoles:
         db.session.add(UserRole(user_id=user_id, role_id=role_id))
         db.session.flush()
 
-    def check_leaving(self, user_id: UUID) -> None:
+    def check_not_last_administrator(self, user_id: UUID) -> None:
         lock_company()
         if is_administrator(user_id) and not _has_other_administrator(user_id):
             raise LastAdministrator()
@@ -87,16 +87,16 @@ class EmbeddedRoles:
             check_not_above(role, by)
 
 
-class ExternalRoles:
-    """Where the roles are kept in another service, that service's operators do this."""
+class ExternalTenantRoles:
+    """Operators of the service that keeps the roles do all of this there."""
 
-    def company_made(self) -> None:
+    def create_defaults(self) -> None:
         log.info("default_roles_skipped", reason="the policy engine is remote")
 
-    def give(self, user_id: UUID, code: str) -> None:
+    def assign_default(self, user_id: UUID, code: str) -> None:
         log.info("role_skipped", reason="the policy engine is remote", code=code, user_id=user_id)
 
-    def check_leaving(self, user_id: UUID) -> None:
+    def check_not_last_administrator(self, user_id: UUID) -> None:
         log.info("last_administrator_not_checked", reason="the policy engine is remote", user_id=user_id)
 
     def check_not_above(self, user_id: UUID, by: UUID) -> None:
@@ -105,7 +105,7 @@ class ExternalRoles:
 
 def create_default_roles(_administrator: Mapping[str, Any] | None = None) -> None:
     """A subscriber of ``on_company_created``."""
-    services().roles.company_made()
+    services().tenant_roles.create_defaults()
 
 
 def holding(policy: Policy, permission: Permission) -> PolicyPermission:
@@ -164,7 +164,7 @@ def change_assignment(assignment: UserRole, values: dict[str, Any], *, by: UUID)
         return
     check_not_above(_role(after[1]), by)
     if held.is_system:
-        services().roles.check_leaving(user_id)
+        services().tenant_roles.check_not_last_administrator(user_id)
     assignment.user_id, assignment.role_id = after
     db.session.flush()
 
@@ -172,7 +172,7 @@ def change_assignment(assignment: UserRole, values: dict[str, Any], *, by: UUID)
 def remove_assignment(assignment: UserRole) -> None:
     """Raises Conflict for the last administrator's."""
     if _held(assignment).is_system:
-        services().roles.check_leaving(assignment.user_id)
+        services().tenant_roles.check_not_last_administrator(assignment.user_id)
     db.session.delete(assignment)
     db.session.flush()
 

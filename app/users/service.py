@@ -43,7 +43,7 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
     if leaves:
         _check_may_leave(user, by)
     elif any(getattr(user, name) != values[name] for name in (*KEYS, "is_active") if name in values):
-        services().roles.check_not_above(user.id, by)
+        services().tenant_roles.check_not_above(user.id, by)
     was_active = user.is_active
     set_values(user, {"is_verified": False} | values if values.get("email", user.email) != user.email else values)
     if leaves:
@@ -99,8 +99,8 @@ def announce_deletion(user_id: UUID) -> None:
 def _check_may_leave(user: User, by: UUID) -> None:
     if user.id == by:
         raise OwnAccount()
-    services().roles.check_leaving(user.id)
-    services().roles.check_not_above(user.id, by)
+    services().tenant_roles.check_not_last_administrator(user.id)
+    services().tenant_roles.check_not_above(user.id, by)
 
 
 def _set_keys(keys: LoginKey, user: User) -> None:

@@ -62,7 +62,7 @@ PLATFORM_SESSIONS = {
 ROLE_PROTOCOL = ("role", "user_role")
 NAMED = {
     "app/core/db/tenancy.py": ("company",),  # the tenants themselves
-    "app/base/role_data.py": ("customer",),  # the code of a role
+    "app/base/roles.py": ("customer",),  # the code of a role
     "app/clients/policy/authzen.py": ("user",),  # AuthZEN's type of a subject
     # Guardian's own fields and kinds of resources.
     "app/clients/policy/guardian.py": (

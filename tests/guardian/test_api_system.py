@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.onboarding.service import found_company
 from app.core.services import services
-from app.guardian.service import ExternalRoles
+from app.guardian.service import ExternalTenantRoles
 from tests.support.clients import ApiClient, Tenant, sign_in
 from tests.support.marks import one_database
 from tests.support.rows import by_row
@@ -35,11 +35,11 @@ def without_roles(app: Flask, name: str, *, is_platform: bool = False) -> ApiCli
     """The founder of a company that was made by a service whose engine is remote."""
     company_id, user = uuid7(), {"email": f"founder@{name}.example"}
     with app.app_context():
-        embedded, services().roles = services().roles, ExternalRoles()
+        embedded, services().tenant_roles = services().tenant_roles, ExternalTenantRoles()
         try:
             founded = found_company(company_id, {"name": name, "is_platform": is_platform}, user)
         finally:
-            services().roles = embedded
+            services().tenant_roles = embedded
         user_id = founded.user.id
     return sign_in(app, company_id, user_id, user["email"])
 

@@ -17,7 +17,7 @@ from app.accounts.invitations.models import Invitation
 from app.accounts.onboarding.service import create_defaults
 from app.base.clock import utcnow
 from app.base.errors import ApiError, Conflict
-from app.base.role_data import Asker
+from app.base.roles import Asker
 from app.companies.models import Company
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db
@@ -78,7 +78,7 @@ def _send(invitation: Invitation, user: User) -> None:
 def _assign(user_id: UUID, role_ids: list[UUID], asker: Asker) -> None:
     try:
         for role_id in role_ids:
-            services().role_data.assign(user_id, role_id, asker)
+            services().role_directory.assign(user_id, role_id, asker)
     except Exception:
         _unassign_roles(user_id, asker)
         with company_transaction(asker.company_id):
@@ -89,10 +89,10 @@ def _assign(user_id: UUID, role_ids: list[UUID], asker: Asker) -> None:
 
 def _unassign_roles(user_id: UUID, asker: Asker) -> None:
     """Asked anew, because one whose assignment got no answer may have been given as well."""
-    role_data = services().role_data
+    role_directory = services().role_directory
     try:
-        for each in role_data.roles_of(user_id, asker):
-            role_data.unassign(user_id, each["id"], asker)
+        for each in role_directory.roles_of(user_id, asker):
+            role_directory.unassign(user_id, each["id"], asker)
     except ApiError as error:
         log.warning("roles_not_withdrawn", user_id=user_id, reason=error.error_code)
 

@@ -16,7 +16,7 @@ from app.accounts.auth.throttle import reserve_daily
 from app.accounts.onboarding.service import found_here
 from app.accounts.onboarding.waiting import PendingRegistration, consume, seal_registration, store, unseal_registration
 from app.base.errors import Conflict, Forbidden, Invalid
-from app.base.role_data import CUSTOMER
+from app.base.roles import CUSTOMER
 from app.base.text import fold
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import db
@@ -155,4 +155,4 @@ def _create(pending: PendingRegistration) -> None:
         found_here({"name": pending.founds}, columns)
         return
     _check_takes_customers()
-    services().roles.give(create_user(columns).id, CUSTOMER)
+    services().tenant_roles.assign_default(create_user(columns).id, CUSTOMER)

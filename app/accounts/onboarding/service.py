@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.base.role_data import ADMINISTRATOR
+from app.base.roles import ADMINISTRATOR
 from app.companies.events import on_company_created
 from app.companies.models import Company
 from app.core.db.models import db
@@ -55,5 +55,5 @@ def create_defaults(user: Values) -> tuple[OrganizationUnit, Position, User]:
     db.session.add(position)
     db.session.flush()
     administrator = create_user({**user, "position_id": position.id})
-    services().roles.give(administrator.id, ADMINISTRATOR)
+    services().tenant_roles.assign_default(administrator.id, ADMINISTRATOR)
     return unit, position, administrator

@@ -173,7 +173,7 @@ def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
         raise OwnAccount("Your own password is changed by PATCH /users/me/change-password.")
     if not _exists(user_id):
         raise not_found(User)
-    services().roles.check_not_above(user_id, by)
+    services().tenant_roles.check_not_above(user_id, by)
     set_temporary(user_id, hashed)
 
 

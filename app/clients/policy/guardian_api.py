@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from uuid import UUID
 
 from app.base.errors import BadRequest, Conflict, Forbidden, NotFound, known_codes
-from app.base.role_data import Asker
+from app.base.roles import Asker
 from app.clients.http.fan_out import MAX_DATA_BYTES, Call, Flight
 from app.clients.http.transport import Reply, busy, unusable
 from app.clients.policy.guardian import TokenRefused, headers_of, reason_of

@@ -1,4 +1,4 @@
-"""Role data of a remote Guardian: ``core.roles.RoleData`` over HTTP, in the caller's name."""
+"""Roles kept by a remote Guardian: ``RoleDirectory`` over HTTP, in the caller's name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from app.base.role_data import ADMINISTRATOR, ALL, Asker, Json, permission_name
+from app.base.roles import ADMINISTRATOR, ALL, Asker, Json, permission_name
 from app.clients.http.breaker import Breaker
 from app.clients.http.fan_out import Call, FanOut, Flight
 from app.clients.http.transport import HttpTransport, unusable
@@ -16,7 +16,7 @@ from app.clients.policy.guardian_api import GuardianApi, unique
 from app.clients.policy.parsing import StrictReader
 
 
-class RemoteRoleData:
+class RemoteRoleDirectory:
     """Calls that need no answer of one another go side by side."""
 
     def __init__(self, transport: HttpTransport, breaker: Breaker) -> None:

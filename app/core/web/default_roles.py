@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.base.permission import Permission
-from app.base.role_data import MANAGER, VIEWER
+from app.base.roles import MANAGER, VIEWER
 
 DefaultRoles = Mapping[str, tuple[str, ...]]
 """Codes of roles, each with the operations that it may use."""

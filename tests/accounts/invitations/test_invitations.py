@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from uuid_utils.compat import uuid7
 
 from app.base.errors import Unavailable
-from app.guardian.data import EmbeddedRoleData
+from app.guardian.directory import EmbeddedRoleDirectory
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
@@ -183,7 +183,7 @@ def test_failure_while_roles_are_given_leaves_nobody(
     app: Flask, acme: Tenant, letters: Letters, everything: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = rows(everything)
-    monkeypatch.setattr(app.extensions["identity"], "role_data", Failing())
+    monkeypatch.setattr(app.extensions["identity"], "role_directory", Failing())
 
     answer = acme.admin.post(PATH, {"email": ADDRESS, "role_ids": [role_id(acme, "viewer"), role_id(acme, "manager")]})
 
@@ -192,7 +192,7 @@ def test_failure_while_roles_are_given_leaves_nobody(
     assert letters.received() == []
 
 
-class Failing(EmbeddedRoleData):
+class Failing(EmbeddedRoleDirectory):
     """An engine that is gone after the first assignment."""
 
     assigned = 0
@@ -229,7 +229,7 @@ def test_invitation_that_was_never_mailed_is_repaired_by_sending_it_again(
     """As if the process had died while the roles were given."""
     kernel = app.extensions["identity"]
     with monkeypatch.context() as patch:
-        patch.setattr(kernel, "role_data", Dying())
+        patch.setattr(kernel, "role_directory", Dying())
         with pytest.raises(SystemExit):
             acme.admin.post(PATH, {"email": ADDRESS, "role_ids": [role_id(acme, "viewer")]})
     assert letters.received() == []
@@ -240,7 +240,7 @@ def test_invitation_that_was_never_mailed_is_repaired_by_sending_it_again(
     assert accept(anonymous, letters.one(ADDRESS).token).status_code == 200
 
 
-class Dying(EmbeddedRoleData):
+class Dying(EmbeddedRoleDirectory):
     def assign(self, user_id: UUID, role_id: UUID, asker: Any) -> Any:
         raise SystemExit
 

@@ -1,4 +1,4 @@
-"""Role data read from, and changed in, the tables of the embedded engine: ``core.roles.RoleData``."""
+"""``RoleDirectory`` on the tables of the embedded engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, or_, select
 
-from app.base.role_data import ALL, Asker, Json, permission_name
+from app.base.roles import ALL, Asker, Json, permission_name
 from app.core.db.lookup import existing, not_found
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, tenant
@@ -24,7 +24,7 @@ POLICY = tuple(PolicySchema().dump_fields)
 PERMISSION = tuple(PermissionSchema().dump_fields)
 
 
-class EmbeddedRoleData:
+class EmbeddedRoleDirectory:
     def roles_of(self, user_id: UUID, asker: Asker) -> list[Json]:
         with tenant(asker.company_id):
             rows = read_in_own_transaction(_ASSIGNMENTS, {"user_id": user_id})
