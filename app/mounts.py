@@ -52,7 +52,7 @@ ENGINE: Endpoints = (*guardian.ENGINE_ENDPOINTS, *system.ENGINE_ENDPOINTS)
 ENGINE_PREFIX = "/guardian"
 CORE_JOBS: Mapping[str, JobHandler] = {
     one_time_links.EXPIRE: one_time_links.expire,
-    stored_file.REMOVE: stored_file.remove_stored,
+    stored_file.REMOVE: stored_file.remove_objects,
 }
 
 

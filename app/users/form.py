@@ -13,8 +13,8 @@ from uuid_utils.compat import uuid7
 from app.base.errors import Forbidden
 from app.core.db.lookup import check_exists
 from app.core.db.transaction import company_transaction
-from app.core.files.picture import check_enabled, deposited
-from app.core.files.stored_file import Deposit, Owner
+from app.core.files.picture import check_enabled, deposit_picture
+from app.core.files.stored_file import Deposit, FileOwner
 from app.core.web.principal import principal
 from app.core.wire.forms import Upload, as_values, received_form
 from app.core.wire.schema import BaseSchema
@@ -52,13 +52,13 @@ class UserForm:
         """Raises Invalid, and what storage and decoding raise."""
         if self.upload is not None:
             check_enabled()
-            self.deposit = deposited(Owner(principal().company_id, User.bucket, self.user_id), self.upload)
+            self.deposit = deposit_picture(FileOwner(principal().company_id, User.bucket, self.user_id), self.upload)
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Around the transaction."""
+    def undo_on_error(self) -> Iterator[None]:
+        """Enclose the transaction that shows the avatar."""
         if self.deposit is None:
             yield
             return
-        with self.deposit.shown():
+        with self.deposit.undo_on_error():
             yield

@@ -58,7 +58,7 @@ class Users(Crud):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        with self.form.shown() if self.form else nullcontext(), super().transaction():
+        with self.form.undo_on_error() if self.form else nullcontext(), super().transaction():
             yield
 
     def read_body(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from app.base.clock import utcnow
 from app.core.db.models import Model, Timestamped, Versioned, db
 from app.core.db.references import referrers
 from app.core.db.tenancy import PLATFORM_TABLES, current_tenant
-from app.core.files.stored_file import Filed, StoredFile, discard
+from app.core.files.stored_file import FileRecord, StoredFile, discard
 
 Condition = ColumnElement[bool]
 
@@ -32,7 +32,7 @@ def release(model: type[Any], condition: Condition) -> None:
     bucket = getattr(model, "bucket", None)
     if bucket is not None:
         discard(StoredFile.bucket_type == bucket, StoredFile.bucket_id.in_(select(model.id).where(condition)))
-    if issubclass(model, Filed):
+    if issubclass(model, FileRecord):
         discard(StoredFile.id.in_(select(model.file_id).where(condition)))
     for referrer, column in referrers(model):
         refers = column.in_(select(model.id).where(condition))

@@ -1,4 +1,4 @@
-"""Downloads: attachments that no browser shows, whole or one range of bytes."""
+"""Downloads: attachments that browsers do not display, whole or one range of bytes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.base.errors import ApiError
 from app.clients.storage.interface import Content, refused
 
 BINARY = {"type": "string", "format": "binary"}
-# In a browser the file runs nothing and reaches no other page.
+# A browser runs no script of the file and keeps it from other pages.
 SANDBOX = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
-"""RFC 8187, section 3.2.1: quote() would escape these."""
+"""RFC 8187, section 3.2.1; quote() would escape these."""
 
 
 class RangeNotSatisfiable(ApiError):
@@ -28,11 +28,11 @@ class RangeNotSatisfiable(ApiError):
 
 
 EMPTY_SUFFIX = re.compile(r" *bytes=-0+ *", re.IGNORECASE)
-"""Unsatisfiable (RFC 9110, section 14.1.2), and no range at all to werkzeug."""
+"""Unsatisfiable (RFC 9110, section 14.1.2); werkzeug sees no range in it."""
 
 
 def requested_range(size: int, tag: str) -> tuple[int, int] | None:
-    """The first byte and the one behind the last. None for the whole file, also if several ranges are requested.
+    """The first byte and the one behind the last; None for the whole file, and for several ranges.
 
     Raises RangeNotSatisfiable.
     """
@@ -56,18 +56,18 @@ def _is_current(tag: str) -> bool:
 
 
 def download(
-    content: Content, part: tuple[int, int] | None, *, size: int, name: str, media_type: str, tag: str
+    content: Content, byte_range: tuple[int, int] | None, *, size: int, name: str, media_type: str, tag: str
 ) -> Response:
-    """``content`` is that part of the file, or the whole. Raises BadGateway unless the file has that size."""
-    start, end = part or (0, size)
+    """``content`` is the range of the file, or the whole. Raises BadGateway unless the file has that size."""
+    start, end = byte_range or (0, size)
     if (content.size, content.length) != (size, end - start):
         content.file.close()
         raise refused()
-    # A server's sendfile would go on to the end of the file.
-    body = content.chunks() if part else wrap_file(request.environ, content.file)
-    response = Response(body, 206 if part else 200, content_type=media_type, direct_passthrough=True)
+    # A server's sendfile would continue to the end of the file.
+    body = content.chunks() if byte_range else wrap_file(request.environ, content.file)
+    response = Response(body, 206 if byte_range else 200, content_type=media_type, direct_passthrough=True)
     response.content_length = content.length
-    if part:
+    if byte_range:
         response.content_range.set(start, end, size)
     response.headers.extend(headers_of(name) | {"Accept-Ranges": "bytes", "ETag": f'"{tag}"'})
     return response

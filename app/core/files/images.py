@@ -1,4 +1,4 @@
-"""Pictures for showing, made of uploads: one at a time, each by a process of its own (``core/files/decoding``)."""
+"""Pictures and thumbnails from uploads, decoded one at a time in a separate process (``core/files/decoding``)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MOST_PIXELS = 40_000_000
 PATIENCE_SECONDS = 10.0
 CPU_SECONDS = 3
 SECONDS = 25.0
-"""On a busy machine; of the processor it gets less, and then the picture is to blame."""
+"""Wall-clock time for a busy machine; CPU_SECONDS tells a picture that takes too long."""
 FOLDER = Path(__file__).parent
-# Behind everything else on the path: among our modules are namesakes of the standard library's.
+# Last on the path, because some of our modules have names of the standard library.
 PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from decoding.program import run; run()"
 UNKNOWN = "Must be a JPEG, PNG, GIF, BMP or WebP picture."
 REASONS = {
@@ -41,46 +41,46 @@ STOPPED = (-signal.SIGXCPU, -signal.SIGKILL)
 
 
 class Images:
-    """One decoding at a time in each serving process; ``threads`` are those of the process."""
+    """Decodes one picture at a time in each serving process. ``threads`` is the number of its threads."""
 
     def __init__(self, threads: int) -> None:
         self._bulkhead = Bulkhead(1, max(1, threads // 4), PATIENCE_SECONDS, "Too many pictures are being decoded.")
 
     @contextmanager
-    def made(self, field: str, source: BinaryIO, edges: Sequence[int]) -> Iterator[Mapping[int, BinaryIO]]:
-        """PNG files by their edge, for as long as the context lasts. Raises Invalid and Unavailable."""
+    def make_pictures(self, field: str, source: BinaryIO, edges: Sequence[int]) -> Iterator[Mapping[int, BinaryIO]]:
+        """PNG files by edge, open until the context ends. Raises Invalid and Unavailable."""
         with ExitStack() as stack:
             files = {edge: stack.enter_context(TemporaryFile()) for edge in edges}
             with self._bulkhead.acquire():
-                verdict = _decoded(source, files)
+                verdict = _decode(source, files)
             if verdict != "done":
                 raise Invalid.field(field, REASONS.get(verdict, verdict))
             yield files
 
 
-def _decoded(source: BinaryIO, files: Mapping[int, IO[bytes]]) -> str:
-    """A verdict of the program or a reason. Raises Unavailable."""
+def _decode(source: BinaryIO, files: Mapping[int, IO[bytes]]) -> str:
+    """The program's verdict, or a reason. Raises Unavailable."""
     source.seek(0)
     descriptors = {edge: file.fileno() for edge, file in files.items()}
-    wanted = [f"{edge}:{descriptor}" for edge, descriptor in descriptors.items()]
-    # Isolated, and without our environment: what takes over a codec finds no secret there. Nor can it fill our
-    # memory with what it says: files of that process have a bound.
+    outputs = [f"{edge}:{descriptor}" for edge, descriptor in descriptors.items()]
+    # Isolated and without our environment: an exploited codec finds no secret there. Its verdict goes to a file of
+    # bounded size, so it cannot fill our memory either.
     with (
-        TemporaryFile() as said,
+        TemporaryFile() as verdict,
         subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-c", PROGRAM, str(FOLDER), str(CPU_SECONDS), str(MOST_PIXELS), *wanted],
+            [sys.executable, "-I", "-c", PROGRAM, str(FOLDER), str(CPU_SECONDS), str(MOST_PIXELS), *outputs],
             stdin=source,
-            stdout=said,
+            stdout=verdict,
             stderr=subprocess.DEVNULL,
             pass_fds=list(descriptors.values()),
             cwd="/",
             env={},
         ) as process,
     ):
-        return _verdict(process, said)
+        return _read_verdict(process, verdict)
 
 
-def _verdict(process: subprocess.Popen[Any], said: IO[bytes]) -> str:
+def _read_verdict(process: subprocess.Popen[Any], verdict: IO[bytes]) -> str:
     try:
         process.wait(timeout=SECONDS)
     except subprocess.TimeoutExpired:
@@ -91,5 +91,5 @@ def _verdict(process: subprocess.Popen[Any], said: IO[bytes]) -> str:
     if process.returncode:
         log.warning("decoding_failed", code=process.returncode)
         return "broken"
-    said.seek(0)
-    return said.read(LONGEST_VERDICT).decode("ascii", "replace")
+    verdict.seek(0)
+    return verdict.read(LONGEST_VERDICT).decode("ascii", "replace")

@@ -26,7 +26,7 @@ from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import company_transaction, read_in_own_transaction
 from app.core.files.download import BINARY
 from app.core.files.images import MEDIA_TYPE, SIGNATURE, THUMBNAILS, WHOLE
-from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now, discard
+from app.core.files.stored_file import Deposit, FileOwner, NewObject, StoredFile, discard, storage_caller
 from app.core.services import services
 from app.core.web.body import answer, no_content
 from app.core.web.declaration import Declaration
@@ -60,13 +60,13 @@ class Picture(Endpoint, abstract=True):
     own_transaction = revalidated = True
     operations = {"GET": "READ", "POST": "UPDATE", "DELETE": "UPDATE"}
     parameters = {"GET": {"size": fields.Integer(validate=validate.OneOf(THUMBNAILS))}}
-    looked_up: ClassVar[TenantQuery]
+    file_id_query: ClassVar[TenantQuery]
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(abstract=abstract, **kwargs)
         if not abstract:
-            wanted = select(getattr(cls.model, cls.column())).where(cls.model.id == bindparam("item_id"))
-            cls.looked_up = TenantQuery(wanted.execution_options(single_statement=True))
+            statement = select(getattr(cls.model, cls.column())).where(cls.model.id == bindparam("item_id"))
+            cls.file_id_query = TenantQuery(statement.execution_options(single_statement=True))
 
     @classmethod
     def column(cls) -> str:
@@ -76,29 +76,30 @@ class Picture(Endpoint, abstract=True):
     def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
         verb, about = PICTURE_VERBS[method], (inspect.getdoc(cls) or "").rstrip(".")
         operation_id = f"{verb}{cls.model.__name__}{cls.field.capitalize()}"
-        named = Declaration(operation_id, f"{verb.capitalize()} {about[:1].lower()}{about[1:]}", errors=WRITE_ERRORS)
+        summary = f"{verb.capitalize()} {about[:1].lower()}{about[1:]}"
+        operation = Declaration(operation_id, summary, errors=WRITE_ERRORS)
         if method == "GET":
-            described = "A PNG; size asks for a square thumbnail."
-            read = replace(named, description=described, answer=BINARY, media=(MEDIA_TYPE,), has_version=True)
+            description = "A PNG; size asks for a square thumbnail."
+            read = replace(operation, description=description, answer=BINARY, media=(MEDIA_TYPE,), has_version=True)
             return replace(read, errors=READ_ERRORS)
         if method == "POST":
-            made = replace(named, description="A JPEG, PNG, GIF, BMP or WebP.", upload=cls.field, status=201)
-            return replace(made, answer=_uploaded(cls.field), headers=("Location",))
-        return replace(named, status=204)
+            upload = replace(operation, description="A JPEG, PNG, GIF, BMP or WebP.", upload=cls.field, status=201)
+            return replace(upload, answer=_upload_answer(cls.field), headers=("Location",))
+        return replace(operation, status=204)
 
     @classmethod
     def error_codes(cls) -> tuple[str, ...]:
         return (f"{cls.field.upper()}_NOT_FOUND",)
 
     def company_of(self, id: UUID) -> UUID:
-        """Hook: the tenant of the row, if it is one that the caller may reach."""
+        """Hook: the tenant of the row, among those that the caller may reach."""
         return principal().company_id
 
     def check_may_write(self, id: UUID) -> None:
         """Hook: a rule beyond the policy engine. Raises Forbidden."""
 
     def get(self, id: UUID) -> Response:
-        """A picture that is missing from storage was replaced in between, so its row is read once more."""
+        """An object missing from storage was replaced meanwhile, so the row is read once more."""
         check_enabled()
         for _ in range(2):
             file_id = self.file_id(id)
@@ -106,80 +107,80 @@ class Picture(Endpoint, abstract=True):
             if request.if_none_match.contains_weak(tag):
                 return Response(status=304, headers=_headers(tag))
             try:
-                return _sent(self._opened(id, file_id), self.field, tag)
+                return _response(self._open(id, file_id), self.field, tag)
             except Missing:
                 continue
         log.error("stored_file_missing", file_id=file_id, remedy="flask storage check")
-        raise self._none()
+        raise self._not_found()
 
     def post(self, id: UUID) -> Response:
         check_enabled()
-        self.check_there(id)
+        self.check_row(id)
         with ExitStack() as stack:
             upload = received_file(stack, self.field)
-            deposit = deposited(Owner(self.company_of(id), self.model.bucket, id), upload)
-        with deposit.shown(), self._locked_row(id) as row:
+            deposit = deposit_picture(FileOwner(self.company_of(id), self.model.bucket, id), upload)
+        with deposit.undo_on_error(), self._locked_row(id) as row:
             attach(row, self.column(), deposit)
-        where = f"{request.script_root}{request.path}"
-        made = {"message": f"The {self.field} is stored.", "file_id": deposit.id, f"has_{self.field}": True}
-        return answer(made, 201, {"Location": where})
+        location = f"{request.script_root}{request.path}"
+        content = {"message": f"The {self.field} is stored.", "file_id": deposit.id, f"has_{self.field}": True}
+        return answer(content, 201, {"Location": location})
 
     def delete(self, id: UUID) -> Response:
         check_enabled()
-        self.check_there(id)
+        self.check_row(id)
         with self._locked_row(id) as row:
             if getattr(row, self.column()) is None:
-                raise self._none()
+                raise self._not_found()
             detach(row, self.column())
         return no_content()
 
-    def check_there(self, id: UUID) -> None:
-        """Raises NotFound, then Forbidden: nothing is said about rows of others."""
-        self._looked_up(id)
+    def check_row(self, id: UUID) -> None:
+        """Raises NotFound, then Forbidden, so that rows of other companies stay unknown."""
+        self._read_file_id(id)
         self.check_may_write(id)
 
     def file_id(self, id: UUID) -> UUID:
         """Raises NotFound."""
-        found = self._looked_up(id)
-        if found is None:
-            raise self._none()
-        return found
+        file_id = self._read_file_id(id)
+        if file_id is None:
+            raise self._not_found()
+        return file_id
 
-    def _looked_up(self, id: UUID) -> UUID | None:
+    def _read_file_id(self, id: UUID) -> UUID | None:
         with tenant(self.company_of(id)):
-            rows = read_in_own_transaction(self.looked_up, {"item_id": id})
+            rows = read_in_own_transaction(self.file_id_query, {"item_id": id})
         if not rows:
             raise not_found(self.model)
-        found: UUID | None = rows[0][0]
-        return found
+        file_id: UUID | None = rows[0][0]
+        return file_id
 
-    def _opened(self, id: UUID, file_id: UUID) -> Content:
-        owner = Owner(self.company_of(id), self.model.bucket, id)
+    def _open(self, id: UUID, file_id: UUID) -> Content:
+        owner = FileOwner(self.company_of(id), self.model.bucket, id)
         path = path_of(file_id, self.field, self.params.get("size", WHOLE))
-        return services().storage.open(owner.key(path), caller_now())
+        return services().storage.open(owner.key(path), storage_caller())
 
     @contextmanager
     def _locked_row(self, id: UUID) -> Iterator[Any]:
-        """A short transaction in which nobody else changes the row. Raises NotFound."""
+        """A short transaction that locks the row. Raises NotFound."""
         with company_transaction(self.company_of(id)):
             row = lock_row(self.model, id)
             if row is None:
                 raise not_found(self.model)
             yield row
 
-    def _none(self) -> NotFound:
+    def _not_found(self) -> NotFound:
         return NotFound(f"There is no {self.field}.", code=f"{self.field.upper()}_NOT_FOUND")
 
 
 class OwnedByCaller(Picture, abstract=True):
-    """A picture that nobody but its subject changes."""
+    """A picture that only its subject changes."""
 
     def check_may_write(self, id: UUID) -> None:
         if id != principal().user_id:
             raise Forbidden(f"Only the user themself changes this {self.field}.")
 
 
-def _uploaded(field: str) -> dict[str, Any]:
+def _upload_answer(field: str) -> dict[str, Any]:
     flag = f"has_{field}"
     return {
         "type": "object",
@@ -204,26 +205,26 @@ def path_of(file_id: UUID, field: str, edge: int) -> str:
     return f"{file_id}/{field}-{edge}.png" if edge else f"{file_id}/{field}.png"
 
 
-def deposited(owner: Owner, upload: Upload) -> Deposit:
-    """The pictures made of an upload, in storage. Raises Invalid, and what storage and decoding raise."""
+def deposit_picture(owner: FileOwner, upload: Upload) -> Deposit:
+    """Decode an upload and store its pictures. Raises Invalid, and the errors of storage and decoding."""
     upload.check_size(services().settings.max_avatar_size_mb)
     deposit = Deposit(owner)
-    with services().images.made(upload.field, upload.file, EDGES) as files:
-        deposit.put([part_of(deposit.id, upload.field, edge, file) for edge, file in files.items()])
+    with services().images.make_pictures(upload.field, upload.file, EDGES) as files:
+        deposit.put([picture_object(deposit.id, upload.field, edge, file) for edge, file in files.items()])
     return deposit
 
 
-def part_of(file_id: UUID, field: str, edge: int, file: BinaryIO) -> Part:
-    return Part(path_of(file_id, field, edge), file, os.fstat(file.fileno()).st_size, MEDIA_TYPE)
+def picture_object(file_id: UUID, field: str, edge: int, file: BinaryIO) -> NewObject:
+    return NewObject(path_of(file_id, field, edge), file, os.fstat(file.fileno()).st_size, MEDIA_TYPE)
 
 
 def attach(row: Any, column: str, deposit: Deposit) -> None:
-    """Let the row show it, in the transaction that is open; what it showed before goes."""
+    """Let the row show the file, in the open transaction, and discard its earlier file."""
     earlier = getattr(row, column)
     setattr(row, column, deposit.id)
     db.session.add(deposit.row())
     db.session.flush()
-    _discard(earlier)
+    _discard_file(earlier)
     deposit.is_complete = True
 
 
@@ -231,10 +232,10 @@ def detach(row: Any, column: str) -> None:
     earlier = getattr(row, column)
     setattr(row, column, None)
     db.session.flush()
-    _discard(earlier)
+    _discard_file(earlier)
 
 
-def _discard(file_id: UUID | None) -> None:
+def _discard_file(file_id: UUID | None) -> None:
     if file_id is not None:
         discard(StoredFile.id == file_id)
 
@@ -243,17 +244,17 @@ def _headers(tag: str) -> dict[str, str]:
     return {"ETag": f'"{tag}"', "Cache-Control": CACHED}
 
 
-def _sent(content: Content, field: str, tag: str) -> Response:
-    """Raises BadGateway for what is no picture of ours."""
+def _response(content: Content, field: str, tag: str) -> Response:
+    """Raises BadGateway for an object that is no PNG."""
     if content.file.read(len(SIGNATURE)) != SIGNATURE:
         content.file.close()
         raise refused()
     content.file.seek(0)
-    # Only what is not buffered can be sent by the system itself.
+    # The server's sendfile takes unbuffered files only.
     is_raw = isinstance(content.file, io.FileIO)
     body = wrap_file(request.environ, content.file) if is_raw else content.chunks()
-    found = Response(body, mimetype=MEDIA_TYPE, direct_passthrough=is_raw)
-    found.call_on_close(content.file.close)
-    found.content_length = content.length
-    found.headers.update(_headers(tag) | {"Content-Disposition": f'inline; filename="{field}.png"'})
-    return found
+    response = Response(body, mimetype=MEDIA_TYPE, direct_passthrough=is_raw)
+    response.call_on_close(content.file.close)
+    response.content_length = content.length
+    response.headers.update(_headers(tag) | {"Content-Disposition": f'inline; filename="{field}.png"'})
+    return response

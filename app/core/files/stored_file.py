@@ -1,7 +1,7 @@
-"""What is in storage, and for whom: one row per upload, written with the row that shows it.
+"""Uploads in storage: one row each, written in the transaction of the row that shows it.
 
-Storage knows no transactions. So an object is put there before its row is written, and goes again if that
-fails; and a row that goes leaves a job behind, in its transaction, that removes the objects.
+Storage has no transactions. An object is stored before its row, and removed if the row does not commit.
+Deleting a row enqueues a job in the same transaction, which removes the objects.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ REMOVE = "storage.remove"
 SEALED = "storage caller"
 FILES_PER_JOB = 20
 MOST_JOB_SECONDS = 60.0
-"""Below the lease of a job, however long STORAGE_REQUEST_TIMEOUT is."""
+"""Below the lease of a job, for any STORAGE_REQUEST_TIMEOUT."""
 
 
 class StoredFile(TenantScoped, Identified, Model):
@@ -52,18 +52,18 @@ class StoredFile(TenantScoped, Identified, Model):
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
 
 
-class Filed:
-    """A row that is about one stored file, which goes with it."""
+class FileRecord:
+    """A row about one stored file, which is deleted with the row."""
 
     file_id: Mapped[UUID] = mapped_column(sort_order=80)
 
 
 def buckets() -> set[str]:
-    """Those that models declare. Any other object in the storage is somebody else's."""
+    """The buckets that models declare; other objects in the storage are not ours."""
     return {bucket for mapper in Model.registry.mappers if (bucket := getattr(mapper.class_, "bucket", None))}
 
 
-class Owner(NamedTuple):
+class FileOwner(NamedTuple):
     company_id: UUID
     bucket_type: str
     bucket_id: UUID
@@ -72,8 +72,8 @@ class Owner(NamedTuple):
         return Key(*self, path)
 
 
-class Part(NamedTuple):
-    """What becomes an object. ``path`` names it below its owner and begins with an id of the upload's own."""
+class NewObject(NamedTuple):
+    """An object to store. ``path`` is below its owner and begins with the id of the upload."""
 
     path: str
     file: BinaryIO
@@ -83,49 +83,49 @@ class Part(NamedTuple):
 
 @dataclass
 class Deposit:
-    """Objects that are in storage and that no row shows yet."""
+    """Objects in storage that no row shows yet."""
 
-    owner: Owner
+    owner: FileOwner
     id: UUID = field(default_factory=uuid7)
     objects: dict[str, str] = field(default_factory=dict)
     is_complete: bool = False
 
     def row(self) -> StoredFile:
-        """To be added in the transaction that shows it."""
+        """The row to add in the transaction that shows the file."""
         return StoredFile(
             id=self.id, bucket_type=self.owner.bucket_type, bucket_id=self.owner.bucket_id, objects=self.objects
         )
 
-    def put(self, parts: Sequence[Part]) -> None:
-        """All within one STORAGE_REQUEST_TIMEOUT, outside of any transaction. Raises what a Storage raises."""
-        caller = caller_now()
+    def put(self, objects: Sequence[NewObject]) -> None:
+        """Store all objects within one STORAGE_REQUEST_TIMEOUT, outside of any transaction.
+
+        Raises the errors of Storage.
+        """
+        caller = storage_caller()
         try:
-            for each in parts:
-                # Also what fails may have been stored: its answer was lost.
-                self.objects[each.path] = ""
-                stored = services().storage.put(
-                    self.owner.key(each.path), each.file, each.size, each.media_type, caller
-                )
-                self.objects[each.path] = stored
+            for path, file, size, media_type in objects:
+                # A failed call may have stored the object, if only its answer was lost.
+                self.objects[path] = ""
+                self.objects[path] = services().storage.put(self.owner.key(path), file, size, media_type, caller)
         except BaseException:
-            self._have_removed()
+            self._enqueue_removal()
             raise
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Around the transaction that shows it. Whatever keeps that from committing removes the objects.
+    def undo_on_error(self) -> Iterator[None]:
+        """Enclose the transaction that shows the file; remove the objects if it does not commit.
 
-        The body ends by setting ``is_complete``: from there on an error may have come after the commit.
+        The body ends by setting ``is_complete``: a later error may have come after the commit.
         """
         try:
             yield
         except BaseException:
-            if not self.is_complete or self._is_surely_not_shown():
+            if not self.is_complete or self._is_surely_uncommitted():
                 self._remove()
             raise
 
-    def _is_surely_not_shown(self) -> bool:
-        """When a connection is lost while committing, or the process is told to end, only the database knows."""
+    def _is_surely_uncommitted(self) -> bool:
+        """Ask the database: a connection lost during the commit, or a signal, leaves the result open."""
         try:
             with company_transaction(self.owner.company_id, writes=False):
                 return db.session.scalar(select(StoredFile.id).where(StoredFile.id == self.id)) is None
@@ -136,57 +136,50 @@ class Deposit:
     def _remove(self) -> None:
         try:
             for path, reference in self.objects.items():
-                services().storage.remove(self.owner.key(path), reference, caller_now())
+                services().storage.remove(self.owner.key(path), reference, storage_caller())
         except ApiError:
-            self._have_removed()
+            self._enqueue_removal()
 
-    def _have_removed(self) -> None:
+    def _enqueue_removal(self) -> None:
         try:
             with company_transaction(self.owner.company_id):
-                _enqueue([_described(self.owner.bucket_type, self.owner.bucket_id, self.objects)])
+                _enqueue([_file_payload(self.owner.bucket_type, self.owner.bucket_id, self.objects)])
         except SQLAlchemyError:
             log.error("stored_file_orphaned", file_id=self.id, remedy="flask storage check")
 
 
-def caller_now() -> Caller:
-    """For an operation that begins now."""
-    found = g.get("principal") if has_request_context() else None
-    return Caller.within(services().settings.storage_request_timeout, found.token if found else "")
+def storage_caller() -> Caller:
+    """The caller of a storage operation that begins now."""
+    caller = g.get("principal") if has_request_context() else None
+    return Caller.within(services().settings.storage_request_timeout, caller.token if caller else "")
 
 
 def discard(*conditions: ColumnElement[bool]) -> None:
-    """Forget the tenant's files that meet the conditions, and have their objects removed after the commit."""
-    wanted = select(StoredFile.bucket_type, StoredFile.bucket_id, StoredFile.objects).where(*conditions)
-    found: Sequence[Any] = db.session.execute(wanted).all()
-    if not found:
+    """Delete the tenant's files that meet the conditions, and enqueue the removal of their objects."""
+    statement = select(StoredFile.bucket_type, StoredFile.bucket_id, StoredFile.objects).where(*conditions)
+    rows: Sequence[Any] = db.session.execute(statement).all()
+    if not rows:
         return
-    for start in range(0, len(found), FILES_PER_JOB):
-        _enqueue([_described(*row) for row in found[start : start + FILES_PER_JOB]])
+    for start in range(0, len(rows), FILES_PER_JOB):
+        _enqueue([_file_payload(*row) for row in rows[start : start + FILES_PER_JOB]])
     db.session.execute(delete(StoredFile).where(*conditions).execution_options(synchronize_session=False))
 
 
-def _described(bucket_type: str, bucket_id: UUID, objects: Mapping[str, str]) -> dict[str, Any]:
+def _file_payload(bucket_type: str, bucket_id: UUID, objects: Mapping[str, str]) -> dict[str, Any]:
     return {"bucket_type": bucket_type, "bucket_id": str(bucket_id), "objects": dict(objects)}
 
 
 def _enqueue(files: list[dict[str, Any]]) -> None:
-    """A storage that asks who calls is told by a sealed token: the job runs when its caller is gone."""
-    token = caller_now().token if services().storage.needs_caller else ""
+    """The job runs after its request, so a storage that checks the caller gets a sealed token."""
+    token = storage_caller().token if services().storage.needs_caller else ""
     enqueue(REMOVE, {"files": files, "token": seal(SEALED, token) if token else ""})
 
 
-def remove_stored(job: Job) -> None:
-    """The job. Raises what a Storage raises, and ValueError when the keys were changed since."""
+def remove_objects(job: Job) -> None:
+    """The job of REMOVE. Raises the errors of Storage, and ValueError if the keys have changed since."""
     token = unseal(SEALED, job.payload["token"]) if job.payload["token"] else ""
     caller = Caller.within(min(services().settings.storage_request_timeout, MOST_JOB_SECONDS), token)
     for file in job.payload["files"]:
-        owner = Owner(_company_of(job), file["bucket_type"], UUID(file["bucket_id"]))
+        owner = FileOwner(job.company_id, file["bucket_type"], UUID(file["bucket_id"]))
         for path, reference in file["objects"].items():
             services().storage.remove(owner.key(path), reference, caller)
-
-
-def _company_of(job: Job) -> UUID:
-    """Raises ValueError: a file without a company cannot have been stored."""
-    if job.tenant_id is None:
-        raise ValueError("A job without a company removes nothing.")
-    return job.tenant_id

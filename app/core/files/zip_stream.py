@@ -1,4 +1,4 @@
-"""A ZIP that is sent while it is made: neither it nor any file in it is ever held in memory."""
+"""ZIP archives, sent while they are written; memory never holds a whole file."""
 
 from __future__ import annotations
 
@@ -8,50 +8,50 @@ from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 
-class Entry(NamedTuple):
-    """A file of the archive. ``size`` is what it is expected to have at most; ``packed`` is for what is text."""
+class ZipEntry(NamedTuple):
+    """A file of the archive. ``size`` is the most it is expected to have; text should be ``compressed``."""
 
     name: str
     size: int
     chunks: Iterable[bytes]
-    packed: bool = False
+    compressed: bool = False
 
     def info(self) -> ZipInfo:
-        found = ZipInfo(self.name, time.gmtime()[:6])
-        found.compress_type = ZIP_DEFLATED if self.packed else ZIP_STORED
-        # Tells zipfile, which cannot go back and correct itself, whether four bytes are enough for a size.
-        found.file_size = self.size
-        found.external_attr = 0o600 << 16
-        return found
+        info = ZipInfo(self.name, time.gmtime()[:6])
+        info.compress_type = ZIP_DEFLATED if self.compressed else ZIP_STORED
+        # zipfile decides by this size whether four bytes are enough, and cannot correct itself later.
+        info.file_size = self.size
+        info.external_attr = 0o600 << 16
+        return info
 
 
-class _Sent:
-    """What zipfile writes to. It cannot be sought in, so zipfile puts sizes behind each file."""
+class _Buffer:
+    """The file that zipfile writes to. It is not seekable, so zipfile writes sizes behind each file."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
 
-    def write(self, piece: bytes) -> int:
-        self._pieces.append(bytes(piece))
-        return len(piece)
+    def write(self, chunk: bytes) -> int:
+        self._chunks.append(bytes(chunk))
+        return len(chunk)
 
     def flush(self) -> None:
-        """Everything is taken as it comes."""
+        """Nothing: ``drain`` returns all that was written."""
 
-    def taken(self) -> bytes:
-        found = b"".join(self._pieces)
-        self._pieces.clear()
-        return found
+    def drain(self) -> bytes:
+        chunks = b"".join(self._chunks)
+        self._chunks.clear()
+        return chunks
 
 
-def streamed(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """The archive. Each entry is asked for when those before it have been sent."""
-    sent = _Sent()
-    with ZipFile(sent, "w") as archive:  # type: ignore[call-overload]
+def stream_zip(entries: Iterable[ZipEntry]) -> Iterator[bytes]:
+    """The archive in chunks. An entry is read from the iterable after the earlier ones were sent."""
+    buffer = _Buffer()
+    with ZipFile(buffer, "w") as archive:  # type: ignore[call-overload]
         for entry in entries:
-            with archive.open(entry.info(), "w") as part:
+            with archive.open(entry.info(), "w") as file:
                 for chunk in entry.chunks:
-                    part.write(chunk)
-                    yield sent.taken()
-            yield sent.taken()
-    yield sent.taken()
+                    file.write(chunk)
+                    yield buffer.drain()
+            yield buffer.drain()
+    yield buffer.drain()

@@ -23,7 +23,7 @@ from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import company_transaction, read_in_own_transaction
 from app.core.files.download import BINARY, RangeNotSatisfiable, download, requested_range
 from app.core.files.picture import STORAGE_ERRORS, check_enabled
-from app.core.files.stored_file import Deposit, Owner, Part, StoredFile, caller_now
+from app.core.files.stored_file import Deposit, FileOwner, NewObject, StoredFile, storage_caller
 from app.core.services import services
 from app.core.web.body import answer
 from app.core.web.declaration import declare
@@ -78,7 +78,7 @@ class UploadDocument(Endpoint):
                 Documents.wire.check_refs(db.session(), values)
                 check_room(customer_id, upload.size)
             deposit = _deposited(customer_id, upload, kind)
-        with deposit.shown(), company_transaction(principal().company_id):
+        with deposit.undo_on_error(), company_transaction(principal().company_id):
             row = _added(deposit, customer_id, values | file_values)
             deposit.is_complete = True
             where = {"Location": f"{request.script_root}{request.path}/{row.id}", **Documents().etag_headers(row)}
@@ -119,9 +119,9 @@ def _described(upload: Upload) -> tuple[dict[str, Any], Kind]:
 
 def _deposited(customer_id: UUID, upload: Upload, kind: Kind) -> Deposit:
     """Raises what a Storage raises."""
-    deposit = Deposit(Owner(principal().company_id, Customer.bucket, customer_id))
+    deposit = Deposit(FileOwner(principal().company_id, Customer.bucket, customer_id))
     path = f"{DOCUMENTS}/{deposit.id}/document{kind.ending}"
-    deposit.put([Part(path, upload.file, upload.size, kind.media_type)])
+    deposit.put([NewObject(path, upload.file, upload.size, kind.media_type)])
     return deposit
 
 
@@ -155,7 +155,7 @@ FILE_OF_DOCUMENT = (
 def key_of(company_id: UUID, row: Any) -> Key:
     """Of a row with the columns of StoredFile: after a merge, a document's file is still below its first owner."""
     [path] = row.objects
-    return Owner(company_id, row.bucket_type, row.bucket_id).key(path)
+    return FileOwner(company_id, row.bucket_type, row.bucket_id).key(path)
 
 
 def content_type(media_type: str) -> str:
@@ -190,7 +190,9 @@ class DownloadDocument(Endpoint):
         part = requested_range(row.size, row.sha256)
         start, end = part or (0, row.size)
         try:
-            content = services().storage.open(key_of(principal().company_id, row), caller_now(), start=start, end=end)
+            content = services().storage.open(
+                key_of(principal().company_id, row), storage_caller(), start=start, end=end
+            )
         except Missing:
             log.error("stored_file_missing", document_id=id, remedy="flask storage check")
             raise

@@ -16,7 +16,7 @@ from app.base.errors import Invalid
 from app.core.crud.crud import Crud
 from app.core.crud.filters import Filter
 from app.core.db.models import Model, folded
-from app.core.files.stored_file import Filed
+from app.core.files.stored_file import FileRecord
 from app.core.web.body import body
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
@@ -34,7 +34,7 @@ CLAIMS = ("document_type", "number", "issued_on", "expires_on")
 UNVERIFIED = {"verification_status": PENDING, "verification_reason": None, "verified_at": None, "verified_by": None}
 
 
-class CustomerDocument(Part, Filed, Model):
+class CustomerDocument(Part, FileRecord, Model):
     """``sha256`` is in hexadecimal; ``media_type`` follows from the content."""
 
     __tablename__ = "customer_document"

@@ -13,7 +13,7 @@ import structlog
 
 from app.base.errors import ApiError
 from app.clients.storage.interface import CHUNK_BYTES, Caller, Key, Missing, Storage
-from app.core.files.zip_stream import Entry, streamed
+from app.core.files.zip_stream import ZipEntry, stream_zip
 from app.core.web.body import JSON_OPTIONS
 
 log = structlog.get_logger(__name__)
@@ -68,15 +68,15 @@ class Export:
 
     def sent(self) -> Iterator[bytes]:
         with self.rows:
-            yield from streamed(self._entries())
+            yield from stream_zip(self._entries())
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[ZipEntry]:
         for piece in self.pieces:
-            yield Entry(piece.name, piece.size, self._measured(piece.name, self._spooled(piece)), packed=True)
+            yield ZipEntry(piece.name, piece.size, self._measured(piece.name, self._spooled(piece)), compressed=True)
         for each in self.stored:
             yield from self._from_storage(each)
         manifest = orjson.dumps(self._manifest(), option=JSON_OPTIONS | orjson.OPT_INDENT_2)
-        yield Entry(MANIFEST, len(manifest), [manifest], packed=True)
+        yield ZipEntry(MANIFEST, len(manifest), [manifest], compressed=True)
 
     def _manifest(self) -> dict[str, Any]:
         is_complete = all(line.fault is None for line in self.lines)
@@ -89,7 +89,7 @@ class Export:
             left -= len(chunk)
             yield chunk
 
-    def _from_storage(self, piece: StoredPiece) -> Iterator[Entry]:
+    def _from_storage(self, piece: StoredPiece) -> Iterator[ZipEntry]:
         """Nothing for a file that is not there; what can be read of any other."""
         try:
             if piece.key is None:
@@ -98,7 +98,7 @@ class Export:
         except ApiError as error:
             self._note(Line(piece.name, fault=error.error_code))
             return
-        yield Entry(piece.name, content.length, self._measured(piece.name, content.chunks()))
+        yield ZipEntry(piece.name, content.length, self._measured(piece.name, content.chunks()))
         line = self.lines[-1]
         if line.fault is None and piece.sha256 not in ("", line.sha256):
             self._note(self.lines.pop(), DAMAGED)

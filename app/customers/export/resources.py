@@ -19,7 +19,7 @@ from app.core.db.models import db
 from app.core.files.download import BINARY, headers_of
 from app.core.files.images import WHOLE
 from app.core.files.picture import path_of
-from app.core.files.stored_file import Owner, StoredFile
+from app.core.files.stored_file import FileOwner, StoredFile
 from app.core.services import services
 from app.core.web.body import JSON_OPTIONS
 from app.core.web.declaration import declare
@@ -151,7 +151,7 @@ def _logos(customer: dict[str, Any]) -> Iterator[StoredPiece]:
     for row in db.session.execute(select(*columns).where(StoredFile.bucket_type == Customer.bucket, whose)):
         path = path_of(row.id, CustomerLogo.field, WHOLE)
         if path in row.objects:
-            key = Owner(principal().company_id, row.bucket_type, row.bucket_id).key(path)
+            key = FileOwner(principal().company_id, row.bucket_type, row.bucket_id).key(path)
             is_known = is_known or row.id == shown
             yield StoredPiece("logo.png" if row.id == shown else f"merged/{row.bucket_id}/logo.png", key, 0, "")
     if shown is not None and not is_known:

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from app.clients.storage.interface import Key
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.files.stored_file import StoredFile, caller_now
+from app.core.files.stored_file import StoredFile, storage_caller
 from app.core.jobs.worker import Worker
 from app.core.services import services
 from tests.core.files.stored import all_of, avatar_of, flag_of, objects_of
@@ -61,7 +61,7 @@ def run(app: Flask, *arguments: str) -> Result:
 
 def put(app: Flask, key: Key) -> None:
     with app.app_context():
-        services().storage.put(key, BytesIO(b"x"), 1, "image/png", caller_now())
+        services().storage.put(key, BytesIO(b"x"), 1, "image/png", storage_caller())
 
 
 def test_nothing_is_found_where_nothing_is_wrong(company: Tenant, folder: Path) -> None:

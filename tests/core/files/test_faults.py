@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.files.stored_file import Deposit, Owner, Part
+from app.core.files.stored_file import Deposit, FileOwner, NewObject
 from tests.core.files.conftest import BACKENDS, Environ
 from tests.core.files.stored import all_of, avatar_of, drained, files_of, flag_of, objects_of
 from tests.fakes.guardian import answers, hangs
@@ -252,9 +252,9 @@ def test_when_a_connection_is_lost_while_committing_the_database_is_asked_what_b
 
 
 def test_a_process_that_is_told_to_end_right_after_the_commit_keeps_what_is_shown(acme: Tenant) -> None:
-    deposit, data = Deposit(Owner(acme.company_id, "users", UUID(acme.admin.user_id))), picture()
+    deposit, data = Deposit(FileOwner(acme.company_id, "users", UUID(acme.admin.user_id))), picture()
     with acme.app.app_context():
-        deposit.put([Part(f"{deposit.id}/avatar.png", BytesIO(data), len(data), "image/png")])
+        deposit.put([NewObject(f"{deposit.id}/avatar.png", BytesIO(data), len(data), "image/png")])
         with pytest.raises(SystemExit):
             end_after_commit(deposit)
 
@@ -262,7 +262,7 @@ def test_a_process_that_is_told_to_end_right_after_the_commit_keeps_what_is_show
 
 
 def end_after_commit(deposit: Deposit) -> None:
-    with deposit.shown():
+    with deposit.undo_on_error():
         with tenant(deposit.owner.company_id), unit_of_work() as session:
             session.add(deposit.row())
             deposit.is_complete = True

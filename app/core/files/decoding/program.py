@@ -1,9 +1,9 @@
 """The program that decodes one picture. It imports nothing of the service, so that it starts quickly.
 
-A hostile file does its harm in a codec: this process has bounds on memory and time, and its end harms no other.
+A hostile file attacks a codec: this process has bounds on memory and time, and its end harms no other.
 Arguments: the seconds of processor time, the most pixels, and ``EDGE:DESCRIPTOR`` for each picture to write.
-It reads standard input, writes a PNG to each descriptor and a verdict to standard output. Edge 0 is the
-picture itself, at most 1024 a side; any other edge is the side of a square.
+The program reads standard input, writes a PNG to each descriptor and a verdict to standard output. Edge 0 is the
+picture itself, at most 1024 pixels a side; any other edge is the side of a square.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", PIL.WebPImagePlugin.WebPImageFile.format)
 LARGEST_EDGE = 1024
 ENOUGH = 3 * LARGEST_EDGE // 2
-"""As many pixels along the longer side are resampled to LARGEST_EDGE without visible loss."""
+"""Resampling from this edge to LARGEST_EDGE has no visible loss."""
 DATA_BYTES = 285_000_000
-"""Below 300 MB resident with the libraries, which are mapped and not counted."""
+"""Below 300 MB resident with the libraries, which RLIMIT_DATA does not count."""
 OWN_BYTES = 19_000_000
 FILE_BYTES = 16 * 1024 * 1024
 NICENESS = 5
-"""Requests come first; at 10 a busy machine would leave next to nothing."""
+"""Requests come first; at 10 a busy machine would leave almost no time."""
 TILE_EDGE = 512
 ORIENTATION = 0x0112
 TURNS = {
@@ -53,7 +53,7 @@ def run() -> None:
 
 
 def decode(most_pixels: int, descriptors: dict[int, int]) -> str:
-    """The verdict. ``descriptors`` are by edge."""
+    """The verdict. ``descriptors`` maps edges to file descriptors."""
     try:
         picture = reduce(sys.stdin.buffer, most_pixels)
         for edge, descriptor in descriptors.items():
@@ -69,7 +69,7 @@ def decode(most_pixels: int, descriptors: dict[int, int]) -> str:
 
 
 def confine(seconds: int) -> None:
-    """An excess ends this process, or an allocation in it, and nothing else."""
+    """Bound this process: an excess ends it, or fails an allocation in it."""
     os.nice(NICENESS)
     for kind, most in (
         (resource.RLIMIT_DATA, DATA_BYTES),
@@ -83,7 +83,7 @@ def confine(seconds: int) -> None:
 
 
 def reduce(source: IO[bytes], most_pixels: int) -> Image.Image:
-    """The first frame, upright, without metadata, RGB or RGBA, at most LARGEST_EDGE a side. Raises InvalidPicture."""
+    """The first frame, upright, RGB or RGBA, without metadata, at most LARGEST_EDGE a side. Raises InvalidPicture."""
     check_webp(source, most_pixels)
     picture, orientation = average(open_picture(source, most_pixels))
     picture.thumbnail((LARGEST_EDGE, LARGEST_EDGE), Image.Resampling.LANCZOS)
@@ -110,7 +110,7 @@ def check_size(width: int, height: int, most_pixels: int) -> None:
 
 
 def check_webp(source: IO[bytes], most_pixels: int) -> None:
-    """Reads the size itself: Pillow takes the memory for a WebP when it opens one. Raises InvalidPicture."""
+    """Read the size before Pillow, which allocates a WebP when it opens one. Raises InvalidPicture."""
     head = source.read(30).ljust(30, b"\0")
     source.seek(0)
     if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
@@ -133,7 +133,7 @@ def _webp_size(head: bytes) -> tuple[int, int]:
 
 
 def load(image: Image.Image) -> Image.Image:
-    """A JPEG is decoded at the smallest scale that has enough pixels. Raises InvalidPicture."""
+    """Decode, a JPEG at the smallest scale that has enough pixels. Raises InvalidPicture."""
     if image.format == "WEBP":
         return _frame_of_webp(image)
     if image.format in ("JPEG", "MPO"):
@@ -147,38 +147,38 @@ def _prepare_jpeg(image: Any) -> None:
     coefficients = _coefficient_bytes(image) if image.info.get("progressive") else 0
     longest = max(image.size)
     image.draft("RGB", tuple(max(1, side * LARGEST_EDGE // longest) for side in image.size))
-    # The picture is held twice: decoded, and averaged.
+    # Memory holds the picture twice: decoded, and averaged.
     check_memory(coefficients + 2 * 4 * image.width * image.height)
 
 
 def _frame_of_webp(image: Any) -> Image.Image:
-    """The first frame. Pillow would copy it and keep both of libwebp: 20 bytes a pixel instead of 12."""
+    """The first frame in 12 bytes a pixel; Pillow's copy would take 20."""
     exif = image.info.get("exif")
     frame = image.__dict__.pop("_decoder").get_next()
     if frame is None:
         raise InvalidPicture(BROKEN)
-    found = Image.frombuffer(image.rawmode, image.size, frame[0], "raw", image.rawmode, 0, 1)
-    found.info.update({"exif": exif} if exif else {})
-    return found
+    first = Image.frombuffer(image.rawmode, image.size, frame[0], "raw", image.rawmode, 0, 1)
+    first.info.update({"exif": exif} if exif else {})
+    return first
 
 
 def check_memory(needed: int) -> None:
-    """For codecs that cannot tell a lack of memory from a damaged file. Raises InvalidPicture."""
+    """Needed where a codec reports a lack of memory as a damaged file. Raises InvalidPicture."""
     if needed > DATA_BYTES - OWN_BYTES:
         raise InvalidPicture(TOO_MUCH_MEMORY)
 
 
 def _coefficient_bytes(image: Any) -> int:
-    """The memory of libjpeg for a progressive picture at any scale: two bytes a sample."""
+    """The memory that libjpeg takes for a progressive picture at any scale, at two bytes a sample."""
     factors = [(across, down) for _, across, down, _ in image.layer]
     largest = max(across for across, _ in factors) * max(down for _, down in factors)
     return int(2 * image.width * image.height * sum(across * down for across, down in factors) / largest)
 
 
 def average(image: Image.Image) -> tuple[Image.Image, Any]:
-    """The picture averaged down before it is resampled, and its orientation.
+    """The picture, averaged down for resampling, and its orientation.
 
-    Tiles spare a copy of the whole picture in four bytes a pixel.
+    Tiles avoid a copy of the whole picture in four bytes a pixel.
     """
     image = load(image)
     mode = "RGBA" if image.has_transparency_data else "RGB"
@@ -191,12 +191,12 @@ def average(image: Image.Image) -> tuple[Image.Image, Any]:
 
 
 def factor_of(size: tuple[int, int]) -> int:
-    """How many pixels along a side are averaged into one."""
+    """The number of pixels along a side that become one."""
     return max(1, max(size) // ENOUGH)
 
 
 def tiles_of(image: Image.Image, edge: int) -> Iterator[tuple[int, int, Image.Image]]:
-    """Each with its left and its top."""
+    """Each tile after its left and its top."""
     for top in range(0, image.height, edge):
         for left in range(0, image.width, edge):
             right, bottom = min(left + edge, image.width), min(top + edge, image.height)
@@ -204,7 +204,7 @@ def tiles_of(image: Image.Image, edge: int) -> Iterator[tuple[int, int, Image.Im
 
 
 def to_eight_bits(tile: Image.Image) -> Image.Image:
-    """A conversion would cut grey of 16 bits a sample off at 255, which is white."""
+    """Scale grey of 16 bits a sample, which a conversion would clip to white."""
     return tile.point(lambda sample: sample / 256).convert("L") if tile.mode.startswith("I") else tile
 
 
