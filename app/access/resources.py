@@ -23,7 +23,7 @@ from app.core.db.lookup import not_found
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import read_in_own_transaction
 from app.core.services import services
-from app.core.web.body import answer, body, no_content
+from app.core.web.body import answer, json_body, no_content
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
@@ -52,7 +52,7 @@ class RolesOfUser(Endpoint):
     def post(self, user_id: UUID) -> Response:
         """Assign a role to a user. role is an older name of role_id."""
         _check_user(user_id)
-        made = services().role_directory.assign(user_id, _wanted(body()), asker())
+        made = services().role_directory.assign(user_id, _wanted(json_body()), asker())
         return answer(made, 201, {"Location": f"{request.script_root}/users/{user_id}/roles/{made['id']}"})
 
 

@@ -44,7 +44,7 @@ class KeyPair:
 
 
 @lru_cache(maxsize=64)
-def derived_key(settings_secret: str, purpose: str, length: int = 32) -> bytes:
+def derive_key(settings_secret: str, purpose: str, length: int = 32) -> bytes:
     """``length`` bytes by HKDF-SHA256 (RFC 5869); each purpose has a key of its own."""
     return HKDF(SHA256(), length, salt=None, info=purpose.encode()).derive(settings_secret.encode())
 

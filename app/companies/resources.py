@@ -23,7 +23,7 @@ from app.core.db.tenancy import current_scope
 from app.core.db.transaction import company_transaction, platform_session
 from app.core.web.body import answer
 from app.core.web.declaration import Declaration
-from app.core.web.endpoint import UNSAFE
+from app.core.web.endpoint import UNSAFE_METHODS
 from app.core.web.principal import principal
 from app.core.wire.schema import QueryFlag
 
@@ -66,7 +66,7 @@ class Companies(Crud):
             with company_transaction(parse_id((request.view_args or {})["id"])):
                 yield
         elif principal().is_platform:
-            with platform_session(writes=request.method in UNSAFE):
+            with platform_session(writes=request.method in UNSAFE_METHODS):
                 yield
         else:
             with super().transaction():

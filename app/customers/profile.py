@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.base.errors import Conflict, Invalid, NotFound
 from app.base.roles import CUSTOMER, MANAGER, VIEWER
 from app.core.db.models import db
-from app.core.web.body import answer, body, no_content, optional_body
+from app.core.web.body import answer, json_body, no_content, optional_json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.etag import check_if_match, etag, is_unchanged
@@ -81,7 +81,7 @@ class Profile(Endpoint):
         if customer_of(user_id) is not None:
             raise ProfileExists(errors={"user_id": ["Has a profile already."]})
         schema = CustomerProfileSchema()
-        values = schema.checked(optional_body())
+        values = schema.checked(optional_json_body())
         schema.check_refs(db.session(), values)
         row = Customers().create({"name": _name(values)} | values | {"user_id": user_id})
         return _shown(row, 201, {"Location": f"{request.script_root}{self.path}"})
@@ -91,7 +91,7 @@ class Profile(Endpoint):
         """Update the caller's profile as a customer."""
         row = _own()
         schema = CustomerProfileSchema(partial=True)
-        values = schema.checked(body(), partial=True)
+        values = schema.checked(json_body(), partial=True)
         schema.check_refs(db.session(), values)
         check_if_match(row.row_version)
         Customers().change(row, values)
@@ -113,7 +113,7 @@ class ProfileCheck(Endpoint):
     operations = {"POST": "READ"}
 
     def before(self, **_ids: Any) -> None:
-        self.user_id: UUID = ProfileCheckSchema().checked(optional_body())["user_id"] or principal().user_id
+        self.user_id: UUID = ProfileCheckSchema().checked(optional_json_body())["user_id"] or principal().user_id
         if self.user_id != principal().user_id:
             require(Customers.permission, "READ")
 

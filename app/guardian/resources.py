@@ -15,7 +15,7 @@ from app.base.text import pascal
 from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent, existing
 from app.core.db.models import db
-from app.core.web.body import answer, body, no_content
+from app.core.web.body import answer, json_body, no_content
 from app.core.web.declaration import Declaration, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
@@ -138,7 +138,7 @@ class CompositionEndpoint(Endpoint, abstract=True):
 
     def post(self, **ids: UUID) -> Response:
         owner, schema = self._owner(ids), self.schema()
-        values = schema.checked(body())
+        values = schema.checked(json_body())
         schema.check_refs(db.session(), values)
         element = self.composition.add(owner, values[self.composition.element_id], by=principal().user_id)
         answered = {name: getattr(element, name) for name in self.elements.columns}
@@ -194,7 +194,7 @@ class CheckAccess(Endpoint):
 
     @declare("checkAccess", body=QuestionSchema(), answer=DecisionSchema(), errors=(403,))
     def post(self) -> Response:
-        question = QuestionSchema().checked(body())
+        question = QuestionSchema().checked(json_body())
         me = principal()
         if (question["user_id"], question["company_id"]) != (me.user_id, me.company_id):
             raise Forbidden("user_id and company_id must be the token's.")

@@ -8,7 +8,7 @@ from flask import Response, current_app
 
 from app.config.settings import VERSION
 from app.core.services import services
-from app.core.web.body import answer, body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.guardian.initialization import has_administrator, initialize_engine
@@ -74,7 +74,7 @@ class GuardianInitDb(Endpoint):
     def post(self) -> Response:
         """Initialize the policy engine: the only user of a company becomes its administrator. 200 if already so."""
         check_init_token()
-        values = EngineInitSchema().checked(body())
+        values = EngineInitSchema().checked(json_body())
         company_id, user_id = values["company"]["company_id"], values["user"]["user_id"]
         is_new = initialize_engine(company_id, user_id)
         return answer({"initialized": True, "company_id": company_id, "user_id": user_id}, 201 if is_new else 200)

@@ -20,7 +20,7 @@ from app.config.settings import VERSION, Settings, declared
 from app.core.crud.crud import Crud
 from app.core.db.transaction import unit_of_work
 from app.core.services import services
-from app.core.web.body import answer, body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
@@ -209,7 +209,7 @@ class InitDb(Endpoint):
 def _wished() -> dict[str, Any]:
     """The body of a first initialisation. Raises Invalid."""
     schema = InitSchema()
-    values = schema.checked(body())
+    values = schema.checked(json_body())
     with unit_of_work(writes=False) as session:
         schema.check_refs(session, values)
     return values

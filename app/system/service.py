@@ -13,7 +13,7 @@ from app.accounts.onboarding.service import Founded, found_company
 from app.companies.models import Company
 from app.companies.service import AlreadyInitialized
 from app.core.db.transaction import platform_session
-from app.core.web.problems import violated
+from app.core.web.problems import violation_of
 
 
 def is_initialized() -> bool:
@@ -33,6 +33,6 @@ def initialize(company: dict[str, Any], user: dict[str, Any]) -> Founded:
     try:
         return found_company(uuid7(), company | {"is_platform": True}, user)
     except IntegrityError as error:
-        if "is_platform" in violated(error)[1] or is_initialized():
+        if "is_platform" in violation_of(error)[1] or is_initialized():
             raise AlreadyInitialized() from None
         raise

@@ -17,7 +17,7 @@ from app.core.db.lookup import Parent, lock
 from app.core.db.models import db
 from app.core.files.picture import attach
 from app.core.services import services
-from app.core.web.body import answer, body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
@@ -118,7 +118,7 @@ class Me(Endpoint):
     def patch(self) -> Response:
         """Update the caller."""
         row = self._row()
-        values = ProfileSchema(partial=True).checked(body(), partial=True)
+        values = ProfileSchema(partial=True).checked(json_body(), partial=True)
         check_if_match(row.row_version)
         change_user(row, values, by=row.id)
         return self._shown(row)

@@ -26,7 +26,7 @@ from app.core.db import tenancy
 from app.core.db.models import Model, db
 from app.core.db.tenancy import GuardedSession, Tenanted, TenantQuery, is_tenant_table, tenant
 from app.core.db.transaction import platform_session, read, unit_of_work
-from app.core.web.endpoint import UNSAFE
+from app.core.web.endpoint import UNSAFE_METHODS
 from app.core.web.routing import Route
 from app.customers.models import Customer
 from tests.support.clients import ApiClient, Tenant
@@ -133,7 +133,7 @@ def test_what_every_tenant_shares_is_written_by_the_platform_only(world: World) 
     shared = [each for each in collections(world.app) if not is_tenant_table(each.model.__table__)]
 
     for endpoint in shared:
-        written = {route.method for route in world.routes if route.endpoint is endpoint} & UNSAFE
+        written = {route.method for route in world.routes if route.endpoint is endpoint} & UNSAFE_METHODS
         assert written <= endpoint.platform, endpoint
 
 

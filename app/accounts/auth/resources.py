@@ -25,7 +25,7 @@ from app.accounts.auth.sessions import end_sessions, live_sessions, refresh, rev
 from app.base.errors import NotFound, Unauthenticated
 from app.core.crud.crud import Crud
 from app.core.services import services
-from app.core.web.body import answer, body, no_content, optional_body
+from app.core.web.body import answer, json_body, no_content, optional_json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import cookie_name, principal
@@ -42,7 +42,7 @@ class Login(Endpoint):
 
     @declare("login", body=LoginSchema(), answer=LoginAnswerSchema(), errors=(401, 403, 429), headers=("Set-Cookie",))
     def post(self) -> Response:
-        values = LoginSchema().checked(body())
+        values = LoginSchema().checked(json_body())
         name = "email" if "email" in values else "username"
         signed_in = sign_in(Credentials(name, values[name], values["password"], caller()))
         return entered(signed_in, "Login successful", in_body="token" in self.params)
@@ -61,7 +61,7 @@ class Refresh(Endpoint):
         "refreshToken", body=RefreshSchema(), answer=RefreshAnswerSchema(), errors=(401, 403), headers=("Set-Cookie",)
     )
     def post(self) -> Response:
-        given = RefreshSchema().checked(optional_body()).get("refresh_token")
+        given = RefreshSchema().checked(optional_json_body()).get("refresh_token")
         token = given or _refresh_cookie()
         if not token:
             raise Unauthenticated("There is no refresh token.")
@@ -76,7 +76,7 @@ class Logout(Endpoint):
 
     @declare("logout", body=RefreshSchema(), answer=MessageSchema(), headers=("Set-Cookie",))
     def post(self) -> Response:
-        given = RefreshSchema().checked(optional_body()).get("refresh_token")
+        given = RefreshSchema().checked(optional_json_body()).get("refresh_token")
         sign_out(claims(), given or _refresh_cookie())
         found = answer({"message": "Logout successful"})
         clear_cookies(found, services().settings)

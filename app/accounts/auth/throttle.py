@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, case, delete, or_, select
 from app.accounts.auth.models import LoginFailure
 from app.base.clock import utcnow
 from app.base.errors import TooManyRequests
-from app.base.keys import derived_key
+from app.base.keys import derive_key
 from app.core.db.models import UtcDateTime, db
 from app.core.db.transaction import unit_of_work
 from app.core.db.upsert import upsert
@@ -30,7 +30,7 @@ MOST_A_DAY = 5
 
 
 def attempt_key(account: str, address: str | None) -> bytes:
-    key = derived_key(services().settings.secret_key, "login-failure")
+    key = derive_key(services().settings.secret_key, "login-failure")
     return hmac.digest(key, f"{account}\n{network_of(address)}".encode(), "sha256")
 
 

@@ -8,7 +8,7 @@ from app.accounts.auth.answers import claims
 from app.accounts.auth.schemas import MessageSchema, TokenSchema
 from app.accounts.emails.schemas import ChangeEmailSchema
 from app.accounts.emails.service import ask_for_change, confirm_change
-from app.core.web.body import answer, body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
@@ -21,7 +21,7 @@ class ChangeEmail(Endpoint):
 
     @declare("changeEmail", body=ChangeEmailSchema(), answer=MessageSchema(), status=202, errors=(409, 429))
     def post(self) -> Response:
-        values = ChangeEmailSchema().checked(body())
+        values = ChangeEmailSchema().checked(json_body())
         ask_for_change(principal(), values["new_email"], values["current_password"], request.remote_addr)
         return answer({"message": "A mail with a link is on its way to the new address."}, 202)
 
@@ -33,5 +33,5 @@ class ConfirmEmail(Endpoint):
 
     @declare("confirmEmail", body=TokenSchema(), answer=MessageSchema(), errors=(409,))
     def post(self) -> Response:
-        confirm_change(TokenSchema().checked(body())["token"], claims())
+        confirm_change(TokenSchema().checked(json_body())["token"], claims())
         return answer({"message": "The e-mail address was changed."})

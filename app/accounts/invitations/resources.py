@@ -16,7 +16,7 @@ from app.accounts.invitations.service import accept, invite, revoke_invitation, 
 from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.transaction import company_transaction
-from app.core.web.body import answer, body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
@@ -50,7 +50,7 @@ class Invite(Endpoint):
     )
     def post(self) -> Response:
         schema = InvitationSchema()
-        values = schema.checked(body())
+        values = schema.checked(json_body())
         role_ids = values.pop("role_ids", [])
         if role_ids:
             require("user_role", "CREATE")
@@ -82,7 +82,7 @@ class AcceptInvitation(Endpoint):
         "acceptInvitation", body=AcceptSchema(), answer=LoginAnswerSchema(), errors=(403,), headers=("Set-Cookie",)
     )
     def post(self) -> Response:
-        values = AcceptSchema().checked(body())
+        values = AcceptSchema().checked(json_body())
         signed_in = accept(values["token"], values["password"], caller())
         return entered(signed_in, "Invitation accepted", in_body="token" in self.params)
 

@@ -27,7 +27,7 @@ from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
 from app.core.services import services
 from app.core.web.principal import ensure_company_active
-from app.core.web.problems import violated
+from app.core.web.problems import violation_of
 from app.core.wire.schema import BaseSchema
 from app.users.links import INVITATION
 from app.users.models import User
@@ -161,7 +161,7 @@ def invite_administrator(values: Values | None) -> None:
     try:
         _, _, user = create_defaults({**values, **NOT_YET})
     except IntegrityError as error:
-        if "email_key" not in violated(error)[1]:
+        if "email_key" not in violation_of(error)[1]:
             raise
         raise Conflict("admin.email: Already in use.", errors={"admin": {"email": ["Already in use."]}}) from None
     _send(_invitation(user, by=None), user)

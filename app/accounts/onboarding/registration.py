@@ -26,7 +26,7 @@ from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink, tenant_of
 from app.core.jobs.outbox import complete, enqueue
 from app.core.services import services
-from app.core.web.problems import violated
+from app.core.web.problems import violation_of
 from app.users.service import create_user, login_of
 
 log = structlog.get_logger(__name__)
@@ -128,7 +128,7 @@ def complete_registration(token: str) -> None:
         with company_transaction(tenant_of(token)):
             _create(_consume_link(token))
     except IntegrityError as error:
-        columns = violated(error)[1]
+        columns = violation_of(error)[1]
         if "name_key" in columns:
             raise _name_in_use() from None
         if "email_key" in columns:

@@ -10,7 +10,7 @@ from app.accounts.onboarding.schemas import RegisterSchema
 from app.accounts.onboarding.verification import ask_for_link, verify_email
 from app.accounts.passwords.schemas import ResetRequestSchema
 from app.accounts.passwords.service import address_in
-from app.core.web.body import answer, body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 
@@ -25,7 +25,7 @@ class Register(Endpoint):
 
     @declare("register", body=RegisterSchema(), answer=MessageSchema(), status=202, errors=(409,))
     def post(self) -> Response:
-        ask_to_register(RegisterSchema().checked(body()), request.remote_addr)
+        ask_to_register(RegisterSchema().checked(json_body()), request.remote_addr)
         return answer({"message": REGISTERED}, 202)
 
 
@@ -36,7 +36,7 @@ class VerifyEmail(Endpoint):
 
     @declare("verifyEmail", body=TokenSchema(), answer=MessageSchema(), errors=(403, 409))
     def post(self) -> Response:
-        verify_email(TokenSchema().checked(body())["token"])
+        verify_email(TokenSchema().checked(json_body())["token"])
         return answer({"message": "The e-mail address is verified."})
 
 
@@ -47,5 +47,5 @@ class AskForVerification(Endpoint):
 
     @declare("requestVerification", body=ResetRequestSchema(), answer=MessageSchema())
     def post(self) -> Response:
-        ask_for_link(address_in(body().get("email")))
+        ask_for_link(address_in(json_body().get("email")))
         return answer({"message": LINK_ASKED_FOR})

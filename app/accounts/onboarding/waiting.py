@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, update
 
 from app.accounts.onboarding.models import Registration
 from app.base.clock import utcnow
-from app.base.keys import derived_key
+from app.base.keys import derive_key
 from app.base.opaque_tokens import digest, new_token
 from app.base.text import fold
 from app.core.db.models import db
@@ -102,5 +102,5 @@ def discard_expired(job: Job) -> None:
 
 
 def _hash(address: str) -> bytes:
-    key = derived_key(services().settings.secret_key, "registration-address")
+    key = derive_key(services().settings.secret_key, "registration-address")
     return hmac.digest(key, fold(address).encode(), "sha256")

@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 from app.accounts.auth.models import LoginFailure
 from app.accounts.passwords.models import PasswordResetOtp as Otp
 from app.base.clock import utcnow
-from app.base.keys import derived_key
+from app.base.keys import derive_key
 from app.core.db.models import db
 from app.core.db.transaction import affected, company_transaction
 from app.core.jobs.job import Job
@@ -33,7 +33,7 @@ def new_code() -> str:
 def secret_of(user_id: UUID, code: str) -> str:
     """What is hashed. A million codes are tried in no time, but not without the key; nor does a row that is copied
     to another account work there."""
-    key = derived_key(services().settings.secret_key, "password-reset-code")
+    key = derive_key(services().settings.secret_key, "password-reset-code")
     return hmac.digest(key, user_id.bytes + code.encode(), "sha256").hex()
 
 

@@ -31,7 +31,7 @@ from app.base.errors import Forbidden, Unauthenticated
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.services import services
-from app.core.web.body import answer, body, optional_body
+from app.core.web.body import answer, json_body, optional_json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
@@ -51,7 +51,7 @@ class ChangePassword(Endpoint):
 
     @declare("changePassword", body=ChangePasswordSchema(), answer=MessageSchema(), errors=(409, 429))
     def patch(self) -> Response:
-        values = ChangePasswordSchema().checked(body())
+        values = ChangePasswordSchema().checked(json_body())
         change_password(principal(), values["current_password"], values["new_password"], request.remote_addr)
         return answer({"message": "Password changed successfully"})
 
@@ -63,7 +63,7 @@ class ResetRequest(Endpoint):
 
     @declare("requestPasswordReset", body=ResetRequestSchema(), answer=MessageSchema())
     def post(self) -> Response:
-        request_reset(body().get("email"), request.remote_addr)
+        request_reset(json_body().get("email"), request.remote_addr)
         return answer({"message": REQUESTED})
 
 
@@ -74,7 +74,7 @@ class ResetConfirmation(Endpoint):
 
     @declare("confirmPasswordReset", body=ResetConfirmationSchema(), answer=MessageSchema())
     def post(self) -> Response:
-        values = ResetConfirmationSchema().checked(body())
+        values = ResetConfirmationSchema().checked(json_body())
         confirm_reset(values["email"], values["otp_code"], values["new_password"])
         return answer({"message": "Password reset successful"})
 
@@ -92,7 +92,7 @@ class AdminReset(Endpoint):
     @declare("resetPasswordOfUser", body=NothingSchema(), answer=TemporaryPasswordSchema(), errors=(404, 409))
     def post(self, id: UUID) -> Response:
         reset_by_administrator(id, self.hashed, by=principal().user_id)
-        NothingSchema().checked(optional_body())
+        NothingSchema().checked(optional_json_body())
         return answer(
             {
                 "message": "Password reset successful",
@@ -117,7 +117,7 @@ class VerifyPassword(Endpoint):
         settings, is_internal = services().settings, _has_internal_token()
         if settings.flask_env == "production" and not (is_internal or settings.verify_password_public):
             raise Unauthenticated("The X-Internal-Token header is missing or wrong.")
-        values = CredentialsSchema().checked(body())
+        values = CredentialsSchema().checked(json_body())
         credentials = Credentials("email", values["email"], values["password"], caller())
         return _shown(_verify(credentials, verify_credentials_for_service if is_internal else verify_credentials))
 

@@ -17,8 +17,8 @@ from app.accounts.auth.throttle import attempt_key, forgive, reserve_attempt
 from app.accounts.passwords.codes import CODE, consume_code, count_guess, revoke_codes, secret_of
 from app.base.clock import utcnow
 from app.base.errors import BadRequest, Conflict, Invalid
-from app.base.keys import derived_key
-from app.base.text import CONTROL, normalized_email
+from app.base.keys import derive_key
+from app.base.text import CONTROL, normalize_email
 from app.companies.models import ACTIVE
 from app.core.db.lookup import lock, not_found
 from app.core.db.models import db
@@ -106,7 +106,7 @@ def _store_password(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -
 def request_reset(text: Any, ip: str | None) -> None:
     """Write one row, whatever the text is. The worker finds out whose address it is."""
     address = address_in(text)
-    key = derived_key(services().settings.secret_key, ADDRESS)
+    key = derive_key(services().settings.secret_key, ADDRESS)
     keyed = hmac.digest(key, address.encode(), "sha256").hex()
     with unit_of_work():
         mail.post("password_reset", {"address_hash": keyed, "address": seal(ADDRESS, address)})
@@ -117,7 +117,7 @@ def address_in(text: Any) -> str:
     """Normalised; empty for what can be nobody's."""
     if not isinstance(text, str) or len(text) > LONGEST_ADDRESS or CONTROL.search(text):
         return ""
-    return normalized_email(text) if Email.is_valid(normalized_email(text)) else ""
+    return normalize_email(text) if Email.is_valid(normalize_email(text)) else ""
 
 
 def confirm_reset(address: str, code: str, new: str) -> None:

@@ -11,7 +11,7 @@ from marshmallow import fields
 from sqlalchemy import ColumnElement, select
 
 from app.base.errors import ApiError, Invalid, NotFound
-from app.base.keys import derived_key
+from app.base.keys import derive_key
 from app.base.permission import Permission
 from app.core.crud import contract
 from app.core.crud.erase import release
@@ -22,7 +22,7 @@ from app.core.crud.reader import Reader
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import Versioned, db
 from app.core.services import services
-from app.core.web.body import answer, body, no_content
+from app.core.web.body import answer, json_body, no_content
 from app.core.web.endpoint import Endpoint
 from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.permission import require_all
@@ -115,7 +115,7 @@ class Crud(Endpoint, abstract=True):
 
     def read_body(self) -> dict[str, Any]:
         """The body as it was sent."""
-        return body()
+        return json_body()
 
     def before_create(self, values: dict[str, Any]) -> None:
         """Outside the transaction, on the values of a new row: hashing, normalising."""
@@ -290,7 +290,7 @@ class Crud(Endpoint, abstract=True):
 
 
 def cursor_key() -> bytes:
-    return derived_key(services().settings.secret_key, "cursor")
+    return derive_key(services().settings.secret_key, "cursor")
 
 
 def _is_get() -> bool:

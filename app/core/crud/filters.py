@@ -13,7 +13,7 @@ from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, Uuid, fa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.base.errors import Invalid, InvalidId
-from app.base.text import CANONICAL_UUID, fold, normalized_email
+from app.base.text import CANONICAL_UUID, fold, normalize_email
 from app.core.wire.parameters import Args, boolean
 
 DEFAULT_LIMIT = 50
@@ -145,7 +145,7 @@ def parsed(name: str, kind: Any, text: str) -> Any:
         return boolean(name, text)
     if isinstance(kind, Integer):
         return _signed(name, text)
-    return normalized_email(text) if name == "email" else unicodedata.normalize("NFC", text).strip()
+    return normalize_email(text) if name == "email" else unicodedata.normalize("NFC", text).strip()
 
 
 def _signed(name: str, text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.core.openapi.schemas import Components, Json, ref
 from app.core.web.declaration import Declaration
-from app.core.web.endpoint import UNSAFE
+from app.core.web.endpoint import UNSAFE_METHODS
 from app.core.web.routing import Route
 
 PROBLEM = "application/problem+json"
@@ -72,7 +72,7 @@ def own_problems(route: Route, declared: Declaration) -> set[int]:
         statuses |= {401, 403}
     if "<" in route.path:
         statuses.add(404)
-    if route.method in UNSAFE:
+    if route.method in UNSAFE_METHODS:
         statuses.add(403)
     return statuses
 

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.base.keys import derived_key
+from app.base.keys import derive_key
 from app.core.services import services
 
 NONCE_BYTES = 12  # NIST SP 800-38D section 5.2.1.1
@@ -30,4 +30,4 @@ def unseal(purpose: str, sealed: str) -> str:
 
 
 def _cipher(purpose: str) -> AESGCM:
-    return AESGCM(derived_key(services().settings.secret_key, f"sealed {purpose}"))
+    return AESGCM(derive_key(services().settings.secret_key, f"sealed {purpose}"))

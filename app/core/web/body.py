@@ -28,7 +28,7 @@ def no_content() -> Response:
     return Response(status=204)
 
 
-def received() -> bytes:
+def receive_body() -> bytes:
     """The body as it came. Raises RequestEntityTooLarge."""
     limit = current_app.config["MAX_CONTENT_LENGTH"]
     if request.content_length is None:
@@ -40,13 +40,13 @@ def received() -> bytes:
     return found
 
 
-def body() -> dict[str, Any]:
+def json_body() -> dict[str, Any]:
     """The JSON object of the request. Raises UnsupportedMediaType, MalformedJson, BadRequest."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType()
     try:
         # RFC 8259 section 8.1: UTF-8 and nothing else.
-        found = json.loads(received().decode(), object_pairs_hook=_once, parse_constant=_refuse)
+        found = json.loads(receive_body().decode(), object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise MalformedJson() from None
     if not isinstance(found, dict):
@@ -54,9 +54,9 @@ def body() -> dict[str, Any]:
     return found
 
 
-def optional_body() -> dict[str, Any]:
+def optional_json_body() -> dict[str, Any]:
     """As ``body``, but an empty request is an empty object."""
-    return body() if received() else {}
+    return json_body() if receive_body() else {}
 
 
 MAX_MEMBERS = 500

@@ -16,7 +16,7 @@ from app.base.permission import Permission
 from app.base.text import parse_id
 from app.core.db.transaction import company_transaction
 from app.core.services import services
-from app.core.web.body import received
+from app.core.web.body import receive_body
 from app.core.web.declaration import Declaration
 from app.core.web.default_roles import DefaultRoles, declare_default_roles
 from app.core.web.permission import require, resource_id_of
@@ -24,7 +24,7 @@ from app.core.web.principal import principal
 from app.core.wire.parameters import single_values
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
-UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class PasswordChangeRequired(Forbidden):
@@ -125,16 +125,16 @@ class Endpoint(Resource):
         if self.access == "public" or self.own_transaction:
             return handler(**ids)  # type: ignore[no-any-return]
         self.before(**ids)
-        if request.method in UNSAFE:
+        if request.method in UNSAFE_METHODS:
             # A body that trickles in must not hold a connection; on SQLite it would be the one writer's.
-            received()
+            receive_body()
         with self.transaction():
             return handler(**ids)  # type: ignore[no-any-return]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Hook: the caller's tenant unless the endpoint is about another."""
-        with company_transaction(principal().company_id, writes=request.method in UNSAFE):
+        with company_transaction(principal().company_id, writes=request.method in UNSAFE_METHODS):
             yield
 
     def admit(self, *, collection: bool, resource_id: str) -> None:

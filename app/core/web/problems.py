@@ -37,7 +37,7 @@ HTTP_CODES = {
 }
 
 
-def body(error: ApiError) -> dict[str, Any]:
+def problem_document(error: ApiError) -> dict[str, Any]:
     """The problem document of an error, ready for JSON."""
     found: dict[str, Any] = {
         "type": "about:blank",
@@ -58,7 +58,7 @@ def body(error: ApiError) -> dict[str, Any]:
 def render(error: ApiError) -> Response:
     g.error_code = error.error_code
     answer = Response(
-        orjson.dumps(body(error), default=str, option=orjson.OPT_NON_STR_KEYS),
+        orjson.dumps(problem_document(error), default=str, option=orjson.OPT_NON_STR_KEYS),
         error.status,
         mimetype="application/problem+json",
     )
@@ -103,7 +103,7 @@ UNIQUE, FOREIGN_KEY = "23505", "23503"
 
 def _integrity(error: IntegrityError) -> Response:
     """A race that only the constraint could see; the body names the field."""
-    kind, columns = violated(error)
+    kind, columns = violation_of(error)
     if kind == UNIQUE and columns:
         return render(Conflict.field(_field_of(columns[-1])))
     if kind == FOREIGN_KEY:
@@ -112,7 +112,7 @@ def _integrity(error: IntegrityError) -> Response:
     return render(Conflict("The values contradict a rule of the directory."))
 
 
-def violated(error: IntegrityError) -> tuple[str, list[str]]:
+def violation_of(error: IntegrityError) -> tuple[str, list[str]]:
     """SQLSTATE (class 23) and, for a unique constraint, the names of its columns in order."""
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:

@@ -12,7 +12,7 @@ from sqlalchemy import Select, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.base.errors import Invalid
-from app.base.text import CANONICAL_UUID, CONTROL, normalized_email
+from app.base.text import CANONICAL_UUID, CONTROL, normalize_email
 
 INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
 
@@ -50,7 +50,7 @@ class Email(Text):
     pattern: ClassVar[validate.Email] = validate.Email()
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = normalized_email(super()._deserialize(value, attr, data, **kwargs))
+        text = normalize_email(super()._deserialize(value, attr, data, **kwargs))
         if not self.is_valid(text):
             raise self.make_error("address")
         return text

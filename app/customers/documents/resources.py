@@ -17,7 +17,7 @@ from app.core.crud.crud import Crud
 from app.core.crud.filters import Filter
 from app.core.db.models import Model, folded
 from app.core.files.stored_file import FileRecord
-from app.core.web.body import body
+from app.core.web.body import json_body
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
@@ -124,7 +124,7 @@ class VerifyDocument(Endpoint):
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify or reject a document, or withdraw the decision. A rejection needs a reason."""
         documents, row = Documents(), part_of(CustomerDocument, customer_id, id)
-        values = VerdictSchema().checked(body())
+        values = VerdictSchema().checked(json_body())
         if values["status"] == REJECTED and not values.get("reason"):
             raise Invalid.field("reason", "Say why it is rejected.")
         documents.check_version(row)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.base.errors import Conflict
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
-from app.core.web.endpoint import UNSAFE
+from app.core.web.endpoint import UNSAFE_METHODS
 from app.core.web.principal import principal
 from app.core.web.problems import render
 from app.customers.errors import CustomerMerged, CustomerNotFound
@@ -39,7 +39,7 @@ def not_found(error: CustomerNotFound) -> Response:
         return current_app.handle_user_exception(failure)  # type: ignore[return-value]
     if id_in_path is None or survivor_id is None:
         return render(error)
-    if request.method in UNSAFE:
+    if request.method in UNSAFE_METHODS:
         return render(Conflict() if survivor_id == UUID(id_in_path) else merged_into(survivor_id))
     return Response(status=307, headers={"Location": _location(id_in_path, survivor_id), "Cache-Control": "no-store"})
 

@@ -14,7 +14,7 @@ from app.core.crud.crud import Crud
 from app.core.db.lookup import check_exists
 from app.core.db.reparent import SIDES
 from app.core.db.transaction import company_transaction
-from app.core.web.body import answer, body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
@@ -126,7 +126,7 @@ class MergeCustomers(Endpoint):
     def post(self, customer_id: UUID) -> Response:
         """Merge another customer into this one. With dry_run=true, 200 shows the result and nothing changes."""
         check_exists(Customer, customer_id)
-        values = NewMergeSchema().checked(body())
+        values = NewMergeSchema().checked(json_body())
         merge = lock_pair(customer_id, values["source_id"], values["choices"])
         if self.is_dry_run:
             return answer(_planned(merge))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
 from app.core.db.models import IsSet, Model
-from app.core.web.body import body
+from app.core.web.body import json_body
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
@@ -121,7 +121,7 @@ class VerifyAddress(Endpoint):
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify an address, or withdraw the verification."""
         addresses, row = Addresses(), part_of(CustomerAddress, customer_id, id)
-        values = VerificationSchema().checked(body())
+        values = VerificationSchema().checked(json_body())
         addresses.check_version(row)
         verified = {"verified_at": utcnow(), "verified_by": principal().user_id}
         note = {"verification_note": values.get("note")}

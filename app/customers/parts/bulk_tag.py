@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select
 from app.base.errors import Invalid
 from app.core.crud.filters import PAGING
 from app.core.db.models import db
-from app.core.web.body import answer, body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
@@ -54,7 +54,7 @@ class BulkTag(Endpoint):
     parameters = {"POST": {"dry_run": QueryFlag()}}
 
     def before(self, **_ids: Any) -> None:
-        self.values = BulkTagSchema().checked(body())
+        self.values = BulkTagSchema().checked(json_body())
         if self.values["remove"]:
             require(self.permission, "DELETE")
         # How many customers meet a filter is something about them.

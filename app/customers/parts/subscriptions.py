@@ -14,7 +14,7 @@ from app.base.errors import Conflict
 from app.core.crud.crud import Crud
 from app.core.db.lookup import existing
 from app.core.db.models import Model, db
-from app.core.web.body import answer, body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
@@ -87,7 +87,7 @@ class SubscriptionState(Endpoint):
     def put(self, customer_id: UUID) -> Response:
         """Change the state of a customer's subscription. The present state changes nothing."""
         customer = existing(Customer, customer_id)
-        values = NewStateSchema().checked(body())
+        values = NewStateSchema().checked(json_body())
         if values["state"] != customer.subscription_state:
             change_state(customer, values["state"], values.get("reason"))
         return answer(_shown(customer))

@@ -31,7 +31,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.base.errors import SettingsError, Unauthenticated
-from app.base.keys import PrivateKey, derived_key, thumbprint
+from app.base.keys import PrivateKey, derive_key, thumbprint
 from app.config.environment import load_settings
 from app.core.security.tokens import Claims, Tokens
 from tests.support.rows import by_row
@@ -586,12 +586,12 @@ def test_a_derived_key_is_hkdf_with_sha_256() -> None:
     first = hmac.digest(prk, b"cursor\x01", hashlib.sha256)
     second = hmac.digest(prk, first + b"cursor\x02", hashlib.sha256)
 
-    assert derived_key(SECRET, "cursor") == first
-    assert derived_key(SECRET, "cursor", 40) == (first + second)[:40]
+    assert derive_key(SECRET, "cursor") == first
+    assert derive_key(SECRET, "cursor", 40) == (first + second)[:40]
 
 
 def test_each_purpose_and_each_secret_has_a_key_of_its_own() -> None:
-    keys = {derived_key(secret, purpose) for secret in (SECRET, FORMER) for purpose in ("cursor", "code")}
+    keys = {derive_key(secret, purpose) for secret in (SECRET, FORMER) for purpose in ("cursor", "code")}
 
     assert len(keys) == 4
 
