@@ -2,8 +2,8 @@
 
 from app.accounts import auth, emails, invitations, onboarding, passwords
 from app.accounts.auth.sessions import end_sessions_of
-from app.accounts.emails.service import note_change
-from app.accounts.invitations.service import invite_administrator, note_activation
+from app.accounts.emails.service import announce_change
+from app.accounts.invitations.service import invite_administrator, remove_invitation
 from app.companies.events import on_company_created
 from app.core.events import Subscription
 from app.users.events import on_email_changed, on_user_activated, on_user_deactivated
@@ -20,7 +20,7 @@ MAILS = {**passwords.MAILS, **onboarding.MAILS, **invitations.MAILS, **emails.MA
 JOBS = onboarding.JOBS
 SUBSCRIPTIONS = (
     Subscription(on_company_created, invite_administrator),
-    Subscription(on_user_activated, note_activation),
+    Subscription(on_user_activated, remove_invitation),
     Subscription(on_user_deactivated, end_sessions_of),
-    Subscription(on_email_changed, note_change),
+    Subscription(on_email_changed, announce_change),
 )

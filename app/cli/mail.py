@@ -31,7 +31,7 @@ def work() -> None:
 @mail.command("failed")
 def failed() -> None:
     """List what was given up, mails and other jobs: id, kind, since when, why. No address is shown."""
-    for each in outbox.failed():
+    for each in outbox.list_failed():
         click.echo(f"{each.id}  {each.kind}  {each.created_at:%Y-%m-%d %H:%M:%S}  {each.error}")
 
 
@@ -42,5 +42,5 @@ def retry(ids: tuple[UUID, ...], all_of_them: bool) -> None:
     """Try again what was given up."""
     if bool(ids) == all_of_them:
         raise click.UsageError("Give ids, or --all.")
-    chosen = [each.id for each in outbox.failed()] if all_of_them else list(ids)
+    chosen = [each.id for each in outbox.list_failed()] if all_of_them else list(ids)
     click.echo(f"{outbox.retry(chosen)} of {len(chosen)} will be tried again.")

@@ -43,7 +43,7 @@ def _checked(repair: bool) -> int:
 
 
 def _given_up(repair: bool) -> int:
-    failed = outbox.failed(GIVEN_UP)
+    failed = outbox.list_failed(GIVEN_UP)
     for job in failed:
         click.echo(f"failed    {job.id}  {job.created_at:%Y-%m-%d %H:%M:%S}  {job.error}")
         for file in job.payload["files"]:

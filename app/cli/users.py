@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.auth.service import Account, find_account
-from app.accounts.passwords.service import set_temporary, temporary_password
+from app.accounts.passwords.service import set_temporary_password, temporary_password
 from app.base.errors import ApiError
 from app.base.roles import ADMINISTRATOR
 from app.base.text import CANONICAL_UUID, fold
@@ -71,7 +71,7 @@ def reset_password(account: str) -> None:
     found, password = _account(account), temporary_password()
     hashed = services().passwords.hash(password)
     with company_transaction(found.company_id):
-        set_temporary(found.user_id, hashed)
+        set_temporary_password(found.user_id, hashed)
     if not found.is_active:
         click.echo("The account is not active and stays so.")
     _print_temporary(password)

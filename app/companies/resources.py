@@ -15,7 +15,7 @@ from app.base.text import parse_id
 from app.companies.events import on_company_created
 from app.companies.models import ACTIVE, INACTIVE, Company
 from app.companies.schemas import CompanyChangeSchema, CompanySchema, holdings_schema
-from app.companies.service import holdings, lock_company, totals_of_companies, totals_of_tenant
+from app.companies.service import count_holdings, lock_company, totals_of_companies, totals_of_tenant
 from app.core.crud.crud import Crud
 from app.core.crud.erase import erase_tenant
 from app.core.db.models import db
@@ -85,9 +85,9 @@ class Companies(Crud):
 
     def remove(self, row: Company) -> Response | None:
         if self.params.get("dry_run"):
-            return answer(holdings())
+            return answer(count_holdings())
         lock_company()
-        _check_removable(row, holdings(), cascade=self.params.get("cascade", False))
+        _check_removable(row, count_holdings(), cascade=self.params.get("cascade", False))
         erase_tenant()
         db.session.expunge(row)
         return None

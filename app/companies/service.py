@@ -54,6 +54,6 @@ def totals_of_tenant() -> dict[str, int]:
     return {TOTALS[name]: total for name, total in found.items()}
 
 
-def holdings() -> dict[str, int]:
+def count_holdings() -> dict[str, int]:
     """How many rows of each counted kind the bound tenant holds."""
     return counts.totals_of(db.session(), counts.counted_tables())

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from app.accounts.onboarding.service import found_company
+from app.accounts.onboarding.service import create_company
 from app.base.text import fold
 from app.companies.models import Company
 from app.companies.resources import Companies
@@ -43,7 +43,7 @@ WITHOUT_POSITION = 6
 CUSTOMERS_PER_DOSSIER = 4
 
 
-class Account(NamedTuple):
+class DemoUser(NamedTuple):
     """Somebody who has a password. ``role`` is the code of a default role."""
 
     name: str
@@ -51,12 +51,12 @@ class Account(NamedTuple):
     may: str
 
 
-ADMIN = Account("admin", "administrator", "everything within the company")
+ADMIN = DemoUser("admin", "administrator", "everything within the company")
 # By the number of the user in the list; every other user is without a password.
 ACCOUNTS = {
-    0: Account("manager", "manager", "read everything; create and change people, customers, subcontractors"),
-    1: Account("viewer", "viewer", "read everything"),
-    40: Account("colleague", None, "see their own profile"),
+    0: DemoUser("manager", "manager", "read everything; create and change people, customers, subcontractors"),
+    1: DemoUser("viewer", "viewer", "read everything"),
+    40: DemoUser("colleague", None, "see their own profile"),
 }
 MANAGERS, VIEWERS = range(0, 36, 6), range(1, 120, 12)
 
@@ -76,7 +76,7 @@ def fill_companies() -> list[Filled]:
 
 
 def _fill_company(example: Example, start: int) -> Filled:
-    company_id = _find(example) or _found(example)
+    company_id = _find(example) or _create(example)
     with tenant(company_id):
         with unit_of_work(writes=False) as session:
             is_platform = session.scalars(select(Company.is_platform)).one()
@@ -107,7 +107,7 @@ def _find(example: Example) -> UUID | None:
         return session.scalar(select(Company.id).where(Company.name == example.name))
 
 
-def _found(example: Example) -> UUID:
+def _create(example: Example) -> UUID:
     """The first company of the database becomes the platform company."""
     company = {
         "name": example.name,
@@ -125,7 +125,7 @@ def _found(example: Example) -> UUID:
     user = {"email": f"{ADMIN.name}@{example.domain}", "first_name": "Ada", "last_name": "Holm"}
     values = Companies.wire.checked(company) | {"is_platform": not is_initialized()}
     password_hash = services().passwords.hash(PASSWORD)
-    return found_company(uuid7(), values, user | {"password_hash": password_hash}).company.id
+    return create_company(uuid7(), values, user | {"password_hash": password_hash}).company.id
 
 
 def make(crud: type[Crud], values: dict[str, Any], **beyond: Any) -> Any:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
-from app.core.db.lookup import existing, not_found
+from app.core.db.lookup import get_row, not_found
 from app.core.db.models import db
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy
 from app.guardian.rules import check_editable, check_held, check_policy_not_above
@@ -45,7 +45,7 @@ class Composition:
 
     def add(self, owner: Any, element_id: UUID, *, by: UUID) -> Any:
         """The element. Raises NotFound, Conflict and Forbidden; an element that the owner has is a conflict."""
-        element = existing(self.element, element_id)
+        element = get_row(self.element, element_id)
         self.check_owner(owner, by)
         self.check_element(element, by)
         db.session.add(self.link(**{self.owner_id: owner.id, self.element_id: element.id}))

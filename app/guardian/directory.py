@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, bindparam, or_, select
 
 from app.base.roles import ALL, Asker, Json, permission_name
-from app.core.db.lookup import existing, not_found
+from app.core.db.lookup import get_row, not_found
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import company_transaction, read, read_in_own_transaction
@@ -32,7 +32,7 @@ class EmbeddedRoleDirectory:
 
     def assign(self, user_id: UUID, role_id: UUID, asker: Asker) -> Json:
         with company_transaction(asker.company_id):
-            role = existing(Role, role_id)
+            role = get_row(Role, role_id)
             made = assign_role(user_id, role_id, by=asker.user_id)
             return {**_shown(made, ASSIGNMENT), "role": _shown(role, ROLE)}
 

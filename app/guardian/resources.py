@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement
 from app.base.errors import Forbidden
 from app.base.text import pascal
 from app.core.crud.crud import Crud
-from app.core.db.lookup import Parent, existing
+from app.core.db.lookup import Parent, get_row
 from app.core.db.models import db
 from app.core.web.body import answer, json_body, no_content
 from app.core.web.declaration import Declaration, declare
@@ -150,7 +150,7 @@ class CompositionEndpoint(Endpoint, abstract=True):
 
     def _owner(self, ids: Mapping[str, UUID]) -> Any:
         """Raises NotFound."""
-        return existing(self.composition.owner, ids[self.composition.owner_id])
+        return get_row(self.composition.owner, ids[self.composition.owner_id])
 
 
 class RoleComposition(CompositionEndpoint):

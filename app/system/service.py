@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from app.accounts.onboarding.service import Founded, found_company
+from app.accounts.onboarding.service import NewCompany, create_company
 from app.companies.models import Company
 from app.companies.service import AlreadyInitialized
 from app.core.db.transaction import platform_session
@@ -26,12 +26,12 @@ def platform_company() -> UUID | None:
         return session.scalar(select(Company.id).where(Company.is_platform))
 
 
-def initialize(company: dict[str, Any], user: dict[str, Any]) -> Founded:
+def initialize(company: dict[str, Any], user: dict[str, Any]) -> NewCompany:
     """``user`` carries ``password_hash``. Raises Forbidden once there is a company."""
     if is_initialized():
         raise AlreadyInitialized()
     try:
-        return found_company(uuid7(), company | {"is_platform": True}, user)
+        return create_company(uuid7(), company | {"is_platform": True}, user)
     except IntegrityError as error:
         if "is_platform" in violation_of(error)[1] or is_initialized():
             raise AlreadyInitialized() from None

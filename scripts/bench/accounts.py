@@ -28,7 +28,7 @@ from flask_migrate import upgrade
 from uuid_utils.compat import uuid7
 
 from app import create_app
-from app.accounts.onboarding.service import found_company
+from app.accounts.onboarding.service import create_company
 from app.accounts.passwords.models import PasswordResetOtp
 from app.base.clock import utcnow
 from app.config.environment import load_settings
@@ -114,7 +114,7 @@ def _seeded(app: Flask, users: int) -> tuple[UUID, list[str], UUID]:
         upgrade(directory=str(ROOT / "migrations"))
         password_hash = services().passwords.hash(PASSWORD)
         admin = {"email": ADMIN, "password_hash": password_hash}
-        company_id = found_company(uuid7(), {"name": "bench", "is_platform": True}, admin).company.id
+        company_id = create_company(uuid7(), {"name": "bench", "is_platform": True}, admin).company.id
         with tenant(company_id), unit_of_work():
             for email in emails:
                 user = create_user({"email": email, "password_hash": password_hash})

@@ -17,8 +17,8 @@ from sqlalchemy import Table, select
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from uuid_utils.compat import uuid7
 
-from app.accounts.auth.sessions import Caller, open_session
-from app.accounts.onboarding.service import found_company
+from app.accounts.auth.sessions import ClientInfo, open_session
+from app.accounts.onboarding.service import create_company
 from app.base.clock import utcnow
 from app.base.text import fold
 from app.core.db.models import Model, db
@@ -87,13 +87,13 @@ def tenant_of(app: Flask, server: Postgres, name: str) -> Tenant:
             select(users.c.id).where(users.c.company_id == company_id).order_by(users.c.created_at).limit(CALLERS)
         )
         ids = db.session.scalars(statement, execution_options=own).all()
-        tokens = tuple(open_session(user_id, Caller("127.0.0.1", "benchmark")).access_token for user_id in ids)
+        tokens = tuple(open_session(user_id, ClientInfo("127.0.0.1", "benchmark")).access_token for user_id in ids)
     return Tenant(company_id, tokens)
 
 
 def _found(name: str) -> None:
     administrator = {"email": f"admin@{name.replace(' ', '-')}.example"}
-    found_company(uuid7(), {"name": name}, administrator)
+    create_company(uuid7(), {"name": name}, administrator)
 
 
 def _fill(server: Postgres, name: str, password_hash: str, rows: int, units: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from uuid_utils.compat import uuid7
 
-from app.accounts.onboarding.service import found_company
+from app.accounts.onboarding.service import create_company
 from app.core.services import services
 from app.guardian.service import ExternalTenantRoles
 from tests.support.clients import ApiClient, Tenant, sign_in
@@ -37,7 +37,7 @@ def without_roles(app: Flask, name: str, *, is_platform: bool = False) -> ApiCli
     with app.app_context():
         embedded, services().tenant_roles = services().tenant_roles, ExternalTenantRoles()
         try:
-            founded = found_company(company_id, {"name": name, "is_platform": is_platform}, user)
+            founded = create_company(company_id, {"name": name, "is_platform": is_platform}, user)
         finally:
             services().tenant_roles = embedded
         user_id = founded.user.id

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
-from app.accounts.auth.sessions import Caller, open_session
-from app.accounts.onboarding.service import found_company
+from app.accounts.auth.sessions import ClientInfo, open_session
+from app.accounts.onboarding.service import create_company
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
@@ -105,7 +105,7 @@ class Tenant:
 def sign_in(app: Flask, company_id: UUID, user_id: UUID, email: str) -> ApiClient:
     """A session without the cost of a password."""
     with app.app_context(), tenant(company_id), unit_of_work():
-        signed_in = open_session(user_id, Caller("127.0.0.1", "tests"))
+        signed_in = open_session(user_id, ClientInfo("127.0.0.1", "tests"))
     return ApiClient(app, signed_in.access_token, str(user_id), str(company_id), email)
 
 
@@ -113,7 +113,7 @@ def make_tenant(app: Flask, name: str, *, is_platform: bool = False) -> Tenant:
     with app.app_context():
         password_hash = services().passwords.hash(PASSWORD)
         user = {"email": f"admin@{name}.example", "first_name": "Ada", "password_hash": password_hash}
-        founded = found_company(uuid7(), {"name": name, "is_platform": is_platform}, user)
+        founded = create_company(uuid7(), {"name": name, "is_platform": is_platform}, user)
         company_id, admin = founded.company.id, founded.user
     return Tenant(app, company_id, sign_in(app, company_id, admin.id, admin.email))
 

@@ -15,12 +15,12 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app import create_app
-from app.accounts.onboarding.service import found_company
+from app.accounts.onboarding.service import create_company
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.demo.companies import EXAMPLES, Example
 from app.demo.names import people
-from app.demo.service import ACCOUNTS, PASSWORD, _found
+from app.demo.service import ACCOUNTS, PASSWORD, _create
 from app.users.models import User
 from tests.support.clients import ApiClient, make_tenant
 from tests.support.clients import sign_in as session_of
@@ -170,7 +170,7 @@ def test_names_come_in_the_same_order_every_time() -> None:
 @pytest.mark.usefixtures("empty")
 def test_an_interrupted_run_is_completed_by_the_next(app: Flask) -> None:
     with app.app_context():
-        _found(EXAMPLES[0])
+        _create(EXAMPLES[0])
 
     result = run(app)
 
@@ -194,7 +194,7 @@ def test_beside_a_company_of_ones_own_the_first_one_is_no_platform(app: Flask) -
 @pytest.mark.parametrize(("name", "domain"), [("Acme Logistics", "else.example"), ("Acme", "acme.example")])
 def test_a_company_of_ones_own_with_such_a_name_or_address_is_left_alone(app: Flask, name: str, domain: str) -> None:
     with app.app_context():
-        own = found_company(uuid7(), {"name": name}, {"email": f"admin@{domain}"})
+        own = create_company(uuid7(), {"name": name}, {"email": f"admin@{domain}"})
 
     result = run(app)
 

@@ -8,7 +8,7 @@ from flask import Response, request
 from marshmallow import fields, validate
 
 from app.accounts.auth.cookies import set_cookies
-from app.accounts.auth.sessions import Caller, SignedIn
+from app.accounts.auth.sessions import ClientInfo, SignedIn
 from app.base.errors import Unauthenticated, Unavailable
 from app.core.db.transaction import company_transaction
 from app.core.security.tokens import Claims
@@ -19,11 +19,11 @@ from app.users.resources import Users
 TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"]))}}
 
 
-def caller() -> Caller:
+def client_info() -> ClientInfo:
     agent = request.headers.get("User-Agent")
     printable = agent and "".join(c for c in agent if c.isprintable()).encode("utf-8", "replace").decode()
     address = request.remote_addr and request.remote_addr[:45]
-    return Caller(address, printable[:255] if printable else None)
+    return ClientInfo(address, printable[:255] if printable else None)
 
 
 def claims() -> Claims | None:
@@ -36,11 +36,11 @@ def claims() -> Claims | None:
         return None
 
 
-def entered(signed_in: SignedIn, message: str, *, in_body: bool) -> Response:
+def login_answer(signed_in: SignedIn, message: str, *, in_body: bool) -> Response:
     """The user, both cookies, and the tokens in the body for programs that ask for them."""
     user = _user(signed_in)
     shown = {"message": message, "user": user, "password_reset_required": user["password_reset_required"]}
-    return with_tokens(shown, signed_in, in_body=in_body)
+    return token_answer(shown, signed_in, in_body=in_body)
 
 
 def _user(signed_in: SignedIn) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _user(signed_in: SignedIn) -> dict[str, Any]:
     return Users.reader.shown(row)
 
 
-def with_tokens(shown: dict[str, Any], signed_in: SignedIn, *, in_body: bool) -> Response:
+def token_answer(shown: dict[str, Any], signed_in: SignedIn, *, in_body: bool) -> Response:
     settings = services().settings
     if in_body:
         shown |= {

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import and_
 
-from app.accounts.auth.answers import TOKEN_IN_BODY, caller, claims, entered, with_tokens
+from app.accounts.auth.answers import TOKEN_IN_BODY, claims, client_info, login_answer, token_answer
 from app.accounts.auth.cookies import REFRESH, clear_cookies
 from app.accounts.auth.models import AuthSession
 from app.accounts.auth.schemas import (
@@ -44,8 +44,8 @@ class Login(Endpoint):
     def post(self) -> Response:
         values = LoginSchema().checked(json_body())
         name = "email" if "email" in values else "username"
-        signed_in = sign_in(Credentials(name, values[name], values["password"], caller()))
-        return entered(signed_in, "Login successful", in_body="token" in self.params)
+        signed_in = sign_in(Credentials(name, values[name], values["password"], client_info()))
+        return login_answer(signed_in, "Login successful", in_body="token" in self.params)
 
 
 def _refresh_cookie() -> str | None:
@@ -66,7 +66,7 @@ class Refresh(Endpoint):
         if not token:
             raise Unauthenticated("There is no refresh token.")
         in_body = given is not None or "token" in self.params
-        return with_tokens({"message": "Token refreshed"}, refresh(token), in_body=in_body)
+        return token_answer({"message": "Token refreshed"}, refresh(token), in_body=in_body)
 
 
 class Logout(Endpoint):
@@ -127,7 +127,7 @@ class OtherSessions(Endpoint):
     @declare("endOtherSessions", status=204)
     def delete(self) -> Response:
         """End all other sessions of the caller."""
-        end_sessions(principal().user_id, "revoked", kept=principal().session_id)
+        end_sessions(principal().user_id, "revoked", except_for=principal().session_id)
         return no_content()
 
 

@@ -9,14 +9,14 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from app.core.wire.schema import BaseSchema, Flag, Text, Timestamp, read_only_id
 from app.users.schemas import Password, UserSchema
 
-LONGEST = 1024
+MAX_LENGTH = 1024
 OPTIONAL = {"optional": True}
 
 
 class LoginSchema(BaseSchema):
     example = {"email": "admin@acme.example", "password": "tulip-anchor-violin-42"}
-    email = Text(validate=validate.Length(max=LONGEST))
-    username = Text(validate=validate.Length(max=LONGEST))
+    email = Text(validate=validate.Length(max=MAX_LENGTH))
+    username = Text(validate=validate.Length(max=MAX_LENGTH))
     password = Password(required=True)
 
     @validates_schema
@@ -32,7 +32,7 @@ class MessageSchema(BaseSchema):
 class TokenSchema(BaseSchema):
     """From a mailed link: what follows ``#token=``."""
 
-    token = Text(required=True, validate=validate.Length(max=LONGEST))
+    token = Text(required=True, validate=validate.Length(max=MAX_LENGTH))
 
 
 class TokensSchema(BaseSchema):
@@ -52,7 +52,7 @@ class LoginAnswerSchema(TokensSchema):
 
 class RefreshSchema(BaseSchema):
     example = {}
-    refresh_token = Text(validate=validate.Length(min=1, max=LONGEST))
+    refresh_token = Text(validate=validate.Length(min=1, max=MAX_LENGTH))
 
 
 class RefreshAnswerSchema(TokensSchema):

@@ -10,15 +10,15 @@ import structlog
 from sqlalchemy import bindparam, null, select, update
 
 from app.accounts.auth.models import AuthSession
-from app.accounts.auth.sessions import Caller, SignedIn, open_session
-from app.accounts.auth.throttle import attempt_key, forget_old, forgive, reserve_attempt
+from app.accounts.auth.sessions import ClientInfo, SignedIn, open_session
+from app.accounts.auth.throttle import attempt_key, clear_attempts, delete_old_attempts, reserve_attempt
 from app.base.clock import utcnow
 from app.base.errors import Forbidden, Unauthenticated
 from app.base.text import fold
 from app.companies.models import Company
 from app.core.db.models import CodePointText
 from app.core.db.tenancy import TenantQuery, tenant
-from app.core.db.transaction import affected, company_transaction, read_in_own_transaction, unit_of_work
+from app.core.db.transaction import company_transaction, execute_and_count, read_in_own_transaction, unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import services
 from app.core.web.principal import AuthState, ensure_company_active
@@ -84,7 +84,7 @@ class Credentials(NamedTuple):
     name: str
     identifier: str
     password: str
-    caller: Caller
+    client: ClientInfo
 
 
 def sign_in(credentials: Credentials) -> SignedIn:
@@ -92,7 +92,7 @@ def sign_in(credentials: Credentials) -> SignedIn:
 
     An unknown identifier takes the same steps as a known one, down to the hash.
     """
-    return _attempt_login(credentials, lambda account: open_session(account.user_id, credentials.caller))
+    return _attempt_login(credentials, lambda account: open_session(account.user_id, credentials.client))
 
 
 def verify_credentials(credentials: Credentials) -> Account:
@@ -113,7 +113,7 @@ def _attempt_login(credentials: Credentials, on_login: Callable[[Account], Outco
     # An unknown identifier is counted by its field as well. Otherwise the delay in one field would tell whether the
     # same text names an account in the other.
     subject = str(account.user_id) if account else f"{credentials.name} {fold(credentials.identifier)}"
-    key = attempt_key(subject, credentials.caller.ip)
+    key = attempt_key(subject, credentials.client.ip)
     reserve_attempt(key)
     return _complete_login(credentials, account, on_login, key)
 
@@ -144,8 +144,8 @@ def _complete_login(
 
 def _forgive(key: bytes | None) -> None:
     if key is not None:
-        forgive(key)
-        forget_old()
+        clear_attempts(key)
+        delete_old_attempts()
 
 
 def _account_of(credentials: Credentials) -> Account | None:
@@ -157,7 +157,7 @@ def _verify_password(account: Account | None, credentials: Credentials) -> Accou
     stored = account.password_hash if account else None
     if services().passwords.verify(stored, credentials.password) and account is not None:
         return account
-    log.info("login_failed", user_id=account and account.user_id, ip=credentials.caller.ip)
+    log.info("login_failed", user_id=account and account.user_id, ip=credentials.client.ip)
     raise InvalidCredentials()
 
 
@@ -209,4 +209,4 @@ def _record_login(account: Account, password_hash: str) -> bool:
         .where(User.id == account.user_id, User.is_active, User.password_hash == account.password_hash)
         .values(last_login_at=utcnow(), password_hash=password_hash)
     )
-    return bool(affected(statement))
+    return bool(execute_and_count(statement))

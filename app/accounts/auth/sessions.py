@@ -18,7 +18,7 @@ from app.base.opaque_tokens import company_of, digest, new_token
 from app.companies.models import Company
 from app.core.db.models import UtcDateTime, add_in_order, db
 from app.core.db.tenancy import TenantQuery, current_tenant, tenant
-from app.core.db.transaction import affected, company_transaction, read, unit_of_work
+from app.core.db.transaction import company_transaction, execute_and_count, read, unit_of_work
 from app.core.security.tokens import Claims
 from app.core.services import services
 from app.core.web.principal import ensure_company_active
@@ -35,7 +35,7 @@ class TokenReused(Unauthenticated):
 
 
 @dataclass(frozen=True)
-class Caller:
+class ClientInfo:
     """From where somebody signs in."""
 
     ip: str | None
@@ -53,7 +53,7 @@ class SignedIn:
     company_id: UUID
 
 
-def open_session(user_id: UUID, caller: Caller) -> SignedIn:
+def open_session(user_id: UUID, client: ClientInfo) -> SignedIn:
     """Inside the tenant's unit of work."""
     _forget_ended(user_id)
     now, settings = utcnow(), services().settings
@@ -62,8 +62,8 @@ def open_session(user_id: UUID, caller: Caller) -> SignedIn:
         user_id=user_id,
         created_at=now,
         expires_at=now + timedelta(days=min(settings.refresh_token_ttl_days, settings.session_max_days)),
-        ip=caller.ip,
-        user_agent=caller.user_agent,
+        ip=client.ip,
+        user_agent=client.user_agent,
     )
     token, row = _new_refresh_token(session.id, 1)
     add_in_order([session], [row])
@@ -182,7 +182,7 @@ def _rotate_token(token_id: UUID) -> bool:
         .where(RefreshToken.id == token_id, RefreshToken.rotated_at.is_(None))
         .values(rotated_at=utcnow())
     )
-    return bool(affected(statement))
+    return bool(execute_and_count(statement))
 
 
 def _is_in_grace(state: TokenState) -> bool:
@@ -202,7 +202,7 @@ def _extend(state: TokenState) -> SignedIn:
         .where(AuthSession.id == state.session_id)
         .values(last_used_at=now, expires_at=expires_at, generation=newest)
     )
-    if not affected(statement):
+    if not execute_and_count(statement):
         raise Unauthenticated("The session has ended.")
     token, row = _new_refresh_token(state.session_id, generation)
     db.session.add(row)
@@ -217,13 +217,13 @@ def revoke(which: Any, reason: str) -> int:
         .where(which, AuthSession.revoked_at.is_(None))
         .values(revoked_at=utcnow(), revoked_reason=reason)
     )
-    return affected(statement)
+    return execute_and_count(statement)
 
 
-def end_sessions(user_id: UUID, reason: str, *, kept: UUID | None = None) -> None:
-    """All of a user, but the one that is ``kept``."""
+def end_sessions(user_id: UUID, reason: str, *, except_for: UUID | None = None) -> None:
+    """End the sessions of a user."""
     of_user = AuthSession.user_id == user_id
-    revoke(of_user if kept is None else of_user & (AuthSession.id != kept), reason)
+    revoke(of_user if except_for is None else of_user & (AuthSession.id != except_for), reason)
 
 
 def sign_out(claims: Claims | None, refresh_token: str | None) -> None:

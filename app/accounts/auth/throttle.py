@@ -71,12 +71,12 @@ def reserve_daily(what: str, address: str | None = None) -> bool:
         return _counting_daily(attempt_key(f"daily {what}", address), utcnow()) is not None
 
 
-def forgive(key: bytes) -> None:
+def clear_attempts(key: bytes) -> None:
     """After a success. Joins the current unit of work."""
     db.session.execute(_FORGIVING, {"key_": key})
 
 
-def forget_old() -> None:
+def delete_old_attempts() -> None:
     """A bounded sweep: a flood of made-up names must not burden the sign-in that finds it."""
     db.session.execute(_FORGETTING, {"before_": utcnow() - FORGOTTEN_AFTER})
 

@@ -7,7 +7,7 @@ from flask import Response, request
 from app.accounts.auth.answers import claims
 from app.accounts.auth.schemas import MessageSchema, TokenSchema
 from app.accounts.emails.schemas import ChangeEmailSchema
-from app.accounts.emails.service import ask_for_change, confirm_change
+from app.accounts.emails.service import confirm_change, request_change
 from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
@@ -22,7 +22,7 @@ class ChangeEmail(Endpoint):
     @declare("changeEmail", body=ChangeEmailSchema(), answer=MessageSchema(), status=202, errors=(409, 429))
     def post(self) -> Response:
         values = ChangeEmailSchema().checked(json_body())
-        ask_for_change(principal(), values["new_email"], values["current_password"], request.remote_addr)
+        request_change(principal(), values["new_email"], values["current_password"], request.remote_addr)
         return answer({"message": "A mail with a link is on its way to the new address."}, 202)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.accounts.auth.sessions import end_sessions
-from app.accounts.auth.throttle import forgive, reserve_daily
+from app.accounts.auth.throttle import clear_attempts, reserve_daily
 from app.accounts.passwords.codes import revoke_codes
 from app.accounts.passwords.service import confirm_password
 from app.base.errors import Conflict, Invalid, TooManyRequests
@@ -25,13 +25,13 @@ FORMER = "email_changed"
 AN_HOUR = 3600
 
 
-def ask_for_change(me: Principal, new: str, password: str, address: str | None) -> None:
+def request_change(me: Principal, new: str, password: str, address: str | None) -> None:
     """Raises Invalid, TooManyRequests, and Conflict for an address in use."""
     if new == me.email:
         raise Invalid.field("new_email", "Is your present address.")
     confirmed = confirm_password(me, password, address)
     with unit_of_work():
-        forgive(confirmed.key)
+        clear_attempts(confirmed.key)
     _check_free(new)
     if not reserve_daily(f"address {me.user_id}"):
         raise TooManyRequests(AN_HOUR)
@@ -55,7 +55,7 @@ def _issue(user_id: UUID, stored: str | None, new: str) -> None:
     post("confirm_email", {"link_id": str(link_id)})
 
 
-def confirm_change(token: str, caller: Claims | None) -> None:
+def confirm_change(token: str, claims: Claims | None) -> None:
     """Raises InvalidLink. An address that somebody else took meanwhile surfaces as IntegrityError (409).
 
     Every session ends but the one, if any, that the link is followed in.
@@ -67,11 +67,11 @@ def confirm_change(token: str, caller: Claims | None) -> None:
         if user is None or not user.is_active:
             raise InvalidLink()
         set_values(user, {"email": link.address, "is_verified": True})
-        own = caller.session_id if caller is not None and caller.user_id == user.id else None
-        end_sessions(user.id, "e-mail changed", kept=own)
+        own = claims.session_id if claims is not None and claims.user_id == user.id else None
+        end_sessions(user.id, "e-mail changed", except_for=own)
 
 
-def note_change(user_id: UUID, former: str) -> None:
+def announce_change(user_id: UUID, former: str) -> None:
     """Revoke what was mailed to the former address, and tell it. A subscriber of ``on_email_changed``."""
     one_time_links.revoke_all(user_id)
     revoke_codes(user_id)

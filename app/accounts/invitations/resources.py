@@ -8,11 +8,11 @@ from uuid import UUID
 from flask import Response, request
 
 from app.access.resources import asker
-from app.accounts.auth.answers import TOKEN_IN_BODY, caller, entered
+from app.accounts.auth.answers import TOKEN_IN_BODY, client_info, login_answer
 from app.accounts.auth.schemas import LoginAnswerSchema
 from app.accounts.invitations.models import Invitation
 from app.accounts.invitations.schemas import AcceptSchema, InvitationSchema
-from app.accounts.invitations.service import accept, invite, revoke_invitation, send_again
+from app.accounts.invitations.service import accept, invite, resend_invitation, revoke_invitation
 from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.transaction import company_transaction
@@ -68,7 +68,7 @@ class ResendInvitation(Endpoint):
 
     @declare("resendInvitation", answer=InvitationSchema())
     def post(self, id: UUID) -> Response:
-        send_again(id)
+        resend_invitation(id)
         return answer(_shown(id))
 
 
@@ -83,8 +83,8 @@ class AcceptInvitation(Endpoint):
     )
     def post(self) -> Response:
         values = AcceptSchema().checked(json_body())
-        signed_in = accept(values["token"], values["password"], caller())
-        return entered(signed_in, "Invitation accepted", in_body="token" in self.params)
+        signed_in = accept(values["token"], values["password"], client_info())
+        return login_answer(signed_in, "Invitation accepted", in_body="token" in self.params)
 
 
 def _shown(invitation_id: UUID) -> dict[str, Any]:

@@ -12,16 +12,16 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from app.accounts.auth.sessions import Caller, SignedIn, open_session
+from app.accounts.auth.sessions import ClientInfo, SignedIn, open_session
 from app.accounts.invitations.models import Invitation
 from app.accounts.onboarding.service import create_defaults
 from app.base.clock import utcnow
 from app.base.errors import ApiError, Conflict
 from app.base.roles import Asker
 from app.companies.models import Company
-from app.core.db.lookup import existing, not_found
+from app.core.db.lookup import get_row, not_found
 from app.core.db.models import db
-from app.core.db.transaction import affected, company_transaction
+from app.core.db.transaction import company_transaction, execute_and_count
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
@@ -57,7 +57,7 @@ def invite(values: Values, role_ids: Iterable[UUID], asker: Asker, schema: BaseS
             return invitation.id
     _assign(user.id, roles, asker)
     with company_transaction(asker.company_id):
-        send_again(invitation.id)
+        resend_invitation(invitation.id)
     return invitation.id
 
 
@@ -97,21 +97,21 @@ def _unassign_roles(user_id: UUID, asker: Asker) -> None:
         log.warning("roles_not_withdrawn", user_id=user_id, reason=error.error_code)
 
 
-def send_again(invitation_id: UUID) -> None:
+def resend_invitation(invitation_id: UUID) -> None:
     """A new link kills the one before. Inside the tenant's unit of work. Raises NotFound."""
     _send(*_lock_invitation(invitation_id))
 
 
 def revoke_invitation(invitation: Invitation, *, by: UUID) -> None:
     """The user goes with it. Raises NotFound when it was accepted meanwhile, and what a deletion raises."""
-    check_deletable(existing(User, invitation.user_id), by=by)
+    check_deletable(get_row(User, invitation.user_id), by=by)
     _lock_invitation(invitation.id)
     erase_user(invitation.user_id)
 
 
 def _lock_invitation(invitation_id: UUID) -> tuple[Invitation, User]:
     """With the user's row locked: it is neither accepted nor revoked meanwhile. Raises NotFound."""
-    user = lock_user(existing(Invitation, invitation_id).user_id)
+    user = lock_user(get_row(Invitation, invitation_id).user_id)
     current = select(Invitation).where(Invitation.id == invitation_id).execution_options(populate_existing=True)
     invitation = db.session.scalar(current)
     if user is None or invitation is None:
@@ -119,7 +119,7 @@ def _lock_invitation(invitation_id: UUID) -> tuple[Invitation, User]:
     return invitation, user
 
 
-def accept(token: str, password: str, caller: Caller) -> SignedIn:
+def accept(token: str, password: str, client: ClientInfo) -> SignedIn:
     """Raises InvalidLink, Invalid and Forbidden (company not active)."""
     link = one_time_links.check(token, INVITATION)
     services().passwords.check_acceptable(password, link.address)
@@ -131,7 +131,7 @@ def accept(token: str, password: str, caller: Caller) -> SignedIn:
             raise InvalidLink()
         ensure_company_active(db.session.scalar(select(Company.status)))
         _activate(user, hashed)
-        return open_session(user.id, caller)
+        return open_session(user.id, client)
 
 
 def _activate(user: User, hashed: str) -> None:
@@ -145,10 +145,10 @@ def _activate(user: User, hashed: str) -> None:
 def _take(user_id: UUID) -> bool:
     """Of acceptance and whatever else ends an invitation one gets the row."""
     statement = delete(Invitation).where(Invitation.user_id == user_id)
-    return bool(affected(statement))
+    return bool(execute_and_count(statement))
 
 
-def note_activation(user_id: UUID) -> None:
+def remove_invitation(user_id: UUID) -> None:
     """Remove the invitation that an activated user no longer needs. A subscriber of ``on_user_activated``."""
     one_time_links.revoke(INVITATION, user_id)
     _take(user_id)

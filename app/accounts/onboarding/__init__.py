@@ -1,9 +1,9 @@
 """Founding of companies, registration and verification of addresses."""
 
 from app.accounts.onboarding import mails, registration, verification, waiting
-from app.accounts.onboarding.resources import AskForVerification, Register, VerifyEmail
+from app.accounts.onboarding.resources import Register, RequestVerification, VerifyEmail
 
-ENDPOINTS = (Register, VerifyEmail, AskForVerification)
+ENDPOINTS = (Register, VerifyEmail, RequestVerification)
 MAILS = {"verify_email": mails.verify_email, "already_registered": mails.already_registered}
 JOBS = {
     registration.REGISTER: registration.register,

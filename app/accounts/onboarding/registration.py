@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from app.accounts.auth.throttle import reserve_daily
-from app.accounts.onboarding.service import found_here
+from app.accounts.onboarding.service import create_bound_company
 from app.accounts.onboarding.waiting import PendingRegistration, consume, seal_registration, store, unseal_registration
 from app.base.errors import Conflict, Forbidden, Invalid
 from app.base.roles import CUSTOMER
@@ -38,7 +38,7 @@ class RegistrationClosed(Forbidden):
     code, message = "REGISTRATION_CLOSED", "Registration is closed."
 
 
-def ask_to_register(values: dict[str, Any], ip: str | None) -> None:
+def request_registration(values: dict[str, Any], ip: str | None) -> None:
     """Raises RegistrationClosed, Invalid, and Conflict for the name of a company."""
     founds = values.get("company", {}).get("name")
     company_id = uuid7() if founds else values["company_id"]
@@ -152,7 +152,7 @@ def _create(pending: PendingRegistration) -> None:
     columns = {**pending.user, "is_active": True, "is_verified": True}
     if pending.founds:
         _check_takes_founders()
-        found_here({"name": pending.founds}, columns)
+        create_bound_company({"name": pending.founds}, columns)
         return
     _check_takes_customers()
     services().tenant_roles.assign_default(create_user(columns).id, CUSTOMER)

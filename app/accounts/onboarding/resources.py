@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Response, request
 
 from app.accounts.auth.schemas import MessageSchema, TokenSchema
-from app.accounts.onboarding.registration import ask_to_register
+from app.accounts.onboarding.registration import request_registration
 from app.accounts.onboarding.schemas import RegisterSchema
-from app.accounts.onboarding.verification import ask_for_link, verify_email
+from app.accounts.onboarding.verification import request_link, verify_email
 from app.accounts.passwords.schemas import ResetRequestSchema
 from app.accounts.passwords.service import address_in
 from app.core.web.body import answer, json_body
@@ -25,7 +25,7 @@ class Register(Endpoint):
 
     @declare("register", body=RegisterSchema(), answer=MessageSchema(), status=202, errors=(409,))
     def post(self) -> Response:
-        ask_to_register(RegisterSchema().checked(json_body()), request.remote_addr)
+        request_registration(RegisterSchema().checked(json_body()), request.remote_addr)
         return answer({"message": REGISTERED}, 202)
 
 
@@ -40,12 +40,12 @@ class VerifyEmail(Endpoint):
         return answer({"message": "The e-mail address is verified."})
 
 
-class AskForVerification(Endpoint):
+class RequestVerification(Endpoint):
     """Request another verification link. The answer is the same for unknown addresses."""
 
     access, path, limits = "public", "/auth/verify-email/request", "50/hour;200/day"
 
     @declare("requestVerification", body=ResetRequestSchema(), answer=MessageSchema())
     def post(self) -> Response:
-        ask_for_link(address_in(json_body().get("email")))
+        request_link(address_in(json_body().get("email")))
         return answer({"message": LINK_ASKED_FOR})

@@ -26,26 +26,26 @@ Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Founded:
+class NewCompany:
     company: Company
     organization_unit: OrganizationUnit
     position: Position
     user: User
 
 
-def found_company(company_id: UUID, company: Values, user: Values) -> Founded:
+def create_company(company_id: UUID, company: Values, user: Values) -> NewCompany:
     """In a transaction of the company's own."""
     with company_transaction(company_id):
-        return found_here(company, {"is_verified": True, **user})
+        return create_bound_company(company, {"is_verified": True, **user})
 
 
-def found_here(company: Values, user: Values) -> Founded:
+def create_bound_company(company: Values, user: Values) -> NewCompany:
     """The company that is bound, inside its unit of work. A taken name surfaces as IntegrityError (409)."""
     row = Company(id=current_tenant(), **company)
     db.session.add(row)
     db.session.flush()
     on_company_created.emit(None)
-    return Founded(row, *create_defaults(user))
+    return NewCompany(row, *create_defaults(user))
 
 
 def create_defaults(user: Values) -> tuple[OrganizationUnit, Position, User]:

@@ -8,7 +8,7 @@ import structlog
 
 from app.accounts.auth.throttle import reserve_daily
 from app.accounts.onboarding.registration import complete_registration
-from app.accounts.onboarding.waiting import LIFETIME, mail_again, newest_registration
+from app.accounts.onboarding.waiting import LIFETIME, newest_registration, renew_and_mail
 from app.base.text import fold
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, unit_of_work
@@ -49,7 +49,7 @@ def verify_email(token: str) -> None:
         db.session.flush()
 
 
-def ask_for_link(address: str) -> None:
+def request_link(address: str) -> None:
     """Whether there is such an account is the worker's to find out: known and unknown take the same time."""
     with unit_of_work():
         enqueue(RESEND, {"address": seal(RESEND, address)})
@@ -76,7 +76,7 @@ def _mail_registration(address: str, job: Job) -> None:
         complete(job)
         registration = newest_registration(address)
         if registration is not None:
-            mail_again(registration)
+            renew_and_mail(registration)
 
 
 def _mail_user(company_id: UUID, user_id: UUID, job: Job) -> None:

@@ -16,7 +16,7 @@ from app.base.keys import derive_key
 from app.base.opaque_tokens import digest, new_token
 from app.base.text import fold
 from app.core.db.models import db
-from app.core.db.transaction import affected, unit_of_work
+from app.core.db.transaction import execute_and_count, unit_of_work
 from app.core.jobs.job import Job
 from app.core.jobs.mail import post
 from app.core.jobs.outbox import enqueue
@@ -63,7 +63,7 @@ def newest_registration(address: str) -> Registration | None:
     return db.session.scalar(select(Registration).where(*mine).order_by(Registration.id.desc()).limit(1))
 
 
-def mail_again(registration: Registration) -> None:
+def renew_and_mail(registration: Registration) -> None:
     """It has the life of the new link from now on."""
     registration.expires_at = utcnow() + LIFETIME
     db.session.flush()
@@ -84,7 +84,7 @@ def rotate_token(registration_id: str) -> tuple[PendingRegistration, str] | None
     pending = unseal_registration(row.wish)
     token = new_token(pending.company_id)
     statement = update(Registration).where(*live).values(token_hash=digest(token))
-    return (pending, token) if affected(statement) else None
+    return (pending, token) if execute_and_count(statement) else None
 
 
 def consume(token: str) -> str | None:

@@ -17,7 +17,7 @@ from app.accounts.passwords.models import PasswordResetOtp as Otp
 from app.base.clock import utcnow
 from app.base.keys import derive_key
 from app.core.db.models import db
-from app.core.db.transaction import affected, company_transaction
+from app.core.db.transaction import company_transaction, execute_and_count
 from app.core.jobs.job import Job
 from app.core.services import services
 
@@ -104,7 +104,7 @@ def consume_code(counted: CountedCode) -> bool:
     statement = (
         update(Otp).where(Otp.id == counted.id, Otp.otp_code == counted.otp_code, *_live()).values(used_at=utcnow())
     )
-    return bool(affected(statement))
+    return bool(execute_and_count(statement))
 
 
 def _live() -> tuple[Any, ...]:

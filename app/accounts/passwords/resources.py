@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import select
 
-from app.accounts.auth.answers import caller
+from app.accounts.auth.answers import client_info
 from app.accounts.auth.schemas import MessageSchema
 from app.accounts.auth.service import Account, Credentials, verify_credentials, verify_credentials_for_service
 from app.accounts.passwords.schemas import (
@@ -118,7 +118,7 @@ class VerifyPassword(Endpoint):
         if settings.flask_env == "production" and not (is_internal or settings.verify_password_public):
             raise Unauthenticated("The X-Internal-Token header is missing or wrong.")
         values = CredentialsSchema().checked(json_body())
-        credentials = Credentials("email", values["email"], values["password"], caller())
+        credentials = Credentials("email", values["email"], values["password"], client_info())
         return _shown(_verify(credentials, verify_credentials_for_service if is_internal else verify_credentials))
 
 

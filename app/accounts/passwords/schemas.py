@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, fields, validate
 
-from app.accounts.auth.schemas import LONGEST
+from app.accounts.auth.schemas import MAX_LENGTH
 from app.core.wire.schema import BaseSchema, Flag, Text
 from app.users.schemas import Password
 
@@ -29,13 +29,13 @@ class ResetRequestSchema(BaseSchema):
 class ResetConfirmationSchema(BaseSchema):
     """The code is taken as it is: one with spaces around it is none that was mailed."""
 
-    email = Text(required=True, validate=validate.Length(max=LONGEST))
-    otp_code = fields.String(required=True, validate=validate.Length(max=LONGEST))
+    email = Text(required=True, validate=validate.Length(max=MAX_LENGTH))
+    otp_code = fields.String(required=True, validate=validate.Length(max=MAX_LENGTH))
     new_password = Password(required=True)
 
 
 class CredentialsSchema(BaseSchema):
-    email = Text(required=True, validate=validate.Length(max=LONGEST))
+    email = Text(required=True, validate=validate.Length(max=MAX_LENGTH))
     password = Password(required=True)
 
 

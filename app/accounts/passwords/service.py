@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from app.accounts.auth.service import NOBODY, Account, find_account
 from app.accounts.auth.sessions import end_sessions
-from app.accounts.auth.throttle import attempt_key, forgive, reserve_attempt
+from app.accounts.auth.throttle import attempt_key, clear_attempts, reserve_attempt
 from app.accounts.passwords.codes import CODE, consume_code, count_guess, revoke_codes, secret_of
 from app.base.clock import utcnow
 from app.base.errors import BadRequest, Conflict, Invalid
@@ -22,7 +22,7 @@ from app.base.text import CONTROL, normalize_email
 from app.companies.models import ACTIVE
 from app.core.db.lookup import lock, not_found
 from app.core.db.models import db
-from app.core.db.transaction import affected, company_transaction, unit_of_work
+from app.core.db.transaction import company_transaction, execute_and_count, unit_of_work
 from app.core.jobs import mail, one_time_links
 from app.core.security.encryption import seal
 from app.core.services import services
@@ -50,14 +50,14 @@ class InvalidCode(BadRequest):
     code, message = "INVALID_OTP", "Invalid or expired OTP code"
 
 
-class Confirmed(NamedTuple):
+class ConfirmedPassword(NamedTuple):
     """The hash that a password matched, and the key under which its guesses are counted."""
 
     stored: str | None
     key: bytes
 
 
-def confirm_password(caller: Principal, password: str, address: str | None) -> Confirmed:
+def confirm_password(caller: Principal, password: str, address: str | None) -> ConfirmedPassword:
     """That it is the caller's own. Raises Invalid for ``current_password`` and TooManyRequests."""
     with company_transaction(caller.company_id, writes=False):
         stored = db.session.scalar(select(User.password_hash).where(User.id == caller.user_id))
@@ -65,7 +65,7 @@ def confirm_password(caller: Principal, password: str, address: str | None) -> C
     reserve_attempt(key)
     if not services().passwords.verify(stored, password):
         raise Invalid.field("current_password", "Is wrong.")
-    return Confirmed(stored, key)
+    return ConfirmedPassword(stored, key)
 
 
 def change_password(caller: Principal, current: str, new: str, address: str | None) -> None:
@@ -77,13 +77,13 @@ def change_password(caller: Principal, current: str, new: str, address: str | No
     confirmed = confirm_password(caller, current, address)
     new_hash = passwords.hash(new)
     with company_transaction(caller.company_id):
-        forgive(confirmed.key)
+        clear_attempts(confirmed.key)
         # Only over the hash that was verified: of two changes at once the later one is refused.
         if not _store_password(
             caller.user_id, OWN | {"password_hash": new_hash}, User.password_hash == confirmed.stored
         ):
             raise Conflict()
-        end_sessions(caller.user_id, "password changed", kept=caller.session_id)
+        end_sessions(caller.user_id, "password changed", except_for=caller.session_id)
         mail.post("password_changed", {"user_id": str(caller.user_id)})
 
 
@@ -93,7 +93,7 @@ def _store_password(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -
     worker that makes a code does."""
     moved = {"last_password_change": utcnow(), "row_version": User.row_version + 1, "updated_at": utcnow()}
     statement = update(User).where(User.id == user_id, *only_if).values({**password, **moved})
-    if not affected(statement):
+    if not execute_and_count(statement):
         return False
     revoke_codes(user_id)
     one_time_links.revoke(CHANGE_EMAIL, user_id)
@@ -174,10 +174,10 @@ def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
     if not _exists(user_id):
         raise not_found(User)
     services().tenant_roles.check_not_above(user_id, by)
-    set_temporary(user_id, hashed)
+    set_temporary_password(user_id, hashed)
 
 
-def set_temporary(user_id: UUID, hashed: str) -> None:
+def set_temporary_password(user_id: UUID, hashed: str) -> None:
     """A password that must be changed first; every session ends. Inside the tenant's unit of work."""
     _store_password(user_id, TEMPORARY | {"password_hash": hashed})
     end_sessions(user_id, "password reset")

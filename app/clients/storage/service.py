@@ -42,7 +42,7 @@ class StorageService:
         return _reference(answer)
 
     def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
-        """AlwaysComplete, whatever part is wanted: nothing is said about parts in its protocol."""
+        """Download the whole object, whatever the range: the protocol knows no ranges."""
         url = f"{self._url}/download/proxy?{urlencode(_place(key))}"
         answer = self._http.exchange("GET", url, _headers(caller), caller.deadline)
         if answer.status == 404:

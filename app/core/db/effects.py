@@ -18,13 +18,13 @@ def after_commit(effect: Effect) -> None:
     _queued.set((*_queued.get(), effect))
 
 
-def forget_effects() -> None:
+def discard_effects() -> None:
     _queued.set(())
 
 
 def run_effects() -> None:
     effects = _queued.get()
-    forget_effects()
+    discard_effects()
     for effect in effects:
         try:
             effect()

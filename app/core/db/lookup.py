@@ -25,7 +25,7 @@ def missing_code(model: type[Any]) -> str:
     return f"{model.__tablename__.upper()}_NOT_FOUND"
 
 
-def existing(model: type[Any], id: UUID) -> Any:
+def get_row(model: type[Any], id: UUID) -> Any:
     """The row, for writing. Raises NotFound."""
     row = db.session.scalar(select(model).where(model.id == id))
     if row is None:

@@ -28,7 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.core.db.models import Timestamped, Versioned, db
 from app.core.db.references import referrers
-from app.core.db.row_json import Json, columns_of, frozen, put_back
+from app.core.db.row_json import Json, columns_of, insert_rows, to_json
 
 TARGET, SOURCE = "target", "source"
 SIDES = (TARGET, SOURCE)
@@ -136,7 +136,7 @@ class ReferringColumn:
 
     def _remove(self, rule: Rule, loser: UUID, winner: UUID) -> list[Json]:
         beaten = self.beaten(rule, loser, winner)
-        rows = [frozen(row._mapping) for row in db.session.execute(select(*columns_of(self.model)).where(beaten))]
+        rows = [to_json(row._mapping) for row in db.session.execute(select(*columns_of(self.model)).where(beaten))]
         db.session.execute(delete(self.model).where(beaten).execution_options(synchronize_session=False))
         return rows
 
@@ -160,7 +160,7 @@ class ReferringColumn:
 
     # What takes it back
 
-    def touched_since(self, kept: Json, owner: UUID) -> list[str]:
+    def edited_since(self, kept: Json, owner: UUID) -> list[str]:
         """The keys of rows that were edited, and of moved ones that were deleted. Rows that do not say when they
         were edited are never among them."""
         if not self._edited:
@@ -180,7 +180,7 @@ class ReferringColumn:
         for flag, demoted in kept["demoted"].items():
             for keys in _batches(demoted):
                 self._changed(self.key.in_(keys), {flag: True})
-        put_back(self.model, kept["removed"])
+        insert_rows(self.model, kept["removed"])
 
 
 def references(model: type[Any]) -> list[ReferringColumn]:

@@ -28,7 +28,7 @@ def columns_of(model: type[Any]) -> list[InstrumentedAttribute[Any]]:
     return [getattr(model, each.key) for each in model.__table__.c]
 
 
-def frozen(values: Mapping[Any, Any]) -> Json:
+def to_json(values: Mapping[Any, Any]) -> Json:
     """Ready for JSON."""
     return {str(name): _frozen(value) for name, value in values.items()}
 
@@ -39,7 +39,7 @@ def _frozen(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def thawed(model: type[Any], values: Mapping[str, Any]) -> Json:
+def from_json(model: type[Any], values: Mapping[str, Any]) -> Json:
     """As the columns of the model take them."""
     return {name: _thawed(model.__table__.c[name].type, value) for name, value in values.items()}
 
@@ -54,10 +54,10 @@ def _thawed(kind: Any, value: Any) -> Any:
     return date.fromisoformat(value) if isinstance(kind, Date) else value
 
 
-def put_back(model: type[Any], rows: Iterable[Json]) -> None:
+def insert_rows(model: type[Any], rows: Iterable[Json]) -> None:
     """Insert frozen rows of the bound tenant as they were, versions included. What they referred to and is gone
     is cleared; a row that cannot do without it stays away."""
-    found = [thawed(model, row) | {"company_id": current_tenant()} for row in rows]
+    found = [from_json(model, row) | {"company_id": current_tenant()} for row in rows]
     for constraint in model.__table__.foreign_key_constraints:
         [*_, element] = constraint.elements
         if found and element.parent.name != "company_id":

@@ -17,7 +17,7 @@ from sqlalchemy.orm import (
     Session,
 )
 
-from app.core.db.effects import forget_effects, run_effects
+from app.core.db.effects import discard_effects, run_effects
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, current_scope, in_transaction, platform_scope, tenant
 
@@ -43,7 +43,7 @@ def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
             if writes:
                 session.commit()
         except BaseException:
-            forget_effects()
+            discard_effects()
             raise
         finally:
             session.close()
@@ -51,10 +51,10 @@ def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
     if writes:
         run_effects()
     else:
-        forget_effects()
+        discard_effects()
 
 
-def affected(statement: Update | Delete) -> int:
+def execute_and_count(statement: Update | Delete) -> int:
     """How many rows it changed. Of writers that meet, the guard in its WHERE lets one see its row."""
     done: Any = db.session.execute(statement.execution_options(synchronize_session=False))
     return int(done.rowcount)

@@ -64,10 +64,10 @@ def jobs(composers: Mapping[str, Composer]) -> dict[str, Callable[[Job], None]]:
 def _deliver(name: str, compose: Composer, job: Job) -> None:
     mail = compose(job)
     if mail is not None:
-        services().mailer.send(rendered(name, mail, message_id=str(job.id)))
+        services().mailer.send(render(name, mail, message_id=str(job.id)))
 
 
-def rendered(name: str, mail: Mail, message_id: str) -> Message:
+def render(name: str, mail: Mail, message_id: str) -> Message:
     """``message_id`` is the same for every attempt."""
     # The space before a name stays.
     values = {key: SPACES.sub(" ", str(value)) for key, value in mail.values.items()}

@@ -14,7 +14,7 @@ from app.base.errors import BadRequest
 from app.base.opaque_tokens import company_of, digest, new_token
 from app.core.db.models import Identified, Model, db
 from app.core.db.tenancy import TenantScoped, current_tenant
-from app.core.db.transaction import affected, company_transaction
+from app.core.db.transaction import company_transaction, execute_and_count
 from app.core.jobs.outbox import enqueue
 
 EXPIRE = "links.expire"
@@ -72,7 +72,7 @@ def rotate_token(link_id: UUID) -> tuple[OneTimeLink, str] | None:
     replaced or has expired. Inside the tenant's unit of work."""
     token = new_token(current_tenant())
     statement = update(OneTimeLink).where(OneTimeLink.id == link_id, *_live()).values(token_hash=digest(token))
-    if not affected(statement):
+    if not execute_and_count(statement):
         return None
     return db.session.scalars(select(OneTimeLink).where(OneTimeLink.id == link_id)).one(), token
 
@@ -103,7 +103,7 @@ def check(token: str, purpose: str) -> OneTimeLink:
 def consume(link_id: UUID) -> None:
     """Of two at once, one gets through. Inside the tenant's unit of work. Raises InvalidLink."""
     statement = update(OneTimeLink).where(OneTimeLink.id == link_id, *_live()).values(used_at=utcnow())
-    if not affected(statement):
+    if not execute_and_count(statement):
         raise InvalidLink()
 
 

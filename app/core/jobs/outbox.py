@@ -19,7 +19,7 @@ from app.base.clock import utcnow
 from app.core.db.effects import after_commit
 from app.core.db.models import Identified, Model, db
 from app.core.db.tenancy import current_scope
-from app.core.db.transaction import affected, unit_of_work
+from app.core.db.transaction import execute_and_count, unit_of_work
 from app.core.jobs.job import Job
 from app.core.services import services
 
@@ -131,7 +131,7 @@ def complete(job: Job) -> None:
 def _remove(job: Job) -> bool:
     mine = (OutboxEntry.id == job.id, OutboxEntry.leased_until == job.leased_until)
     statement = delete(OutboxEntry).where(*mine)
-    return bool(affected(statement))
+    return bool(execute_and_count(statement))
 
 
 def retry_or_fail(job: Job, error: str, retries: tuple[timedelta, ...] = RETRIES) -> bool:
@@ -150,7 +150,7 @@ def _of(job: Job) -> Update:
     return update(OutboxEntry).where(*mine).execution_options(synchronize_session=False)
 
 
-def failed(prefix: str = "") -> list[OutboxEntry]:
+def list_failed(prefix: str = "") -> list[OutboxEntry]:
     """Those given up, of the kinds that begin so, oldest first."""
     with unit_of_work(writes=False):
         given_up = select(OutboxEntry).where(OutboxEntry.failed_at.is_not(None), OutboxEntry.kind.startswith(prefix))
@@ -163,6 +163,6 @@ def retry(ids: list[UUID]) -> int:
     which = (OutboxEntry.id.in_(ids), OutboxEntry.failed_at.is_not(None))
     with unit_of_work():
         statement = update(OutboxEntry).where(*which).values(values)
-        found = affected(statement)
+        found = execute_and_count(statement)
         after_commit(services().wake.set)
     return found

@@ -16,7 +16,7 @@ from app.base.errors import Invalid
 from app.core.db.lookup import not_found
 from app.core.db.models import db
 from app.core.db.reparent import SOURCE, TARGET, ReferringColumn, Rule, Sides, references
-from app.core.db.row_json import columns_of, frozen
+from app.core.db.row_json import columns_of, to_json
 from app.core.db.transaction import is_writing
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import enqueue
@@ -112,7 +112,7 @@ class Merge:
         for name in FIELDS:
             mine, other = getattr(self.target, name), getattr(self.source, name)
             if mine and other and mine != other:
-                values = frozen({"target": mine, "source": other})
+                values = to_json({"target": mine, "source": other})
                 yield {"kind": "customer", "field": name, "winner": self.winner(name), **values}
 
     def moved_counts(self) -> Json:
@@ -146,8 +146,8 @@ class Merge:
         """The merge, and the number of rows of each kind that were moved."""
         values, services, snapshot = self.field_changes, self.service_totals(), _snapshot(self.source.id)
         undo_log: Json = {"customer": snapshot, "services": self._services_log(services), "parts": {}}
-        undo_log["before"] = frozen({name: getattr(self.target, name) for name in values})
-        undo_log["after"] = frozen(values)
+        undo_log["before"] = to_json({name: getattr(self.target, name) for name in values})
+        undo_log["after"] = to_json(values)
         undo_log["addresses"] = [address_of(customer, user_of(customer)) for customer in (self.target, self.source)]
         self._note_consent()
         for reference in self.references:
@@ -160,7 +160,7 @@ class Merge:
 
     def _services_log(self, services: Json) -> Json:
         gained = services["total_services"] - self.target.total_services
-        return {"gained": gained, **frozen({"last_service_date": self.target.last_service_date})}
+        return {"gained": gained, **to_json({"last_service_date": self.target.last_service_date})}
 
     def _note_consent(self) -> None:
         """A preference of the source that replaces the survivor's changes the survivor's consent."""
@@ -235,7 +235,7 @@ def _address(user_id: UUID | None, email: str | None) -> Any:
 
 def _snapshot(customer_id: UUID) -> Json:
     row = db.session.execute(select(*columns_of(Customer)).where(Customer.id == customer_id)).one()
-    return frozen(row._mapping)
+    return to_json(row._mapping)
 
 
 def _by_id(ids: list[UUID]) -> dict[UUID, CommunicationPreference]:

@@ -10,10 +10,10 @@ from sqlalchemy import func, select
 
 from app.base.clock import utcnow
 from app.base.errors import Conflict
-from app.core.db.lookup import existing, lock_row, not_found
+from app.core.db.lookup import get_row, lock_row, not_found
 from app.core.db.models import db
 from app.core.db.reparent import ReferringColumn, Sides, references
-from app.core.db.row_json import frozen, put_back, thawed
+from app.core.db.row_json import from_json, insert_rows, to_json
 from app.core.db.transaction import company_transaction
 from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
@@ -79,7 +79,7 @@ class Reversal:
         self.sides = Sides(target.id, source_id)
         self.undo_log = undo_log
         self.source: Json = undo_log["customer"]
-        self.before: Json = thawed(Customer, undo_log["before"])
+        self.before: Json = from_json(Customer, undo_log["before"])
         if _is_gone(self.before.get("user_id")):
             self.before["user_id"] = None
 
@@ -91,7 +91,7 @@ class Reversal:
 
     def check(self) -> None:
         """Raises Conflict, which names the changes made since the merge."""
-        touched = ((reference.name, reference.touched_since(log, self.target.id)) for reference, log in self.parts)
+        touched = ((reference.name, reference.edited_since(log, self.target.id)) for reference, log in self.parts)
         changed = {name: keys for name, keys in touched if keys}
         fields = self._changed_fields()
         if fields:
@@ -104,7 +104,7 @@ class Reversal:
 
     def _changed_fields(self) -> list[str]:
         """Fields that the merge set on the survivor and that have another value since."""
-        now = frozen({name: getattr(self.target, name) for name in self.undo_log["after"]})
+        now = to_json({name: getattr(self.target, name) for name in self.undo_log["after"]})
         after = {name: value for name, value in self.undo_log["after"].items() if name not in VERIFIED}
         changed = [name for name, value in after.items() if now[name] != value]
         # The deletion of a user unlinks them; that is no edit.
@@ -114,7 +114,7 @@ class Reversal:
 
     def _check_free(self) -> None:
         """Raises Conflict if another customer, or the survivor itself, has the address or user of the source."""
-        source = thawed(Customer, {name: self.source[name] for name in HELD_ONCE})
+        source = from_json(Customer, {name: self.source[name] for name in HELD_ONCE})
         taken = [name for name in HELD_ONCE if self._is_taken(name, source[name])]
         if taken:
             errors = {name: ["Taken meanwhile."] for name in taken}
@@ -130,7 +130,7 @@ class Reversal:
     def execute(self) -> Customer:
         self._restore_fields()
         row = self.source | {"row_version": self.source["row_version"] + 1, "updated_at": utcnow().isoformat()}
-        put_back(Customer, [row])
+        insert_rows(Customer, [row])
         for reference, log in self.parts:
             reference.move_back(log, self.sides)
         self._note_consent()
@@ -138,7 +138,7 @@ class Reversal:
             one_time_links.revoke(PURPOSE, customer_id)
             refresh_contacts_text(customer_id)
         self._restore_service_totals()
-        back = existing(Customer, self.sides.source)
+        back = get_row(Customer, self.sides.source)
         self._unverify_changed(back)
         return back  # type: ignore[no-any-return]
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.errors import Conflict
 from app.core.crud.crud import Crud
-from app.core.db.lookup import existing
+from app.core.db.lookup import get_row
 from app.core.db.models import Model, db
 from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
@@ -81,12 +81,12 @@ class SubscriptionState(Endpoint):
     @declare("getSubscriptionState", answer=SubscriptionSchema())
     def get(self, customer_id: UUID) -> Response:
         """Get the state of a customer's subscription, and the states that can follow."""
-        return answer(_shown(existing(Customer, customer_id)))
+        return answer(_shown(get_row(Customer, customer_id)))
 
     @declare("changeSubscriptionState", body=NewStateSchema(), answer=SubscriptionSchema(), errors=(409,))
     def put(self, customer_id: UUID) -> Response:
         """Change the state of a customer's subscription. The present state changes nothing."""
-        customer = existing(Customer, customer_id)
+        customer = get_row(Customer, customer_id)
         values = NewStateSchema().checked(json_body())
         if values["state"] != customer.subscription_state:
             change_state(customer, values["state"], values.get("reason"))

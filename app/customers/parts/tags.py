@@ -16,7 +16,7 @@ from app.base.clock import utcnow
 from app.base.text import CANONICAL_UUID, fold
 from app.core.crud.crud import Crud
 from app.core.crud.filters import Filter
-from app.core.db.lookup import check_exists, existing
+from app.core.db.lookup import check_exists, get_row
 from app.core.db.models import Model, Named, TenantRecord, db, folded, listed_by, same_tenant
 from app.core.db.tenancy import TenantScoped, current_tenant
 from app.core.db.upsert import upsert
@@ -108,7 +108,7 @@ class TagOfCustomer(Endpoint):
     def post(self, customer_id: UUID, tag_id: UUID) -> Response:
         """Add a tag to a customer. 200 if the customer has it already."""
         check_exists(Customer, customer_id)
-        tag = existing(Tag, tag_id)
+        tag = get_row(Tag, tag_id)
         is_new = assign(tag_id, (Customer.id == customer_id,))
         return answer(Tags().serialize(tag), 201 if is_new else 200)
 

@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import Engine, update
 
 from app.companies.models import Company
-from app.core.jobs.mail import Mail, plain_name, rendered
+from app.core.jobs.mail import Mail, plain_name, render
 from app.users.models import User
 from tests.support.clients import Tenant
 from tests.support.everything import everything
@@ -82,8 +82,8 @@ def test_name_is_text_and_nothing_else(acme: Tenant, everything: Engine, letters
 @pytest.mark.parametrize("name", OWN)
 def test_every_mail_is_worded_in_both_languages(app: Flask, name: str, language: str) -> None:
     with app.app_context():
-        mail = rendered(name, Mail("wile@example.com", language, VALUES), "an-id")
-        other = rendered(name, Mail("wile@example.com", "fr" if language == "en" else "en", VALUES), "an-id")
+        mail = render(name, Mail("wile@example.com", language, VALUES), "an-id")
+        other = render(name, Mail("wile@example.com", "fr" if language == "en" else "en", VALUES), "an-id")
 
     assert mail.subject.strip()
     assert "\n" not in mail.subject

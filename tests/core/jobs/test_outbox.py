@@ -190,7 +190,7 @@ def test_what_was_given_up_is_listed_and_begins_anew_when_told_to(app: Flask, fa
     worker = Worker(app, retries=())
     assert worker.drain() == 2
 
-    found = outbox.failed()
+    found = outbox.list_failed()
     assert [each.kind for each in found] == ["test.fail", "test.fail"]
     assert outbox.retry([found[0].id]) == 1
     assert outbox.retry([found[0].id]) == 0
