@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -70,7 +70,7 @@ MOST_ON_A_LINE = 110
 
 
 class _Plain(yaml.SafeDumper):
-    """Small objects stand on one line. Numbered anchors would change all over the file with every new operation."""
+    """Small values stand on one line. Numbered anchors would change all over the file with every new operation."""
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True
@@ -81,11 +81,11 @@ class _Plain(yaml.SafeDumper):
     def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
         return super().represent_sequence(tag, sequence, flow_style=_is_small(sequence))
 
+    def serialize(self, node: yaml.Node) -> None:
+        """The document itself has a line for each of its keys, however small it is."""
+        cast(yaml.MappingNode, node).flow_style = False
+        super().serialize(node)
+
 
 def _is_small(node: Any) -> bool:
-    return not _has_objects(node) and len(str(node)) < MOST_ON_A_LINE
-
-
-def _has_objects(node: Any) -> bool:
-    values = node.values() if isinstance(node, dict) else node
-    return any(isinstance(value, dict) or (isinstance(value, list) and _has_objects(value)) for value in values)
+    return len(str(node)) < MOST_ON_A_LINE
