@@ -14,11 +14,11 @@ from tests.access.conftest import TIMEOUT, moved
 from tests.fakes.guardian import FakeGuardian, answers, hangs, resets
 from tests.fakes.roles import FakeRoles, slowly, wide
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import only_postgresql
+from tests.support.marks import flaky, only_postgresql
 from tests.support.variants import Variant
 
 # Where connections to the database are dear.
-pytestmark = only_postgresql
+pytestmark = [only_postgresql, flaky]
 SLACK = 0.6
 OWN = "/users/me/permissions"
 

@@ -1,4 +1,4 @@
-"""Where a test runs. Without one of these marks a test of the database runs on SQLite and on PostgreSQL."""
+"""Where a test runs, and how often. Without a mark a test of the database runs on SQLite and on PostgreSQL, once."""
 
 from __future__ import annotations
 
@@ -12,3 +12,9 @@ only_sqlite = pytest.mark.databases("sqlite")
 
 only_postgresql = pytest.mark.databases("postgresql")
 """About PostgreSQL itself: its locks, row-level security or timeouts."""
+
+both_databases = pytest.mark.databases("sqlite", "postgresql")
+"""The exception in a module of ``one_database``."""
+
+flaky = pytest.mark.flaky(reruns=2)
+"""Depends on when the machine's scheduler lets which process run. The summary counts a second attempt."""

@@ -23,7 +23,7 @@ from app.users.models import User
 from tests.accounts.auth.browser import Browser, current_session, execute, fetch, set_cookies, signed_in, user_row
 from tests.accounts.auth.interrupted import Interrupted
 from tests.support.clients import PASSWORD, ApiClient, Tenant
-from tests.support.marks import one_database
+from tests.support.marks import flaky, one_database
 from tests.support.rows import by_row
 from tests.support.variants import Variant
 
@@ -98,6 +98,7 @@ def test_an_unknown_account_takes_the_same_statements_as_a_known_one(app: Flask,
     assert known
 
 
+@flaky
 @one_database
 def test_an_unknown_account_takes_the_same_time_as_a_known_one(variant: Variant, acme: Tenant) -> None:
     slow = variant(ARGON2_TIME_COST="16", ARGON2_MEMORY_KIB="4096")

@@ -21,7 +21,10 @@ from app.clients import redis_storage
 from tests.across.limits.conftest import Line, log_in, statuses
 from tests.across.limits.test_limits import ON
 from tests.support.clients import ApiClient
+from tests.support.marks import flaky
 from tests.support.variants import Variant
+
+pytestmark = flaky
 
 STRATEGIES = ("fixed-window", "moving-window")
 

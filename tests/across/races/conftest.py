@@ -9,12 +9,18 @@ import pytest
 
 from tests.across.races.fleet import Fleet
 from tests.support.everything import everything
+from tests.support.marks import flaky
 from tests.support.stages import Stage
 
 __all__ = ["everything"]
 
 FEW = 0.02
 """The share of 503 that a burst of writers may see: they waited too long for a lock."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """pytest calls this for the items of this folder only."""
+    item.add_marker(flaky)
 
 
 def _of_processes(stage: Stage) -> Fleet:

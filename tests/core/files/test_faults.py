@@ -24,7 +24,7 @@ from tests.core.files.stored import all_of, avatar_of, drained, files_of, flag_o
 from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import one_database
+from tests.support.marks import flaky, one_database
 from tests.support.pictures import opened, picture, upload
 from tests.support.variants import Variant
 
@@ -69,6 +69,7 @@ def test_a_picture_lives_and_goes_on_every_storage(
     assert me.get("/health").get_json()["checks"]["storage"]["healthy"] is True
 
 
+@flaky
 @one_database
 @pytest.mark.parametrize(
     ("behaviour", "status"),

@@ -18,10 +18,10 @@ from tests.across.faults.service import Service
 from tests.core.files.stored import avatar_of
 from tests.core.files.test_uploads import bomb, passes
 from tests.support.clients import Tenant
-from tests.support.marks import one_database
+from tests.support.marks import flaky, one_database
 from tests.support.pictures import encoded, opened, picture
 
-pytestmark = one_database
+pytestmark = [one_database, flaky]
 
 # One decoder of 300 MB and what ten uploads hold in the service; nobody waits for a decoding.
 MOST_GROWTH, MOST_P99 = 310_000_000, 1.0

@@ -20,6 +20,7 @@ from tests.core.files.conftest import BACKENDS, Environ
 from tests.fakes.guardian import Behaviour, answer, answers, closes, dribbles, hangs, resets, sends
 from tests.fakes.storage import FakeStorage
 from tests.support.databases import SECRET
+from tests.support.marks import flaky
 from tests.support.moto import BUCKET
 from tests.support.rows import by_row
 
@@ -223,6 +224,7 @@ FAULTS: dict[str, tuple[Behaviour, type[ApiError]]] = {
 }
 
 
+@flaky
 @by_row("fault", FAULTS)
 def test_a_fault_is_told_within_the_deadline(failing: Storage, fake: FakeStorage, fault: str) -> None:
     fake.behaviour, error = FAULTS[fault]
@@ -311,6 +313,7 @@ def test_the_service_is_asked_in_the_callers_name(fake: FakeStorage) -> None:
 # Threads
 
 
+@flaky
 def test_a_hanging_storage_takes_some_threads_and_refuses_the_rest_at_once() -> None:
     gate = Bulkhead(1, 1, 0.2, "Busy.")
 

@@ -19,6 +19,9 @@ from app.core.db.transaction import unit_of_work
 from app.core.jobs.outbox import enqueue
 from tests.core.jobs.test_outbox import entries
 from tests.support.databases import ENVIRONMENT
+from tests.support.marks import flaky
+
+pytestmark = flaky
 
 KILLS, JOBS = 30, 240
 

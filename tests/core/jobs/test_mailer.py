@@ -15,6 +15,7 @@ from flask import Flask
 from app.clients import mailer
 from app.clients.mailer import Message
 from tests.fakes.smtp import Inbox, settings, smtp
+from tests.support.marks import flaky
 from tests.support.variants import PRODUCTION, Variant
 
 LETTER = Message("0198-id", "test", "ada@example.com", "Vos accès — été", "Bonjour\n\nça va\n", "<p>Bonjour</p>")
@@ -96,6 +97,7 @@ def test_a_line_that_is_cut_before_the_answer_counts_as_not_sent(sending: Flask,
     assert [mail["Message-ID"] for mail in inbox.mails] == ["<0198-id@identity.example>"] * 2
 
 
+@flaky
 def test_a_server_that_does_not_answer_is_given_up_in_bounded_time(
     sending: Flask, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_server_that_does_not_answer_is_given_up_in_bounded_time(
     assert time.monotonic() - started < 3
 
 
+@flaky
 def test_a_server_that_is_never_quite_silent_is_given_up_at_the_deadline(
     sending: Flask, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,10 @@ from app.core.jobs.worker import Worker
 from tests.core.jobs.test_outbox import entries
 from tests.fakes.smtp import Inbox, free_port, settings, smtp
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import flaky
 from tests.support.variants import Variant
+
+pytestmark = flaky
 
 ASKED = 50
 SOON = (timedelta(seconds=0.2),) * 40

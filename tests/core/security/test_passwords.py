@@ -17,6 +17,7 @@ from werkzeug.security import generate_password_hash
 from app.base.errors import Invalid, Unavailable
 from app.config.environment import load_settings
 from app.core.security.passwords import MAX_RAW_LENGTH, MAX_WAIT_SECONDS, Passwords
+from tests.support.marks import flaky
 from tests.support.rows import by_row
 
 CHEAP = {"ARGON2_MEMORY_KIB": "64", "ARGON2_TIME_COST": "1"}
@@ -407,6 +408,7 @@ def test_a_failed_verification_gives_its_slot_back() -> None:
     assert ours.verify(PASSWORDS.hash(GOOD), GOOD)
 
 
+@flaky
 def test_the_longest_wait_covers_the_whole_call() -> None:
     ours = slow(max_wait=0.3)
     with ours._slot():

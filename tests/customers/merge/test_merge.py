@@ -26,7 +26,7 @@ from app.customers.parts.services import CustomerService
 from tests.customers.dossier import CONTACT, NOTE, PARTS, PREFERENCE, SERVICE, Json, customer, ids, rows, shown, tag
 from tests.customers.merge.merging import code_of, id_of, merge, merged, undone
 from tests.support.clients import Tenant
-from tests.support.marks import one_database
+from tests.support.marks import flaky, one_database
 from tests.support.rows import by_row
 
 Counting = Callable[[], AbstractContextManager[list[str]]]
@@ -355,6 +355,7 @@ def fill(company: Tenant, path: str, count: int) -> None:
             db.session.add(ConsentChange(channel="email", topic="outage", **each))
 
 
+@flaky
 def test_a_thousand_parts_each_cost_little_and_no_more_statements_than_four(acme: Tenant, statements: Counting) -> None:
     sent = []
     for parts in (4, 1000):
