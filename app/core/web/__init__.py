@@ -1,1 +1,1 @@
-"""The life of a request."""
+"""The path of a request: authentication, permission, body, answer, errors, logs."""

@@ -17,11 +17,11 @@ JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
 def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """JSON; UUIDs and aware times are written as 01 says."""
-    found = Response(orjson.dumps(data, option=JSON_OPTIONS), status, mimetype="application/json")
+    """JSON, with times in UTC that end in Z."""
+    response = Response(orjson.dumps(data, option=JSON_OPTIONS), status, mimetype="application/json")
     if headers:
-        found.headers.update(headers)
-    return found
+        response.headers.update(headers)
+    return response
 
 
 def no_content() -> Response:
@@ -29,15 +29,15 @@ def no_content() -> Response:
 
 
 def receive_body() -> bytes:
-    """The body as it came. Raises RequestEntityTooLarge."""
+    """The raw body. Raises RequestEntityTooLarge."""
     limit = current_app.config["MAX_CONTENT_LENGTH"]
     if request.content_length is None:
-        # A chunked body that is longer would not be refused by werkzeug, but cut off.
+        # Werkzeug would cut off a longer chunked body instead of refusing it.
         request.max_content_length = limit + 1
-    found = request.get_data()
-    if len(found) > limit:
+    data = request.get_data()
+    if len(data) > limit:
         raise RequestEntityTooLarge()
-    return found
+    return data
 
 
 def json_body() -> dict[str, Any]:
@@ -46,12 +46,12 @@ def json_body() -> dict[str, Any]:
         raise UnsupportedMediaType()
     try:
         # RFC 8259 section 8.1: UTF-8 and nothing else.
-        found = json.loads(receive_body().decode(), object_pairs_hook=_once, parse_constant=_refuse)
+        document = json.loads(receive_body().decode(), object_pairs_hook=_to_object, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise MalformedJson() from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise BadRequest("The body must be a JSON object.")
-    return found
+    return document
 
 
 def optional_json_body() -> dict[str, Any]:
@@ -60,18 +60,16 @@ def optional_json_body() -> dict[str, Any]:
 
 
 MAX_MEMBERS = 500
+"""Members of one JSON object. The answer has a message for each unknown one."""
 
 
-"""Of one JSON object: each unknown one would cost a message in the answer."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_MEMBERS:
         raise ValueError("too many members")
-    found = dict(pairs)
-    if len(found) != len(pairs) or any(CONTROL.search(name) for name in found):
-        raise ValueError("a name stands twice, or cannot be repeated in an answer")
-    return found
+    members = dict(pairs)
+    if len(members) != len(pairs) or any(CONTROL.search(name) for name in members):
+        raise ValueError("a name is repeated, or has control characters")
+    return members
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The contract of an endpoint's methods, for the OpenAPI document and nothing else."""
+"""The contract of an endpoint's methods. Only the OpenAPI document reads it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Tag(NamedTuple):
 class Declaration:
     """One operation: its ``operation_id``, its body and its answers.
 
-    ``answer`` is a schema or a JSON schema, which the statuses in ``also`` carry too. ``upload`` names the file part
-    of a form; with ``takes_json``, the body may be JSON without the file. ``from_path`` names the field of the body
-    that the path gives. ``collection`` says how ``answer`` is listed: as a ``page``, an ``array``, or not at all.
-    ``has_version`` stands for an ETag and conditional requests.
+    ``answer`` is a schema or a JSON schema; the statuses in ``also`` have the same. ``upload`` names the file part
+    of a form; with ``takes_json``, the body may be JSON without the file. ``from_path`` names a field of the body
+    whose value comes from the path. ``collection`` is empty for a single ``answer``, else ``page`` or ``array``.
+    ``has_version`` means an ETag and conditional requests.
     """
 
     operation_id: str = ""
@@ -62,7 +62,7 @@ def declare(
     takes_json: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a method of a hand-written endpoint. Its docstring, or that of the class, is the summary."""
-    declared = Declaration(
+    declaration = Declaration(
         operation_id=operation_id,
         body=body,
         partial=body is not None and body.partial is True,
@@ -77,7 +77,7 @@ def declare(
     )
 
     def mark(method: Callable[..., Any]) -> Callable[..., Any]:
-        method.declaration = declared  # type: ignore[attr-defined]
+        method.declaration = declaration  # type: ignore[attr-defined]
         return method
 
     return mark

@@ -1,4 +1,4 @@
-"""The life of a request: authenticate, ask the policy engine, bind the tenant, run, answer."""
+"""The path of a request: authenticate, ask the policy engine, bind the tenant, run, answer."""
 
 from __future__ import annotations
 
@@ -32,16 +32,14 @@ class PasswordChangeRequired(Forbidden):
 
 
 class Endpoint(Resource):
-    """One path. A class states a ``permission`` or that it is ``public`` or ``self``, or fails at import.
+    """One path, with either a ``permission`` or the ``access`` ``public`` or ``self``.
 
-    ``public``: nobody is authenticated, and no transaction is opened. ``self``: the caller's own
-    things; the engine is not asked. ``item`` is the part of the path that is the resource's own id,
-    empty where none is. ``platform`` names methods that only platform users may use.
-    ``revalidated``: GET carries an ETag and answers 304. ``limits``: how often one client may ask, such as
-    ``50/hour;200/day``; all methods of the path count together. ``default_roles`` are those that hold the
-    permission in a new company; one declaration is enough for all endpoints of a permission.
-    ``also_required`` are permissions that a method asks for besides. ``moved``: what the path names may have
-    been merged into another, and GET then answers 307.
+    ``public`` authenticates nobody and opens no transaction. ``self`` is for the caller's own things, without a
+    question to the policy engine. ``item`` names the path parameter that is the resource's own id; it may be empty.
+    ``platform`` lists methods for platform users only. With ``revalidated``, GET sends an ETag and may answer 304.
+    ``limits`` bounds the requests of one client, such as ``50/hour;200/day``, over all methods of the path.
+    ``default_roles`` hold the permission in a new company; one endpoint of a permission declares them for all.
+    ``also_required`` lists further permissions of a method. With ``moved``, GET answers 307 for a merged resource.
     """
 
     path: ClassVar[str]
@@ -78,33 +76,33 @@ class Endpoint(Resource):
 
     @classmethod
     def permission_of(cls, method: str, *, collection: bool) -> Permission | None:
-        """What a method asks the engine; ``collection`` is True on a path that ends in no id."""
+        """The permission of a method; ``collection`` is True for a path without ``<id>``."""
         if not cls.permission:
             return None
         return Permission(cls.service, cls.permission, cls.operations[method], method in cls.platform)
 
     @classmethod
     def permissions(cls) -> set[Permission]:
-        """All that its methods ask for."""
+        """The permissions of all methods."""
         methods = [(method, "<id>" not in path) for path, methods in cls.paths() for method in methods]
         required = {cls.permission_of(method, collection=collection) for method, collection in methods}
         return {permission for permission in (*required, *cls.also_required) if permission}
 
     @classmethod
     def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
-        declared: Declaration = getattr(cls, method.lower()).declaration
-        has_version = (cls.revalidated and method == "GET") or 412 in declared.errors
-        operation_id = cls.operation_ids.get(method, declared.operation_id)
-        return replace(declared, operation_id=operation_id, has_version=has_version)
+        declaration: Declaration = getattr(cls, method.lower()).declaration
+        has_version = (cls.revalidated and method == "GET") or 412 in declaration.errors
+        operation_id = cls.operation_ids.get(method, declaration.operation_id)
+        return replace(declaration, operation_id=operation_id, has_version=has_version)
 
     @classmethod
     def error_codes(cls) -> Iterable[str]:
-        """Codes of errors that are not those of a class."""
+        """Error codes that no class of errors declares."""
         return ()
 
     @classmethod
     def nested_in(cls) -> str:
-        """The kind of the parent in the path, for engines that tell nested lists apart."""
+        """The kind of the parent in the path. Some engines distinguish nested lists by it."""
         return ""
 
     @classmethod
@@ -114,7 +112,7 @@ class Endpoint(Resource):
 
     @classmethod
     def is_unlimited(cls) -> bool:
-        """Hook: whether the current request does not count."""
+        """Hook: whether the limits ignore the current request."""
         return False
 
     def dispatch_request(self, **path: str) -> Response:
@@ -126,19 +124,19 @@ class Endpoint(Resource):
             return handler(**ids)  # type: ignore[no-any-return]
         self.before(**ids)
         if request.method in UNSAFE_METHODS:
-            # A body that trickles in must not hold a connection; on SQLite it would be the one writer's.
+            # A slow body must not hold a database connection, nor the only writer of SQLite.
             receive_body()
         with self.transaction():
             return handler(**ids)  # type: ignore[no-any-return]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Hook: the caller's tenant unless the endpoint is about another."""
+        """Hook: the transaction around the method, in the caller's tenant by default."""
         with company_transaction(principal().company_id, writes=request.method in UNSAFE_METHODS):
             yield
 
     def admit(self, *, collection: bool, resource_id: str) -> None:
-        """401, then CSRF, then 403 of the engine, then 403 of a rule beyond it."""
+        """Check the caller, the origin, the permission and ``platform``, in this order. Raises 401, then 403."""
         authenticator = services().authenticator
         if self.access == "public":
             authenticator.check_origin()
@@ -148,29 +146,29 @@ class Endpoint(Resource):
         if caller.password_reset_required and not self.usable_before_password_change:
             raise PasswordChangeRequired()
         method = "GET" if request.method == "HEAD" else request.method
-        needed = self.permission_of(method, collection=collection)
-        if needed is not None:
-            asked = {"service": needed.service, "within": self.nested_in(), "resource_id": resource_id}
-            require(needed.resource_name, needed.operation, **asked)
+        permission = self.permission_of(method, collection=collection)
+        if permission is not None:
+            context = {"service": permission.service, "within": self.nested_in(), "resource_id": resource_id}
+            require(permission.resource_name, permission.operation, **context)
         if method in self.platform and not caller.is_platform:
             raise Forbidden("Only the platform company's users may do this.")
 
     def check_parameters(self) -> None:
-        """Loads the declared query parameters into ``self.params``. Raises Invalid."""
+        """Load the declared query parameters into ``self.params``. Raises Invalid."""
         allowed = self.parameters_of(request.method, collection="id" not in (request.view_args or {}))
-        given = single_values(dict(request.args.lists()), tuple(allowed))
-        self.params: dict[str, Any] = {name: _loaded(name, allowed[name], given[name]) for name in given}
+        texts = single_values(dict(request.args.lists()), tuple(allowed))
+        self.params: dict[str, Any] = {name: _load(name, allowed[name], text) for name, text in texts.items()}
 
     def before(self, **ids: Any) -> None:
-        """Hook: what must happen outside the transaction (hashing, network), after the permission."""
+        """Hook: work outside the transaction, such as hashing and network calls; the permission is granted by then."""
 
 
 def is_id(name: str) -> bool:
-    """Whether a parameter of a path is an id; any other is passed on as it stands."""
+    """Whether a path parameter is an id. Others reach the method as text."""
     return name == "id" or name.endswith("_id")
 
 
-def _loaded(name: str, field: fields.Field[Any], text: str) -> Any:
+def _load(name: str, field: fields.Field[Any], text: str) -> Any:
     try:
         return field.deserialize(text)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What every answer carries whoever made it: the request's id, the security headers, CORS."""
+"""Headers of every answer: the request's id, security headers, CORS."""
 
 from __future__ import annotations
 
@@ -28,68 +28,66 @@ EXPOSED = "ETag, Location, X-Request-ID, Retry-After"
 
 def install(app: Flask, settings: Settings) -> None:
     app.url_map.merge_slashes = False
-    app.before_request(_name_request)
-    app.after_request(_headers(settings))
-    app.register_error_handler(RouteNotFound, _without_slash)
+    app.before_request(_set_request_id)
+    app.after_request(_header_writer(settings))
+    app.register_error_handler(RouteNotFound, _redirect_without_slash)
 
 
-def _name_request() -> None:
-    given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+def _set_request_id() -> None:
+    text = request.environ.get("HTTP_X_REQUEST_ID", "")
+    g.request_id = text if REQUEST_ID.fullmatch(text) else secrets.token_hex(16)
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _headers(settings: Settings) -> Callable[[Response], Response]:
-    chosen = dict(HEADERS)
-    chosen["Cross-Origin-Resource-Policy"] = "same-site" if settings.cors_origins else "same-origin"
+def _header_writer(settings: Settings) -> Callable[[Response], Response]:
+    fixed = dict(HEADERS)
+    fixed["Cross-Origin-Resource-Policy"] = "same-site" if settings.cors_origins else "same-origin"
     if settings.flask_env == "production":
-        chosen["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+        fixed["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
 
-    fixed = tuple(chosen.items())
-
-    def add(found: Response) -> Response:
-        headers = found.headers
+    def add_headers(response: Response) -> Response:
+        headers = response.headers
         present = {name.lower() for name, _ in headers}
-        for name, value in fixed:
+        for name, value in fixed.items():
             if name.lower() not in present:
                 headers.add(name, value)
         headers.add("X-Request-ID", g.get("request_id", ""))
         if settings.cors_origins:
-            _allow_origin(found, settings)
-        return found
+            _allow_origin(response, settings)
+        return response
 
-    return add
+    return add_headers
 
 
-def _allow_origin(found: Response, settings: Settings) -> None:
-    found.vary.add("Origin")
+def _allow_origin(response: Response, settings: Settings) -> None:
+    response.vary.add("Origin")
     origin = request.headers.get("Origin")
     if origin not in settings.cors_origins:
         return
-    found.headers["Access-Control-Allow-Origin"] = origin
-    found.headers["Access-Control-Allow-Credentials"] = "true"
-    found.headers["Access-Control-Expose-Headers"] = EXPOSED
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Access-Control-Expose-Headers"] = EXPOSED
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-        found.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
-        found.headers["Access-Control-Allow-Headers"] = (
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
+        response.headers["Access-Control-Allow-Headers"] = (
             "Authorization, Content-Type, If-Match, If-None-Match, X-Request-ID"
         )
-        found.headers["Access-Control-Max-Age"] = "600"
+        response.headers["Access-Control-Max-Age"] = "600"
 
 
-def _without_slash(error: RouteNotFound) -> Any:
-    """308 to the path without its trailing slash, when that path exists (werkzeug only adds slashes)."""
+def _redirect_without_slash(error: RouteNotFound) -> Any:
+    """308 to the path without its trailing slash if that path exists. Werkzeug itself only adds slashes."""
     path = request.path.rstrip("/")
     if request.path.endswith("/") and path and _exists(path):
-        return Response(status=308, headers={"Location": _located(path)})
+        return Response(status=308, headers={"Location": _location_of(path)})
     return render_http(error)
 
 
 UNRESERVED = "/:@!$&'()*+,;=~"
 
 
-def _located(path: str) -> str:
-    """A path of this host with the request's query. Two slashes in front would name another host."""
+def _location_of(path: str) -> str:
+    """A path of this host with the request's query. A path that begins with two slashes would name another host."""
     query = quote(request.query_string, safe=f"{UNRESERVED}?%")
     return "/" + quote(request.script_root + path, safe=UNRESERVED).lstrip("/") + (query and f"?{query}")
 

@@ -47,7 +47,7 @@ def _dumps(line: Any, **_options: Any) -> bytes:
 
 
 def redact(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank what is named like a secret; cut addresses and tokens out of the text of the rest."""
+    """Blank values whose names suggest secrets. Cut addresses and tokens out of all other texts."""
     for name, value in line.items():
         if SECRET_NAMES.search(name):
             line[name] = "[redacted]"
@@ -59,25 +59,25 @@ def redact(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableM
 def install(app: Flask, settings: Settings) -> None:
     app.before_request(_start_clock)
     if logging.getLevelName(settings.log_level) <= logging.INFO:
-        app.after_request(_one_line)
+        app.after_request(_log_request)
 
 
 def _start_clock() -> None:
     g.started = time.perf_counter()
 
 
-def _one_line(answer: Response) -> Response:
+def _log_request(response: Response) -> Response:
     principal = g.get("principal")
     log.info(
         "request",
         request_id=g.get("request_id"),
         method=request.method,
         route=request.url_rule.rule if request.url_rule else None,
-        status=answer.status_code,
+        status=response.status_code,
         ms=round((time.perf_counter() - g.started) * 1000, 2),
         user_id=principal and principal.user_id,
         company_id=principal and principal.company_id,
         error_code=g.get("error_code"),
         ip=request.remote_addr,
     )
-    return answer
+    return response

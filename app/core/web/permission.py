@@ -1,4 +1,4 @@
-"""Asks the policy engine in the caller's name, each question once per request."""
+"""Questions to the policy engine in the caller's name, each once per request."""
 
 from __future__ import annotations
 
@@ -15,42 +15,34 @@ from app.core.web.principal import principal
 def require(
     resource_name: str, operation: str, *, service: str = "identity", within: str = "", resource_id: str = ANY
 ) -> None:
-    """Raises what the engine's client raises."""
-    _ask_all([_question(resource_name, operation, service, within, resource_id)])
+    """Raises Forbidden, and the errors of the engine's client."""
+    _check_all([_access_request(resource_name, operation, service=service, within=within, resource_id=resource_id)])
 
 
-def require_all(needed: Iterable[tuple[str, str]]) -> None:
-    """Each ``(resource_name, operation)``, in as few calls as the engine's protocol can."""
-    _ask_all([_question(resource_name, operation, "identity", "", ANY) for resource_name, operation in needed])
+def require_all(permissions: Iterable[tuple[str, str]]) -> None:
+    """Require each ``(resource_name, operation)``, in as few calls as the engine's protocol allows."""
+    _check_all([_access_request(resource_name, operation) for resource_name, operation in permissions])
 
 
 def resource_id_of(text: str | None) -> str:
-    """A part of a path as a question names it. What is no id is refused later, and no item until then."""
+    """A part of a path, or ``ANY`` unless it is an id. ``dispatch_request`` refuses malformed ids afterwards."""
     return text.lower() if text and CANONICAL_UUID.fullmatch(text) else ANY
 
 
-def _question(*what: str) -> AccessRequest:
-    resource_name, operation, service, within, resource_id = what
+def _access_request(
+    resource_name: str, operation: str, *, service: str = "identity", within: str = "", resource_id: str = ANY
+) -> AccessRequest:
     caller = principal()
-    return AccessRequest(
-        caller.user_id,
-        caller.company_id,
-        resource_name,
-        operation,
-        within,
-        service,
-        resource_id,
-        caller.claimed_roles,
-        caller.policy_version,
-    )
+    ids, roles = (caller.user_id, caller.company_id), (caller.claimed_roles, caller.policy_version)
+    return AccessRequest(*ids, resource_name, operation, within, service, resource_id, *roles)
 
 
-def _ask_all(questions: list[AccessRequest]) -> None:
-    asked: set[AccessRequest] = g.setdefault("asked", set())
-    new = [each for each in dict.fromkeys(questions) if each not in asked]
+def _check_all(access_requests: list[AccessRequest]) -> None:
+    granted: set[AccessRequest] = g.setdefault("granted", set())
+    new = [item for item in dict.fromkeys(access_requests) if item not in granted]
     engine, token = services().engine, principal().token
     if len(new) == 1:
         engine.check(new[0], token=token, request_id=g.request_id)
     elif new:
         engine.check_all(new, token=token, request_id=g.request_id)
-    asked.update(new)
+    granted.update(new)

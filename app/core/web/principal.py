@@ -1,4 +1,4 @@
-"""Who calls: token → Principal, and whether a browser was tricked into calling (CSRF)."""
+"""The caller of a request by its token, and the defence against cross-site request forgery."""
 
 from __future__ import annotations
 
@@ -20,16 +20,8 @@ from app.core.security.tokens import Claims, Tokens
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-class CompanyNotActive(Forbidden):
-    code, message = "COMPANY_NOT_ACTIVE", "The company is not active."
-
-
-class CsrfRejected(Forbidden):
-    code, message = "CSRF_REJECTED", "The request comes from another site."
-
-
 class AuthState(NamedTuple):
-    """What the database says of the token's subject, in one row. ``session_*`` are null without a sid."""
+    """The subject of a token in the database. ``session_*`` are null for a token without ``sid``."""
 
     user_is_active: bool
     password_reset_required: bool
@@ -58,12 +50,20 @@ class Principal:
     claimed_roles: tuple[str, ...] | None
 
 
+class CompanyNotActive(Forbidden):
+    code, message = "COMPANY_NOT_ACTIVE", "The company is not active."
+
+
+class CsrfRejected(Forbidden):
+    code, message = "CSRF_REJECTED", "The request comes from another site."
+
+
 def principal() -> Principal:
-    """The caller of the current request. Raises Unauthenticated where there is none."""
-    found: Principal | None = g.get("principal")
-    if found is None:
+    """The caller of the current request. Raises Unauthenticated."""
+    caller: Principal | None = g.get("principal")
+    if caller is None:
         raise Unauthenticated()
-    return found
+    return caller
 
 
 def ensure_company_active(status: str | None) -> None:
@@ -73,12 +73,12 @@ def ensure_company_active(status: str | None) -> None:
 
 
 class Authenticator:
-    """``standing`` looks the subject up inside its tenant; None means there is no such subject or session."""
+    """``read_state`` reads the subject inside its tenant; None stands for an unknown subject or session."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, standing: Callable[[Claims], AuthState | None]) -> None:
+    def __init__(self, settings: Settings, tokens: Tokens, read_state: Callable[[Claims], AuthState | None]) -> None:
         self.settings = settings
         self.tokens = tokens
-        self.standing = standing
+        self.read_state = read_state
 
     @property
     def access_cookie(self) -> str:
@@ -90,27 +90,27 @@ class Authenticator:
         if token is None:
             raise Unauthenticated()
         claims = self.tokens.verify(token)
-        standing = self.standing(claims)
-        if standing is None or not standing.user_is_active:
+        state = self.read_state(claims)
+        if state is None or not state.user_is_active:
             raise Unauthenticated("The token is no longer valid.")
-        _check_live(claims, standing)
-        ensure_company_active(standing.company_status)
+        _check_live(claims, state)
+        ensure_company_active(state.company_status)
         g.principal = Principal(
             user_id=claims.user_id,
             company_id=claims.company_id,
             session_id=claims.session_id,
-            email=standing.email,
-            is_platform=standing.is_platform,
-            password_reset_required=standing.password_reset_required,
+            email=state.email,
+            is_platform=state.is_platform,
+            password_reset_required=state.password_reset_required,
             token=token,
             expires_at=claims.expires_at,
-            policy_version=standing.policy_version,
+            policy_version=state.policy_version,
             claimed_roles=_claimed_roles(claims, self.settings.authzen_roles_claim),
         )
         return principal()
 
     def token_of(self, incoming: Request) -> str | None:
-        """From the Authorization header (RFC 6750 section 2.1) or the cookie; both only if equal."""
+        """From the Authorization header (RFC 6750 section 2.1) or the cookie. Raises BadRequest if they differ."""
         bearer, cookie = _bearer(incoming), None
         if "HTTP_COOKIE" in incoming.environ:
             cookie = incoming.cookies.get(self.access_cookie) or None
@@ -119,9 +119,9 @@ class Authenticator:
         return bearer or cookie
 
     def check_origin(self) -> None:
-        """Raises Forbidden for an unsafe request that another site made a browser send.
+        """Raises Forbidden for an unsafe request that a browser sends for another site.
 
-        The algorithm of Go 1.25's http.CrossOriginProtection; bearer requests are exempt.
+        The algorithm is that of Go 1.25's http.CrossOriginProtection. Bearer requests are exempt.
         """
         if request.method in SAFE_METHODS or _bearer(request) or self._is_same_origin():
             return
@@ -147,29 +147,30 @@ class Authenticator:
         )
 
 
-def _check_live(claims: Claims, standing: AuthState) -> None:
+def _check_live(claims: Claims, state: AuthState) -> None:
     if claims.session_id is not None:
-        expired = standing.session_expires_at is None or standing.session_expires_at <= utcnow()
-        if expired or standing.session_revoked_at is not None:
+        expired = state.session_expires_at is None or state.session_expires_at <= utcnow()
+        if expired or state.session_revoked_at is not None:
             raise Unauthenticated("The session has ended.")
         return
-    changed = standing.last_password_change
-    issued = claims.issued_at
-    # NumericDate has whole seconds, so a token of the change's own second is refused too.
-    if changed is not None and (issued is None or issued < changed):
+    changed_at, issued_at = state.last_password_change, claims.issued_at
+    # NumericDate has whole seconds: a token issued in the second of the change is refused too.
+    if changed_at is not None and (issued_at is None or issued_at < changed_at):
         raise Unauthenticated("The password was changed after the token was issued.")
 
 
 def _claimed_roles(claims: Claims, name: str) -> tuple[str, ...] | None:
-    """The roles that the token states; None where it states none, or no claim is named. A dot leads into
-    an object, unless the claim itself has that name. Raises Unauthenticated for anything but names."""
-    found: Any = claims.raw.get(name) if name else None
-    if found is None and "." in name:
-        found = reduce(_member, name.split("."), claims.raw)
-    if found is None:
+    """The roles in the claim ``name``, or None without it. Raises Unauthenticated for anything but names.
+
+    A dot in ``name`` leads into an object, unless a claim has the whole name.
+    """
+    value: Any = claims.raw.get(name) if name else None
+    if value is None and "." in name:
+        value = reduce(_member, name.split("."), claims.raw)
+    if value is None:
         return None
-    roles = [found] if isinstance(found, str) else found
-    if not isinstance(roles, list) or not all(isinstance(each, str) and each for each in roles):
+    roles = [value] if isinstance(value, str) else value
+    if not isinstance(roles, list) or not all(isinstance(role, str) and role for role in roles):
         raise Unauthenticated("The token's roles are malformed.")
     return tuple(roles)
 

@@ -1,4 +1,4 @@
-"""The error tree, one handler table, one body (RFC 9457 plus what existing clients read)."""
+"""Every exception becomes one problem document: RFC 9457, plus the members that existing clients read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from app.base.text import printable
 
 log = structlog.get_logger(__name__)
 
-
 HTTP_CODES = {
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
@@ -39,7 +38,7 @@ HTTP_CODES = {
 
 def problem_document(error: ApiError) -> dict[str, Any]:
     """The problem document of an error, ready for JSON."""
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTP_STATUS_CODES.get(error.status, "Error"),
         "status": error.status,
@@ -51,45 +50,45 @@ def problem_document(error: ApiError) -> dict[str, Any]:
         "request_id": g.get("request_id", ""),
     }
     if error.errors is not None:
-        found["errors"] = error.errors
-    return found
+        document["errors"] = error.errors
+    return document
 
 
 def render(error: ApiError) -> Response:
     g.error_code = error.error_code
-    answer = Response(
+    response = Response(
         orjson.dumps(problem_document(error), default=str, option=orjson.OPT_NON_STR_KEYS),
         error.status,
         mimetype="application/problem+json",
     )
-    answer.headers.update(error.headers)
-    return answer
+    response.headers.update(error.headers)
+    return response
 
 
 def install(app: Flask) -> None:
     app.register_error_handler(ApiError, render)
     app.register_error_handler(HTTPException, render_http)
-    app.register_error_handler(IntegrityError, _integrity)
-    app.register_error_handler(StaleDataError, _stale)
-    app.register_error_handler(ProgrammingError, _programming)
-    app.register_error_handler(NoResultFound, _gone)
-    for unavailable in (OperationalError, InterfaceError, InternalError, NotSupportedError, PoolTimeout, SettingsError):
-        app.register_error_handler(unavailable, _unavailable)
-    app.register_error_handler(DataError, _unacceptable)
-    app.register_error_handler(Exception, _bug)
+    app.register_error_handler(IntegrityError, _render_integrity_error)
+    app.register_error_handler(StaleDataError, _render_stale_data)
+    app.register_error_handler(ProgrammingError, _render_programming_error)
+    app.register_error_handler(NoResultFound, _render_missing_row)
+    for error in (OperationalError, InterfaceError, InternalError, NotSupportedError, PoolTimeout, SettingsError):
+        app.register_error_handler(error, _render_unavailable)
+    app.register_error_handler(DataError, _render_data_error)
+    app.register_error_handler(Exception, _render_bug)
 
 
 def render_http(error: HTTPException) -> Any:
     status = error.code or 500
     if status < 400:
         return error.get_response()
-    answer = ApiError(HTTP_DETAILS.get(status, HTTP_STATUS_CODES.get(status, "Error") + "."))
-    answer.status = status  # type: ignore[misc]
-    answer.error_code = HTTP_CODES.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR")
+    problem = ApiError(HTTP_DETAILS.get(status, HTTP_STATUS_CODES.get(status, "Error") + "."))
+    problem.status = status  # type: ignore[misc]
+    problem.error_code = HTTP_CODES.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR")
     allowed = getattr(error, "valid_methods", None)
     if allowed:
-        answer.headers["Allow"] = ", ".join(sorted(allowed))
-    return render(answer)
+        problem.headers["Allow"] = ", ".join(sorted(allowed))
+    return render(problem)
 
 
 HTTP_DETAILS = {
@@ -101,8 +100,8 @@ HTTP_DETAILS = {
 UNIQUE, FOREIGN_KEY = "23505", "23503"
 
 
-def _integrity(error: IntegrityError) -> Response:
-    """A race that only the constraint could see; the body names the field."""
+def _render_integrity_error(error: IntegrityError) -> Response:
+    """Conflict; only the constraint can detect such a race. The body names the field."""
     kind, columns = violation_of(error)
     if kind == UNIQUE and columns:
         return render(Conflict.field(_field_of(columns[-1])))
@@ -125,45 +124,47 @@ def violation_of(error: IntegrityError) -> tuple[str, list[str]]:
 
 def _columns_of(constraint: str) -> list[str]:
     for table in current_app.extensions["sqlalchemy"].metadata.tables.values():
-        for each in (*table.constraints, *table.indexes):
-            if each.name == constraint:
-                return [column.name for column in each.columns]
+        for rule in (*table.constraints, *table.indexes):
+            if rule.name == constraint:
+                return [column.name for column in rule.columns]
     return []
 
 
 def _field_of(column: str) -> str:
-    """A case-folded column stands for the field that the caller knows."""
+    """The field of a column; a case-folded column belongs to the field of its source."""
     tables = current_app.extensions["sqlalchemy"].metadata.tables.values()
-    found = (table.c[column].info.get("stands_for") for table in tables if column in table.c)
-    return next((field for field in found if field), column)
+    fields = (table.c[column].info.get("stands_for") for table in tables if column in table.c)
+    return next(filter(None, fields), column)
 
 
-def _stale(_error: StaleDataError) -> Response:
+def _render_stale_data(_error: StaleDataError) -> Response:
     return render(PreconditionFailed() if request.headers.get("If-Match") else Conflict())
 
 
-def _unavailable(error: Exception) -> Response:
+def _render_unavailable(error: Exception) -> Response:
     log.warning("database_unavailable", reason=type(getattr(error, "orig", error)).__name__)
     return render(Unavailable("The database cannot be reached at the moment."))
 
 
 NOT_MIGRATED = ("42P01", "42703")
-"""SQLSTATE of a table or column that is not there."""
+"""SQLSTATEs of an undefined table and an undefined column."""
 
 
-def _programming(error: ProgrammingError) -> Response:
-    return _unavailable(error) if getattr(error.orig, "sqlstate", "") in NOT_MIGRATED else _bug(error)
+def _render_programming_error(error: ProgrammingError) -> Response:
+    if getattr(error.orig, "sqlstate", "") in NOT_MIGRATED:
+        return _render_unavailable(error)
+    return _render_bug(error)
 
 
-def _gone(_error: NoResultFound) -> Response:
-    """A row that this request had seen was deleted meanwhile."""
+def _render_missing_row(_error: NoResultFound) -> Response:
+    """Conflict: another transaction deleted a row that this request had read."""
     return render(Conflict())
 
 
-def _unacceptable(_error: DataError) -> Response:
+def _render_data_error(_error: DataError) -> Response:
     return render(Invalid("A value does not fit the field that it is meant for."))
 
 
-def _bug(error: Exception) -> Response:
+def _render_bug(error: Exception) -> Response:
     log.error("unhandled_exception", exc_info=error)
     return render(ApiError())

@@ -1,4 +1,4 @@
-"""Where endpoints are mounted."""
+"""The routes of the application."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.core.web.endpoint import Endpoint
 
 @dataclass(frozen=True)
 class Route:
-    """One method on one path, and all that is declared of it."""
+    """One method on one path, with its declarations."""
 
     endpoint: type[Endpoint]
     path: str
@@ -43,7 +43,7 @@ class Route:
 
 
 class Api(RestfulApi):
-    """Flask-RESTful for routing only: errors reach the one handler table of the application."""
+    """Flask-RESTful for routing only: the application's own handlers receive all errors."""
 
     def error_router(self, original_handler: Callable[..., Any], e: Exception) -> Any:
         return original_handler(e)
@@ -54,10 +54,10 @@ class Api(RestfulApi):
         self._routes: list[Route] = app.extensions.setdefault("routes", [])
 
     def mount(self, endpoint: type[Endpoint], *, without: str = "") -> None:
-        """Add the endpoint's routes to the application, with the beginning of their paths left out."""
+        """Add the endpoint's routes, with the prefix ``without`` removed from their paths."""
         for full, methods in endpoint.paths():
             path = full.removeprefix(without)
-            # Decorating the class of a Flask-RESTful resource does nothing; these go around its view.
+            # A decorator on the class of a Flask-RESTful resource has no effect; these wrap its view.
             self.decorators = [partial(self._limits.over, limits=endpoint.limits, exempt=endpoint.is_unlimited)]
             self.add_resource(endpoint, path, endpoint=f"{endpoint.__name__} {path}", methods=methods)
             self._routes += [Route(endpoint, path, method) for method in methods]
