@@ -15,7 +15,6 @@ from app.accounts.auth.service import auth_state_of
 from app.base.roles import RoleDirectory
 from app.cli import commands
 from app.clients.http.breaker import Breaker
-from app.clients.http.transport import HttpTransport
 from app.clients.jwks import JwksClient
 from app.clients.limiter import Limits
 from app.clients.mailer import Mailer, SilentMailer, SmtpMailer
@@ -25,6 +24,7 @@ from app.clients.policy.guardian import NAMES_003, GuardianClient
 from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
 from app.clients.policy.remote_roles import RemoteRoleDirectory
 from app.clients.policy.request import GrantAll, PolicyEngine
+from app.clients.policy.transport import RemoteTransport
 from app.clients.storage.factory import storage_of
 from app.config.environment import load_settings
 from app.config.settings import Settings
@@ -166,8 +166,8 @@ def _authzen(settings: Settings, max_in_flight: int) -> AuthZenClient:
     return AuthZenClient(url, timeout, max_in_flight, roles_of=roles_of, secret=settings.guardian_token)
 
 
-def _transport(settings: Settings, max_in_flight: int) -> HttpTransport:
-    return HttpTransport(settings.guardian_service_url, settings.guardian_service_timeout, max_in_flight)
+def _transport(settings: Settings, max_in_flight: int) -> RemoteTransport:
+    return RemoteTransport(settings.guardian_service_url, settings.guardian_service_timeout, max_in_flight)
 
 
 def _remembering(engine: PolicyEngine, settings: Settings, counters: PolicyCounters) -> PolicyEngine:

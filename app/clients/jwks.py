@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from threading import Lock
 from time import monotonic
 from typing import Any
 
 import orjson
 import structlog
-import urllib3
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
-from urllib3.exceptions import HTTPError
 
 from app.base.errors import Unavailable
 from app.base.keys import MIN_RSA_BITS, PUBLIC_MEMBERS, PublicKey
+from app.clients.http.client import HttpClient
+from app.clients.http.message import Request
+from app.clients.http.transfer import CallFailed
 
 log = structlog.get_logger(__name__)
 
@@ -29,16 +31,9 @@ VerificationKey = tuple[str, PublicKey]
 class JwksClient:
     """One per process. ``timeout`` bounds a fetch in seconds; a known ``kid`` never waits for one."""
 
-    def __init__(
-        self,
-        url: str,
-        timeout: float = 3.0,
-        http: urllib3.PoolManager | None = None,
-        *,
-        refetch_seconds: float = REFETCH_SECONDS,
-    ) -> None:
+    def __init__(self, url: str, timeout: float = 3.0, *, refetch_seconds: float = REFETCH_SECONDS) -> None:
         self._url, self._timeout, self._pause = url, timeout, refetch_seconds
-        self._http = http or urllib3.PoolManager()
+        self._client = HttpClient()
         self._keys: Mapping[str, VerificationKey] | None = None
         self._due = monotonic()
         self._lock = Lock()
@@ -65,36 +60,17 @@ class JwksClient:
     def _fetch(self) -> None:
         try:
             self._keys = dict(_usable(_listed(self._download())))
-        except (HTTPError, ValueError) as error:
+        except (CallFailed, ValueError) as error:
             log.warning("jwks_not_fetched", error=type(error).__name__)
 
     def _download(self) -> bytes:
-        """Raises urllib3's HTTPError, or ValueError for an answer that cannot be a key set."""
-        deadline = monotonic() + self._timeout
-        answer = self._http.request(
-            "GET",
-            self._url,
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            timeout=urllib3.Timeout(total=self._timeout),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
-        try:
-            return _body(answer, deadline)
-        finally:
-            answer.close()
-
-
-def _body(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    if answer.status != 200:
-        raise ValueError(f"status {answer.status}")
-    found = bytearray()
-    while chunk := answer.read1(65536, decode_content=False):
-        found += chunk
-        if len(found) > MAX_BYTES or monotonic() > deadline:
-            raise ValueError("too large or too slow")
-    return bytes(found)
+        """Raises CallFailed, or ValueError for a response that cannot be a key set."""
+        request = Request("GET", self._url, {"Accept": "application/json"}, b"", MAX_BYTES)
+        body = BytesIO()
+        response = self._client.send(request, monotonic() + self._timeout, body)
+        if response.status != 200 or response.is_cut:
+            raise ValueError(f"status {response.status}")
+        return body.getvalue()
 
 
 def _listed(document: bytes) -> list[Any]:

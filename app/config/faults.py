@@ -10,7 +10,7 @@ from app.config.settings import Settings
 
 MIN_SECRET_BYTES = 32
 MOST_REMOTE_MB = 60
-"""A little less than is taken of one answer of a storage (``clients/storage_http.MOST_BYTES``)."""
+"""A little less than is taken of one answer of a storage (``clients/storage/exchange.MAX_BYTES``)."""
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import bindparam, or_, select
 
-from app.clients.http.transport import Reply
+from app.clients.policy.parsing import Reply
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import read_in_own_transaction
 from app.guardian.models import PolicyPermission, Role, RolePolicy, UserRole, permission_id

@@ -35,7 +35,7 @@ SLICES = (*MOUNTED[: MOUNTED.index("access")], "guardian", *MOUNTED[MOUNTED.inde
 ORDER = (*FLOORS, *SLICES)
 ASSEMBLY = ("app/__init__.py", "app/mounts.py", "app/cli/")
 NETWORK = {
-    "aiohttp", "boto3", "ftplib", "http.client", "httpx", "requests", "smtplib", "socket", "ssl", "telnetlib",
+    "aiohttp", "boto3", "ftplib", "http.client", "httpx", "pycurl", "requests", "smtplib", "socket", "ssl", "telnetlib",
     "urllib.request", "urllib3", "websockets",
 }  # fmt: skip
 

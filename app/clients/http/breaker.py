@@ -12,7 +12,7 @@ from math import ceil
 import structlog
 
 from app.base.errors import Unavailable
-from app.clients.http.fork import call_in_forked_children
+from app.clients.http.per_process import PerProcess
 
 log = structlog.get_logger(__name__)
 
@@ -52,27 +52,33 @@ class Breaker:
         notice: Callable[[State], None] = _unnoticed,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._outcome_of, self._notice, self._clock = outcome_of, notice, clock
-        self._start_afresh()
-        call_in_forked_children(self._start_afresh)
-
-    def _start_afresh(self) -> None:
-        self._lock = threading.Lock()
-        self._failures, self._period, self._open_until = 0, 0, 0.0
-        self._state = State.CLOSED
+        self._outcome_of = outcome_of
+        self._circuits = PerProcess(lambda: _Circuit(notice, clock))
 
     @contextmanager
     def call(self) -> Iterator[None]:
         """Around one call. Raises CircuitOpen instead of letting it begin."""
-        period = self._enter()
+        circuit = self._circuits.get()
+        period = circuit.enter()
         try:
             yield
         except BaseException as error:
-            self._leave(period, self._outcome_of(error))
+            circuit.leave(period, self._outcome_of(error))
             raise
-        self._leave(period, self._outcome_of(None))
+        circuit.leave(period, self._outcome_of(None))
 
-    def _enter(self) -> int:
+
+class _Circuit:
+    """The state of a breaker in one process."""
+
+    def __init__(self, notice: Callable[[State], None], clock: Callable[[], float]) -> None:
+        self._notice, self._clock = notice, clock
+        self._lock = threading.Lock()
+        self._failures, self._period, self._open_until = 0, 0, 0.0
+        self._state = State.CLOSED
+
+    def enter(self) -> int:
+        """The current period. Raises CircuitOpen."""
         with self._lock:
             if self._state is not State.CLOSED:
                 self._try_again()
@@ -85,7 +91,7 @@ class Breaker:
             raise CircuitOpen("The policy engine is not available.", retry_after=max(1, ceil(wait)))
         self._become(State.TRYING)
 
-    def _leave(self, period: int, outcome: Outcome) -> None:
+    def leave(self, period: int, outcome: Outcome) -> None:
         with self._lock:
             if period != self._period:
                 return

@@ -9,10 +9,10 @@ import orjson
 
 from app.base.errors import Forbidden
 from app.clients.http.origin import root_of
-from app.clients.http.transport import HttpTransport, Reply, busy, unusable
 from app.clients.policy.discovery import Discovery
-from app.clients.policy.parsing import checked_request_id, parsed, printable
+from app.clients.policy.parsing import Reply, busy, checked_request_id, parsed, printable, unusable
 from app.clients.policy.request import AccessRequest
+from app.clients.policy.transport import RemoteTransport
 
 MAX_BATCH = 50
 """Evaluations in one request: Cerbos takes no more, and an answer to so many stays below 64 KB."""
@@ -32,7 +32,7 @@ class AuthZenClient:
 
     def __init__(self, url: str, timeout: float, max_in_flight: int, *, roles_of: RolesOf, secret: str = "") -> None:
         """Raises ValueError for a URL that is not ``http(s)://host[:port][/prefix]``."""
-        self._transport = HttpTransport(root_of(url), timeout, max_in_flight)
+        self._transport = RemoteTransport(root_of(url), timeout, max_in_flight)
         self._discovery = Discovery(url, self._transport)
         self._roles_of = roles_of
         self._credentials = {"Authorization": f"Bearer {secret}"} if secret else {}

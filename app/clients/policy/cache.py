@@ -7,11 +7,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 
-from app.clients.http.fork import call_in_forked_children
+from app.clients.http.per_process import PerProcess
 from app.clients.policy.metrics import PolicyCounters
 from app.clients.policy.request import AccessRequest, PolicyEngine
 
 MAX_GRANTS = 10_000
+
+
+class _Entries:
+    """When each key was asked, on the clock of the grants."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.asked: OrderedDict[Hashable, float] = OrderedDict()
 
 
 class Grants:
@@ -19,34 +27,31 @@ class Grants:
 
     def __init__(self, ttl: float, limit: int = MAX_GRANTS, clock: Callable[[], float] = time.monotonic) -> None:
         self._ttl, self._limit, self.clock = ttl, limit, clock
-        self._start_afresh()
-        call_in_forked_children(self._start_afresh)
-
-    def _start_afresh(self) -> None:
-        self._lock = threading.Lock()
-        self._asked: OrderedDict[Hashable, float] = OrderedDict()
+        self._entries: PerProcess[_Entries] = PerProcess(_Entries)
 
     def __len__(self) -> int:
-        return len(self._asked)
+        return len(self._entries.get().asked)
 
     def __contains__(self, key: Hashable) -> bool:
-        with self._lock:
-            asked = self._asked.get(key)
+        entries = self._entries.get()
+        with entries.lock:
+            asked = entries.asked.get(key)
             if asked is None:
                 return False
             if self.clock() - asked >= self._ttl:
-                del self._asked[key]
+                del entries.asked[key]
                 return False
-            self._asked.move_to_end(key)
+            entries.asked.move_to_end(key)
             return True
 
     def keep(self, key: Hashable, asked: float) -> None:
         """``asked``: when the question was, on this clock. An engine may have changed its mind since."""
-        with self._lock:
-            self._asked[key] = asked
-            self._asked.move_to_end(key)
-            if len(self._asked) > self._limit:
-                self._asked.popitem(last=False)
+        entries = self._entries.get()
+        with entries.lock:
+            entries.asked[key] = asked
+            entries.asked.move_to_end(key)
+            if len(entries.asked) > self._limit:
+                entries.asked.popitem(last=False)
 
 
 class CachingEngine:

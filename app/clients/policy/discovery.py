@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import structlog
 
 from app.base.errors import ApiError
-from app.clients.http.fork import call_in_forked_children
-from app.clients.http.transport import Reply, TooManyInFlight
-from app.clients.policy.parsing import parsed
+from app.clients.http.per_process import PerProcess
+from app.clients.policy.parsing import Reply, parsed
+from app.clients.policy.request import TooManyInFlight
 
 log = structlog.get_logger(__name__)
 
@@ -51,19 +51,16 @@ class Discovery:
         self.path = WELL_KNOWN + prefix
         self._endpoints = Endpoints(f"{prefix}/access/v1/evaluation", f"{prefix}/access/v1/evaluations")
         self._due: float | None = 0.0
-        self._renew_lock()
-        call_in_forked_children(self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        self._lock = threading.Lock()
+        self._locks = PerProcess(threading.Lock)
 
     def endpoints(self, deadline: float) -> Endpoints:
         """Never fails. It may take half of the time that is left until the deadline."""
-        if self._due is not None and self._lock.acquire(blocking=False):
+        lock = self._locks.get()
+        if self._due is not None and lock.acquire(blocking=False):
             try:
                 self._look_up(deadline)
             finally:
-                self._lock.release()
+                lock.release()
         return self._endpoints
 
     def _look_up(self, deadline: float) -> None:

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from app.base.errors import BadGateway, Forbidden, Unauthenticated
-from app.clients.http.transport import Reply, busy, unusable
-from app.clients.policy.parsing import TOKEN, checked_request_id, parsed, printable
+from app.clients.policy.parsing import TOKEN, Reply, busy, checked_request_id, parsed, printable, unusable
 from app.clients.policy.request import AccessRequest
 
 GRANTS = ("access_granted", "granted", "allowed", "decision")

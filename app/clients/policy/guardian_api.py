@@ -9,10 +9,9 @@ from uuid import UUID
 
 from app.base.errors import BadRequest, Conflict, Forbidden, NotFound, known_codes
 from app.base.roles import Asker
-from app.clients.http.fan_out import MAX_DATA_BYTES, Call, Flight
-from app.clients.http.transport import Reply, busy, unusable
+from app.clients.policy.flight import MAX_DATA_BYTES, Call, Flight
 from app.clients.policy.guardian import TokenRefused, headers_of, reason_of
-from app.clients.policy.parsing import StrictReader, items_of, object_of, strict_json
+from app.clients.policy.parsing import Reply, StrictReader, busy, items_of, object_of, strict_json, unusable
 
 WHOLE_PAGE = 1000
 """A list with so many items may have more: our own engine cuts its bare arrays there."""

@@ -10,9 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from app.base.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.breaker import Breaker, CircuitOpen, Outcome, State
-from app.clients.http.transport import TooManyInFlight
 from app.clients.policy.guardian import TokenRefused
-from app.clients.policy.request import AccessRequest, PolicyEngine
+from app.clients.policy.request import AccessRequest, PolicyEngine, TooManyInFlight
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

@@ -6,14 +6,38 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
-from app.base.text import CANONICAL_UUID, CONTROL
-from app.clients.http.transport import MAX_BODY_BYTES, Reply, unusable
+import structlog
 
+from app.base.errors import BadGateway, Unavailable
+from app.base.text import CANONICAL_UUID, CONTROL
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY_BYTES = 64 * 1024
 CODE = re.compile(r"[A-Z][A-Z0-9_]{0,49}")
 _REQUIRED = object()
+
+
+class Reply(NamedTuple):
+    """``is_cut``: the body was longer than the call allows, and ``body`` is not all of it."""
+
+    status: int
+    content_type: str
+    body: bytes
+    is_cut: bool = False
+
+
+def unusable(cause: str, error: type[BadGateway] = BadGateway) -> BadGateway:
+    log.warning("policy_engine_answer_unusable", cause=cause)
+    return error("The policy engine gave no usable answer.")
+
+
+def busy(cause: str) -> Unavailable:
+    log.warning("policy_engine_busy", cause=cause)
+    return Unavailable("The policy engine is busy.")
 
 
 class StrictReader:
@@ -115,7 +139,7 @@ def parsed(reply: Reply) -> Mapping[str, Any]:
 
 def strict_json(reply: Reply, most: int) -> Any:
     """The JSON of a reply of at most so many bytes. Raises BadGateway."""
-    if len(reply.body) > most:
+    if reply.is_cut or len(reply.body) > most:
         raise unusable("body too long")
     if reply.content_type and not _is_json(reply.content_type):
         raise unusable("not declared as JSON")

@@ -10,16 +10,16 @@ import orjson
 
 from app.base.roles import ADMINISTRATOR, ALL, Asker, Json, permission_name
 from app.clients.http.breaker import Breaker
-from app.clients.http.fan_out import Call, FanOut, Flight
-from app.clients.http.transport import HttpTransport, unusable
+from app.clients.policy.flight import Call, FanOut, Flight
 from app.clients.policy.guardian_api import GuardianApi, unique
-from app.clients.policy.parsing import StrictReader
+from app.clients.policy.parsing import StrictReader, unusable
+from app.clients.policy.transport import RemoteTransport
 
 
 class RemoteRoleDirectory:
     """Calls that need no answer of one another go side by side."""
 
-    def __init__(self, transport: HttpTransport, breaker: Breaker) -> None:
+    def __init__(self, transport: RemoteTransport, breaker: Breaker) -> None:
         self._transport, self._breaker = transport, breaker
         self._fan_out = FanOut(transport)
 

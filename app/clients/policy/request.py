@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from app.base.errors import Unavailable
+
 ANY = "*"
 """The resource id of a question about no item in particular."""
 
@@ -28,6 +30,10 @@ class AccessRequest:
     resource_id: str = ANY
     roles: tuple[str, ...] | None = None
     policy_version: int = 0
+
+
+class TooManyInFlight(Unavailable):
+    """This process asks as much as it may; that says nothing about the engine."""
 
 
 class PolicyEngine(Protocol):

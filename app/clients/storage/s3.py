@@ -14,7 +14,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.clients.storage.http import Answer, Body, StorageHttp, failed, log, missing
+from app.clients.http.message import FileBody
+from app.clients.storage.exchange import StorageExchange, StoredReply, failed, log, missing
 from app.clients.storage.interface import Caller, Content, Key, Stored, part_of, refused, unusable
 from app.config.settings import Settings
 
@@ -33,7 +34,7 @@ class S3Storage:
         """Credentials and region come from where Amazon's tools look for them."""
         parts = urlsplit(settings.storage_url)
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
-        self._http = StorageHttp(settings.threads)
+        self._exchange = StorageExchange(settings.threads)
         # A store that is not Amazon's has rarely a host name per bucket.
         style = "path" if settings.s3_endpoint_url else "auto"
         config = Config(
@@ -47,34 +48,34 @@ class S3Storage:
 
     def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
         url = self._signed("put_object", Key=self._name(key), ContentType=media_type)
-        answer = self._http.exchange("PUT", url, {"Content-Type": media_type}, caller.deadline, Body(file, size))
-        if answer.status != 200:
-            raise failed(answer)
-        answer.file.close()
+        reply = self._exchange.send("PUT", url, {"Content-Type": media_type}, caller.deadline, FileBody(file, size))
+        if reply.status != 200:
+            raise failed(reply)
+        reply.file.close()
         return ""
 
     def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
         wished = f"bytes={start}-{'' if end is None else end - 1}"
         headers = {"Range": wished} if start or end is not None else {}
-        answer = self._http.exchange("GET", self._signed("get_object", Key=self._name(key)), headers, caller.deadline)
-        if answer.status == 404 and not _lacks_bucket(answer):
-            raise missing(answer)
-        if answer.status == 206:
-            return Content(answer.file, _whole_size(answer), answer.size)
-        if answer.status == 416:
-            return Content(answer.file, self._size(key, caller), 0)
-        if answer.status != 200:
-            raise failed(answer)
-        start, length = part_of(answer.size, start, end)
-        answer.file.seek(start)
-        return Content(answer.file, answer.size, length)
+        reply = self._exchange.send("GET", self._signed("get_object", Key=self._name(key)), headers, caller.deadline)
+        if reply.status == 404 and not _lacks_bucket(reply):
+            raise missing(reply)
+        if reply.status == 206:
+            return Content(reply.file, _whole_size(reply), reply.size)
+        if reply.status == 416:
+            return Content(reply.file, self._size(key, caller), 0)
+        if reply.status != 200:
+            raise failed(reply)
+        start, length = part_of(reply.size, start, end)
+        reply.file.seek(start)
+        return Content(reply.file, reply.size, length)
 
     def remove(self, key: Key, reference: str, caller: Caller) -> None:
         url = self._signed("delete_object", Key=self._name(key))
-        answer = self._http.exchange("DELETE", url, {}, caller.deadline)
-        if answer.status not in (200, 204) and (answer.status != 404 or _lacks_bucket(answer)):
-            raise failed(answer)
-        answer.file.close()
+        reply = self._exchange.send("DELETE", url, {}, caller.deadline)
+        if reply.status not in (200, 204) and (reply.status != 404 or _lacks_bucket(reply)):
+            raise failed(reply)
+        reply.file.close()
 
     def stored(self) -> Iterator[Stored]:
         prefix = f"{self._prefix}/" if self._prefix else ""
@@ -90,20 +91,20 @@ class S3Storage:
             raise unusable() from error
 
     def check_health(self) -> None:
-        answer = self._http.exchange("HEAD", self._signed("head_bucket"), {}, Caller.within(HEALTH_SECONDS).deadline)
-        if answer.status != 200:
-            raise failed(answer)
-        answer.file.close()
+        reply = self._exchange.send("HEAD", self._signed("head_bucket"), {}, Caller.within(HEALTH_SECONDS).deadline)
+        if reply.status != 200:
+            raise failed(reply)
+        reply.file.close()
 
     def _name(self, key: Key) -> str:
         return f"{self._prefix}/{key}" if self._prefix else str(key)
 
     def _size(self, key: Key, caller: Caller) -> int:
-        answer = self._http.exchange("HEAD", self._signed("head_object", Key=self._name(key)), {}, caller.deadline)
-        size = answer.headers.get("content-length", "")
-        if answer.status != 200 or not size.isdecimal():
-            raise failed(answer)
-        answer.file.close()
+        reply = self._exchange.send("HEAD", self._signed("head_object", Key=self._name(key)), {}, caller.deadline)
+        size = reply.headers.get("content-length", "")
+        if reply.status != 200 or not size.isdecimal():
+            raise failed(reply)
+        reply.file.close()
         return int(size)
 
     def _signed(self, operation: str, **params: str) -> str:
@@ -117,16 +118,16 @@ class S3Storage:
         return url
 
 
-def _lacks_bucket(answer: Answer) -> bool:
+def _lacks_bucket(reply: StoredReply) -> bool:
     """404 is also what a store says that has no such bucket, or was told a wrong one."""
-    found = answer.file.read(MOST_ERROR_BYTES)
-    answer.file.seek(0)
+    found = reply.file.read(MOST_ERROR_BYTES)
+    reply.file.seek(0)
     return NO_BUCKET in found
 
 
-def _whole_size(answer: Answer) -> int:
+def _whole_size(reply: StoredReply) -> int:
     """From Content-Range (RFC 9110 section 14.4). Raises BadGateway."""
-    size = answer.headers.get("content-range", "").rpartition("/")[2]
+    size = reply.headers.get("content-range", "").rpartition("/")[2]
     if not size.isdecimal():
         raise refused()
     return int(size)

@@ -11,8 +11,9 @@ import orjson
 import structlog
 
 from app.base.errors import Unauthenticated
+from app.clients.http.message import FileBody
 from app.clients.policy.parsing import TOKEN
-from app.clients.storage.http import Answer, Body, StorageHttp, failed, missing
+from app.clients.storage.exchange import StorageExchange, StoredReply, failed, missing
 from app.clients.storage.interface import Caller, Content, Key, Stored, Unlistable, part_of, refused
 from app.config.settings import Settings
 
@@ -30,51 +31,51 @@ class StorageService:
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.storage_service_url.rstrip("/")
-        self._http = StorageHttp(settings.threads)
+        self._exchange = StorageExchange(settings.threads)
 
     def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
         boundary = token_hex(16)
         headers = _headers(caller) | {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        body = Body(file, size, _before(key, boundary, media_type), f"\r\n--{boundary}--\r\n".encode())
-        answer = self._http.exchange("POST", f"{self._url}/upload/proxy", headers, caller.deadline, body)
-        if answer.status not in (200, 201):
-            raise failed(answer)
-        return _reference(answer)
+        body = FileBody(file, size, _before(key, boundary, media_type), f"\r\n--{boundary}--\r\n".encode())
+        reply = self._exchange.send("POST", f"{self._url}/upload/proxy", headers, caller.deadline, body)
+        if reply.status not in (200, 201):
+            raise failed(reply)
+        return _reference(reply)
 
     def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
         """Download the whole object, whatever the range: the protocol knows no ranges."""
         url = f"{self._url}/download/proxy?{urlencode(_place(key))}"
-        answer = self._http.exchange("GET", url, _headers(caller), caller.deadline)
-        if answer.status == 404:
-            raise missing(answer)
-        if answer.status != 200:
-            raise failed(answer)
-        if answer.headers.get("content-type", "").startswith("text/html"):
-            raise failed(answer)
-        start, length = part_of(answer.size, start, end)
-        answer.file.seek(start)
-        return Content(answer.file, answer.size, length)
+        reply = self._exchange.send("GET", url, _headers(caller), caller.deadline)
+        if reply.status == 404:
+            raise missing(reply)
+        if reply.status != 200:
+            raise failed(reply)
+        if reply.headers.get("content-type", "").startswith("text/html"):
+            raise failed(reply)
+        start, length = part_of(reply.size, start, end)
+        reply.file.seek(start)
+        return Content(reply.file, reply.size, length)
 
     def remove(self, key: Key, reference: str, caller: Caller) -> None:
         if not reference:
-            # Its answer to the upload was lost, so nobody knows what it calls this, if it has it.
+            # Its reply to the upload was lost, so nobody knows what it calls this, if it has it.
             log.warning("stored_file_uncertain", key=str(key), remedy="look for it in the Storage Service")
             return
         headers = _headers(caller) | {"Content-Type": "application/json"}
         body = orjson.dumps({"file_id": reference, "physical": True})
-        answer = self._http.exchange("DELETE", f"{self._url}/delete", headers, caller.deadline, body)
-        if answer.status not in (200, 202, 204, 404):
-            raise failed(answer)
-        answer.file.close()
+        reply = self._exchange.send("DELETE", f"{self._url}/delete", headers, caller.deadline, body)
+        if reply.status not in (200, 202, 204, 404):
+            raise failed(reply)
+        reply.file.close()
 
     def stored(self) -> Iterator[Stored]:
         raise Unlistable()
 
     def check_health(self) -> None:
-        answer = self._http.exchange("GET", f"{self._url}/health", {}, Caller.within(HEALTH_SECONDS).deadline)
-        if answer.status >= 500:
-            raise failed(answer)
-        answer.file.close()
+        reply = self._exchange.send("GET", f"{self._url}/health", {}, Caller.within(HEALTH_SECONDS).deadline)
+        if reply.status >= 500:
+            raise failed(reply)
+        reply.file.close()
 
 
 def _place(key: Key) -> dict[str, str]:
@@ -99,11 +100,11 @@ def _before(key: Key, boundary: str, media_type: str) -> bytes:
     return f"{fields}{file}Content-Type: {media_type}\r\n\r\n".encode()
 
 
-def _reference(answer: Answer) -> str:
-    """Raises BadGateway for an answer that names no file."""
+def _reference(reply: StoredReply) -> str:
+    """Raises BadGateway for an reply that names no file."""
     try:
-        with answer.file:
-            found = orjson.loads(answer.file.read(MOST_JSON_BYTES + 1))
+        with reply.file:
+            found = orjson.loads(reply.file.read(MOST_JSON_BYTES + 1))
     except orjson.JSONDecodeError:
         raise refused() from None
     reference = found.get("file_id") if isinstance(found, dict) else None

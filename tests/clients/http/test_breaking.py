@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from app.base.errors import ApiError, BadGateway, Forbidden, GatewayTimeout
 from app.clients.http import breaker as module
 from app.clients.http.breaker import Breaker, CircuitOpen
-from app.clients.http.transport import HttpTransport, TooManyInFlight
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.guardian import GuardianClient, TokenRefused
 from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
-from app.clients.policy.request import AccessRequest
+from app.clients.policy.request import AccessRequest, TooManyInFlight
+from app.clients.policy.transport import RemoteTransport
 from tests.clients.policy.test_guardian import eventually, refused_url
 from tests.fakes.guardian import Behaviour, FakeGuardian, answers, closes, decides_each, denies, grants, hangs, resets
 
@@ -26,7 +26,7 @@ TOKEN = "header.payload.signature"
 
 
 def _guardian(url: str, max_in_flight: int) -> GuardianClient:
-    return GuardianClient(HttpTransport(url, 0.3, max_in_flight))
+    return GuardianClient(RemoteTransport(url, 0.3, max_in_flight))
 
 
 def _authzen(url: str, max_in_flight: int) -> AuthZenClient:

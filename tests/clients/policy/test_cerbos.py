@@ -15,10 +15,10 @@ from uuid_utils.compat import uuid7
 
 from app import create_app
 from app.base.errors import BadGateway, Forbidden
-from app.clients.http.transport import HttpTransport
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.parsing import parsed
 from app.clients.policy.request import AccessRequest
+from app.clients.policy.transport import RemoteTransport
 from app.core.services import services
 from app.core.web.routing import Route
 from tests.fakes.cerbos import ROOT, Cerbos, binary
@@ -289,7 +289,7 @@ def test_the_fixture_meets_the_scenarios_own_requests(
 ) -> None:
     body = orjson.dumps({"subject": subject, "action": {"name": action}, "resource": resource})
 
-    reply = HttpTransport(certified.url, 5.0, 1).send(
+    reply = RemoteTransport(certified.url, 5.0, 1).send(
         "POST", "/access/v1/evaluation", body, {"Content-Type": "application/json"}
     )
 

@@ -11,10 +11,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from app.base.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.breaker import Breaker, CircuitOpen, Outcome, State
-from app.clients.http.transport import TooManyInFlight
 from app.clients.policy.guardian import TokenRefused
 from app.clients.policy.metrics import OUTCOMES, MeteredEngine, PolicyCounters, outcome_of
-from app.clients.policy.request import AccessRequest, GrantAll
+from app.clients.policy.request import AccessRequest, GrantAll, TooManyInFlight
 from app.core.services import services
 from tests.fakes.guardian import FakeGuardian, answers, denies, grants
 from tests.support.clients import ApiClient, Tenant

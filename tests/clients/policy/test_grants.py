@@ -75,7 +75,7 @@ def test_a_forked_child_remembers_nothing_and_does_not_wait_for_its_parents_thre
     kept = Grants(60.0)
     kept.keep("key", kept.clock())
 
-    with kept._lock:  # as if another thread of the parent held it
+    with kept._entries.get().lock:  # as if another thread of the parent held it
         child = os.fork()
         if child == 0:
             signal.alarm(5)

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.clients.http.transport import HttpTransport
 from app.clients.policy.guardian import GuardianClient
 from app.clients.policy.request import AccessRequest
+from app.clients.policy.transport import RemoteTransport
 from app.config.settings import ROOT
 from tests.clients.policy.test_guardian import QUESTION, TOKEN, eventually, refusal
 from tests.fakes.guardian import FakeGuardian, grants, hangs
@@ -110,7 +110,7 @@ def _p99(port: int) -> float:
 
 def test_with_one_engine_hanging_the_calls_of_another_keep_their_places(engine: FakeGuardian) -> None:
     with FakeGuardian(grants) as other, ThreadPoolExecutor(8) as threads:
-        hanging, working = (GuardianClient(HttpTransport(each.url, 0.6, 8)) for each in (engine, other))
+        hanging, working = (GuardianClient(RemoteTransport(each.url, 0.6, 8)) for each in (engine, other))
         waiting = [threads.submit(refusal, hanging) for _ in range(8)]
         assert eventually(lambda: len(engine.seen) == 8)
 

@@ -1,0 +1,88 @@
+"""What goes out and what comes back: requests that cannot hold another line, and responses with their headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+# A header without a value is one that libcurl would add by itself and shall not.
+DEFAULTS = {"Accept": "", "Accept-Encoding": " identity", "Content-Type": "", "Expect": "", "User-Agent": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """``size`` bytes from the beginning of a file, between two pieces of text."""
+
+    file: BinaryIO
+    size: int
+    before: bytes = b""
+    after: bytes = b""
+
+    def __len__(self) -> int:
+        return len(self.before) + self.size + len(self.after)
+
+    def reader(self) -> FileReader:
+        return FileReader(self)
+
+
+class FileReader:
+    """A body from its beginning. Ends early where the file does."""
+
+    def __init__(self, body: FileBody) -> None:
+        body.file.seek(0)
+        self._body, self._unread = body, body.size
+        self._before, self._after = memoryview(body.before), memoryview(body.after)
+
+    def read(self, count: int) -> bytes:
+        if self._before:
+            piece, self._before = self._before[:count], self._before[count:]
+            return bytes(piece)
+        if self._unread:
+            chunk = self._body.file.read(min(count, self._unread))
+            self._unread -= len(chunk)
+            return chunk
+        piece, self._after = self._after[:count], self._after[count:]
+        return bytes(piece)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``max_bytes`` bounds the body of the response."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | FileBody
+    max_bytes: int
+
+    def lines(self) -> list[str]:
+        """The headers as libcurl takes them. Raises ValueError for what would not stay one line."""
+        stated = [f"{name}: {value}" for name, value in self.headers.items()]
+        everything = f"{self.method}{self.url}{''.join(stated)}"
+        if " " in self.method or " " in self.url or not everything.isascii() or not everything.isprintable():
+            raise ValueError("A request must be printable ASCII, without spaces in its method and URL.")
+        return [*stated, *(f"{name}:{value}" for name, value in DEFAULTS.items() if name not in self.headers)]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """``body`` stands at its end. ``is_cut``: the body was longer than the request allows, and was given up.
+
+    Header names are lower-case; values of one name are joined by commas (RFC 9110 section 5.3).
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: BinaryIO
+    is_cut: bool = False
+
+    def has_framing(self) -> bool:
+        """Whether something other than the end of the connection tells where the body ends (RFC 9112 section 6.3)."""
+        if self.status in (204, 304) or "content-length" in self.headers:
+            return True
+        return "chunked" in self.headers.get("transfer-encoding", "").lower()
+
+    def is_persistent(self) -> bool:
+        """Whether the peer keeps the connection for another request (RFC 9112 section 9.3)."""
+        return self.has_framing() and "close" not in self.headers.get("connection", "").lower()

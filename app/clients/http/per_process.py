@@ -1,0 +1,27 @@
+"""State that a forked child must not share with its parent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class PerProcess(Generic[Value]):
+    """One value in each process, made by ``factory`` when it is first needed there.
+
+    A parent's value stays referenced in its children: closing a connection there would end it for both.
+    """
+
+    def __init__(self, factory: Callable[[], Value]) -> None:
+        self._factory = factory
+        self._values: dict[int, Value] = {os.getpid(): factory()}
+
+    def get(self) -> Value:
+        process = os.getpid()
+        try:
+            return self._values[process]
+        except KeyError:
+            return self._values.setdefault(process, self._factory())

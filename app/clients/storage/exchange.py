@@ -1,0 +1,91 @@
+"""HTTP with a storage: bodies go from file to file, and a whole exchange has one deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, NamedTuple, cast
+
+import structlog
+
+from app.base.errors import ApiError, BadGateway, GatewayTimeout
+from app.clients.http.bulkhead import Bulkhead
+from app.clients.http.client import HttpClient
+from app.clients.http.message import FileBody, Request, Response
+from app.clients.http.transfer import CallFailed
+from app.clients.storage.interface import Missing, refused, unusable
+
+log = structlog.get_logger(__name__)
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Of one reply; more than any file that this service takes."""
+MEMORY_BYTES = 1024 * 1024
+"""Of one reply; the rest of a longer one waits on disk."""
+PATIENCE_SECONDS = 1.0
+
+
+class StoredReply(NamedTuple):
+    """``file`` stands at its beginning and holds ``size`` bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    file: BinaryIO
+    size: int
+
+
+class StorageExchange:
+    """``threads`` are those of the process: storage takes half of them at most."""
+
+    def __init__(self, threads: int) -> None:
+        at_once = max(1, threads // 3)
+        self._bulkhead = Bulkhead(at_once, max(1, threads // 6), PATIENCE_SECONDS, "The storage is busy.")
+        self._client = HttpClient()
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], deadline: float, body: FileBody | bytes = b""
+    ) -> StoredReply:
+        """Raises BadGateway, Unavailable and GatewayTimeout unless a whole reply came in time."""
+        with self._bulkhead.acquire():
+            try:
+                return self._send(Request(method, url, headers, body, MAX_BYTES), deadline)
+            except (CallFailed, ValueError) as error:
+                raise translate(error) from error
+
+    def _send(self, request: Request, deadline: float) -> StoredReply:
+        with ExitStack() as stack:
+            file = cast(BinaryIO, stack.enter_context(SpooledTemporaryFile(MEMORY_BYTES)))
+            reply = _whole(self._client.send(request, deadline, file), request.method)
+            stack.pop_all()
+            return reply
+
+
+def _whole(response: Response, method: str) -> StoredReply:
+    """Raises CallFailed for a reply that is too long, or whose end nothing but a lost connection would show."""
+    if response.is_cut:
+        raise CallFailed(BadGateway, "The reply is too long.")
+    if method != "HEAD" and not response.has_framing():
+        raise CallFailed(BadGateway, "Nothing tells where the reply ends.")
+    size = response.body.tell()
+    response.body.seek(0)
+    return StoredReply(response.status, response.headers, response.body, size)
+
+
+def translate(error: CallFailed | ValueError) -> ApiError:
+    log.warning("storage_failed", cause=getattr(error, "cause", type(error).__name__))
+    kind = getattr(error, "error", BadGateway)
+    if kind is GatewayTimeout:
+        return GatewayTimeout("The storage did not answer in time.")
+    return refused() if kind is BadGateway else unusable()
+
+
+def missing(reply: StoredReply) -> Missing:
+    reply.file.close()
+    return Missing()
+
+
+def failed(reply: StoredReply) -> ApiError:
+    """For a reply of any status that was not hoped for."""
+    log.warning("storage_refused", status=reply.status)
+    reply.file.close()
+    return unusable() if reply.status in (413, 429, 503, 507) else refused()

@@ -1,0 +1,56 @@
+"""Names are looked up within the deadline, by the resolver of a namespace that has no network but its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.config.settings import ROOT
+
+UNSHARE = ("unshare", "--map-root-user", "--mount", "--net")
+CALL = """
+import fcntl, socket, struct, sys, time
+
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as interface:
+    fcntl.ioctl(interface, 0x8914, struct.pack("16sH14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+nameserver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+if sys.argv[1] == "silent":
+    nameserver.bind(("127.0.0.1", 53))
+
+from app.base.errors import ApiError
+from app.clients.policy.transport import RemoteTransport
+
+started = time.monotonic()
+try:
+    RemoteTransport("http://engine.example", 0.5, 1).send("GET", "/", b"", {})
+except ApiError as error:
+    print(error.status, time.monotonic() - started)
+"""
+
+
+@pytest.fixture
+def resolv_conf(tmp_path: Path) -> Path:
+    if subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
+        pytest.skip("This user may not make namespaces.")
+    path = tmp_path / "resolv.conf"
+    path.write_text("nameserver 127.0.0.1\n")
+    return path
+
+
+@pytest.mark.parametrize(("nameserver", "status"), [("absent", "503"), ("silent", "504")])
+def test_a_name_without_address_is_503_and_looking_it_up_counts(
+    resolv_conf: Path, nameserver: str, status: str
+) -> None:
+    mount = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+    call = [sys.executable, "-c", CALL, nameserver]
+
+    done = subprocess.run(
+        [*UNSHARE, "sh", "-c", mount, str(resolv_conf), *call], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+
+    found, seconds = done.stdout.split()[-2:] or (done.stderr, "")
+    assert found == status
+    assert float(seconds) < 1.1
