@@ -16,7 +16,7 @@ from app.core.db.transaction import company_transaction
 from app.core.files.picture import check_enabled, deposit_picture
 from app.core.files.stored_file import Deposit, FileOwner
 from app.core.web.principal import principal
-from app.core.wire.forms import Upload, as_values, received_form
+from app.core.wire.forms import Upload, parse_texts, receive_form
 from app.core.wire.schema import BaseSchema
 from app.users.models import User
 
@@ -36,14 +36,14 @@ class UserForm:
     def received(cls, stack: ExitStack, schema: BaseSchema, user_id: UUID | None) -> UserForm:
         """``user_id`` is that of a user who is changed. Raises NotFound, Forbidden, and what is wrong with a form."""
         if user_id is None:
-            texts, upload = received_form(stack, AVATAR)
-            return cls(as_values(texts, schema), upload)
+            texts, upload = receive_form(stack, AVATAR)
+            return cls(parse_texts(texts, schema), upload)
         with company_transaction(principal().company_id, writes=False):
             check_exists(User, user_id)
-        texts, upload = received_form(stack, AVATAR)
+        texts, upload = receive_form(stack, AVATAR)
         if upload is not None and user_id != principal().user_id:
             raise Forbidden("Only the user themself changes this avatar.")
-        values = as_values(texts, schema)
+        values = parse_texts(texts, schema)
         # Nothing is decoded or stored for values that will not do.
         schema.checked(values, partial=True)
         return cls(values, upload, user_id)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.base.errors import Invalid, InvalidId
 from app.base.text import CANONICAL_UUID, fold, normalize_email
-from app.core.wire.parameters import Args, boolean
+from app.core.wire.parameters import Args, parse_boolean
 
 DEFAULT_LIMIT = 50
 MAX_NUMBER = 2**31 - 1
@@ -142,7 +142,7 @@ def parsed(name: str, kind: Any, text: str) -> Any:
     if isinstance(kind, Uuid):
         return _uuid(name, text)
     if isinstance(kind, Boolean):
-        return boolean(name, text)
+        return parse_boolean(name, text)
     if isinstance(kind, Integer):
         return _signed(name, text)
     return normalize_email(text) if name == "email" else unicodedata.normalize("NFC", text).strip()

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, not_, or_, tuple_
 
 from app.base.errors import Invalid
 from app.core.crud.filters import MAX_NUMBER, Listing, is_nullable
-from app.core.wire.parameters import Args, boolean, given_values, one_of
+from app.core.wire.parameters import Args, parse_boolean, parse_choice, parse_parameters
 
 MAX_LIMIT = 1000
 
@@ -113,15 +113,15 @@ def parse(listing: Listing, args: Args, key: bytes, bound_to: str) -> ListQuery:
 
     Raises Invalid, naming what is allowed.
     """
-    asked = given_values(args, listing.parameters, listing.repeated)
+    asked = parse_parameters(args, listing.parameters, listing.repeated)
     given = {name: values[0] for name, values in asked.items()}
     modes = [name for name in ("page", "offset", "cursor") if name in given]
     if len(modes) > 1:
         raise Invalid.field(modes[1], f"Cannot be combined with {modes[0]}.")
     limit = min(_number(given, "limit", listing.limit, 1), MAX_LIMIT)
     offset = _number(given, "offset", 0, 0) if "offset" in given else (_number(given, "page", 1, 1) - 1) * limit
-    sort = one_of("sort", given.get("sort", listing.sort[0]), listing.sort)
-    order = one_of("order", given.get("order", "asc"), ("asc", "desc"))
+    sort = parse_choice("sort", given.get("sort", listing.sort[0]), listing.sort)
+    order = parse_choice("order", given.get("order", "asc"), ("asc", "desc"))
     fingerprint = _fingerprint(asked, sort, order, bound_to)
     by_cursor = "cursor" in given
     counting = given.get("count", "false" if by_cursor else "true")
@@ -134,7 +134,7 @@ def parse(listing: Listing, args: Args, key: bytes, bound_to: str) -> ListQuery:
         conditions=listing.conditions(asked),
         by_cursor=by_cursor,
         position=_position(listing, sort, given["cursor"], key, fingerprint) if given.get("cursor") else None,
-        counted=boolean("count", counting),
+        counted=parse_boolean("count", counting),
         members=listing.sole_members(asked),
         fingerprint=fingerprint,
     )
@@ -150,7 +150,7 @@ def _number(given: Mapping[str, str], name: str, default: int, least: int) -> in
 def chosen(name: str, text: str, allowed: Sequence[str]) -> list[str]:
     """The parts of a comma-separated parameter, each once. Raises Invalid."""
     parts = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
-    return [one_of(name, part, allowed) for part in parts]
+    return [parse_choice(name, part, allowed) for part in parts]
 
 
 def _fingerprint(asked: Args, sort: str, order: str, bound_to: str) -> bytes:

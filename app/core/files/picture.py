@@ -32,7 +32,7 @@ from app.core.web.body import answer, no_content
 from app.core.web.declaration import Declaration
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.core.wire.forms import Upload, received_file
+from app.core.wire.forms import Upload, receive_file
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ class Picture(Endpoint, abstract=True):
         check_enabled()
         self.check_row(id)
         with ExitStack() as stack:
-            upload = received_file(stack, self.field)
+            upload = receive_file(stack, self.field)
             deposit = deposit_picture(FileOwner(self.company_of(id), self.model.bucket, id), upload)
         with deposit.undo_on_error(), self._locked_row(id) as row:
             attach(row, self.column(), deposit)

@@ -21,7 +21,7 @@ from app.core.web.declaration import Declaration
 from app.core.web.default_roles import DefaultRoles, declare_default_roles
 from app.core.web.permission import require, resource_id_of
 from app.core.web.principal import principal
-from app.core.wire.parameters import single_values
+from app.core.wire.parameters import parse_single_parameters
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -156,7 +156,7 @@ class Endpoint(Resource):
     def check_parameters(self) -> None:
         """Load the declared query parameters into ``self.params``. Raises Invalid."""
         allowed = self.parameters_of(request.method, collection="id" not in (request.view_args or {}))
-        texts = single_values(dict(request.args.lists()), tuple(allowed))
+        texts = parse_single_parameters(dict(request.args.lists()), tuple(allowed))
         self.params: dict[str, Any] = {name: _load(name, allowed[name], text) for name, text in texts.items()}
 
     def before(self, **ids: Any) -> None:

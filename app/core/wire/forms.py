@@ -1,4 +1,4 @@
-"""Forms with a file (RFC 7578), received into temporary files: no upload is ever held in memory."""
+"""Forms with a file (RFC 7578), received into temporary files, so that memory never holds an upload."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORM = "multipart/form-data"
 MOST_PARTS = 60
 NOT_TEXT = re.compile(f"{CONTROL.pattern}|\ufffd")
 TEXT_BYTES = 500_000
-"""Of everything in a form that is not a file."""
+"""The most bytes of all texts of a form together."""
 
 
 class MalformedForm(BadRequest):
@@ -32,7 +32,7 @@ class MalformedForm(BadRequest):
 
 @dataclass
 class Upload:
-    """A file part; ``file`` has a descriptor and lives as long as ``stack``. ``name`` is whatever the sender wrote."""
+    """A file part. ``file`` has a descriptor until its stack closes; ``name`` is the sender's and unchecked."""
 
     field: str
     file: BinaryIO
@@ -51,9 +51,9 @@ def is_form() -> bool:
     return request.mimetype == FORM
 
 
-def received_file(stack: ExitStack, field: str, *, most_bytes: int = 0) -> Upload:
-    """The one part of a form that has nothing else. Raises as ``received_form``, and Invalid."""
-    texts, upload = received_form(stack, field, most_bytes=most_bytes)
+def receive_file(stack: ExitStack, field: str, *, most_bytes: int = 0) -> Upload:
+    """The file of a form without texts. Raises the errors of ``receive_form``."""
+    texts, upload = receive_form(stack, field, most_bytes=most_bytes)
     if texts:
         raise Invalid(errors={name: ["Unknown or read-only field."] for name in texts})
     if upload is None:
@@ -61,56 +61,55 @@ def received_file(stack: ExitStack, field: str, *, most_bytes: int = 0) -> Uploa
     return upload
 
 
-def received_form(stack: ExitStack, field: str, *, most_bytes: int = 0) -> tuple[dict[str, str], Upload | None]:
-    """The texts of a form by name, and its file in the part ``field``, which is closed with the stack.
+def receive_form(stack: ExitStack, field: str, *, most_bytes: int = 0) -> tuple[dict[str, str], Upload | None]:
+    """The texts of a form by name, and the file of its part ``field``, which the stack closes.
 
-    ``most_bytes`` of a body, MAX_CONTENT_LENGTH unless it says. Raises UnsupportedMediaType,
-    RequestEntityTooLarge, BadRequest and Invalid.
+    ``most_bytes`` limits the body; 0 stands for MAX_CONTENT_LENGTH. Raises UnsupportedMediaType,
+    RequestEntityTooLarge, MalformedForm and Invalid.
     """
     if not is_form():
         raise UnsupportedMediaType(f"The body must be {FORM}.")
-    texts, files = _parsed(stack, most_bytes or current_app.config["MAX_CONTENT_LENGTH"])
-    found = _once(texts)
-    uploads = _once(files)
-    wrong = {name: ["Is not a field that takes a file."] for name in uploads if name != field}
-    if wrong or field in found:
+    text_parts, file_parts = _parse(stack, most_bytes or current_app.config["MAX_CONTENT_LENGTH"])
+    texts, files = _by_name(text_parts), _by_name(file_parts)
+    wrong = {name: ["Is not a field that takes a file."] for name in files if name != field}
+    if wrong or field in texts:
         raise Invalid(errors=wrong or {field: ["Must be a file."]})
-    return found, _upload(field, uploads[field]) if uploads else None
+    return texts, _upload(field, files[field]) if files else None
 
 
-def _parsed(stack: ExitStack, most_bytes: int) -> tuple[Iterable[tuple[str, str]], list[tuple[str, FileStorage]]]:
-    def new_file(**_described: Any) -> IO[bytes]:
+def _parse(stack: ExitStack, most_bytes: int) -> tuple[Iterable[tuple[str, str]], list[tuple[str, FileStorage]]]:
+    def new_file(**_metadata: Any) -> IO[bytes]:
         return stack.enter_context(TemporaryFile())
 
     parser = MultiPartParser(cast(Any, new_file), max_form_memory_size=TEXT_BYTES, max_form_parts=MOST_PARTS)
     boundary = request.mimetype_params.get("boundary", "").encode("ascii", "replace")
     if not boundary:
         raise MalformedForm()
-    # Of a chunked body werkzeug knows only at the byte after the limit that it is too long.
+    # Werkzeug refuses a chunked body only at the byte after the limit.
     request.max_content_length = most_bytes + (request.content_length is None)
     try:
         texts, files = parser.parse(request.stream, boundary, request.content_length)
     except ValueError:
         raise MalformedForm() from None
-    found = list(texts.items(multi=True))
-    if any("\ufffd" in text for _, text in found):
+    text_parts = list(texts.items(multi=True))
+    if any("\ufffd" in text for _, text in text_parts):
         raise MalformedForm()
-    return found, list(files.items(multi=True))
+    return text_parts, list(files.items(multi=True))
 
 
 Value = TypeVar("Value")
 
 
-def _once(parts: Iterable[tuple[str | None, Value]]) -> dict[str, Value]:
-    """Raises BadRequest for a name that cannot be repeated in an answer, and Invalid for one that stands twice."""
-    found: dict[str, Value] = {}
+def _by_name(parts: Iterable[tuple[str | None, Value]]) -> dict[str, Value]:
+    """Raises MalformedForm for a name that an answer cannot repeat, and Invalid for a name of two parts."""
+    values: dict[str, Value] = {}
     for name, value in parts:
         if not name or NOT_TEXT.search(name):
             raise MalformedForm()
-        if name in found:
+        if name in values:
             raise Invalid.field(name, "Stands twice.")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def _upload(field: str, part: FileStorage) -> Upload:
@@ -118,8 +117,8 @@ def _upload(field: str, part: FileStorage) -> Upload:
     return Upload(field, file, file.seek(0, os.SEEK_END), part.filename or "")
 
 
-def as_values(texts: dict[str, str], schema: BaseSchema) -> dict[str, Any]:
-    """What JSON would have said: true and false, and null for an empty text where null may stand."""
+def parse_texts(texts: dict[str, str], schema: BaseSchema) -> dict[str, Any]:
+    """The texts as JSON values: true and false, and null for an empty text of a nullable field."""
     return {name: _value(text, schema.load_fields.get(name)) for name, text in texts.items()}
 
 

@@ -1,4 +1,4 @@
-"""The wire: base schema and the fields whose limits come from the column they stand for."""
+"""The base schema, and fields that take their limits from the columns of models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.base.text import CANONICAL_UUID, CONTROL, normalize_email
 INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
 
 
-# Normalising takes time that grows with the square of a run of combining marks, and holds the interpreter.
+# Normalisation holds the interpreter, for a time quadratic in the length of a run of combining marks.
 MAX_RAW_LENGTH = 16_000
 
 
@@ -57,8 +57,11 @@ class Email(Text):
 
     @classmethod
     def is_valid(cls, text: str) -> bool:
-        """Whether it is one normalised address. A quoted local part could hold a comma, an invisible character make it
-        look like another, and an encoded word (RFC 2047) stand for another in a header: all are refused."""
+        """Whether the text is one normalised address.
+
+        A quoted local part could hold a comma. An invisible character could imitate another address, and an encoded
+        word (RFC 2047) could become another one in a header. All three are refused.
+        """
         try:
             cls.pattern(text)
         except ValidationError:
@@ -67,16 +70,16 @@ class Email(Text):
 
 
 class Url(Text):
-    valid: ClassVar[validate.URL] = validate.URL(schemes={"http", "https"})
+    pattern: ClassVar[validate.URL] = validate.URL(schemes={"http", "https"})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        self.valid(text)
+        self.pattern(text)
         return text
 
 
 class Flag(fields.Boolean):
-    """true or false, and nothing that merely looks like them."""
+    """A JSON boolean; texts and numbers that resemble one are refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -85,7 +88,7 @@ class Flag(fields.Boolean):
 
 
 class Number(fields.Float):
-    """A JSON number, and nothing that merely looks like one."""
+    """A JSON number; texts and booleans are refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -94,7 +97,7 @@ class Number(fields.Float):
 
 
 class AlwaysComplete(fields.Nested):
-    """An object that is given whole, in a PATCH too."""
+    """An object that is complete even in a PATCH."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
         return super()._deserialize(value, attr, data, partial=False, **kwargs)
@@ -115,26 +118,26 @@ class Id(fields.UUID):
 
 
 class Reference(fields.Field[Any]):
-    """A value that must stand in ``column`` of a row; ``check_refs`` asks inside the transaction."""
+    """A value that must exist in ``column``; ``check_refs`` looks it up inside the transaction."""
 
     def __init__(self, column: InstrumentedAttribute[Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.column = column
 
     def exists(self, name: str, value: Any) -> Select[str]:
-        """A select that answers ``name`` if there is such a row."""
+        """A statement that selects ``name`` if such a row exists."""
         return select(literal(name)).select_from(self.column.class_).where(self.column == value)
 
 
 class Ref(Reference, Id):
-    """The id of a row that the tenant has."""
+    """The id of a row of the tenant."""
 
     def __init__(self, model: type[Any], **kwargs: Any) -> None:
         super().__init__(model.id, **kwargs)
 
 
 class AnotherRef(Id):
-    """The id of a row of the kind that the path names, and another one. The endpoint looks it up itself."""
+    """The id of another row of the path's own kind. The endpoint looks it up itself."""
 
     def __init__(self, model: type[Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -151,7 +154,7 @@ class Timestamp(fields.AwareDateTime):
 
 
 def column_field(attribute: InstrumentedAttribute[Any], field: type[fields.Field[Any]] = Text, **options: Any) -> Any:
-    """A field for a column: the column decides on null and length, ``options`` on the rest."""
+    """A field with the length and the nullability of a column; ``options`` are marshmallow's."""
     column = attribute.property.columns[0]
     options.setdefault("allow_none", bool(column.nullable))
     validators = list(options.pop("validate", ()))
@@ -170,13 +173,13 @@ def read_only_id(**options: Any) -> Id:
 
 
 class BaseSchema(Schema):
-    """An explicit allow-list. What is not declared is refused, what is ``dump_only`` is refused too."""
+    """An explicit allow-list of fields. Undeclared and ``dump_only`` fields are refused in a body."""
 
     class Meta:
         unknown = RAISE
 
     example: ClassVar[Mapping[str, Any] | None] = None
-    """A body for the OpenAPI document, which is accepted as it stands where there is the demo's data."""
+    """A body for the OpenAPI document. A service with the demo's data accepts it unchanged."""
 
     error_messages = {"unknown": "Unknown or read-only field."}
 
@@ -189,23 +192,23 @@ class BaseSchema(Schema):
         return values
 
     def check_refs(self, session: Session, values: Mapping[str, Any]) -> None:
-        """Raises Invalid for every reference to a row that is not there for the tenant: one statement."""
-        given = {
+        """Look up all references in one statement. Raises Invalid, naming each one that the tenant has no row for."""
+        lookups = {
             name: field.exists(name, values[name])
             for name, field in self.load_fields.items()
             if isinstance(field, Reference) and values.get(name) is not None
         }
-        if not given:
+        if not lookups:
             return
-        selects = list(given.values())
-        found = set(session.scalars(selects[0] if len(selects) == 1 else union_all(*selects)))
-        missing = {name: ["Not found."] for name in given if name not in found}
+        selects = list(lookups.values())
+        present = set(session.scalars(selects[0] if len(selects) == 1 else union_all(*selects)))
+        missing = {name: ["Not found."] for name in lookups if name not in present}
         if missing:
             raise Invalid(errors=missing)
 
 
 class OwnedSchema(BaseSchema):
-    """What every row of a tenant shows."""
+    """The fields of every row of a tenant."""
 
     id = read_only_id()
     company_id = read_only_id()

@@ -29,7 +29,7 @@ from app.core.web.body import answer
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.core.wire.forms import TEXT_BYTES, Upload, as_values, received_form
+from app.core.wire.forms import TEXT_BYTES, Upload, parse_texts, receive_form
 from app.customers.documents.kinds import KINDS, TEXT, Kind, kind_of, safe_name
 from app.customers.documents.office_files import MB, Unacceptable
 from app.customers.documents.resources import CustomerDocument, Documents, DocumentSchema, check_dates
@@ -95,8 +95,8 @@ def _reading() -> Iterator[None]:
 def _received(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
     """Raises RequestEntityTooLarge, Invalid, and what is wrong with a form."""
     most = services().settings.max_document_size_mb * MB
-    texts, upload = received_form(stack, FILE, most_bytes=most + TEXT_BYTES)
-    values = Documents.wire.checked(as_values(texts, Documents.wire))
+    texts, upload = receive_form(stack, FILE, most_bytes=most + TEXT_BYTES)
+    values = Documents.wire.checked(parse_texts(texts, Documents.wire))
     check_dates(values)
     if upload is None or upload.size == 0:
         raise Invalid.field(FILE, "A file is required." if upload is None else "Is empty.")

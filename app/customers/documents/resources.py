@@ -22,7 +22,7 @@ from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.core.wire.parameters import boolean
+from app.core.wire.parameters import parse_boolean
 from app.core.wire.schema import BaseSchema, CodeRef, Text, Timestamp, column_field, read_only_id
 from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, part_of, save
 from app.document_types.models import DocumentType
@@ -87,7 +87,7 @@ def today() -> date:
 def _expired(text: str) -> ColumnElement[bool]:
     """Raises Invalid."""
     expired = and_(CustomerDocument.expires_on.is_not(None), CustomerDocument.expires_on < today())
-    return expired if boolean("is_expired", text) else not_(expired)
+    return expired if parse_boolean("is_expired", text) else not_(expired)
 
 
 class Documents(Crud):

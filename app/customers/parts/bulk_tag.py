@@ -16,7 +16,7 @@ from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
-from app.core.wire.parameters import given_values
+from app.core.wire.parameters import parse_parameters
 from app.core.wire.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
 from app.customers.models import Customer
 from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign, unassign
@@ -84,7 +84,7 @@ def _meant(values: dict[str, Any]) -> Iterator[ColumnElement[bool]]:
     if unknown:
         raise Invalid.field(unknown[0][:100], "There is no such filter.")
     asked = {name: list(_texts(name, value)) for name, value in values["filter"].items()}
-    yield from listing.conditions(given_values(asked, allowed, listing.repeated))
+    yield from listing.conditions(parse_parameters(asked, allowed, listing.repeated))
 
 
 def _texts(name: str, value: Any) -> Iterator[str]:
