@@ -13,9 +13,12 @@ from app.system.resources import effective
 from tests.fakes.guardian import FakeGuardian, answers, grants
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import SECRET, settings_for
+from tests.support.marks import one_database
 from tests.support.roles import user_with
 from tests.support.rows import by_row
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 PUBLIC = {"env", "debug", "version", "features", "password_policy", "max_avatar_size_mb", "languages"}
 SECRETS = [each.name for each in fields(Settings) if each.metadata["secret"] and each.name != "database_url"]

@@ -16,7 +16,7 @@ from app.core.db.models import db
 from tests.fakes.guardian import FakeGuardian, answers, closes, hangs
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import Postgres, settings_for, worker
-from tests.support.marks import flaky
+from tests.support.marks import flaky, one_database
 from tests.support.variants import Variant
 
 QUICK_SECONDS = 1.0
@@ -68,6 +68,7 @@ def test_service_without_its_database_is_unhealthy_and_says_so_in_no_detail(with
         assert word not in answer.text
 
 
+@one_database
 def test_reachable_engine_is_listed(variant: Variant, guardian: FakeGuardian) -> None:
     answer = ApiClient(variant(GUARDIAN_SERVICE_URL=guardian.url)).get("/health")
 
@@ -75,6 +76,7 @@ def test_reachable_engine_is_listed(variant: Variant, guardian: FakeGuardian) ->
     assert answer.get_json()["checks"]["guardian"]["healthy"] is True
 
 
+@one_database
 @flaky
 @pytest.mark.parametrize("behaviour", [hangs, closes, answers(500, {}), answers(302, {})])
 def test_bad_engine_degrades_and_delays_nobody(variant: Variant, guardian: FakeGuardian, behaviour: Any) -> None:
@@ -93,6 +95,7 @@ def test_bad_engine_degrades_and_delays_nobody(variant: Variant, guardian: FakeG
     assert second_seconds < QUICK_SECONDS / 2
 
 
+@one_database
 def test_engine_that_nobody_runs_degrades(variant: Variant) -> None:
     answer, seconds = timed(ApiClient(variant(GUARDIAN_SERVICE_URL="http://127.0.0.1:1")))
 
@@ -121,6 +124,7 @@ def test_live_touches_no_database(anonymous: ApiClient, statements: Any) -> None
     assert sent == []
 
 
+@one_database
 def test_service_is_ready_until_it_drains(variant: Variant, tmp_path: Path) -> None:
     drain_file = tmp_path / "draining"
     client = ApiClient(variant(DRAIN_FILE=str(drain_file)))
@@ -152,11 +156,13 @@ def test_service_is_not_ready_before_the_migrations(database: str, postgres: Pos
 # /version
 
 
+@one_database
 def test_version_needs_a_token_and_no_permission(acme: Tenant, anonymous: ApiClient) -> None:
     assert anonymous.get("/version").status_code == 401
     assert acme.user().get("/version").get_json() == {"version": VERSION}
 
 
+@one_database
 def test_health_needs_no_token_and_takes_no_notice_of_a_wrong_one(app: Flask) -> None:
     for path in ("/health", "/health/live", "/health/ready"):
         assert ApiClient(app, token="not a token").get(path).status_code == 200

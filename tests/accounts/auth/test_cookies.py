@@ -8,7 +8,10 @@ from flask import Flask
 from tests.accounts.auth.browser import Browser, Cookies, set_cookies
 from tests.fakes.guardian import FakeGuardian, grants
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.variants import PRODUCTION, Variant
+
+pytestmark = one_database
 
 WEEK = 7 * 24 * 3600
 

@@ -18,9 +18,11 @@ from tests.accounts.auth.external import mint
 from tests.clients.test_jwks import KeyServer, document
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import SECRET
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 KINDS: dict[str, Callable[[], Any]] = {
@@ -171,6 +173,7 @@ def test_a_token_that_is_not_about_a_user_of_ours_is_401(
     assert status(app, mint(person, **dated)) == 401
 
 
+@both_databases
 def test_the_company_must_be_the_users_own(app: Flask, acme: Tenant, globex: Tenant, person: ApiClient) -> None:
     assert status(app, mint(person, company_id=str(globex.company_id))) == 401
     assert status(app, mint(globex.user(), company_id=str(acme.company_id))) == 401
@@ -183,6 +186,7 @@ def test_an_unsigned_token_is_401(app: Flask, person: ApiClient) -> None:
     assert status(app, jwt.encode(claims, no_key, "none")) == 401
 
 
+@both_databases
 def test_an_inactive_user_is_401_with_an_external_token_too(app: Flask, acme: Tenant, person: ApiClient) -> None:
     token = mint(person)
     assert status(app, token) == 200
@@ -192,6 +196,7 @@ def test_an_inactive_user_is_401_with_an_external_token_too(app: Flask, acme: Te
     assert status(app, token) == 401
 
 
+@both_databases
 def test_a_suspended_company_is_403_with_an_external_token_too(app: Flask, acme: Tenant, globex: Tenant) -> None:
     token = mint(globex.user())
     acme.admin.patch(f"/companies/{globex.company_id}", {"status": "suspended"})
@@ -199,6 +204,7 @@ def test_a_suspended_company_is_403_with_an_external_token_too(app: Flask, acme:
     assert status(app, token) == 403
 
 
+@both_databases
 def test_a_token_from_before_the_last_change_of_password_is_401(app: Flask, person: ApiClient) -> None:
     before = [mint(person, iat=now() - timedelta(seconds=2)), mint(person)]
     assert [status(app, token) for token in before] == [200, 200]
@@ -210,6 +216,7 @@ def test_a_token_from_before_the_last_change_of_password_is_401(app: Flask, pers
     assert status(app, mint(person, iat=now() + timedelta(seconds=1))) == 200
 
 
+@both_databases
 def test_somebody_new_can_come_with_an_external_token_at_once(app: Flask, acme: Tenant) -> None:
     made = acme.admin.create("/users", {"email": "new@example.com", "password": PASSWORD})
     person = ApiClient(app, user_id=made["id"], company_id=str(acme.company_id))

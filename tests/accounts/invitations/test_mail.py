@@ -12,6 +12,9 @@ from app.users.models import User
 from tests.support.clients import Tenant
 from tests.support.everything import everything
 from tests.support.letters import Letter, Letters
+from tests.support.marks import one_database
+
+pytestmark = one_database
 
 __all__ = ["everything"]
 ADDRESS = "wile@example.com"

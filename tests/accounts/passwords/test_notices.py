@@ -6,6 +6,9 @@ import pytest
 
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.mailbox import Mailbox, html_of, text_of
+from tests.support.marks import both_databases, one_database
+
+pytestmark = one_database
 
 NEW = "entirely different"
 
@@ -57,6 +60,7 @@ def test_without_a_usable_name_the_greeting_has_none(mailbox: Mailbox, acme: Ten
     assert text_of(mailbox.one()).startswith("Hello,")
 
 
+@both_databases
 def test_somebody_who_is_gone_by_then_is_told_nothing(mailbox: Mailbox, acme: Tenant) -> None:
     person = acme.user()
     change(person)

@@ -13,8 +13,11 @@ from tests.across.limits.conftest import log_in, statuses
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.contract import spec
 from tests.support.declared import routes_of
+from tests.support.marks import one_database
 from tests.support.rows import by_row
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 ON = {"RATELIMIT_ENABLED": "true"}
 DECLARED = {

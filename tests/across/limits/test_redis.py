@@ -21,10 +21,10 @@ from app.clients import redis_storage
 from tests.across.limits.conftest import Line, log_in, statuses
 from tests.across.limits.test_limits import ON
 from tests.support.clients import ApiClient
-from tests.support.marks import flaky
+from tests.support.marks import flaky, one_database
 from tests.support.variants import Variant
 
-pytestmark = flaky
+pytestmark = [flaky, one_database]
 
 STRATEGIES = ("fixed-window", "moving-window")
 

@@ -15,8 +15,10 @@ from flask import Flask
 from app.clients import mailer
 from app.clients.mailer import Message
 from tests.fakes.smtp import Inbox, settings, smtp
-from tests.support.marks import flaky
+from tests.support.marks import flaky, one_database
 from tests.support.variants import PRODUCTION, Variant
+
+pytestmark = one_database
 
 LETTER = Message("0198-id", "test", "ada@example.com", "Vos accès — été", "Bonjour\n\nça va\n", "<p>Bonjour</p>")
 

@@ -22,6 +22,7 @@ from app.customers.models import Customer
 from tests.core.conftest import Logged
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import settings_for
+from tests.support.marks import one_database
 
 ALWAYS = {"type", "title", "status", "detail", "message", "error_code", "timestamp", "path", "request_id"}
 SECRET = "hunter2-the-secret"
@@ -66,12 +67,14 @@ def test_every_layer_answers_in_one_shape(acme: Tenant, anonymous: ApiClient) ->
     check_problem(acme.admin.post("/customers", **large), 413, "PAYLOAD_TOO_LARGE")
 
 
+@one_database
 def test_the_title_is_that_of_the_status_and_the_path_that_of_the_request(anonymous: ApiClient) -> None:
     found = check_problem(anonymous.get("/nowhere/é?x=1"), 404, "NOT_FOUND")
 
     assert (found["title"], found["path"]) == ("Not Found", "/nowhere/é")
 
 
+@one_database
 def test_a_wrong_method_is_told_the_right_ones(acme: Tenant) -> None:
     cases = {
         ("PUT", "/customers"): "GET, HEAD, OPTIONS, POST",
@@ -87,6 +90,7 @@ def test_a_wrong_method_is_told_the_right_ones(acme: Tenant) -> None:
         assert answer.headers["Allow"] == allowed, path
 
 
+@one_database
 def test_the_challenge_comes_with_every_401(anonymous: ApiClient) -> None:
     login = {"email": "nobody@example.com", "password": "wrong password"}
 
@@ -146,6 +150,7 @@ def ask(app: Flask, name: str, **headers: str) -> TestResponse:
     return app.test_client().get(f"/faults/{name}", headers=headers)
 
 
+@one_database
 def test_a_bug_is_a_500_that_tells_nothing_and_a_log_line_that_tells_all(faulty: Flask, logged: Logged) -> None:
     answer = ask(faulty, "bug", **{"X-Request-ID": "req-42"})
 
@@ -160,6 +165,7 @@ def test_a_bug_is_a_500_that_tells_nothing_and_a_log_line_that_tells_all(faulty:
     assert "ada@example.com" not in logged.text
 
 
+@one_database
 def test_whatever_goes_wrong_has_the_one_shape_and_no_secret(faulty: Flask) -> None:
     expected = {
         "recursion": (500, "INTERNAL_ERROR"),

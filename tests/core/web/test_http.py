@@ -13,6 +13,9 @@ from werkzeug.test import TestResponse
 from tests.core.conftest import MakeApp
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.declared import Json
+from tests.support.marks import both_databases, one_database
+
+pytestmark = one_database
 
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -96,6 +99,7 @@ def test_json_is_utf8_and_shows_what_is_null(acme: Tenant) -> None:
     assert b'"email":null' in answer.data
 
 
+@both_databases
 def test_times_are_utc_with_microseconds(acme: Tenant) -> None:
     row = acme.admin.create("/customers", {"name": "Wile"})
 
@@ -103,6 +107,7 @@ def test_times_are_utc_with_microseconds(acme: Tenant) -> None:
     assert acme.admin.get(f"/customers/{row['id']}").get_json()["created_at"] == row["created_at"]
 
 
+@both_databases
 def test_ids_are_lower_case_and_ordered_by_time(acme: Tenant) -> None:
     made = [acme.admin.create("/customers", {"name": "Wile"})["id"] for _ in range(5)]
 

@@ -11,6 +11,9 @@ from app.core.web import logs
 from app.core.web.body import answer
 from tests.core.conftest import Logged
 from tests.support.clients import PASSWORD, ApiClient, Tenant
+from tests.support.marks import one_database
+
+pytestmark = one_database
 
 OTHER = "another secret phrase 1851"
 

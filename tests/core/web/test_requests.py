@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from app.core.db.models import db
 from tests.support.clients import ApiClient, Tenant
 from tests.support.declared import Json
+from tests.support.marks import one_database
 
 READ_ONLY = ("id", "company_id", "created_at", "updated_at", "logo_file_id", "has_logo", "row_version")
 
@@ -43,6 +44,7 @@ def writes_of(row: Json) -> tuple[tuple[str, str], ...]:
 # What is no acceptable body
 
 
+@one_database
 def test_an_unknown_field_is_refused_by_name(acme: Tenant, wile: Json) -> None:
     for method, path in writes_of(wile):
         answer = acme.admin.request(method, path, {"name": "New", "nmae": "x"})
@@ -51,6 +53,7 @@ def test_an_unknown_field_is_refused_by_name(acme: Tenant, wile: Json) -> None:
         assert answer.get_json()["errors"] == {"nmae": ["Unknown or read-only field."]}
 
 
+@one_database
 def test_a_read_only_field_is_refused_even_with_its_own_value(acme: Tenant, wile: Json) -> None:
     for name in READ_ONLY:
         answer = acme.admin.patch(f"/customers/{wile['id']}", {name: wile.get(name)})
@@ -59,6 +62,7 @@ def test_a_read_only_field_is_refused_even_with_its_own_value(acme: Tenant, wile
         assert list(answer.get_json()["errors"]) == [name]
 
 
+@one_database
 def test_every_field_at_fault_is_named_at_once(acme: Tenant) -> None:
     answer = acme.admin.post("/customers", {"name": " ", "email": "nobody", "address": "x" * 256, "phone_number": 5})
 
@@ -70,6 +74,7 @@ def test_every_field_at_fault_is_named_at_once(acme: Tenant) -> None:
     }
 
 
+@one_database
 def test_a_required_field_cannot_be_missing_null_or_blank(acme: Tenant) -> None:
     for body in ({}, {"name": None}, {"name": ""}, {"name": " \n\t"}):
         answer = acme.admin.post("/customers", body)
@@ -104,11 +109,13 @@ MALFORMED = {
 NO_OBJECT = (b"[]", b'[{"name": "a"}]', b'"name"', b"1", b"null", b"true")
 
 
+@one_database
 def test_what_is_not_json_is_malformed(acme: Tenant) -> None:
     for what, data in MALFORMED.items():
         assert refused(send(acme.admin, data)) == (400, "MALFORMED_JSON"), what
 
 
+@one_database
 def test_json_that_is_no_object_is_refused(acme: Tenant) -> None:
     for data in NO_OBJECT:
         answer = send(acme.admin, data)
@@ -164,6 +171,7 @@ def test_numbers_that_do_not_fit_are_refused_at_their_field(acme: Tenant) -> Non
         assert send(acme.admin, body, "/positions").status_code == 201, number
 
 
+@one_database
 def test_an_id_in_a_body_that_is_none_is_refused_at_its_field(acme: Tenant) -> None:
     for value in (1, "1", "", "x" * 36, "{01a1f800-471b-7080-9fda-a10dea3418e3}", [], str(uuid7()), None):
         answer = acme.admin.post("/positions", {"title": "T", "organization_unit_id": value})
@@ -172,6 +180,7 @@ def test_an_id_in_a_body_that_is_none_is_refused_at_its_field(acme: Tenant) -> N
         assert list(answer.get_json()["errors"]) == ["organization_unit_id"], value
 
 
+@one_database
 def test_booleans_are_true_and_false_only(acme: Tenant) -> None:
     user = acme.user()
 
@@ -203,11 +212,13 @@ OTHER_TYPES = (
 )  # fmt: skip
 
 
+@one_database
 def test_another_media_type_is_refused(acme: Tenant) -> None:
     for kind in OTHER_TYPES:
         assert refused(send(acme.admin, b'{"name": "a"}', content_type=kind)) == (415, "UNSUPPORTED_MEDIA_TYPE"), kind
 
 
+@one_database
 def test_parameters_of_the_media_type_do_not_matter(acme: Tenant) -> None:
     for kind in ("application/json; charset=utf-8", "Application/JSON", "application/json;charset=UTF-8"):
         assert send(acme.admin, '{"name": "é"}'.encode(), content_type=kind).status_code == 201, kind
@@ -220,6 +231,7 @@ def small(app: Flask, monkeypatch: pytest.MonkeyPatch) -> int:
     return 1000
 
 
+@one_database
 def test_a_body_over_the_limit_is_refused(acme: Tenant, small: int, wile: Json) -> None:
     large = json.dumps({"name": "a", "address": "x" * small})
 
@@ -228,6 +240,7 @@ def test_a_body_over_the_limit_is_refused(acme: Tenant, small: int, wile: Json) 
     assert send(acme.admin, json.dumps({"name": "a"}).ljust(small)).status_code == 201
 
 
+@one_database
 def test_a_chunked_body_over_the_limit_is_refused_without_a_length(acme: Tenant, small: int) -> None:
     for size, expected in ((small, 201), (small + 1, 413)):
         chunks = io.BytesIO(json.dumps({"name": "a"}).ljust(size).encode())
@@ -317,12 +330,14 @@ def test_post_answers_with_the_row_and_where_it_is(acme: Tenant) -> None:
     assert row["email"] is None
 
 
+@one_database
 def test_the_location_begins_with_the_script_root(acme: Tenant) -> None:
     answer = acme.admin.post("/customers", {"name": "Wile"}, environ_overrides={"SCRIPT_NAME": "/identity"})
 
     assert answer.headers["Location"] == f"/identity/customers/{answer.get_json()['id']}"
 
 
+@one_database
 def test_the_parent_in_the_path_cannot_be_contradicted_by_the_body(acme: Tenant) -> None:
     one, two = (acme.admin.create("/organization_units", {"name": name})["id"] for name in ("One", "Two"))
 
@@ -419,6 +434,7 @@ def test_an_id_may_be_written_in_capitals_and_in_no_other_way(acme: Tenant, wile
         assert refused(acme.admin.get(f"/customers/{text}")) == (400, "INVALID_ID"), text
 
 
+@one_database
 def test_a_run_of_combining_marks_is_refused_before_it_is_normalised(anonymous: ApiClient) -> None:
     hostile = "a" + "\u0301" * 20_000 + "\u0327" * 20_000
 
@@ -429,6 +445,7 @@ def test_a_run_of_combining_marks_is_refused_before_it_is_normalised(anonymous: 
     assert time.process_time() - started < 0.5
 
 
+@one_database
 def test_an_object_of_very_many_members_is_refused_as_a_whole(anonymous: ApiClient) -> None:
     answer = anonymous.post("/auth/login", {f"field{n}": 1 for n in range(10_000)})
 
