@@ -21,7 +21,7 @@ from app.customers.resources import Customers
 from app.customers.statistics import CustomerStatistics
 from app.customers.verification import mails
 from app.customers.verification.resources import SendVerification, VerifyCustomerEmail
-from app.customers.verification.service import unverify_linked
+from app.customers.verification.service import unverify_customer_of
 from app.users.events import on_email_changed, on_user_deleting
 
 TAG = "customers"
@@ -35,6 +35,6 @@ MAILS = {"customer_email": mails.customer_email}
 JOBS = {execute.FORGET: undo.forget}
 ERROR_HANDLERS = {CustomerNotFound: redirects.not_found}
 SUBSCRIPTIONS = (
-    Subscription(on_user_deleting, unverify_linked),
-    Subscription(on_email_changed, unverify_linked),
+    Subscription(on_user_deleting, unverify_customer_of),
+    Subscription(on_email_changed, unverify_customer_of),
 )

@@ -1,4 +1,4 @@
-"""Countries: a code of ISO 3166-1 alpha-2, which may be given as the alpha-3 code or by an English name."""
+"""Countries by their codes of ISO 3166-1 alpha-2. Input may also be an alpha-3 code or an English name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMON = {
     "Russia": "RU",
     "Ivory Coast": "CI",
 }
-"""Names in use that the standard does not know."""
+"""Common names that the standard lacks."""
 NAMED_BY = ("alpha_2", "alpha_3", "name", "official_name", "common_name")
 
 
@@ -25,15 +25,15 @@ NAMED_BY = ("alpha_2", "alpha_3", "name", "official_name", "common_name")
 def _codes() -> dict[str, str]:
     import pycountry
 
-    found = {fold(name): code for name, code in COMMON.items()}
+    codes = {fold(name): code for name, code in COMMON.items()}
     for country in pycountry.countries:
         names = (getattr(country, attribute, None) for attribute in NAMED_BY)
-        found |= {fold(name): country.alpha_2 for name in names if name}
-    return found
+        codes |= {fold(name): country.alpha_2 for name in names if name}
+    return codes
 
 
 def country_code(text: str) -> str | None:
-    """``US`` for US, USA, United States … in any case; None for what is no country."""
+    """``US`` for US, USA, United States …, ignoring case; None if there is no such country."""
     return _codes().get(fold(text.strip().removesuffix(".")))
 
 
@@ -43,8 +43,8 @@ class Country(Text):
     default_error_messages = {"country": "Must be a country: an ISO 3166-1 code or an English name."}
 
     def __init__(self, **kwargs: Any) -> None:
-        told = {"description": "ISO 3166-1 alpha-2; alpha-3 codes and English names are accepted.", "example": "US"}
-        super().__init__(metadata=told, **kwargs)
+        metadata = {"description": "ISO 3166-1 alpha-2; alpha-3 codes and English names are accepted.", "example": "US"}
+        super().__init__(metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         code = country_code(super()._deserialize(value, attr, data, **kwargs))

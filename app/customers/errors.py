@@ -1,10 +1,10 @@
-"""What is said of customers that are not there, or not there any more."""
+"""Errors for customers that do not exist, or no longer."""
 
 from app.base.errors import Conflict, NotFound
 
 
 class CustomerNotFound(NotFound):
-    """Its handler (``redirects``) looks whether the customer was merged into another."""
+    """Its handler (``merge/redirects``) looks for a merge of the customer."""
 
 
 class CustomerMerged(Conflict):

@@ -1,4 +1,4 @@
-"""A client of a company."""
+"""Customers: the clients of a company."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STATES = ("prospect", "trial", "active", "past_due", "suspended", "cancelled")
 
 
 class Customer(TenantRecord, Named, Counted, LogoOwner, Model):
-    """A company's client. ``contacts_text`` is what a search finds of its contacts, and theirs to keep."""
+    """A client of a company. ``contacts_text`` is for search; the contacts maintain it."""
 
     __tablename__ = "customer"
     bucket = "customers"

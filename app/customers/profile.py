@@ -1,4 +1,4 @@
-"""/customers/profile: what a signed-in user says of themself as a customer."""
+"""/customers/profile: a signed-in user's own record as a customer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ProfileNotFound(NotFound):
 
 
 class CustomerProfileSchema(CustomerSchema):
-    """Whose profile it is, and the address, are the account's."""
+    """The account determines user and e-mail address."""
 
     name = column_field(Customer.name, Text, validate=[validate.Length(min=1)])
     email = column_field(Customer.email, Email, dump_only=True)
@@ -62,10 +62,10 @@ class Profile(Endpoint):
     @declare("getProfile", answer=CustomerSchema(), errors=(404,))
     def get(self) -> Response:
         """Get the caller's profile as a customer."""
-        row = _own()
+        row = _own_profile()
         if is_unchanged(row.row_version):
             return Response(status=304, headers={"ETag": etag(row.row_version)})
-        return _shown(row)
+        return _response(row)
 
     @declare(
         "createProfile",
@@ -83,24 +83,24 @@ class Profile(Endpoint):
         schema = CustomerProfileSchema()
         values = schema.checked(optional_json_body())
         schema.check_refs(db.session(), values)
-        row = Customers().create({"name": _name(values)} | values | {"user_id": user_id})
-        return _shown(row, 201, {"Location": f"{request.script_root}{self.path}"})
+        row = Customers().create({"name": _profile_name(values)} | values | {"user_id": user_id})
+        return _response(row, 201, {"Location": f"{request.script_root}{self.path}"})
 
     @declare("updateProfile", body=CustomerProfileSchema(partial=True), answer=CustomerSchema(), errors=(404, 409, 412))
     def patch(self) -> Response:
         """Update the caller's profile as a customer."""
-        row = _own()
+        row = _own_profile()
         schema = CustomerProfileSchema(partial=True)
         values = schema.checked(json_body(), partial=True)
         schema.check_refs(db.session(), values)
         check_if_match(row.row_version)
         Customers().change(row, values)
-        return _shown(row)
+        return _response(row)
 
     @declare("deleteProfile", status=204, errors=(404, 409, 412))
     def delete(self) -> Response:
         """Delete the caller's profile, and everything in it."""
-        row = _own()
+        row = _own_profile()
         check_if_match(row.row_version)
         Customers().remove(row)
         return no_content()
@@ -128,7 +128,7 @@ def customer_of(user_id: UUID) -> Customer | None:
     return db.session.scalar(select(Customer).where(Customer.user_id == user_id))
 
 
-def _own() -> Customer:
+def _own_profile() -> Customer:
     """Raises NotFound."""
     row = customer_of(principal().user_id)
     if row is None:
@@ -136,15 +136,15 @@ def _own() -> Customer:
     return row
 
 
-def _name(values: dict[str, Any]) -> str:
+def _profile_name(values: dict[str, Any]) -> str:
     """Raises Invalid."""
     user = db.session.scalars(select(User).where(User.id == principal().user_id)).one()
     full_name = " ".join(part for part in (user.first_name, user.last_name) if part)
-    found = values.get("name") or values.get("company_name") or full_name
-    if not found:
+    name = values.get("name") or values.get("company_name") or full_name
+    if not name:
         raise Invalid.field("name", "Neither a company name nor a name of yours is known.")
-    return found[:LONGEST_NAME].strip()
+    return name[:LONGEST_NAME].strip()
 
 
-def _shown(row: Customer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _response(row: Customer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return answer(Customers().serialize(row), status, {"ETag": etag(row.row_version), **(headers or {})})

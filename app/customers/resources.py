@@ -83,13 +83,13 @@ class Customers(Crud):
     }
 
     def change(self, row: Customer, values: dict[str, Any]) -> None:
-        is_moved = any(values.get(name, getattr(row, name)) != getattr(row, name) for name in ("email", "user_id"))
+        has_changed = any(values.get(name, getattr(row, name)) != getattr(row, name) for name in ("email", "user_id"))
         super().change(row, values)
-        if is_moved:
+        if has_changed:
             unverify(row)
 
     def remove(self, row: Customer) -> Response | None:
-        """Its parts go first. Who writes one holds the customer's lock, and would wait for us as we for them."""
+        """Lock the customer before deleting its parts, in the order of writers of parts; else both could deadlock."""
         lock(Customer, row.id)
         revoke(PURPOSE, row.id)
         return super().remove(row)

@@ -1,4 +1,4 @@
-"""Customers on the wire."""
+"""Schemas of customers."""
 
 from marshmallow import fields, validate
 
@@ -13,7 +13,7 @@ MAX_NOTIFICATIONS, MAX_NOTIFICATION_NAME = 50, 100
 
 
 class NotificationPreferences(fields.Dict):
-    """Names and whether they are wanted."""
+    """Names of notifications, each with true or false."""
 
     def __init__(self) -> None:
         names = Text(required=True, validate=validate.Length(min=1, max=MAX_NOTIFICATION_NAME))

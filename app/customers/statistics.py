@@ -38,7 +38,7 @@ class StatisticsSchema(BaseSchema):
 
 
 class CustomerStatistics(Endpoint):
-    """Customers of the company in numbers."""
+    """Numbers of the company's customers."""
 
     path, permission, operations = "/customers/stats", "customer", {"GET": "LIST"}
 
@@ -49,27 +49,27 @@ class CustomerStatistics(Endpoint):
 
 
 def statistics() -> dict[str, Any]:
-    """In two statements; every customer is in one group of the first."""
+    """Numbers from two statements; the first groups all customers."""
     since = utcnow() - RECENT
     is_new = case((Customer.created_at >= since, 1), else_=0)
     numbers = (func.count(), func.sum(cast(Customer.is_verified, Integer)), func.sum(is_new))
     groups = (Customer.kind, Customer.subscription_state, Customer.country)
-    found = db.session.execute(select(*groups, *numbers).group_by(*groups)).all()
+    rows = db.session.execute(select(*groups, *numbers).group_by(*groups)).all()
     recent = select(func.count()).select_from(CustomerService).where(CustomerService.performed_on >= since.date())
     return {
-        "total": sum(row[3] for row in found),
-        "verified": sum(row[4] for row in found),
-        "new_in_last_30_days": sum(row[5] for row in found),
+        "total": sum(row[3] for row in rows),
+        "verified": sum(row[4] for row in rows),
+        "new_in_last_30_days": sum(row[5] for row in rows),
         "services_in_last_30_days": db.session.scalar(recent) or 0,
-        "by_kind": dict.fromkeys(KINDS, 0) | _summed(found, 0),
-        "by_state": dict.fromkeys(STATES, 0) | _summed(found, 1),
-        "by_country": _summed(found, 2),
+        "by_kind": dict.fromkeys(KINDS, 0) | _sum_by(rows, 0),
+        "by_state": dict.fromkeys(STATES, 0) | _sum_by(rows, 1),
+        "by_country": _sum_by(rows, 2),
     }
 
 
-def _summed(rows: Any, place: int) -> dict[str, int]:
-    """How many customers there are by one of the groups' columns."""
-    found: Counter[str] = Counter()
+def _sum_by(rows: Any, column: int) -> dict[str, int]:
+    """Numbers of customers by one of the grouping columns."""
+    numbers: Counter[str] = Counter()
     for row in rows:
-        found[row[place] or NOWHERE] += row[3]
-    return dict(sorted(found.items()))
+        numbers[row[column] or NOWHERE] += row[3]
+    return dict(sorted(numbers.items()))

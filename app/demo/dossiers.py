@@ -13,7 +13,7 @@ from app.customers.parts.notes import Notes
 from app.customers.parts.preferences import CommunicationPreferences
 from app.customers.parts.services import CustomerServices
 from app.customers.parts.subscriptions import change_state
-from app.customers.parts.tags import Tags, assign
+from app.customers.parts.tags import Tags, assign_tag
 from app.demo.names import STREETS, phone_number, slug
 
 TAGS = {
@@ -50,7 +50,7 @@ def fill_dossier(
         day = f"2025-{1 + (number + 3 * visit) % 12:02}-{1 + number % 28:02}"
         visited = {"description": "Site visit", "performed_on": day, "external_id": f"visit-{number}-{visit}"}
         _part(CustomerServices, customer, visited)
-    assign(tags[number % len(tags)], (Customer.id == customer.id,))
+    assign_tag(tags[number % len(tags)], (Customer.id == customer.id,))
 
 
 def _part(crud: type[Crud], customer: Customer, values: dict[str, Any], **beyond: Any) -> None:

@@ -1,4 +1,4 @@
-"""The service about itself: health, configuration, first initialisation, documentation."""
+"""Health, configuration, first initialisation and documentation of the service."""
 
 from app.system.docs import Docs, DocsAsset, OpenApiJson, OpenApiYaml
 from app.system.guardian import GuardianConfig, GuardianHealth, GuardianInitDb, GuardianVersion

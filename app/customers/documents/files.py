@@ -1,4 +1,4 @@
-"""The files of customers' documents: kept byte for byte, within the limits of customer and company."""
+"""Files of customers' documents, stored byte for byte within the limits of customer and company."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 FILE = "file"
 MOST_DOCUMENTS = 100
 SIZES = "customer_document.size"
-"""The kept total of a company's documents in bytes (``core/counts``)."""
+"""The maintained total of a company's documents in bytes (``core/db/counts``)."""
 
 
 class TooManyDocuments(Conflict):
@@ -69,31 +69,31 @@ class UploadDocument(Endpoint):
     def post(self, customer_id: UUID) -> Response:
         """Upload a document of a customer. A PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or text in UTF-8."""
         check_enabled()
-        with _reading():
+        with _read_transaction():
             CUSTOMER.check(customer_id)
         with ExitStack() as stack:
-            values, upload = _received(stack)
-            file_values, kind = _described(upload)
-            with _reading():
+            values, upload = _receive_form(stack)
+            file_values, kind = _inspect_file(upload)
+            with _read_transaction():
                 Documents.wire.check_refs(db.session(), values)
                 check_room(customer_id, upload.size)
-            deposit = _deposited(customer_id, upload, kind)
+            deposit = _store_file(customer_id, upload, kind)
         with deposit.undo_on_error(), company_transaction(principal().company_id):
-            row = _added(deposit, customer_id, values | file_values)
+            row = _add_row(deposit, customer_id, values | file_values)
             deposit.is_complete = True
-            where = {"Location": f"{request.script_root}{request.path}/{row.id}", **Documents().etag_headers(row)}
-            return answer(Documents().serialize(row), 201, where)
+            headers = {"Location": f"{request.script_root}{request.path}/{row.id}", **Documents().etag_headers(row)}
+            return answer(Documents().serialize(row), 201, headers)
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def _read_transaction() -> Iterator[None]:
     """A short transaction of the caller's company."""
     with company_transaction(principal().company_id, writes=False):
         yield
 
 
-def _received(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
-    """Raises RequestEntityTooLarge, Invalid, and what is wrong with a form."""
+def _receive_form(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
+    """Raises RequestEntityTooLarge, Invalid, and the errors of ``received_form``."""
     most = services().settings.max_document_size_mb * MB
     texts, upload = receive_form(stack, FILE, most_bytes=most + TEXT_BYTES)
     values = Documents.wire.checked(parse_texts(texts, Documents.wire))
@@ -105,8 +105,8 @@ def _received(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
     return values, upload
 
 
-def _described(upload: Upload) -> tuple[dict[str, Any], Kind]:
-    """The columns that follow from the file alone. Raises Invalid."""
+def _inspect_file(upload: Upload) -> tuple[dict[str, Any], Kind]:
+    """The columns that follow from the file, and its kind. Raises Invalid."""
     try:
         kind = kind_of(upload.file)
     except Unacceptable as unacceptable:
@@ -117,16 +117,16 @@ def _described(upload: Upload) -> tuple[dict[str, Any], Kind]:
     return {"file_name": name, "media_type": kind.media_type, "size": upload.size, "sha256": sha256}, kind
 
 
-def _deposited(customer_id: UUID, upload: Upload, kind: Kind) -> Deposit:
-    """Raises what a Storage raises."""
+def _store_file(customer_id: UUID, upload: Upload, kind: Kind) -> Deposit:
+    """Raises the errors of Storage."""
     deposit = Deposit(FileOwner(principal().company_id, Customer.bucket, customer_id))
     path = f"{DOCUMENTS}/{deposit.id}/document{kind.ending}"
     deposit.put([NewObject(path, upload.file, upload.size, kind.media_type)])
     return deposit
 
 
-def _added(deposit: Deposit, customer_id: UUID, values: dict[str, Any]) -> CustomerDocument:
-    """Whoever adds to a company's documents takes turns: what is found to fit fits when it is written."""
+def _add_row(deposit: Deposit, customer_id: UUID, values: dict[str, Any]) -> CustomerDocument:
+    """Uploads of a company take turns here, so that the limits still hold when the row is written."""
     lock_company()
     CUSTOMER.check(customer_id)
     check_room(customer_id, values["size"])
@@ -153,7 +153,7 @@ FILE_OF_DOCUMENT = (
 
 
 def key_of(company_id: UUID, row: Any) -> Key:
-    """Of a row with the columns of StoredFile: after a merge, a document's file is still below its first owner."""
+    """The key for a row with the columns of StoredFile. A merged document keeps its first owner in the key."""
     [path] = row.objects
     return FileOwner(company_id, row.bucket_type, row.bucket_id).key(path)
 
@@ -167,7 +167,7 @@ class DownloadDocument(Endpoint):
 
     path, permission, moved = f"{Documents.path}/<id>/download", Documents.permission, True
     own_transaction = revalidated = True
-    looked_up: ClassVar = TenantQuery(
+    file_query: ClassVar = TenantQuery(
         select(*FILE_OF_DOCUMENT)
         .join(StoredFile, StoredFile.id == CustomerDocument.file_id)
         .where(CustomerDocument.id == bindparam("item_id"), CustomerDocument.customer_id == bindparam("customer_id"))
@@ -184,27 +184,26 @@ class DownloadDocument(Endpoint):
     def get(self, customer_id: UUID, id: UUID) -> Response:
         """Download a document of a customer. The bytes are those that were uploaded; Range selects a part of them."""
         check_enabled()
-        row = self._found(customer_id, id)
+        row = self._read_row(customer_id, id)
         if request.if_none_match.contains_weak(row.sha256):
             return Response(status=304, headers={"ETag": f'"{row.sha256}"'})
-        part = requested_range(row.size, row.sha256)
-        start, end = part or (0, row.size)
+        byte_range = requested_range(row.size, row.sha256)
+        start, end = byte_range or (0, row.size)
+        key = key_of(principal().company_id, row)
         try:
-            content = services().storage.open(
-                key_of(principal().company_id, row), storage_caller(), start=start, end=end
-            )
+            content = services().storage.open(key, storage_caller(), start=start, end=end)
         except Missing:
             log.error("stored_file_missing", document_id=id, remedy="flask storage check")
             raise
-        shown = {"name": row.file_name, "media_type": content_type(row.media_type), "tag": row.sha256}
-        return download(content, part, size=row.size, **shown)
+        media_type = content_type(row.media_type)
+        return download(content, byte_range, size=row.size, name=row.file_name, media_type=media_type, tag=row.sha256)
 
-    def _found(self, customer_id: UUID, id: UUID) -> Any:
+    def _read_row(self, customer_id: UUID, id: UUID) -> Any:
         """Raises NotFound, of the customer first."""
         with tenant(principal().company_id):
-            rows = read_in_own_transaction(self.looked_up, {"item_id": id, "customer_id": customer_id})
+            rows = read_in_own_transaction(self.file_query, {"item_id": id, "customer_id": customer_id})
         if rows:
             return rows[0]
-        with _reading():
+        with _read_transaction():
             CUSTOMER.check(customer_id)
         raise not_found(CustomerDocument)

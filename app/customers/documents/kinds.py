@@ -1,4 +1,4 @@
-"""What kind of file a document is: decided by its bytes, whatever its name and its sender say."""
+"""The kind of a document's file, decided by its bytes alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.customers.documents.office_files import DOCX_PART, XLSX_PART, Unaccepta
 
 
 class Kind(NamedTuple):
-    """``endings`` are those of its file names, the usual one first."""
+    """``endings`` are the extensions of file names, the usual one first."""
 
     media_type: str
     endings: tuple[str, ...]
@@ -41,7 +41,7 @@ ENDINGS = frozenset(ending for kind in KINDS for ending in kind.endings)
 
 ZIP_SIGNATURE = b"PK\x03\x04"
 HEAD_BYTES = 1024
-"""As far as readers look for the header of a PDF (ISO 32000-2, annex I)."""
+"""Readers look for the header of a PDF within these bytes (ISO 32000-2, annex I)."""
 TAIL_BYTES = 2048
 CHUNK_BYTES = 64 * 1024
 UNKNOWN = "Must be a PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or a text in UTF-8."
@@ -49,7 +49,7 @@ TWO_KINDS = "Is a file of two kinds at once."
 CUT_OFF = "Is cut off: a PDF ends with %%EOF."
 MARKUP_REFUSED = "Is HTML or XML, which is not a text."
 NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# The beginnings that browsers take for HTML (WHATWG MIME Sniffing, section 7.1), and those of XML and SVG.
+# Beginnings that browsers recognize as HTML (WHATWG MIME Sniffing, section 7.1), and those of XML and SVG.
 MARKUP = re.compile(
     r"\s*<(!--|\?xml|(!doctype|svg|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])",
     re.IGNORECASE,
@@ -57,12 +57,12 @@ MARKUP = re.compile(
 
 
 def kind_of(file: BinaryIO) -> Kind:
-    """Reads the file's ends, a text whole; nothing is decoded. Raises Unacceptable."""
+    """Read the file's ends, or a whole text; decode nothing. Raises Unacceptable."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
     if head.startswith(ZIP_SIGNATURE):
         return OFFICE_KINDS[main_part(file)]
-    kind = next((each for each in SIGNED if each.signature and each.signature.match(head)), None)
+    kind = next((kind for kind in SIGNED if kind.signature and kind.signature.match(head)), None)
     if kind is None:
         check_text(file)
         return TEXT
@@ -85,14 +85,14 @@ def check_text(file: BinaryIO) -> None:
     file.seek(0)
     is_first = True
     while chunk := file.read(CHUNK_BYTES):
-        text = _decoded(decoder, chunk)
+        text = _decode_text(decoder, chunk)
         if is_first and MARKUP.match(text):
             raise Unacceptable(MARKUP_REFUSED)
         is_first = False
-    _decoded(decoder, b"", final=True)
+    _decode_text(decoder, b"", final=True)
 
 
-def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> str:
+def _decode_text(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> str:
     try:
         text: str = decoder.decode(chunk, final)
     except UnicodeDecodeError:
@@ -104,15 +104,15 @@ def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = 
 
 MAX_NAME = 255
 MAX_RAW_NAME = 1000
-# Control characters, those that turn the direction of writing around, and what is no character.
+# Control characters, marks that change the direction of writing, and code points that are no characters.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd\ud800-\udfff]")
 
 
-def safe_name(given: str, kind: Kind) -> str:
-    """What the sender called it, without folders and what deceives; its ending is that of its content."""
-    text = UNSAFE.sub("", re.split(r"[/\\]", given)[-1][-MAX_RAW_NAME:])
+def safe_name(name: str, kind: Kind) -> str:
+    """The sender's name without folders and UNSAFE characters, with the extension of its kind."""
+    text = UNSAFE.sub("", re.split(r"[/\\]", name)[-1][-MAX_RAW_NAME:])
     stem, ending = os.path.splitext(unicodedata.normalize("NFC", text).strip(" ."))
     if ending.lower() not in kind.endings:
-        # An ending of another kind is wrong, any other may be a part of the name.
+        # An extension of another kind is wrong; any other may be part of the name.
         stem, ending = (stem if ending.lower() in ENDINGS else stem + ending), kind.ending
     return (stem.strip(" .") or "document")[: MAX_NAME - len(ending)] + ending

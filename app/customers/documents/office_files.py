@@ -1,4 +1,4 @@
-"""DOCX and XLSX told from any other ZIP by a bounded look into it: nothing is unpacked, and no XML parsed."""
+"""A bounded check that tells DOCX and XLSX from other ZIPs. It unpacks nothing and parses no XML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_INFLATED, MOST_RATIO, ALWAYS_INFLATED = 1024 * MB, 100, 10 * MB
 CONTENT_TYPES, MOST_TYPES_BYTES = "[Content_Types].xml", MB
 PROLOG_BYTES = 8 * 1024
 SKIPPED = {b"<!--": b"-->", b"<?": b"?>"}
-ENCRYPTED = 0x1
+ENCRYPTED, METHODS = 0x1, (ZIP_STORED, ZIP_DEFLATED)
 DOCX_PART = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 XLSX_PART = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
 FOLDERS = {DOCX_PART: "word/", XLSX_PART: "xl/"}
@@ -38,7 +38,7 @@ class Unacceptable(ValueError):
 
 
 class Directory(NamedTuple):
-    """``is_last``: nothing comes behind it. ``is_first``: nothing stands before what it lists."""
+    """The end of a central directory. ``is_first`` and ``is_last``: no bytes lie before its entries, or behind it."""
 
     entries: int
     size: int
@@ -48,16 +48,16 @@ class Directory(NamedTuple):
 
 
 def has_archive(file: BinaryIO) -> bool:
-    """Whether programs that unpack ZIPs, which look at the end of a file, would find one in it."""
+    """Whether a program that unpacks ZIPs, looking at the end of the file, would find one."""
     return any(True for _ in _directories(file))
 
 
 def main_part(file: BinaryIO) -> bytes:
     """DOCX_PART or XLSX_PART. Raises Unacceptable."""
-    found = next(_directories(file), None)
-    if found is None or not found.is_last or not found.is_first or found.is_64:
+    directory = next(_directories(file), None)
+    if directory is None or not directory.is_last or not directory.is_first or directory.is_64:
         raise Unacceptable(DAMAGED)
-    if found.entries > MOST_ENTRIES or found.size > MOST_DIRECTORY_BYTES:
+    if directory.entries > MOST_ENTRIES or directory.size > MOST_DIRECTORY_BYTES:
         raise Unacceptable(BOMB)
     try:
         with ZipFile(file) as archive:
@@ -73,7 +73,7 @@ def main_part(file: BinaryIO) -> bytes:
 
 
 def _directories(file: BinaryIO) -> Iterator[Directory]:
-    """Whatever may be taken for one, the last one first."""
+    """All that a reader may take for one, from the end of the file backwards."""
     size = file.seek(0, os.SEEK_END)
     before = max(0, size - TAIL_BYTES)
     file.seek(before)
@@ -96,10 +96,10 @@ def _is_directory(file: BinaryIO, start: int, entries: int) -> bool:
 
 
 def _check_sizes(entries: Sequence[ZipInfo], size: int) -> None:
-    """What is declared is enough: readers stop where a part is longer than it says. Raises Unacceptable."""
-    packed, inflated = sum(each.compress_size for each in entries), sum(each.file_size for each in entries)
-    if packed > size:
-        # Parts that overlap: each adds to what comes out, and nothing to the file.
+    """Declared sizes suffice: readers stop where an entry exceeds its size. Raises Unacceptable."""
+    compressed, inflated = sum(entry.compress_size for entry in entries), sum(entry.file_size for entry in entries)
+    if compressed > size:
+        # Overlapping entries multiply the output without adding to the file.
         raise Unacceptable(BOMB)
     if inflated > min(MOST_INFLATED, max(ALWAYS_INFLATED, MOST_RATIO * size)):
         raise Unacceptable(BOMB)
@@ -107,10 +107,10 @@ def _check_sizes(entries: Sequence[ZipInfo], size: int) -> None:
 
 def _check_names(entries: Sequence[ZipInfo]) -> None:
     """Raises Unacceptable."""
-    names = [each.filename for each in entries]
+    names = [entry.filename for entry in entries]
     if len({name.lower() for name in names}) != len(names) or any(_leads_out(name) for name in names):
         raise Unacceptable(DAMAGED)
-    if any(each.flag_bits & ENCRYPTED or each.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for each in entries):
+    if any(entry.flag_bits & ENCRYPTED or entry.compress_type not in METHODS for entry in entries):
         raise Unacceptable(UNKNOWN)
     if any(name.lower().endswith("vbaproject.bin") for name in names):
         raise Unacceptable(MACROS)
@@ -121,15 +121,17 @@ def _leads_out(name: str) -> bool:
 
 
 def _check_prologs(archive: ZipFile, entries: Sequence[ZipInfo]) -> None:
-    """Entities that name files and addresses come from a DTD, which stands before the first element; packages
-    must not have any (ECMA-376-2, section 8.1.4). Raises Unacceptable."""
-    for each in entries:
-        if each.filename.lower().endswith((".xml", ".rels")) and not _has_no_dtd(_beginning(archive, each)):
+    """Refuse document type declarations, which define external entities (ECMA-376-2, section 8.1.4).
+
+    Raises Unacceptable.
+    """
+    for entry in entries:
+        if entry.filename.lower().endswith((".xml", ".rels")) and not _has_no_dtd(_beginning(archive, entry)):
             raise Unacceptable(DTD)
 
 
 def _has_no_dtd(beginning: bytes) -> bool:
-    """Whether the first thing that is no comment and no processing instruction is an element, within what was read."""
+    """Whether the first markup besides comments and processing instructions is an element."""
     at = 0
     while (at := beginning.find(b"<", at)) >= 0:
         end = next((end for start, end in SKIPPED.items() if beginning.startswith(start, at)), None)
@@ -142,22 +144,22 @@ def _has_no_dtd(beginning: bytes) -> bool:
 
 
 def _beginning(archive: ZipFile, entry: ZipInfo) -> bytes:
-    """NULs are left out, so that UTF-16 reads like UTF-8."""
-    with archive.open(entry) as part:
-        return part.read(PROLOG_BYTES).replace(b"\0", b"")
+    """The first bytes, without NULs, so that UTF-16 reads like UTF-8."""
+    with archive.open(entry) as file:
+        return file.read(PROLOG_BYTES).replace(b"\0", b"")
 
 
 def _main_part(archive: ZipFile, entries: Sequence[ZipInfo]) -> bytes:
-    listing = next((each for each in entries if each.filename == CONTENT_TYPES), None)
+    listing = next((entry for entry in entries if entry.filename == CONTENT_TYPES), None)
     if listing is None or listing.file_size > MOST_TYPES_BYTES:
         raise Unacceptable(UNKNOWN)
-    with archive.open(listing) as part:
-        types = part.read(MOST_TYPES_BYTES)
-    found = [
+    with archive.open(listing) as file:
+        types = file.read(MOST_TYPES_BYTES)
+    parts = [
         part
         for part, folder in FOLDERS.items()
-        if part in types and any(each.filename.startswith(folder) for each in entries)
+        if part in types and any(entry.filename.startswith(folder) for entry in entries)
     ]
-    if len(found) != 1:
+    if len(parts) != 1:
         raise Unacceptable(UNKNOWN)
-    return found[0]
+    return parts[0]

@@ -1,4 +1,4 @@
-"""/customers/{id}/documents: what is known of each. Their files are in ``document_files.py``."""
+"""/customers/{id}/documents: the data of documents; ``files`` has uploads and downloads."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.parameters import parse_boolean
 from app.core.wire.schema import BaseSchema, CodeRef, Text, Timestamp, column_field, read_only_id
-from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, part_of, save
+from app.customers.parts.part import CUSTOMER, CustomerPart, PartSchema, below_customer, get_part, save
 from app.document_types.models import DocumentType
 
 STATUSES = ("pending", "verified", "rejected")
 PENDING, REJECTED = STATUSES[0], STATUSES[2]
 CLAIMS = ("document_type", "number", "issued_on", "expires_on")
-"""What a verification is about."""
+"""The columns that a verification confirms."""
 UNVERIFIED = {"verification_status": PENDING, "verification_reason": None, "verified_at": None, "verified_by": None}
 
 
-class CustomerDocument(Part, FileRecord, Model):
+class CustomerDocument(CustomerPart, FileRecord, Model):
     """``sha256`` is in hexadecimal; ``media_type`` follows from the content."""
 
     __tablename__ = "customer_document"
@@ -84,7 +84,7 @@ def today() -> date:
     return utcnow().date()
 
 
-def _expired(text: str) -> ColumnElement[bool]:
+def _filter_expired(text: str) -> ColumnElement[bool]:
     """Raises Invalid."""
     expired = and_(CustomerDocument.expires_on.is_not(None), CustomerDocument.expires_on < today())
     return expired if parse_boolean("is_expired", text) else not_(expired)
@@ -98,7 +98,7 @@ class Documents(Crud):
     permission, parent = "customer_document", CUSTOMER
     default_roles, moved = MANAGED, True
     filters = ("document_type", "number", "verification_status", "media_type", "sha256")
-    more_filters = {"is_expired": Filter(_expired, {"type": "boolean"})}
+    more_filters = {"is_expired": Filter(_filter_expired, {"type": "boolean"})}
     sort = ("created_at", "updated_at", "expires_on", "size")
     verbs = ("list", "retrieve", "replace", "modify", "remove")
     # A document expires without a new version.
@@ -116,26 +116,26 @@ class Documents(Crud):
 
 
 class VerifyDocument(Endpoint):
-    """Whether somebody has looked at a document and found it right."""
+    """The verification of a document by a user."""
 
     path, permission = f"{Documents.path}/<id>/verify", Documents.permission
 
     @declare("verifyCustomerDocument", body=VerdictSchema(), answer=DocumentSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify or reject a document, or withdraw the decision. A rejection needs a reason."""
-        documents, row = Documents(), part_of(CustomerDocument, customer_id, id)
+        documents, row = Documents(), get_part(CustomerDocument, customer_id, id)
         values = VerdictSchema().checked(json_body())
         if values["status"] == REJECTED and not values.get("reason"):
             raise Invalid.field("reason", "Say why it is rejected.")
         documents.check_version(row)
-        return save(documents, row, _verdict(values["status"], values.get("reason")))
+        return save(documents, row, _verification(values["status"], values.get("reason")))
 
 
-def _verdict(status: str, reason: str | None) -> dict[str, Any]:
-    given = {"verification_status": status, "verification_reason": reason or None}
+def _verification(status: str, reason: str | None) -> dict[str, Any]:
+    decision = {"verification_status": status, "verification_reason": reason or None}
     if status == PENDING:
-        return UNVERIFIED | given
-    return given | {"verified_at": utcnow(), "verified_by": principal().user_id}
+        return UNVERIFIED | decision
+    return decision | {"verified_at": utcnow(), "verified_by": principal().user_id}
 
 
 def check_dates(values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The archive of an export: made while it is sent, when no transaction is open any more."""
+"""The archive of an export, written while it is sent and outside of any transaction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any, NamedTuple
-from uuid import UUID
 
 import orjson
 import structlog
@@ -22,18 +21,18 @@ MANIFEST = "manifest.json"
 DAMAGED, UNREADABLE = "FILE_DAMAGED", "FILE_UNREADABLE"
 
 
-class Piece(NamedTuple):
-    """A file of the archive that is here already: ``size`` bytes of the spooled rows from ``start`` on."""
+class SpooledFile(NamedTuple):
+    """A file of the archive: ``size`` bytes of the spooled rows from ``start`` on."""
 
     name: str
     start: int
     size: int
 
 
-class StoredPiece(NamedTuple):
-    """A file of the archive that is in storage, unless the database knows no ``key`` of it.
+class ObjectFile(NamedTuple):
+    """A file of the archive from the storage. ``key`` is None for a file that the database does not know.
 
-    ``sha256`` is empty where nobody has recorded it.
+    ``sha256`` is empty if none was recorded.
     """
 
     name: str
@@ -43,8 +42,8 @@ class StoredPiece(NamedTuple):
 
 
 @dataclass
-class Line:
-    """What the manifest says of a file: of what was sent, in bytes and hexadecimal. ``fault`` is a code."""
+class ManifestEntry:
+    """A file as it was sent: its size in bytes and its hash in hexadecimal. ``fault`` is a code."""
 
     name: str
     size: int = 0
@@ -54,72 +53,72 @@ class Line:
 
 @dataclass
 class Export:
-    """``rows`` is closed at the end. Whatever cannot be read is named in the manifest, which comes last: an archive
-    without one was broken off."""
+    """``rows`` is closed at the end. The manifest names unreadable files and comes last.
+
+    An archive without a manifest is truncated.
+    """
 
     about: dict[str, Any]
     rows: IO[bytes]
-    pieces: list[Piece]
-    stored: list[StoredPiece]
+    spooled: list[SpooledFile]
+    objects: list[ObjectFile]
     storage: Storage
     seconds: float
     token: str
-    lines: list[Line] = field(default_factory=list)
+    manifest: list[ManifestEntry] = field(default_factory=list)
 
-    def sent(self) -> Iterator[bytes]:
+    def stream(self) -> Iterator[bytes]:
         with self.rows:
             yield from stream_zip(self._entries())
 
     def _entries(self) -> Iterator[ZipEntry]:
-        for piece in self.pieces:
-            yield ZipEntry(piece.name, piece.size, self._measured(piece.name, self._spooled(piece)), compressed=True)
-        for each in self.stored:
-            yield from self._from_storage(each)
-        manifest = orjson.dumps(self._manifest(), option=JSON_OPTIONS | orjson.OPT_INDENT_2)
+        for file in self.spooled:
+            yield ZipEntry(file.name, file.size, self._measure(file.name, self._read_rows(file)), compressed=True)
+        for item in self.objects:
+            yield from self._object_entries(item)
+        manifest = orjson.dumps(self._manifest_content(), option=JSON_OPTIONS | orjson.OPT_INDENT_2)
         yield ZipEntry(MANIFEST, len(manifest), [manifest], compressed=True)
 
-    def _manifest(self) -> dict[str, Any]:
-        is_complete = all(line.fault is None for line in self.lines)
-        return self.about | {"is_complete": is_complete, "files": [asdict(line) for line in self.lines]}
+    def _manifest_content(self) -> dict[str, Any]:
+        is_complete = all(entry.fault is None for entry in self.manifest)
+        return self.about | {"is_complete": is_complete, "files": [asdict(entry) for entry in self.manifest]}
 
-    def _spooled(self, piece: Piece) -> Iterator[bytes]:
-        self.rows.seek(piece.start)
-        left = piece.size
+    def _read_rows(self, file: SpooledFile) -> Iterator[bytes]:
+        self.rows.seek(file.start)
+        left = file.size
         while left and (chunk := self.rows.read(min(CHUNK_BYTES, left))):
             left -= len(chunk)
             yield chunk
 
-    def _from_storage(self, piece: StoredPiece) -> Iterator[ZipEntry]:
-        """Nothing for a file that is not there; what can be read of any other."""
+    def _object_entries(self, file: ObjectFile) -> Iterator[ZipEntry]:
+        """No entry for a missing file; the readable beginning of a damaged one."""
         try:
-            if piece.key is None:
+            if file.key is None:
                 raise Missing()
-            content = self.storage.open(piece.key, Caller.within(self.seconds, self.token))
+            content = self.storage.open(file.key, Caller.within(self.seconds, self.token))
         except ApiError as error:
-            self._note(Line(piece.name, fault=error.error_code))
+            self._record(ManifestEntry(file.name, fault=error.error_code))
             return
-        yield ZipEntry(piece.name, content.length, self._measured(piece.name, content.chunks()))
-        line = self.lines[-1]
-        if line.fault is None and piece.sha256 not in ("", line.sha256):
-            self._note(self.lines.pop(), DAMAGED)
+        yield ZipEntry(file.name, content.length, self._measure(file.name, content.chunks()))
+        entry = self.manifest[-1]
+        if entry.fault is None and file.sha256 not in ("", entry.sha256):
+            entry.fault = DAMAGED
+            self._record(self.manifest.pop())
 
-    def _measured(self, name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        line, digest = Line(name), hashlib.sha256()
+    def _measure(self, name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass the chunks on, and record their size and hash."""
+        entry, digest = ManifestEntry(name), hashlib.sha256()
         try:
             for chunk in chunks:
                 digest.update(chunk)
-                line.size += len(chunk)
+                entry.size += len(chunk)
                 yield chunk
         except OSError:
-            line.fault = UNREADABLE
-        line.sha256 = digest.hexdigest()
-        self._note(line, line.fault)
+            entry.fault = UNREADABLE
+        entry.sha256 = digest.hexdigest()
+        self._record(entry)
 
-    def _note(self, line: Line, fault: str | None = None) -> None:
-        line.fault = fault or line.fault
-        if line.fault is not None:
-            log.warning("export_incomplete", fault=line.fault, **self._whose())
-        self.lines.append(line)
-
-    def _whose(self) -> dict[str, UUID]:
-        return {"customer_id": self.about["customer_id"]}
+    def _record(self, entry: ManifestEntry) -> None:
+        if entry.fault is not None:
+            log.warning("export_incomplete", fault=entry.fault, customer_id=self.about["customer_id"])
+        self.manifest.append(entry)

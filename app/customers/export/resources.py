@@ -1,4 +1,4 @@
-"""GET /customers/{id}/export: everything held about a customer, as one ZIP."""
+"""GET /customers/{id}/export: all data about a customer as one ZIP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from app.core.web.permission import require_all
 from app.core.web.principal import principal
 from app.customers.documents.files import FILE_OF_DOCUMENT, key_of
 from app.customers.documents.resources import CustomerDocument, Documents
-from app.customers.export.archive import Export, Piece, StoredPiece
+from app.customers.export.archive import Export, ObjectFile, SpooledFile
 from app.customers.logo import CustomerLogo
 from app.customers.merge.models import CustomerMerge
 from app.customers.merge.resources import Merges
@@ -44,7 +44,7 @@ from app.customers.resources import Customers
 
 ARCHIVE = "application/zip"
 PAGE = 500
-HELD: Mapping[str, type[Crud]] = {
+COLLECTIONS: Mapping[str, type[Crud]] = {
     "addresses": Addresses,
     "contacts": Contacts,
     "communication-preferences": CommunicationPreferences,
@@ -56,24 +56,24 @@ HELD: Mapping[str, type[Crud]] = {
     "subscription-history": SubscriptionHistory,
     "tags": TagsOfCustomer,
 }
-"""The parts, by the name of their file."""
-UNSEEN: Mapping[type[Crud], Mapping[str, Any]] = {Merges: {"kept": CustomerMerge.undo_log}}
-"""What is held and shown nowhere else."""
-# Whoever gets all of it may see each part by itself.
-NEEDED = (
-    *dict.fromkeys((each.permission, "LIST") for each in HELD.values()),
+"""The parts, by the name of their file in the archive."""
+HIDDEN_COLUMNS: Mapping[type[Crud], Mapping[str, Any]] = {Merges: {"kept": CustomerMerge.undo_log}}
+"""Columns that no other endpoint shows."""
+# The caller could read each part by itself.
+REQUIRED_PERMISSIONS = (
+    *dict.fromkeys((endpoint.permission, "LIST") for endpoint in COLLECTIONS.values()),
     (Documents.permission, "READ"),
     (CustomerLogo.permission, "READ"),
 )
 
 
 class ExportCustomer(Endpoint):
-    """Everything held about a customer."""
+    """All data about a customer."""
 
     path, permission, moved = f"{Customers.path}/<id>/export", Customers.permission, True
 
     def before(self, **ids: UUID) -> None:
-        require_all(NEEDED)
+        require_all(REQUIRED_PERMISSIONS)
 
     @declare("exportCustomer", answer=BINARY, media=(ARCHIVE,), errors=(404,))
     def get(self, id: UUID) -> Response:
@@ -81,56 +81,57 @@ class ExportCustomer(Endpoint):
         row = Customers.reader.item(id)
         if row is None:
             raise not_found(Customer)
-        export = _read(Customers.reader.shown(row))
-        found = Response(export.sent(), content_type=ARCHIVE, headers=headers_of(f"customer-{id}.zip"))
-        # Also where nobody asks for a single byte.
-        found.call_on_close(export.rows.close)
-        return found
+        export = _read_export(Customers.reader.shown(row))
+        response = Response(export.stream(), content_type=ARCHIVE, headers=headers_of(f"customer-{id}.zip"))
+        # The server closes the response also if it never starts the stream.
+        response.call_on_close(export.rows.close)
+        return response
 
 
-def _read(customer: dict[str, Any]) -> Export:
-    """The rows, spooled: a client that reads slowly keeps no transaction open."""
-    about = {name: customer[name] for name in ("company_id",)}
-    about |= {"customer_id": customer["id"], "exported_at": utcnow(), "exported_by": principal().user_id}
-    settings = services().settings
+def _read_export(customer: dict[str, Any]) -> Export:
+    """Spool the rows, so that a slow client keeps no transaction open."""
+    about = {"company_id": customer["company_id"], "customer_id": customer["id"]}
+    about |= {"exported_at": utcnow(), "exported_by": principal().user_id}
+    storage, seconds = services().storage, services().settings.storage_request_timeout
     with ExitStack() as stack:
         rows = stack.enter_context(TemporaryFile())
-        pieces = [_written(rows, "customer.json", [customer], is_list=False)]
-        pieces += [_written(rows, f"{name}.json", _rows(each, customer["id"])) for name, each in HELD.items()]
-        stored = [*_documents(customer["id"]), *_logos(customer)]
-        # From here on it is open until the export was sent.
+        spooled = [_spool(rows, "customer.json", [customer], is_list=False)]
+        for name, endpoint in COLLECTIONS.items():
+            spooled.append(_spool(rows, f"{name}.json", _read_items(endpoint, customer["id"])))
+        objects = [*_documents(customer["id"]), *_logos(customer)]
+        # The file now stays open until the export is sent.
         stack.pop_all()
-    return Export(about, rows, pieces, stored, services().storage, settings.storage_request_timeout, principal().token)
+    return Export(about, rows, spooled, objects, storage, seconds, principal().token)
 
 
-def _written(rows: IO[bytes], name: str, items: Any, *, is_list: bool = True) -> Piece:
+def _spool(rows: IO[bytes], name: str, items: Any, *, is_list: bool = True) -> SpooledFile:
     start = rows.tell()
     rows.write(b"[" if is_list else b"")
     for n, item in enumerate(items):
         rows.write((b",\n" if n else b"\n") + orjson.dumps(item, option=JSON_OPTIONS | orjson.OPT_INDENT_2))
     rows.write(b"\n]\n" if is_list else b"\n")
-    return Piece(name, start, rows.tell() - start)
+    return SpooledFile(name, start, rows.tell() - start)
 
 
-def _rows(endpoint: type[Crud], customer_id: UUID) -> Iterator[dict[str, Any]]:
-    """In the order in which they were made, a page in memory at a time."""
-    model, shows = endpoint.model, endpoint()
-    columns = {**endpoint.columns, **UNSEEN.get(endpoint, {})}
-    wanted = select(*columns.values(), model.id.label("id_")).where(*_of_customer(shows, customer_id))
-    page = wanted.order_by(model.id).limit(PAGE)
-    while found := db.session.execute(page).all():
-        items = [dict(zip(columns, row, strict=False)) for row in found]
-        shows.add_computed(items)
+def _read_items(endpoint: type[Crud], customer_id: UUID) -> Iterator[dict[str, Any]]:
+    """In the order of creation, with one page in memory at a time."""
+    model, resource = endpoint.model, endpoint()
+    columns = {**endpoint.columns, **HIDDEN_COLUMNS.get(endpoint, {})}
+    statement = select(*columns.values(), model.id.label("id_")).where(*_of_customer(resource, customer_id))
+    page = statement.order_by(model.id).limit(PAGE)
+    while rows := db.session.execute(page).all():
+        items = [dict(zip(columns, row, strict=False)) for row in rows]
+        resource.add_computed(items)
         yield from items
-        page = wanted.where(model.id > found[-1].id_).order_by(model.id).limit(PAGE)
+        page = statement.where(model.id > rows[-1].id_).order_by(model.id).limit(PAGE)
 
 
-def _of_customer(shows: Crud, customer_id: UUID) -> tuple[ColumnElement[bool], ...]:
-    column = getattr(shows.model, "customer_id", None)
-    return shows.base_filter(customer_id) if column is None else (column == customer_id,)
+def _of_customer(resource: Crud, customer_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    column = getattr(resource.model, "customer_id", None)
+    return resource.base_filter(customer_id) if column is None else (column == customer_id,)
 
 
-def _documents(customer_id: UUID) -> Iterator[StoredPiece]:
+def _documents(customer_id: UUID) -> Iterator[ObjectFile]:
     statement = (
         select(CustomerDocument.id, *FILE_OF_DOCUMENT)
         .outerjoin(StoredFile, StoredFile.id == CustomerDocument.file_id)
@@ -139,20 +140,20 @@ def _documents(customer_id: UUID) -> Iterator[StoredPiece]:
     )
     for row in db.session.execute(statement):
         key = None if row.objects is None else key_of(principal().company_id, row)
-        yield StoredPiece(f"documents/{row.id}/{row.file_name}", key, row.size, row.sha256)
+        yield ObjectFile(f"documents/{row.id}/{row.file_name}", key, row.size, row.sha256)
 
 
-def _logos(customer: dict[str, Any]) -> Iterator[StoredPiece]:
-    """The customer's, and what is kept of those that were merged into it."""
+def _logos(customer: dict[str, Any]) -> Iterator[ObjectFile]:
+    """The logos of the customer and of those merged into it."""
     merged = select(CustomerMerge.id).where(CustomerMerge.customer_id == customer["id"])
-    whose = or_(StoredFile.bucket_id == customer["id"], StoredFile.bucket_id.in_(merged))
+    is_owner = or_(StoredFile.bucket_id == customer["id"], StoredFile.bucket_id.in_(merged))
     columns = (StoredFile.id, StoredFile.bucket_type, StoredFile.bucket_id, StoredFile.objects)
-    shown, is_known = customer["logo_file_id"], False
-    for row in db.session.execute(select(*columns).where(StoredFile.bucket_type == Customer.bucket, whose)):
+    logo_id, is_known = customer["logo_file_id"], False
+    for row in db.session.execute(select(*columns).where(StoredFile.bucket_type == Customer.bucket, is_owner)):
         path = path_of(row.id, CustomerLogo.field, WHOLE)
         if path in row.objects:
             key = FileOwner(principal().company_id, row.bucket_type, row.bucket_id).key(path)
-            is_known = is_known or row.id == shown
-            yield StoredPiece("logo.png" if row.id == shown else f"merged/{row.bucket_id}/logo.png", key, 0, "")
-    if shown is not None and not is_known:
-        yield StoredPiece("logo.png", None, 0, "")
+            is_known = is_known or row.id == logo_id
+            yield ObjectFile("logo.png" if row.id == logo_id else f"merged/{row.bucket_id}/logo.png", key, 0, "")
+    if logo_id is not None and not is_known:
+        yield ObjectFile("logo.png", None, 0, "")

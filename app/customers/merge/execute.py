@@ -25,7 +25,7 @@ from app.customers.merge.redirects import merged_into, survivor_of
 from app.customers.models import Customer
 from app.customers.parts.contacts import refresh_contacts_text
 from app.customers.parts.part import caller_id
-from app.customers.parts.preferences import CommunicationPreference, note_change
+from app.customers.parts.preferences import CommunicationPreference, record_consent
 from app.customers.parts.services import CustomerService
 from app.customers.schemas import CustomerSchema
 from app.customers.verification.service import PURPOSE, address_of, user_of
@@ -170,7 +170,7 @@ class Merge:
                 rows = _by_id([key for pair in clashing.rows for key in pair])
                 for target, source in ((rows[one], rows[other]) for one, other in clashing.rows):
                     if target.consent != source.consent:
-                        note_change(target, target.consent, source.consent)
+                        record_consent(target, target.consent, source.consent)
 
     def _unite(self, values: Json) -> None:
         """Delete the source's row first: an address and a linked user are unique."""

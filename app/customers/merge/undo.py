@@ -22,7 +22,7 @@ from app.customers.merge.execute import VERIFIED, lock_customers
 from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer
 from app.customers.parts.contacts import refresh_contacts_text
-from app.customers.parts.preferences import CommunicationPreference, note_change
+from app.customers.parts.preferences import CommunicationPreference, record_consent
 from app.customers.parts.services import CustomerService
 from app.customers.verification.service import PURPOSE, address_of, unverify, user_of
 from app.users.models import User
@@ -175,7 +175,7 @@ class Reversal:
         for mine in _preferences(self.sides.target):
             old = theirs.get((mine.channel, mine.topic))
             if mine.id in back and mine.consent != old:
-                note_change(mine, old, mine.consent)
+                record_consent(mine, old, mine.consent)
 
 
 def _is_gone(user_id: UUID | None) -> bool:

@@ -1,3 +1,3 @@
-"""What belongs to a customer: addresses, contacts, notes, preferences, services and tags."""
+"""Parts of a customer: addresses, contacts, notes, preferences, services and tags."""
 
 TAG = "customer-parts"

@@ -1,4 +1,4 @@
-"""/customers/{id}/addresses: where a customer is billed, served, shipped to."""
+"""/customers/{id}/addresses: addresses for bills, services and shipments."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from app.core.wire.schema import BaseSchema, Flag, Number, Text, Timestamp, colu
 from app.customers.countries import Country
 from app.customers.parts.part import (
     CUSTOMER_IN_TURN,
-    Part,
+    CustomerPart,
     PartSchema,
     below_customer,
-    demote,
+    demote_primary,
+    get_part,
     one_primary,
-    part_of,
     save,
 )
 
@@ -37,8 +37,8 @@ PLACE = ("line1", "line2", "city", "state", "postal_code", "country", "latitude"
 UNVERIFIED = {"verified_at": None, "verified_by": None, "verification_note": None}
 
 
-class CustomerAddress(Part, Model):
-    """One of each type may be the primary one."""
+class CustomerAddress(CustomerPart, Model):
+    """A customer has at most one primary address of each type."""
 
     __tablename__ = "customer_address"
     __table_args__ = (
@@ -99,30 +99,30 @@ class Addresses(Crud):
 
     def create(self, values: dict[str, Any]) -> CustomerAddress:
         if values.get("is_primary"):
-            demote(CustomerAddress, values["customer_id"], CustomerAddress.type == values["type"])
+            demote_primary(CustomerAddress, values["customer_id"], CustomerAddress.type == values["type"])
         row: CustomerAddress = super().create(values)
         return row
 
     def change(self, row: CustomerAddress, values: dict[str, Any]) -> None:
         if values.get("is_primary", row.is_primary):
             same_type = CustomerAddress.type == values.get("type", row.type)
-            demote(CustomerAddress, row.customer_id, same_type, CustomerAddress.id != row.id)
+            demote_primary(CustomerAddress, row.customer_id, same_type, CustomerAddress.id != row.id)
         if any(name in values and values[name] != getattr(row, name) for name in PLACE):
             values |= UNVERIFIED
         super().change(row, values)
 
 
 class VerifyAddress(Endpoint):
-    """Whether somebody has made sure of an address."""
+    """The verification of an address by a user."""
 
     path, permission = f"{Addresses.path}/<id>/verify", Addresses.permission
 
     @declare("verifyCustomerAddress", body=VerificationSchema(), answer=AddressSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify an address, or withdraw the verification."""
-        addresses, row = Addresses(), part_of(CustomerAddress, customer_id, id)
+        addresses, row = Addresses(), get_part(CustomerAddress, customer_id, id)
         values = VerificationSchema().checked(json_body())
         addresses.check_version(row)
-        verified = {"verified_at": utcnow(), "verified_by": principal().user_id}
+        verification = {"verified_at": utcnow(), "verified_by": principal().user_id}
         note = {"verification_note": values.get("note")}
-        return save(addresses, row, (verified if values["verified"] else UNVERIFIED) | note)
+        return save(addresses, row, (verification if values["verified"] else UNVERIFIED) | note)

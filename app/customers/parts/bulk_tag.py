@@ -19,7 +19,7 @@ from app.core.web.permission import require
 from app.core.wire.parameters import parse_parameters
 from app.core.wire.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
 from app.customers.models import Customer
-from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign, unassign
+from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign_tag, unassign_tag
 from app.customers.resources import Customers
 
 MOST = 10_000
@@ -40,7 +40,7 @@ class BulkTagSchema(BaseSchema):
 
 
 class BulkTaggedSchema(BaseSchema):
-    """``matched`` customers were meant; ``changed`` of them did not have the tag, or had it."""
+    """The number of customers that match, and of those that got or lost the tag."""
 
     matched = fields.Integer(dump_only=True)
     changed = fields.Integer(dump_only=True)
@@ -57,24 +57,24 @@ class BulkTag(Endpoint):
         self.values = BulkTagSchema().checked(json_body())
         if self.values["remove"]:
             require(self.permission, "DELETE")
-        # How many customers meet a filter is something about them.
+        # The number of matching customers tells something about them.
         require(Customers.permission, "LIST" if "filter" in self.values else "READ")
 
     @declare("tagManyCustomers", body=BulkTagSchema(), answer=BulkTaggedSchema())
     def post(self) -> Response:
         """Add a tag to up to 10,000 customers, or remove it."""
         BulkTagSchema().check_refs(db.session(), self.values)
-        conditions, dry_run = tuple(_meant(self.values)), self.params.get("dry_run", False)
-        matched, tagged = _counted(self.values["tag_id"], conditions)
-        _check(matched, self.values)
+        conditions, dry_run = tuple(_conditions(self.values)), self.params.get("dry_run", False)
+        matched, tagged = _count_matches(self.values["tag_id"], conditions)
+        _check_matched(matched, self.values)
         changed = tagged if self.values["remove"] else matched - tagged
         if not dry_run:
-            change = unassign if self.values["remove"] else assign
+            change = unassign_tag if self.values["remove"] else assign_tag
             changed = change(self.values["tag_id"], conditions)
         return answer({"matched": matched, "changed": changed, "dry_run": dry_run})
 
 
-def _meant(values: dict[str, Any]) -> Iterator[ColumnElement[bool]]:
+def _conditions(values: dict[str, Any]) -> Iterator[ColumnElement[bool]]:
     if "ids" in values:
         yield Customer.id.in_(set(values["ids"]))
         return
@@ -83,30 +83,30 @@ def _meant(values: dict[str, Any]) -> Iterator[ColumnElement[bool]]:
     unknown = [name for name in values["filter"] if name not in allowed]
     if unknown:
         raise Invalid.field(unknown[0][:100], "There is no such filter.")
-    asked = {name: list(_texts(name, value)) for name, value in values["filter"].items()}
-    yield from listing.conditions(parse_parameters(asked, allowed, listing.repeated))
+    texts = {name: list(_query_texts(name, value)) for name, value in values["filter"].items()}
+    yield from listing.conditions(parse_parameters(texts, allowed, listing.repeated))
 
 
-def _texts(name: str, value: Any) -> Iterator[str]:
-    """As they would stand in a query. Raises Invalid."""
-    for each in value if isinstance(value, list) and value else [value]:
-        if isinstance(each, bool):
-            yield "true" if each else "false"
-        elif isinstance(each, str) and each.strip() and len(each) <= MAX_RAW_LENGTH:
-            yield each
+def _query_texts(name: str, value: Any) -> Iterator[str]:
+    """The values of a filter as a query string has them. Raises Invalid."""
+    for item in value if isinstance(value, list) and value else [value]:
+        if isinstance(item, bool):
+            yield "true" if item else "false"
+        elif isinstance(item, str) and item.strip() and len(item) <= MAX_RAW_LENGTH:
+            yield item
         else:
             raise Invalid.field("filter", f"{name[:100]}: must be a text, true or false, or an array of them.")
 
 
-def _counted(tag_id: Any, conditions: tuple[ColumnElement[bool], ...]) -> tuple[int, int]:
-    """Customers that are meant, and those of them that have the tag; one statement."""
-    has_it = Customer.id.in_(select(CustomerTag.customer_id).where(CustomerTag.tag_id == tag_id))
-    numbers = select(func.count(), func.count().filter(has_it)).select_from(Customer).where(*conditions)
-    matched, tagged = db.session.execute(numbers).one()
+def _count_matches(tag_id: Any, conditions: tuple[ColumnElement[bool], ...]) -> tuple[int, int]:
+    """The number of matching customers, and of those with the tag, in one statement."""
+    has_tag = Customer.id.in_(select(CustomerTag.customer_id).where(CustomerTag.tag_id == tag_id))
+    statement = select(func.count(), func.count().filter(has_tag)).select_from(Customer).where(*conditions)
+    matched, tagged = db.session.execute(statement).one()
     return int(matched), int(tagged)
 
 
-def _check(matched: int, values: dict[str, Any]) -> None:
+def _check_matched(matched: int, values: dict[str, Any]) -> None:
     """Raises Invalid."""
     if matched > MOST:
         raise Invalid.field("filter", f"{matched} customers meet it; at most {MOST} are tagged at once.")

@@ -1,4 +1,4 @@
-"""/customers/{id}/contacts: the people of a customer, and how to reach them."""
+"""/customers/{id}/contacts: people at a customer, with their numbers and addresses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ from app.core.db.models import JsonDocument, Model, db, folded
 from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import AlwaysComplete, BaseSchema, Email, Flag, Text, column_field
 from app.customers.models import Customer
-from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer, demote, one_primary
+from app.customers.parts.part import (
+    CUSTOMER_IN_TURN,
+    CustomerPart,
+    PartSchema,
+    below_customer,
+    demote_primary,
+    one_primary,
+)
 
 METHODS = ("email", "phone", "mobile", "sms", "fax")
 MOST_METHODS = 100
 
 
-class CustomerContact(Part, Model):
+class CustomerContact(CustomerPart, Model):
     """``methods`` is a list of ``{kind, value, label, is_primary}``."""
 
     __tablename__ = "customer_contact"
@@ -38,7 +45,7 @@ class CustomerContact(Part, Model):
 
     @property
     def email_addresses(self) -> str:
-        return "\n".join(each["value"] for each in self.methods or () if each["kind"] == "email")
+        return "\n".join(method["value"] for method in self.methods or () if method["kind"] == "email")
 
 
 class ContactMethodSchema(BaseSchema):
@@ -59,7 +66,7 @@ class ContactMethodSchema(BaseSchema):
 
 def check_primaries(methods: list[dict[str, Any]]) -> None:
     """Raises ValidationError."""
-    kinds = Counter(each["kind"] for each in methods if each["is_primary"])
+    kinds = Counter(method["kind"] for method in methods if method["is_primary"])
     if any(count > 1 for count in kinds.values()):
         raise ValidationError("Only one of each kind can be primary.")
 
@@ -91,14 +98,14 @@ class Contacts(Crud):
 
     def create(self, values: dict[str, Any]) -> CustomerContact:
         if values.get("is_primary"):
-            demote(CustomerContact, values["customer_id"])
+            demote_primary(CustomerContact, values["customer_id"])
         row: CustomerContact = super().create(values)
         refresh_contacts_text(row.customer_id)
         return row
 
     def change(self, row: CustomerContact, values: dict[str, Any]) -> None:
         if values.get("is_primary", row.is_primary):
-            demote(CustomerContact, row.customer_id, CustomerContact.id != row.id)
+            demote_primary(CustomerContact, row.customer_id, CustomerContact.id != row.id)
         super().change(row, values)
         refresh_contacts_text(row.customer_id)
 
@@ -108,8 +115,10 @@ class Contacts(Crud):
 
 
 def refresh_contacts_text(customer_id: UUID) -> None:
-    """Bring what ``/customers?search=`` finds up to date. The caller holds the customer's lock: without it,
-    two statements that wait for the row would each see the contacts as they were before the other."""
+    """Update the text that ``/customers?search=`` reads. The caller holds the customer's lock.
+
+    Without it, each of two waiting statements would see the contacts from before the other.
+    """
     texts = select(func.aggregate_strings(CustomerContact.search_text, "\n")).where(
         CustomerContact.customer_id == customer_id
     )

@@ -1,4 +1,4 @@
-"""/customers/{id}/notes: what the company wants to remember of a customer."""
+"""/customers/{id}/notes: a company's notes on a customer."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from app.core.web.endpoint import OPERATIONS
 from app.core.web.permission import require
 from app.core.web.principal import principal
 from app.core.wire.schema import Flag, column_field, read_only_id
-from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
+from app.customers.parts.part import CUSTOMER, CustomerPart, PartSchema, below_customer, caller_id
 
 VISIBILITIES = ("internal", "customer")
 MAX_BODY = 10_000
 
 
-class CustomerNote(Part, Model):
-    """``author`` is the id of a user, null once that user is deleted."""
+class CustomerNote(CustomerPart, Model):
+    """``author`` is the id of a user, and null after that user is deleted."""
 
     __tablename__ = "customer_note"
     __table_args__ = below_customer("customer_note", "author")
@@ -51,7 +51,7 @@ class Notes(Crud):
     nouns = ("customer note", "customer notes")
     model, schema, path = CustomerNote, NoteSchema, "/customers/<customer_id>/notes"
     permission, parent = "customer_note", CUSTOMER
-    # Authors may remove their own as long as they see notes; for anybody else's ``before`` asks for DELETE.
+    # Authors with READ may remove their own notes; ``before`` requires DELETE for those of others.
     operations = {**OPERATIONS, "DELETE": "READ"}
     also_required = (Permission("identity", "customer_note", "DELETE"),)
     default_roles, moved = MANAGED, True
@@ -69,7 +69,7 @@ class Notes(Crud):
 
 
 def _author_of(customer_id: UUID, note_id: UUID) -> UUID | None:
-    """In a transaction of its own: none is open while the engine is asked. An author never changes."""
+    """Read in a transaction of its own, so that none is open during the call to the policy engine."""
+    statement = select(CustomerNote.author).where(CustomerNote.id == note_id, CustomerNote.customer_id == customer_id)
     with company_transaction(principal().company_id, writes=False):
-        which = (CustomerNote.id == note_id, CustomerNote.customer_id == customer_id)
-        return db.session.scalar(select(CustomerNote.author).where(*which))
+        return db.session.scalar(statement)

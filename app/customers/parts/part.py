@@ -1,4 +1,4 @@
-"""What the parts of a customer's dossier have in common."""
+"""The common base of the parts of a customer's dossier."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CUSTOMER = Parent(Customer, "customer_id")
 CUSTOMER_IN_TURN = Parent(Customer, "customer_id", locked=True)
 
 
-class Part(TenantRecord):
-    """A row that belongs to one customer and goes with it."""
+class CustomerPart(TenantRecord):
+    """A row that belongs to one customer and is deleted with it."""
 
     customer_id: Mapped[UUID] = mapped_column(sort_order=-1)
 
@@ -34,30 +34,30 @@ class PartSchema(OwnedSchema):
 
 
 def caller_id() -> UUID | None:
-    """Who does this; nobody where a command of the operator does."""
+    """The id of the calling user; None in a command of the operator."""
     return principal().user_id if has_request_context() else None
 
 
 def below_customer(table: str, *users: str) -> tuple[ForeignKeyConstraint | Index, ...]:
-    """Constraints and indexes of a part. ``users`` are the columns that name one: an index each, or the
-    deletion of a user would read the whole table."""
-    named = [(same_tenant(name, "user"), Index(f"ix_{table}_company_id_{name}", "company_id", name)) for name in users]
-    return (
-        *belongs_to("customer", table),
-        *(each for pair in named for each in pair),
-    )
+    """Constraints and indexes of a part. ``users`` are its columns with ids of users.
+
+    Each gets an index; without it, the deletion of a user would read the whole table.
+    """
+    keys = [same_tenant(name, "user") for name in users]
+    indexes = [Index(f"ix_{table}_company_id_{name}", "company_id", name) for name in users]
+    return (*belongs_to("customer", table), *keys, *indexes)
 
 
 def one_primary(table: str, *columns: str) -> Index:
-    """At most one row with ``is_primary`` for a customer, or for each value of the columns."""
+    """An index that allows a customer one row with ``is_primary``, or one for each value of the columns."""
     keys = ("company_id", "customer_id", *columns)
     primary = text("is_primary")
     name = f"uq_{table}_{'_'.join(keys)}_primary"
     return Index(name, *keys, unique=True, postgresql_where=primary, sqlite_where=primary)
 
 
-def demote(model: Any, customer_id: UUID | None, *same: ColumnElement[bool]) -> None:
-    """The primary row of the same kind becomes an ordinary one. The caller holds the customer's lock."""
+def demote_primary(model: Any, customer_id: UUID | None, *same: ColumnElement[bool]) -> None:
+    """Turn the primary row into an ordinary one. The caller holds the customer's lock."""
     statement = (
         update(model)
         .where(model.customer_id == customer_id, model.is_primary, *same)
@@ -67,14 +67,14 @@ def demote(model: Any, customer_id: UUID | None, *same: ColumnElement[bool]) -> 
 
 
 def save(resource: Crud, row: Any, values: Mapping[str, Any]) -> Response:
-    """Set columns that clients cannot write themselves, and answer with the row."""
+    """Set columns that clients cannot write, and answer with the row."""
     for name, value in values.items():
         setattr(row, name, value)
     db.session.flush()
     return answer(resource.serialize(row), 200, resource.etag_headers(row))
 
 
-def part_of(model: Any, customer_id: UUID, id: UUID, *, parent: Parent = CUSTOMER) -> Any:
+def get_part(model: Any, customer_id: UUID, id: UUID, *, parent: Parent = CUSTOMER) -> Any:
     """The row, for writing. Raises NotFound, of the customer first."""
     if parent.takes_turns:
         parent.check(customer_id)

@@ -1,4 +1,4 @@
-"""/customers/{id}/communication-preferences, and the history of consent that every change leaves."""
+"""/customers/{id}/communication-preferences, and the history of their changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db
 from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import BaseSchema, Flag, Text, Timestamp, column_field, read_only_id
-from app.customers.parts.part import CUSTOMER, CUSTOMER_IN_TURN, Part, PartSchema, below_customer, caller_id, part_of
+from app.customers.parts.part import (
+    CUSTOMER,
+    CUSTOMER_IN_TURN,
+    CustomerPart,
+    PartSchema,
+    below_customer,
+    caller_id,
+    get_part,
+)
 
 CHANNELS = ("email", "sms", "phone", "post", "push")
 TOPICS = ("billing", "service", "outage", "marketing", "survey")
@@ -25,7 +33,7 @@ FREQUENCIES = ("immediate", "daily", "weekly")
 CONSENT = ("opted_in", "frequency", "source")
 
 
-class CommunicationPreference(Part, Model):
+class CommunicationPreference(CustomerPart, Model):
     """``consented_at`` is null while the customer is opted out."""
 
     __tablename__ = "communication_preference"
@@ -47,9 +55,11 @@ class CommunicationPreference(Part, Model):
         return {name: getattr(self, name) for name in CONSENT}
 
 
-class ConsentChange(Part, Model):
-    """What one change of a preference did. It outlives the preference: proof must not go with what it
-    proves. ``old`` and ``new`` are null where there was or is none."""
+class ConsentChange(CustomerPart, Model):
+    """One change of a preference, kept as proof after the preference is deleted.
+
+    ``old`` is null for the first consent, ``new`` for a deletion.
+    """
 
     __tablename__ = "consent_change"
     __table_args__ = (
@@ -61,7 +71,7 @@ class ConsentChange(Part, Model):
 
     channel: Mapped[str] = mapped_column(String(10))
     topic: Mapped[str] = mapped_column(String(10))
-    # No foreign key: who it was stays on record when that user is deleted.
+    # No foreign key: the record keeps the id of a deleted user.
     changed_by: Mapped[UUID | None]
     ip_address: Mapped[str | None] = mapped_column(String(45))
     old: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument)
@@ -97,7 +107,7 @@ class ConsentChangeSchema(BaseSchema):
 
 
 class CommunicationPreferences(Crud):
-    """What a customer wants to be told, and how."""
+    """Messages that a customer accepts, by channel and topic."""
 
     nouns = ("communication preference", "communication preferences")
     model, schema = CommunicationPreference, PreferenceSchema
@@ -111,11 +121,11 @@ class CommunicationPreferences(Crud):
         row: CommunicationPreference = super().create(
             values | {"consented_at": consented_at, "changed_by": caller_id()}
         )
-        note_change(row, None, row.consent)
+        record_consent(row, None, row.consent)
         return row
 
     def change(self, row: CommunicationPreference, values: dict[str, Any]) -> None:
-        _check_same(row, values)
+        _check_unchanged(row, values)
         old = row.consent
         new = old | {name: values[name] for name in CONSENT if name in values}
         if new == old:
@@ -123,30 +133,30 @@ class CommunicationPreferences(Crud):
         if new["opted_in"] != old["opted_in"]:
             values |= {"consented_at": utcnow() if new["opted_in"] else None}
         super().change(row, values | {"changed_by": caller_id()})
-        note_change(row, old, new)
+        record_consent(row, old, new)
 
     def remove(self, row: CommunicationPreference) -> None:
         super().remove(row)
-        note_change(row, row.consent, None)
+        record_consent(row, row.consent, None)
 
 
-def _check_same(row: CommunicationPreference, values: dict[str, Any]) -> None:
-    """A consent to one thing cannot turn into one to another. Raises Invalid."""
-    moved = [name for name in ("channel", "topic") if values.get(name, getattr(row, name)) != getattr(row, name)]
-    if moved:
-        raise Invalid(errors={name: ["Cannot be changed: make another preference."] for name in moved})
+def _check_unchanged(row: CommunicationPreference, values: dict[str, Any]) -> None:
+    """Consent to one topic cannot become consent to another. Raises Invalid."""
+    changed = [name for name in ("channel", "topic") if values.get(name, getattr(row, name)) != getattr(row, name)]
+    if changed:
+        raise Invalid(errors={name: ["Cannot be changed: make another preference."] for name in changed})
 
 
-def note_change(row: CommunicationPreference, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
-    """Null stands for no preference."""
+def record_consent(row: CommunicationPreference, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+    """``old`` and ``new`` are None for no preference."""
     ip_address = request.remote_addr if has_request_context() else None
-    whose = {name: getattr(row, name) for name in ("customer_id", "channel", "topic")}
-    db.session.add(ConsentChange(**whose, changed_by=caller_id(), ip_address=ip_address, old=old, new=new))
+    subject = {name: getattr(row, name) for name in ("customer_id", "channel", "topic")}
+    db.session.add(ConsentChange(**subject, changed_by=caller_id(), ip_address=ip_address, old=old, new=new))
     db.session.flush()
 
 
 class ConsentHistory(Crud):
-    """Every change of one preference: who, when, from where, and what."""
+    """Every change of one preference, with its user, time and address."""
 
     nouns = ("consent change", "consent changes")
     model, schema = ConsentChange, ConsentChangeSchema
@@ -156,18 +166,17 @@ class ConsentHistory(Crud):
     verbs = ("list",)
 
     def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
-        """By what the preference is about: it may have been deleted and made again."""
-        one = CommunicationPreference.id == self.preference_id
-        about = select(CommunicationPreference.id).where(
-            one,
+        """By channel and topic, because the preference may have been deleted and created again."""
+        preference = select(CommunicationPreference.id).where(
+            CommunicationPreference.id == self.preference_id,
             CommunicationPreference.customer_id == ConsentChange.customer_id,
             CommunicationPreference.channel == ConsentChange.channel,
             CommunicationPreference.topic == ConsentChange.topic,
         )
-        return (ConsentChange.customer_id == parent_id, about.exists())
+        return (ConsentChange.customer_id == parent_id, preference.exists())
 
     def require_parent(self) -> None:
-        part_of(CommunicationPreference, self.customer_id, self.preference_id)
+        get_part(CommunicationPreference, self.customer_id, self.preference_id)
 
     def before(self, **ids: UUID) -> None:
         self.customer_id, self.preference_id = ids["customer_id"], ids["preference_id"]

@@ -1,4 +1,4 @@
-"""/customers/{id}/services: what was done for a customer, each counted once."""
+"""/customers/{id}/services: services rendered to a customer, each counted once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from app.core.db.models import Model, db
 from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import column_field
 from app.customers.models import Customer
-from app.customers.parts.part import CUSTOMER_IN_TURN, Part, PartSchema, below_customer
+from app.customers.parts.part import CUSTOMER_IN_TURN, CustomerPart, PartSchema, below_customer
 
 
-class CustomerService(Part, Model):
-    """``external_id`` is the number that another system has given the service."""
+class CustomerService(CustomerPart, Model):
+    """``external_id`` is the service's number in another system."""
 
     __tablename__ = "customer_service"
     __table_args__ = (
@@ -34,8 +34,8 @@ class CustomerService(Part, Model):
     external_id: Mapped[str | None] = mapped_column(String(100))
 
 
-def is_past(day: date) -> None:
-    """Somewhere on earth it is tomorrow already. Raises ValidationError."""
+def check_past(day: date) -> None:
+    """Tomorrow is allowed: some time zones have it already. Raises ValidationError."""
     if day > utcnow().date() + timedelta(days=1):
         raise ValidationError("Must not be in the future.")
 
@@ -43,7 +43,7 @@ def is_past(day: date) -> None:
 class ServiceSchema(PartSchema):
     example = {"description": "Yearly inspection", "performed_on": "2025-07-22"}
     description = column_field(CustomerService.description, required=True)
-    performed_on = fields.Date(required=True, validate=is_past)
+    performed_on = fields.Date(required=True, validate=check_past)
     external_id = column_field(CustomerService.external_id)
 
 
@@ -59,27 +59,26 @@ class CustomerServices(Crud):
     verbs = ("list", "create", "retrieve")
 
     def find_duplicate(self, values: dict[str, Any]) -> CustomerService | None:
-        """What another system reports again counts once; the customer's lock keeps others out meanwhile."""
+        """A service that another system reports again counts once. The customer's lock excludes other writers."""
         if values.get("external_id") is None:
             return None
-        reported = CustomerService.external_id == values["external_id"]
-        return db.session.scalar(
-            select(CustomerService).where(CustomerService.customer_id == values["customer_id"], reported)
-        )
+        same_customer = CustomerService.customer_id == values["customer_id"]
+        same_id = CustomerService.external_id == values["external_id"]
+        return db.session.scalar(select(CustomerService).where(same_customer, same_id))
 
     def create(self, values: dict[str, Any]) -> CustomerService:
         row: CustomerService = super().create(values)
-        _count(row.customer_id, row.performed_on)
+        _count_service(row.customer_id, row.performed_on)
         return row
 
 
-def _count(customer_id: UUID, day: date) -> None:
+def _count_service(customer_id: UUID, day: date) -> None:
     is_later = or_(Customer.last_service_date.is_(None), Customer.last_service_date < day)
-    counted = {
+    changes = {
         "total_services": Customer.total_services + 1,
         "last_service_date": case((is_later, day), else_=Customer.last_service_date),
         "row_version": Customer.row_version + 1,
         "updated_at": utcnow(),
     }
-    statement = update(Customer).where(Customer.id == customer_id).values(counted)
+    statement = update(Customer).where(Customer.id == customer_id).values(changes)
     db.session.execute(statement.execution_options(synchronize_session=False))

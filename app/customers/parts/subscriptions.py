@@ -1,4 +1,4 @@
-"""/customers/{id}/subscription-state: where a customer stands, and how it came there."""
+"""/customers/{id}/subscription-state: the state of a subscription, and its history."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import BaseSchema, Text, Timestamp, column_field, read_only_id
 from app.customers.models import STATES, Customer
-from app.customers.parts.part import CUSTOMER, Part, PartSchema, below_customer, caller_id
+from app.customers.parts.part import CUSTOMER, CustomerPart, PartSchema, below_customer, caller_id
 
 # Drawn in docs/customers.md.
 TRANSITIONS = {
@@ -37,7 +37,7 @@ class TransitionNotAllowed(Conflict):
     code, message = "TRANSITION_NOT_ALLOWED", "The subscription cannot take this state now."
 
 
-class SubscriptionChange(Part, Model):
+class SubscriptionChange(CustomerPart, Model):
     """One step from a state to another."""
 
     __tablename__ = "subscription_change"
@@ -46,7 +46,7 @@ class SubscriptionChange(Part, Model):
     old_state: Mapped[str] = mapped_column(String(10))
     new_state: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str | None] = mapped_column(String(500))
-    # No foreign key: who it was stays on record when that user is deleted.
+    # No foreign key: the record keeps the id of a deleted user.
     changed_by: Mapped[UUID | None]
 
 
@@ -63,7 +63,7 @@ class NewStateSchema(BaseSchema):
 
 
 class SubscriptionSchema(BaseSchema):
-    """``allowed`` are the states that can follow; the rest is of the last change, null before the first."""
+    """``allowed`` lists the states that can follow. The other fields are of the last change, or null."""
 
     state = fields.String(dump_only=True)
     allowed = fields.List(fields.String(), dump_only=True)
@@ -73,7 +73,7 @@ class SubscriptionSchema(BaseSchema):
 
 
 class SubscriptionState(Endpoint):
-    """Where a customer stands."""
+    """The state of a customer's subscription."""
 
     path, permission, item = "/customers/<customer_id>/subscription-state", "customer_subscription", "customer_id"
     default_roles, moved = MANAGED, True
@@ -81,7 +81,7 @@ class SubscriptionState(Endpoint):
     @declare("getSubscriptionState", answer=SubscriptionSchema())
     def get(self, customer_id: UUID) -> Response:
         """Get the state of a customer's subscription, and the states that can follow."""
-        return answer(_shown(get_row(Customer, customer_id)))
+        return answer(_subscription(get_row(Customer, customer_id)))
 
     @declare("changeSubscriptionState", body=NewStateSchema(), answer=SubscriptionSchema(), errors=(409,))
     def put(self, customer_id: UUID) -> Response:
@@ -90,7 +90,7 @@ class SubscriptionState(Endpoint):
         values = NewStateSchema().checked(json_body())
         if values["state"] != customer.subscription_state:
             change_state(customer, values["state"], values.get("reason"))
-        return answer(_shown(customer))
+        return answer(_subscription(customer))
 
 
 class SubscriptionHistory(Crud):
@@ -104,18 +104,18 @@ class SubscriptionHistory(Crud):
 
 
 def change_state(customer: Customer, state: str, reason: str | None) -> None:
-    """Raises Conflict for a step that is not drawn."""
+    """Raises TransitionNotAllowed."""
     old = customer.subscription_state
     if state not in TRANSITIONS[old]:
         allowed = ", ".join(TRANSITIONS[old])
         raise TransitionNotAllowed(f"From {old} a subscription can become: {allowed}.")
     customer.subscription_state = state
-    whose = {"customer_id": customer.id, "changed_by": caller_id()}
-    db.session.add(SubscriptionChange(**whose, old_state=old, new_state=state, reason=reason))
+    values = {"old_state": old, "new_state": state, "reason": reason}
+    db.session.add(SubscriptionChange(customer_id=customer.id, changed_by=caller_id(), **values))
     db.session.flush()
 
 
-def _shown(customer: Customer) -> dict[str, Any]:
+def _subscription(customer: Customer) -> dict[str, Any]:
     last = db.session.scalar(
         select(SubscriptionChange)
         .where(SubscriptionChange.customer_id == customer.id)

@@ -1,4 +1,4 @@
-"""Words that a company puts on its customers."""
+"""Tags of a company, and their assignment to customers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TAG = "tags"
 
 
 class Tag(TenantRecord, Named, Model):
-    """A word that the company puts on customers."""
+    """A tag of the company."""
 
     __tablename__ = "tag"
     __table_args__ = (UniqueConstraint("company_id", "name_key"), *listed_by("tag", "created_at"))
@@ -75,11 +75,11 @@ class Tags(Crud):
     permission, default_roles = "tag", MANAGED
     filters = ("name",)
     sort = ("created_at", "updated_at", "name")
-    # The count moves without the version.
+    # The count of customers changes without the version.
     cacheable = False
 
     def add_computed(self, items: list[dict[str, Any]]) -> None:
-        count_customers(items)
+        add_customer_counts(items)
 
 
 class TagsOfCustomer(Crud):
@@ -96,7 +96,7 @@ class TagsOfCustomer(Crud):
         return (Tag.id.in_(select(CustomerTag.tag_id).where(CustomerTag.customer_id == parent_id)),)
 
     def add_computed(self, items: list[dict[str, Any]]) -> None:
-        count_customers(items)
+        add_customer_counts(items)
 
 
 class TagOfCustomer(Endpoint):
@@ -109,7 +109,7 @@ class TagOfCustomer(Endpoint):
         """Add a tag to a customer. 200 if the customer has it already."""
         check_exists(Customer, customer_id)
         tag = get_row(Tag, tag_id)
-        is_new = assign(tag_id, (Customer.id == customer_id,))
+        is_new = assign_tag(tag_id, (Customer.id == customer_id,))
         return answer(Tags().serialize(tag), 201 if is_new else 200)
 
     @declare("removeTagFromCustomer", status=204)
@@ -117,12 +117,12 @@ class TagOfCustomer(Endpoint):
         """Remove a tag from a customer."""
         check_exists(Customer, customer_id)
         check_exists(Tag, tag_id)
-        unassign(tag_id, (Customer.id == customer_id,))
+        unassign_tag(tag_id, (Customer.id == customer_id,))
         return no_content()
 
 
-def count_customers(items: list[dict[str, Any]]) -> None:
-    """Adds ``customer_count``."""
+def add_customer_counts(items: list[dict[str, Any]]) -> None:
+    """Add ``customer_count`` to each item."""
     ids = [item["id"] for item in items]
     statement = select(CustomerTag.tag_id, func.count()).where(CustomerTag.tag_id.in_(ids)).group_by(CustomerTag.tag_id)
     counts = {row[0]: row[1] for row in db.session.execute(statement)} if ids else {}
@@ -130,41 +130,38 @@ def count_customers(items: list[dict[str, Any]]) -> None:
         item["customer_count"] = counts.get(item["id"], 0)
 
 
-def assign(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
-    """Tag the customers that meet the conditions, in one statement; how many did not have it."""
+def assign_tag(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
+    """Tag the customers that meet the conditions, in one statement. Returns the number of new assignments."""
     company_id = current_tenant()
     columns = (CustomerTag.company_id, CustomerTag.customer_id, CustomerTag.tag_id, CustomerTag.created_at)
-    tagged = select(Customer.company_id, Customer.id, literal(tag_id), literal(utcnow(), CustomerTag.created_at.type))
-    # In the order in which a merge holds customers: two that want several wait for each other one way only.
-    tagged = tagged.where(Customer.company_id == company_id, *conditions).order_by(Customer.id)
-    statement = upsert(CustomerTag).from_select([column.key for column in columns], tagged).on_conflict_do_nothing()
+    source = select(Customer.company_id, Customer.id, literal(tag_id), literal(utcnow(), CustomerTag.created_at.type))
+    # In id order, as a merge locks customers; so two transactions never wait for each other.
+    source = source.where(Customer.company_id == company_id, *conditions).order_by(Customer.id)
+    statement = upsert(CustomerTag).from_select([column.key for column in columns], source).on_conflict_do_nothing()
     options = {"unguarded": "one statement, narrowed by itself", "preserve_rowcount": True}
-    done = db.session.execute(statement, execution_options=options)
-    return int(done.rowcount)  # type: ignore[attr-defined]
+    result = db.session.execute(statement, execution_options=options)
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
-def unassign(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
-    """Take the tag off the customers that meet the conditions, in one statement; how many had it."""
+def unassign_tag(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
+    """Remove the tag from the customers that meet the conditions. Returns the number of removed assignments."""
     statement = delete(CustomerTag).where(
         CustomerTag.tag_id == tag_id, CustomerTag.customer_id.in_(select(Customer.id).where(*conditions))
     )
-    done = db.session.execute(statement.execution_options(synchronize_session=False))
-    return int(done.rowcount)  # type: ignore[attr-defined]
+    result = db.session.execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
-def _tagged(text: str) -> Select[UUID]:
-    """The ids of the customers that have a tag, by its id or name."""
-    tag_id = UUID(text) if CANONICAL_UUID.fullmatch(text) else _id_of(text)
+def _customers_with_tag(text: str) -> Select[UUID]:
+    """Ids of customers by the id or the name of a tag."""
+    by_name = select(Tag.id).where(Tag.name_key == fold(text.strip())).scalar_subquery()
+    tag_id = UUID(text) if CANONICAL_UUID.fullmatch(text) else by_name
     return select(CustomerTag.customer_id).where(CustomerTag.tag_id == tag_id)
 
 
-def _id_of(name: str) -> Any:
-    return select(Tag.id).where(Tag.name_key == fold(name.strip())).scalar_subquery()
-
-
 TAG_FILTER = Filter(
-    lambda text: Customer.id.in_(_tagged(text)),
+    lambda text: Customer.id.in_(_customers_with_tag(text)),
     {"type": "string", "description": "Name or id of a tag; repeat it for all of several."},
     repeated=True,
-    members=_tagged,
+    members=_customers_with_tag,
 )

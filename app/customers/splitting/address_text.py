@@ -1,4 +1,4 @@
-"""Free-text addresses taken apart: as much as can be told without guessing, or nothing."""
+"""Split free-text addresses into fields, without guessing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = {"street_address": 255, "city": 100, "state": 100, "postal_code": 20}
 
 
 @dataclass
-class Parts:
+class StructuredAddress:
     street_address: str = ""
     city: str = ""
     state: str | None = None
@@ -24,28 +24,28 @@ class Parts:
 
     @property
     def is_plausible(self) -> bool:
-        """A street and a town, neither of which is a number, all short enough to be stored."""
+        """Whether street and town have letters, the town no digits, and all fields fit their columns."""
         has_words = any(map(str.isalpha, self.street_address)) and any(map(str.isalpha, self.city))
         no_number = not any(map(str.isdigit, self.city))
         return has_words and no_number and all(len(getattr(self, name) or "") <= most for name, most in LONGEST.items())
 
 
-def split_address(text: str) -> Parts | None:
-    """``123 Main St, Portland, OR, 97201`` and its like; None for what does not name a street and a town."""
+def split_address(text: str) -> StructuredAddress | None:
+    """The fields of ``123 Main St, Portland, OR, 97201``; None for a text without street and town."""
     pieces = [piece.strip() for piece in re.split(r"[,;\n]", text) if piece.strip()]
-    found = Parts(country=_taken_country(pieces))
-    _take_code(pieces, found)
-    names_state = bool(found.postal_code) or bool(pieces and STATE_CODE.fullmatch(pieces[-1]))
-    if names_state and len(pieces) > 2 and not found.state and not found.city:
-        found.state = pieces.pop()
-    if not found.city and len(pieces) > 1:
-        found.city = pieces.pop()
-    found.street_address = ", ".join(pieces)
-    return found if found.is_plausible else None
+    address = StructuredAddress(country=_pop_country(pieces))
+    _pop_postal_code(pieces, address)
+    names_state = bool(address.postal_code) or bool(pieces and STATE_CODE.fullmatch(pieces[-1]))
+    if names_state and len(pieces) > 2 and not address.state and not address.city:
+        address.state = pieces.pop()
+    if not address.city and len(pieces) > 1:
+        address.city = pieces.pop()
+    address.street_address = ", ".join(pieces)
+    return address if address.is_plausible else None
 
 
-def _taken_country(pieces: list[str]) -> str | None:
-    """Two letters may as well be a state: CA is Canada and California."""
+def _pop_country(pieces: list[str]) -> str | None:
+    """Two letters do not name a country, because CA is Canada and California."""
     last = pieces[-1] if len(pieces) > 1 else ""
     code = country_code(last) if len(last) > 2 or last in ("US", "UK") else None
     if code:
@@ -53,21 +53,21 @@ def _taken_country(pieces: list[str]) -> str | None:
     return code
 
 
-def _take_code(pieces: list[str], found: Parts) -> None:
-    """The postal code, alone or beside the state or the town."""
+def _pop_postal_code(pieces: list[str], address: StructuredAddress) -> None:
+    """Take the postal code from the last piece, with a state or town beside it."""
     if len(pieces) < 2:
         return
     last = pieces.pop()
     if match := STATE_AND_CODE.fullmatch(last):
-        found.postal_code = match["code"]
-        # ``Springfield 62701`` names the town there, ``Springfield, IL 62701`` the state.
+        address.postal_code = match["code"]
+        # ``Springfield 62701`` names the town before its code, ``Springfield, IL 62701`` the state.
         if len(pieces) > 1 or STATE_CODE.fullmatch(match["state"]):
-            found.state = match["state"]
+            address.state = match["state"]
         else:
-            found.city = match["state"]
+            address.city = match["state"]
     elif match := CODE_AND_CITY.fullmatch(last):
-        found.postal_code, found.city = match["code"], match["city"]
+        address.postal_code, address.city = match["code"], match["city"]
     elif CODE.fullmatch(last):
-        found.postal_code = last
+        address.postal_code = last
     else:
         pieces.append(last)

@@ -1,4 +1,4 @@
-"""flask customers: what an operator does to the customers of every company."""
+"""flask customers: an operator's commands for the customers of every company."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ customers = AppGroup("customers", help="Customers of every company.")
 def split_addresses(dry_run: bool) -> None:
     """Fill the structured address of customers from their free-text one, which stays as it is.
 
-    Customers whose address has a structure already are left alone; what cannot be told apart is listed.
+    Customers with a structured address are skipped; an address that cannot be split is listed.
     """
     totals: Counter[str] = Counter()
     with platform_session() as session:
@@ -36,16 +36,16 @@ def split_addresses(dry_run: bool) -> None:
     for company_id in companies:
         with tenant(company_id):
             _split_company(company_id, dry_run, totals)
-    done = "would be mapped" if dry_run else "mapped"
-    click.echo(f"{totals['mapped']} addresses {done}, {totals['left']} not.")
+    verb = "would be mapped" if dry_run else "mapped"
+    click.echo(f"{totals['mapped']} addresses {verb}, {totals['left']} not.")
 
 
 def _split_company(company_id: UUID, dry_run: bool, totals: Counter[str]) -> None:
     last = UUID(int=0)
     while True:
         with unit_of_work(writes=not dry_run):
-            rows = _next(last)
-            left = [row.id for row in rows if not _split(row)]
+            rows = _next_batch(last)
+            left = [row.id for row in rows if not _split_row(row)]
         for customer_id in left:
             click.echo(f"not mapped: company {company_id}, customer {customer_id}")
         totals.update(mapped=len(rows) - len(left), left=len(left))
@@ -54,18 +54,18 @@ def _split_company(company_id: UUID, dry_run: bool, totals: Counter[str]) -> Non
         last = rows[-1].id
 
 
-def _next(last: UUID) -> Sequence[Customer]:
-    """Locked, so that nobody's change is overwritten; a short transaction each."""
+def _next_batch(last: UUID) -> Sequence[Customer]:
+    """Customers without a structured address after ``last``, locked against concurrent changes."""
     unstructured = [getattr(Customer, name).is_(None) for name in STRUCTURED]
-    wanted = select(Customer).where(Customer.id > last, Customer.address.is_not(None), *unstructured)
-    page = wanted.order_by(Customer.id).limit(BATCH)
+    statement = select(Customer).where(Customer.id > last, Customer.address.is_not(None), *unstructured)
+    page = statement.order_by(Customer.id).limit(BATCH)
     return db.session.scalars(page.with_for_update() if is_writing() else page).all()
 
 
-def _split(row: Customer) -> bool:
-    parts = split_address(row.address or "")
-    if parts is None:
+def _split_row(row: Customer) -> bool:
+    address = split_address(row.address or "")
+    if address is None:
         return False
     for name in STRUCTURED:
-        setattr(row, name, getattr(parts, name))
+        setattr(row, name, getattr(address, name))
     return True

@@ -1,4 +1,4 @@
-"""What is mailed to customers."""
+"""Mails to customers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from app.customers.verification.service import LIFETIME, user_of
 
 def customer_email(job: Job) -> Mail | None:
     with company_transaction(job.company_id):
-        found = one_time_links.rotate_token(UUID(job.payload["link_id"]))
-        customer = found and db.session.scalar(select(Customer).where(Customer.id == found[0].subject_id))
-        if found is None or customer is None:
+        rotated = one_time_links.rotate_token(UUID(job.payload["link_id"]))
+        customer = rotated and db.session.scalar(select(Customer).where(Customer.id == rotated[0].subject_id))
+        if rotated is None or customer is None:
             return None
-        link, token = found
+        link, token = rotated
         user = user_of(customer)
         company = db.session.scalars(select(Company.name).where(Company.id == link.company_id)).one()
     values = {

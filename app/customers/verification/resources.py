@@ -1,4 +1,4 @@
-"""/customers/{id}/verify-email, and the page behind the link that it mails."""
+"""/customers/{id}/verify-email, and the page of the mailed link."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class VerifiedSchema(BaseSchema):
 
 
 class SendVerification(Endpoint):
-    """The address of a customer, to be confirmed by whoever reads its mail."""
+    """Links that prove a customer's e-mail address."""
 
     path, permission, item = "/customers/<customer_id>/verify-email", "customer", "customer_id"
     operations = {"POST": "UPDATE"}
@@ -58,7 +58,7 @@ class SendVerification(Endpoint):
 
 
 class VerifyCustomerEmail(Endpoint):
-    """What a mailed link leads to: a page for a browser, JSON for who asks for it."""
+    """The target of a mailed link: a page for browsers, JSON for clients that accept it."""
 
     access, path, limits = "public", "/customers/verify-email", "30/15 minutes"
     parameters = {"GET": {"token": fields.String()}}
@@ -67,15 +67,14 @@ class VerifyCustomerEmail(Endpoint):
     def get(self) -> Response:
         """Prove by the token of a mailed link that an address is one's own."""
         if request.method == "HEAD":
-            # Whoever only looks whether a link is there, such as a mail filter, does not follow it.
-            return _varying(Response(mimetype=HTML))
+            # HEAD does not follow the link: mail filters check its existence so.
+            return _add_vary(Response(mimetype=HTML))
         wants_page = request.accept_mimetypes.best_match((HTML, JSON), HTML) == HTML
         try:
             status = VERIFIED if verify(self.params.get("token", "")) else BEFORE
         except InvalidLink as error:
-            return _varying(_page(INVALID, 400) if wants_page else render(error))
-        found = _page(status) if wants_page else answer({"status": status, "message": MESSAGES[status]})
-        return _varying(found)
+            return _add_vary(_page(INVALID, 400) if wants_page else render(error))
+        return _add_vary(_page(status) if wants_page else answer({"status": status, "message": MESSAGES[status]}))
 
 
 def _page(status: str, code: int = 200) -> Response:
@@ -85,6 +84,6 @@ def _page(status: str, code: int = 200) -> Response:
     return Response(text, code, mimetype=HTML, headers=headers)
 
 
-def _varying(found: Response) -> Response:
-    found.vary.update(("Accept", "Accept-Language"))
-    return found
+def _add_vary(response: Response) -> Response:
+    response.vary.update(("Accept", "Accept-Language"))
+    return response

@@ -1,4 +1,4 @@
-"""Proof that a customer reads the mail of the address that the company has."""
+"""Verification of a customer's e-mail address by a mailed link."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.users.models import User
 PURPOSE = "customer_email"
 LIFETIME = timedelta(hours=24)
 PAUSE = timedelta(minutes=1)
-"""Between two links for one customer: nobody's mailbox is filled at the press of a button."""
+"""The least time between two links for one customer."""
 
 
 class NoEmail(Conflict):
@@ -35,7 +35,7 @@ class AlreadyVerified(Conflict):
 
 
 def send_link(customer_id: UUID) -> None:
-    """Inside the tenant's unit of work. Raises CustomerNotFound, Conflict, TooManyRequests."""
+    """Runs in the tenant's transaction. Raises CustomerNotFound, Conflict, TooManyRequests."""
     customer = lock_row(Customer, customer_id)
     if customer is None:
         raise not_found(Customer)
@@ -53,27 +53,27 @@ def send_link(customer_id: UUID) -> None:
 
 def _check_pause(customer_id: UUID) -> None:
     """Raises TooManyRequests."""
-    sent = select(OneTimeLink.created_at).where(OneTimeLink.purpose == PURPOSE, OneTimeLink.subject_id == customer_id)
-    last = db.session.scalar(sent)
+    links = (OneTimeLink.purpose == PURPOSE, OneTimeLink.subject_id == customer_id)
+    last = db.session.scalar(select(OneTimeLink.created_at).where(*links))
     wait = PAUSE - (utcnow() - last) if last else timedelta()
     if wait > timedelta():
         raise TooManyRequests(math.ceil(wait.total_seconds()), limit=1)
 
 
 def _language_of_caller() -> str:
-    """Who works for the company most likely speaks its customers' language."""
+    """Customers without a user get the caller's language: a company's staff and customers likely share one."""
     return db.session.scalars(select(User.language).where(User.id == principal().user_id)).one()
 
 
 def verify(token: str) -> bool:
-    """Whether it was the first time. Raises InvalidLink."""
+    """Verify the customer of a link. False if it was verified before. Raises InvalidLink."""
     company_id = one_time_links.tenant_of(token)
     with company_transaction(company_id, writes=False):
-        subject_id = _current(token).subject_id
+        subject_id = _find_link(token).subject_id
     with company_transaction(company_id):
-        # The customer first, as everybody does who issues or withdraws a link.
+        # Lock the customer first, as everything that issues or revokes a link does.
         customer = lock_row(Customer, subject_id)
-        link = _current(token)
+        link = _find_link(token)
         if customer is None or link.address != address_of(customer, user_of(customer)):
             raise InvalidLink()
         if link.used_at is not None:
@@ -84,8 +84,8 @@ def verify(token: str) -> bool:
     return True
 
 
-def _current(token: str) -> OneTimeLink:
-    """A link that was used is found until it expires. Raises InvalidLink."""
+def _find_link(token: str) -> OneTimeLink:
+    """A link that has not expired, used or not. Raises InvalidLink."""
     link = one_time_links.find(token, PURPOSE)
     if link is None or link.expires_at <= utcnow():
         raise InvalidLink()
@@ -99,20 +99,20 @@ def user_of(customer: Customer) -> User | None:
 
 
 def address_of(customer: Customer, user: User | None) -> str | None:
-    """A linked user's address is the user's."""
+    """The address of the linked user, or else the customer's own."""
     return user.email if user else customer.email
 
 
 def unverify(customer: Customer) -> None:
-    """Its address has changed, or whose it is. Inside the tenant's unit of work, with the row not flushed yet."""
+    """Reset the verification after a change of address or user. Flushes the row."""
     customer.is_verified, customer.email_verified_at = False, None
     db.session.flush()
     one_time_links.revoke(PURPOSE, customer.id)
 
 
-def unverify_linked(user_id: UUID, _former: str = "") -> None:
+def unverify_customer_of(user_id: UUID, _former: str = "") -> None:
     """A subscriber of ``on_user_deleting`` and ``on_email_changed``."""
-    linked = select(Customer).where(Customer.user_id == user_id).with_for_update()
-    customer = db.session.scalar(linked.execution_options(populate_existing=True))
+    statement = select(Customer).where(Customer.user_id == user_id).with_for_update()
+    customer = db.session.scalar(statement.execution_options(populate_existing=True))
     if customer is not None:
         unverify(customer)

@@ -23,7 +23,7 @@ from app.core.db.references import referrers
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.services import services
-from app.customers.export.resources import HELD, NEEDED, PAGE
+from app.customers.export.resources import COLLECTIONS, PAGE, REQUIRED_PERMISSIONS
 from app.customers.models import Customer
 from app.customers.parts.services import CustomerService
 from tests.customers.documents.files import PDF, TEXT, document
@@ -32,7 +32,7 @@ from tests.support.clients import Tenant
 from tests.support.pictures import picture, upload
 from tests.support.roles import user_with
 
-EXPORTER = ["identity:customer:READ", *(":".join(("identity", *each)) for each in NEEDED)]
+EXPORTER = ["identity:customer:READ", *(":".join(("identity", *each)) for each in REQUIRED_PERMISSIONS)]
 
 
 def exported(company: Tenant, owner: str) -> ZipFile:
@@ -101,7 +101,7 @@ def test_every_table_that_is_about_a_customer_is_exported() -> None:
     about |= {name for name, table in Model.metadata.tables.items() if "customer_id" in table.c}
 
     # A tag on a customer shows as the tag.
-    assert about - {each.model.__tablename__ for each in HELD.values()} == {"customer_tag"}
+    assert about - {each.model.__tablename__ for each in COLLECTIONS.values()} == {"customer_tag"}
 
 
 def test_parts_of_more_than_a_page_are_whole_and_in_order(acme: Tenant, owner: str, statements: Any) -> None:
