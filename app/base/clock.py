@@ -6,6 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 
 def utcnow() -> datetime:
-    """Aware UTC. Never on a whole second: orjson would leave out the microseconds that 01 promises."""
+    """Aware UTC, never on a whole second: orjson would omit the microseconds."""
     now = datetime.now(UTC)
     return now if now.microsecond else now + timedelta(microseconds=1)

@@ -34,14 +34,6 @@ class BadRequest(ApiError):
     status, code, message = 400, "BAD_REQUEST", "The request is malformed."
 
 
-class MalformedJson(BadRequest):
-    code, message = "MALFORMED_JSON", "The body is not valid JSON."
-
-
-class InvalidId(BadRequest):
-    code, message = "INVALID_ID", "The id is not a UUID."
-
-
 class Invalid(BadRequest):
     """Field messages in marshmallow's form, ``{field: [message, …]}``."""
 
@@ -52,8 +44,16 @@ class Invalid(BadRequest):
         return cls(errors={name: [message]})
 
 
+class MalformedJson(BadRequest):
+    code, message = "MALFORMED_JSON", "The body is not valid JSON."
+
+
+class InvalidId(BadRequest):
+    code, message = "INVALID_ID", "The id is not a UUID."
+
+
 class Unauthenticated(ApiError):
-    """RFC 6750 section 3 wants the challenge on every 401."""
+    """RFC 6750 section 3 requires the challenge on every 401."""
 
     status, code, message = 401, "UNAUTHENTICATED", "Authentication is required."
 
@@ -78,24 +78,22 @@ class Conflict(ApiError):
 
 
 class PreconditionFailed(ApiError):
-    status, code = 412, "PRECONDITION_FAILED"
-    message = "The resource is no longer the version that If-Match names."
+    status, code, message = 412, "PRECONDITION_FAILED", "The resource is no longer the version that If-Match names."
 
 
 class UnsupportedMediaType(ApiError):
-    status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
-    message = "The body must be application/json."
+    status, code, message = 415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json."
 
 
 class TooManyRequests(ApiError):
-    """``retry_after`` is in whole seconds (RFC 9110 section 10.2.3); ``limit`` is what was allowed until then."""
+    """``retry_after`` is in whole seconds (RFC 9110 section 10.2.3). ``limit`` is the number of allowed attempts."""
 
     status, code, message = 429, "RATE_LIMITED", "Too many attempts. Try again later."
 
     def __init__(self, retry_after: int, *, limit: int | None = None) -> None:
-        left = {"RateLimit-Remaining": "0", "RateLimit-Reset": str(retry_after)}
-        known = {} if limit is None else {"RateLimit-Limit": str(limit)}
-        super().__init__(headers={"Retry-After": str(retry_after), **known, **left})
+        seconds, bound = str(retry_after), {} if limit is None else {"RateLimit-Limit": str(limit)}
+        rest = {"RateLimit-Remaining": "0", "RateLimit-Reset": seconds}
+        super().__init__(headers={"Retry-After": seconds, **bound, **rest})
 
 
 class BadGateway(ApiError):
@@ -122,8 +120,8 @@ def known_codes() -> frozenset[str]:
 
 
 class SettingsError(Exception):
-    """``faults`` lists every variable that cannot be accepted, one sentence each."""
+    """``faults`` has one sentence for each invalid setting."""
 
     def __init__(self, faults: list[str]) -> None:
-        super().__init__("The configuration is not valid:\n" + "\n".join(f"  - {f}" for f in faults))
+        super().__init__("The configuration is not valid:\n" + "\n".join(f"  - {fault}" for fault in faults))
         self.faults = faults

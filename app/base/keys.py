@@ -1,4 +1,4 @@
-"""Keys: derived ones for purposes besides tokens, and the key pairs that sign tokens."""
+"""Key pairs that sign tokens, and derived keys for all other purposes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
-    EllipticCurvePrivateKey,
-    EllipticCurvePublicKey,
-)
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -28,13 +24,13 @@ PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
 MIN_RSA_BITS = 2048
-# What a public JWK consists of, and exactly what its thumbprint covers (RFC 7638 section 3.2, RFC 8037).
+# The members of a public JWK; its thumbprint covers exactly these (RFC 7638 section 3.2, RFC 8037).
 PUBLIC_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """``jwk`` is the published form and has no private member."""
+    """``jwk`` is the published form, without private members."""
 
     kid: str
     algorithm: str
@@ -45,39 +41,41 @@ class KeyPair:
 
 @lru_cache(maxsize=64)
 def derive_key(settings_secret: str, purpose: str, length: int = 32) -> bytes:
-    """``length`` bytes by HKDF-SHA256 (RFC 5869); each purpose has a key of its own."""
+    """``length`` bytes by HKDF-SHA256 (RFC 5869). Each purpose has a key of its own."""
     return HKDF(SHA256(), length, salt=None, info=purpose.encode()).derive(settings_secret.encode())
 
 
 def load_key_pair(path: str) -> KeyPair:
     """Raises SettingsError unless the PEM is an unencrypted RSA (2048 bits), P-256 or Ed25519 key."""
-    match _private_key(path):
+    match _load_private_key(path):
         case RSAPrivateKey(key_size=bits) as key if bits >= MIN_RSA_BITS:
-            return _key_pair("RS256", key)
+            return _to_key_pair("RS256", key)
         case EllipticCurvePrivateKey(curve=SECP256R1()) as key:
-            return _key_pair("ES256", key)
+            return _to_key_pair("ES256", key)
         case Ed25519PrivateKey() as key:
-            return _key_pair("EdDSA", key)
+            return _to_key_pair("EdDSA", key)
     raise SettingsError([f"JWT_PRIVATE_KEY_FILE: {path} is not RSA of 2048 bits, EC P-256 or Ed25519."])
 
 
 def thumbprint(jwk: dict[str, str]) -> str:
     """RFC 7638: SHA-256 of the required members in order, base64url without padding."""
-    members = {name: jwk[name] for name in PUBLIC_MEMBERS[jwk["kty"]]}
-    digest = sha256(json.dumps(members, sort_keys=True, separators=(",", ":")).encode()).digest()
+    digest = sha256(json.dumps(_public(jwk), sort_keys=True, separators=(",", ":")).encode()).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def _private_key(path: str) -> object:
+def _public(jwk: dict[str, str]) -> dict[str, str]:
+    return {name: jwk[name] for name in PUBLIC_MEMBERS[jwk["kty"]]}
+
+
+def _load_private_key(path: str) -> object:
     try:
         return load_pem_private_key(Path(path).read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SettingsError([f"JWT_PRIVATE_KEY_FILE: {path} is not an unencrypted private key."]) from error
 
 
-def _key_pair(algorithm: str, private: PrivateKey) -> KeyPair:
+def _to_key_pair(algorithm: str, private: PrivateKey) -> KeyPair:
     public = private.public_key()
     jwk = get_algorithm_by_name(algorithm).to_jwk(public, as_dict=True)
-    members = {name: jwk[name] for name in PUBLIC_MEMBERS[jwk["kty"]]}
-    kid = thumbprint(members)
-    return KeyPair(kid, algorithm, private, public, {**members, "kid": kid, "use": "sig", "alg": algorithm})
+    kid = thumbprint(jwk)
+    return KeyPair(kid, algorithm, private, public, {**_public(jwk), "kid": kid, "use": "sig", "alg": algorithm})

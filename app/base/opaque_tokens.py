@@ -1,4 +1,4 @@
-"""Opaque tokens: the company's id in clear, so that a look-up runs inside its tenant, and 256 random bits."""
+"""Opaque tokens: 256 random bits, after the company's id in clear, by which a look-up binds its tenant."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def new_token(company_id: UUID) -> str:
 
 
 def digest(token: str) -> bytes:
-    """What is stored: SHA-256. A slow hash adds nothing to 256 random bits."""
+    """SHA-256, the stored form. A slow hash would add nothing to 256 random bits."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def company_of(token: str) -> UUID:
-    """Raises ValueError for what is no such token."""
+    """Raises ValueError for anything but such a token."""
     head = token.partition(".")[0]
     return UUID(bytes=base64.b64decode(head + "==", altchars=b"-_", validate=True))

@@ -1,4 +1,4 @@
-"""The forms in which text is compared, and the patterns of what is refused."""
+"""Forms of text for comparison, patterns of refused text, and words of generated names."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from app.base.errors import InvalidId
 
 
 def fold(text: str) -> str:
-    """The form in which text is compared, sorted and searched on every database."""
+    """The form of a text for comparing, sorting and searching, the same on every database."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def printable(text: str) -> str:
-    """Text that UTF-8 can carry: lone surrogates become question marks."""
+    """Text that UTF-8 can encode, with question marks for lone surrogates."""
     return text.encode("utf-8", "replace").decode()
 
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""The one place that reads the environment. Every fault of the settings is reported at once."""
+"""The settings from the environment; no other module reads it. All faults are reported at once."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ from marshmallow.fields import Field as Parser
 
 from app.base.errors import SettingsError
 from app.config.faults import faults_of
-from app.config.settings import Settings, declared, default_of
+from app.config.settings import Settings, default_of, setting_fields
 
 PARSERS: dict[type, Parser[Any]] = {bool: Boolean(), int: Integer(), float: Float(allow_nan=False)}
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **fixed: str) -> Settings:
-    """``fixed`` values win over the environment. Raises SettingsError."""
+    """The settings, with ``fixed`` in place of variables of the environment. Raises SettingsError."""
     values, faults = _read({**(os.environ if environ is None else environ), **fixed})
-    found = Settings(**_completed(values))
-    faults += faults_of(found)
+    settings = Settings(**_complete(values))
+    faults += faults_of(settings)
     if faults:
         raise SettingsError(faults)
-    return found
+    return settings
 
 
 def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     faults: list[str] = []
-    for each in declared():
-        name, default = each.name.upper(), default_of(each)
+    for field in setting_fields():
+        name, default = field.name.upper(), default_of(field)
         raw = environ.get(name, "")
-        values[each.name] = default
+        values[field.name] = default
         if raw == "":
             continue
         try:
-            value = _parsed(raw, default)
+            value = _parse(raw, default)
         except ValidationError as error:
             faults.append(f"{name}: {' '.join(error.messages)}")
             continue
-        choices = each.metadata["choices"]
+        choices = field.metadata["choices"]
         if choices and value not in choices:
-            faults.append(f'{name} must be one of {", ".join(c or "(empty)" for c in choices)}, not "{raw}".')
+            faults.append(f'{name} must be one of {", ".join(choice or "(empty)" for choice in choices)}, not "{raw}".')
             continue
-        values[each.name] = value
+        values[field.name] = value
     return values, faults
 
 
-def _parsed(raw: str, default: Any) -> Any:
+def _parse(raw: str, default: Any) -> Any:
     if isinstance(default, tuple):
         return tuple(item.strip() for item in raw.split(",") if item.strip())
     parser = PARSERS.get(type(default))
     return parser.deserialize(raw.strip()) if parser else raw.strip()
 
 
-def _completed(values: dict[str, Any]) -> dict[str, Any]:
-    """Fill in the defaults that depend on other settings."""
+def _complete(values: dict[str, Any]) -> dict[str, Any]:
+    """Fill in defaults that depend on other settings."""
     for scheme in ("postgres://", "postgresql://"):
         if values["database_url"].startswith(scheme):
             values["database_url"] = "postgresql+psycopg://" + values["database_url"][len(scheme) :]

@@ -32,22 +32,22 @@ ENTRYPOINT = """\
 
 
 def example(settings: Iterable[Field[Any]]) -> str:
-    """The whole file, one paragraph per setting in their order; dotenv and docker can read it."""
-    return "\n".join((HEAD, *(_paragraph(each) for each in settings), ENTRYPOINT))
+    """The file, with a paragraph for each setting in their order. dotenv and docker can read it."""
+    return "\n".join((HEAD, *map(_paragraph, settings), ENTRYPOINT))
 
 
-def _paragraph(each: Field[Any]) -> str:
-    meaning = wrap(each.metadata["meaning"] + _choices(each), WIDTH - 2)
-    lines = [*(f"# {line}" for line in meaning), f"{each.name.upper()}={_written(default_of(each))}"]
+def _paragraph(setting: Field[Any]) -> str:
+    meaning = wrap(setting.metadata["meaning"] + _choices(setting), WIDTH - 2)
+    lines = [*(f"# {line}" for line in meaning), f"{setting.name.upper()}={_as_text(default_of(setting))}"]
     return "\n".join(lines) + "\n"
 
 
-def _choices(each: Field[Any]) -> str:
-    choices = [choice or "(empty)" for choice in each.metadata["choices"]]
+def _choices(setting: Field[Any]) -> str:
+    choices = [choice or "(empty)" for choice in setting.metadata["choices"]]
     return f" One of: {', '.join(choices)}." if choices else ""
 
 
-def _written(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""What cannot be accepted together in one environment: every fault of the settings, one sentence each."""
+"""Faults of settings, alone or in combination, one sentence each."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from app.config.settings import Settings
 
 MIN_SECRET_BYTES = 32
 MOST_REMOTE_MB = 60
-"""A little less than is taken of one answer of a storage (``clients/storage/exchange.MAX_BYTES``)."""
+"""A little less than the largest answer of a storage (``clients/storage/exchange.MAX_BYTES``)."""
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 
 
-def faults_of(found: Settings) -> list[str]:
+def faults_of(settings: Settings) -> list[str]:
     checks = (_secret_faults, _number_faults, _url_faults, _policy_faults, _mail_faults, _storage_faults)
-    return [fault for check in checks for fault in check(found)]
+    return [fault for check in checks for fault in check(settings)]
 
 
-def _secret_faults(found: Settings) -> list[str]:
+def _secret_faults(settings: Settings) -> list[str]:
     faults = []
-    if not found.jwt_secret and not found.jwt_private_key_file:
+    if not settings.jwt_secret and not settings.jwt_private_key_file:
         faults.append("JWT_SECRET or JWT_PRIVATE_KEY_FILE is required.")
-    if not found.secret_key:
+    if not settings.secret_key:
         faults.append("SECRET_KEY is required when JWT_SECRET is not set.")
-    for path in found.jwt_private_key_file:
+    for path in settings.jwt_private_key_file:
         if not Path(path).is_file():
             faults.append(f"JWT_PRIVATE_KEY_FILE: {path} is not a file.")
-    if not found.is_deployed:
+    if not settings.is_deployed:
         return faults
     names = ["jwt_secret", "jwt_secret_previous"]
-    if found.secret_key != found.jwt_secret:
+    if settings.secret_key != settings.jwt_secret:
         names.append("secret_key")
     for name in names:
-        value = getattr(found, name)
+        value = getattr(settings, name)
         if value and is_weak(value):
             faults.append(f"{name.upper()} must have at least {MIN_SECRET_BYTES} bytes and not be a placeholder.")
-    if found.flask_env == "production" and not found.init_token:
+    if settings.flask_env == "production" and not settings.init_token:
         faults.append("INIT_TOKEN is required in production.")
-    if not found.use_guardian_service:
+    if not settings.use_guardian_service:
         faults.append("USE_GUARDIAN_SERVICE=false is refused in production and staging.")
-    elif not found.guardian_service_url:
+    elif not settings.guardian_service_url:
         faults.append("GUARDIAN_SERVICE_URL is required in production and staging (a URL, or embedded).")
     return faults
 
@@ -49,8 +49,8 @@ def _secret_faults(found: Settings) -> list[str]:
 def is_weak(secret: str) -> bool:
     """True for fewer than 32 bytes, fewer than 8 distinct characters, or an example's text."""
     lowered = secret.lower()
-    placeholder = any(word in lowered for word in ("change-me", "changeme", "your_jwt_secret", "your-secret"))
-    return len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < 8 or placeholder
+    is_placeholder = any(word in lowered for word in ("change-me", "changeme", "your_jwt_secret", "your-secret"))
+    return len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < 8 or is_placeholder
 
 
 POSITIVE = (
@@ -59,89 +59,89 @@ POSITIVE = (
     "web_concurrency", "password_reset_otp_ttl_minutes", "password_reset_otp_max_attempts", "mail_port",
     "mail_max_emails", "storage_request_timeout", "max_avatar_size_mb", "max_document_size_mb", "document_quota_mb",
 )  # fmt: skip
-
-
 # Tokens are refused beyond 24 hours.
-MOST = {
+MAXIMA = {
     "access_token_ttl_minutes": 24 * 60, "refresh_token_ttl_days": 3650, "session_max_days": 3650,
     "password_reset_otp_ttl_minutes": 24 * 60, "password_reset_otp_max_attempts": 10, "mail_port": 65535,
     "max_avatar_size_mb": 100, "max_document_size_mb": 1024,
 }  # fmt: skip
 
 
-def _number_faults(found: Settings) -> list[str]:
-    faults = [f"{name.upper()} must be greater than 0." for name in POSITIVE if getattr(found, name) <= 0]
-    faults += [f"{name.upper()} must be at most {most}." for name, most in MOST.items() if getattr(found, name) > most]
-    if found.trusted_proxies < 0:
+def _number_faults(settings: Settings) -> list[str]:
+    faults = [f"{name.upper()} must be greater than 0." for name in POSITIVE if getattr(settings, name) <= 0]
+    faults += [
+        f"{name.upper()} must be at most {most}." for name, most in MAXIMA.items() if getattr(settings, name) > most
+    ]
+    if settings.trusted_proxies < 0:
         faults.append("TRUSTED_PROXIES must not be negative.")
-    if found.guardian_max_in_flight < 0:
+    if settings.guardian_max_in_flight < 0:
         faults.append("GUARDIAN_MAX_IN_FLIGHT must not be negative.")
-    elif found.threads > 1 and found.guardian_max_in_flight >= found.threads:
+    elif settings.threads > 1 and settings.guardian_max_in_flight >= settings.threads:
         faults.append("GUARDIAN_MAX_IN_FLIGHT must be below THREADS, or a hanging engine takes every thread.")
-    if not 8 <= found.password_min_length <= 128:
+    if not 8 <= settings.password_min_length <= 128:
         faults.append("PASSWORD_MIN_LENGTH must be between 8 and 128.")
-    if found.argon2_memory_kib < 8 * found.argon2_parallelism:
+    if settings.argon2_memory_kib < 8 * settings.argon2_parallelism:
         faults.append("ARGON2_MEMORY_KIB must be at least 8 per lane.")
     return faults
 
 
-def _policy_faults(found: Settings) -> list[str]:
-    faults, url = [], found.guardian_service_url
-    if url and not found.embedded_guardian and not _is_http(url):
+def _policy_faults(settings: Settings) -> list[str]:
+    faults, url = [], settings.guardian_service_url
+    if url and not settings.embedded_guardian and not _is_http(url):
         faults.append("GUARDIAN_SERVICE_URL must be an http(s) URL or embedded.")
-    if found.guardian_protocol == "authzen" and found.use_guardian_service and not _is_http(url):
+    if settings.guardian_protocol == "authzen" and settings.use_guardian_service and not _is_http(url):
         faults.append("GUARDIAN_PROTOCOL=authzen needs the engine's http(s) URL in GUARDIAN_SERVICE_URL.")
-    if found.guardian_decision_ttl_seconds < 0:
+    if settings.guardian_decision_ttl_seconds < 0:
         faults.append("GUARDIAN_DECISION_TTL_SECONDS must not be negative.")
-    if found.guardian_token and not BEARER_TOKEN.fullmatch(found.guardian_token):
+    if settings.guardian_token and not BEARER_TOKEN.fullmatch(settings.guardian_token):
         faults.append("GUARDIAN_TOKEN must be a bearer token: letters, digits and -._~+/= only.")
     return faults
 
 
-def _mail_faults(found: Settings) -> list[str]:
+def _mail_faults(settings: Settings) -> list[str]:
     faults = []
-    if found.mail_use_tls and found.mail_use_ssl:
+    if settings.mail_use_tls and settings.mail_use_ssl:
         faults.append("MAIL_USE_SSL excludes MAIL_USE_TLS; set MAIL_USE_TLS=false.")
-    if found.ratelimit_storage_uri.partition("://")[0] not in ("memory", "redis", "rediss"):
+    if settings.ratelimit_storage_uri.partition("://")[0] not in ("memory", "redis", "rediss"):
         faults.append("RATELIMIT_STORAGE_URI must start with memory://, redis:// or rediss://.")
-    if not found.use_email_service:
+    if not settings.use_email_service:
         return faults
-    if not found.mail_default_sender:
+    if not settings.mail_default_sender:
         faults.append("MAIL_DEFAULT_SENDER is required with USE_EMAIL_SERVICE=true.")
-    if found.is_deployed and not found.public_url:
+    if settings.is_deployed and not settings.public_url:
         faults.append("PUBLIC_URL is required with USE_EMAIL_SERVICE=true: mailed links begin with it.")
     return faults
 
 
-def _storage_faults(found: Settings) -> list[str]:
+def _storage_faults(settings: Settings) -> list[str]:
     faults = []
-    if found.storage_backend == "service" and not _is_http(found.storage_service_url):
+    if settings.storage_backend == "service" and not _is_http(settings.storage_service_url):
         faults.append("STORAGE_BACKEND=service needs the http(s) URL of the Storage Service in STORAGE_SERVICE_URL.")
-    if found.storage_backend == "s3" and not re.fullmatch(r"s3://[^/?#]+(/[^?#]*)?", found.storage_url):
+    if settings.storage_backend == "s3" and not re.fullmatch(r"s3://[^/?#]+(/[^?#]*)?", settings.storage_url):
         faults.append("STORAGE_BACKEND=s3 needs STORAGE_URL=s3://bucket/prefix.")
-    if found.storage_backend in ("s3", "service") and found.max_document_size_mb > MOST_REMOTE_MB:
+    if settings.storage_backend in ("s3", "service") and settings.max_document_size_mb > MOST_REMOTE_MB:
         faults.append(f"MAX_DOCUMENT_SIZE_MB must be at most {MOST_REMOTE_MB} unless STORAGE_BACKEND=local.")
-    if found.s3_endpoint_url and not _is_http(found.s3_endpoint_url):
+    if settings.s3_endpoint_url and not _is_http(settings.s3_endpoint_url):
         faults.append("S3_ENDPOINT_URL must be an http(s) URL.")
     return faults
 
 
-def _url_faults(found: Settings) -> list[str]:
+def _url_faults(settings: Settings) -> list[str]:
     faults = []
-    if not found.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
+    if not settings.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
         faults.append("DATABASE_URL must start with sqlite:///, postgresql:// or postgres://.")
-    elif found.database_url in ("sqlite:///", "sqlite:///:memory:"):
+    elif settings.database_url in ("sqlite:///", "sqlite:///:memory:"):
         faults.append("DATABASE_URL must name a file: every connection would have a database of its own.")
     for name in ("jwt_jwks_url", "public_url"):
-        value = getattr(found, name)
+        value = getattr(settings, name)
         if value and not _is_http(value):
             faults.append(f"{name.upper()} must be an http(s) URL.")
-    for origin in found.cors_origins:
+    for origin in settings.cors_origins:
         if not _is_http(origin) or any(urlsplit(origin)[2:]):
             faults.append(f'CORS_ORIGINS: "{origin}" is not an origin such as https://app.example.com.')
-    if found.cookie_samesite == "None" and not found.is_deployed:
+    if settings.cookie_samesite == "None" and not settings.is_deployed:
         faults.append("COOKIE_SAMESITE=None needs Secure cookies, which only staging and production set.")
-    if found.cookie_host_prefix and not found.is_deployed:
+    if settings.cookie_host_prefix and not settings.is_deployed:
         faults.append("COOKIE_HOST_PREFIX needs Secure cookies, which only staging and production set.")
     return faults
 

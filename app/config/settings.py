@@ -158,7 +158,7 @@ class Settings:
 
     @property
     def keeps_roles(self) -> bool:
-        """Whether roles are kept here: in the tables of the embedded engine, whoever decides by them."""
+        """Whether the tables of the embedded engine hold the roles, for whichever engine decides."""
         return self.embedded_guardian or self.guardian_protocol == "authzen"
 
     @property
@@ -166,11 +166,11 @@ class Settings:
         return self.guardian_max_in_flight or max(1, self.threads // 2)
 
 
-def declared() -> list[Field[Any]]:
-    """The settings in the order of their declaration; ``metadata`` has the meaning."""
+def setting_fields() -> list[Field[Any]]:
+    """The settings in the order of declaration. ``metadata`` has meaning, choices and secrecy."""
     return list(fields(Settings))
 
 
-def default_of(each: Field[Any]) -> Any:
-    factory = each.default_factory
-    return factory() if callable(factory) else each.default
+def default_of(setting: Field[Any]) -> Any:
+    factory = setting.default_factory
+    return factory() if callable(factory) else setting.default

@@ -16,7 +16,7 @@ from app.base.errors import ApiError, Unauthenticated
 from app.base.permission import Permission
 from app.companies.resources import Companies
 from app.companies.service import AlreadyInitialized
-from app.config.settings import VERSION, Settings, declared
+from app.config.settings import VERSION, Settings, setting_fields
 from app.core.crud.crud import Crud
 from app.core.db.transaction import unit_of_work
 from app.core.services import services
@@ -152,7 +152,7 @@ def features(settings: Settings) -> dict[str, bool]:
 def effective(settings: Settings) -> dict[str, Any]:
     """Every setting; of a secret only whether it is set, of the database URL all but the password."""
     shown: dict[str, Any] = {}
-    for each in declared():
+    for each in setting_fields():
         value = getattr(settings, each.name)
         if each.name == "database_url":
             value = _without_password(value)

@@ -95,8 +95,8 @@ class AuthZenClient:
 def _asked(question: AccessRequest) -> Json:
     """Two services may use one name, so policies can tell them apart by ``service``."""
     properties = {"company_id": question.company_id, "service": question.service}
-    if question.within:
-        properties["within"] = question.within
+    if question.parent_kind:
+        properties["within"] = question.parent_kind
     resource = {"type": question.resource_name, "id": question.resource_id, "properties": properties}
     return {"action": {"name": question.operation.lower()}, "resource": resource}
 

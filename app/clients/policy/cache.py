@@ -100,6 +100,6 @@ def without_item(question: AccessRequest) -> Hashable:
         question.resource_name,
         question.operation,
         question.service,
-        question.within,
+        question.parent_kind,
         question.policy_version,
     )

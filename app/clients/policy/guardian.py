@@ -76,7 +76,7 @@ class GuardianClient:
 
     def _name(self, question: AccessRequest) -> str:
         plain = question.resource_name
-        nested = self._names.get((question.within, plain))
+        nested = self._names.get((question.parent_kind, plain))
         return nested or self._names.get(("", plain), plain)
 
 

@@ -15,7 +15,7 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """``within`` is the kind of the parent in a nested path: position for ``/positions/{id}/users``.
+    """``parent_kind`` is the kind of the parent in a nested path: position for ``/positions/{id}/users``.
 
     ``roles`` are those that the caller's token states; None where it states none. ``policy_version``
     is never sent: it moves with every change of a role in the company.
@@ -25,7 +25,7 @@ class AccessRequest:
     company_id: UUID
     resource_name: str
     operation: str
-    within: str = ""
+    parent_kind: str = ""
     service: str = "identity"
     resource_id: str = ANY
     roles: tuple[str, ...] | None = None

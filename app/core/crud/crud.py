@@ -102,7 +102,7 @@ class Crud(Endpoint, abstract=True):
     error_codes = classmethod(contract.error_codes)
 
     @classmethod
-    def nested_in(cls) -> str:
+    def parent_kind(cls) -> str:
         return cls.parent.model.__tablename__ if cls.parent else ""
 
     @classmethod

@@ -101,7 +101,7 @@ class Endpoint(Resource):
         return ()
 
     @classmethod
-    def nested_in(cls) -> str:
+    def parent_kind(cls) -> str:
         """The kind of the parent in the path. Some engines distinguish nested lists by it."""
         return ""
 
@@ -148,7 +148,7 @@ class Endpoint(Resource):
         method = "GET" if request.method == "HEAD" else request.method
         permission = self.permission_of(method, collection=collection)
         if permission is not None:
-            context = {"service": permission.service, "within": self.nested_in(), "resource_id": resource_id}
+            context = {"service": permission.service, "parent_kind": self.parent_kind(), "resource_id": resource_id}
             require(permission.resource_name, permission.operation, **context)
         if method in self.platform and not caller.is_platform:
             raise Forbidden("Only the platform company's users may do this.")

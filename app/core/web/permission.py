@@ -13,10 +13,12 @@ from app.core.web.principal import principal
 
 
 def require(
-    resource_name: str, operation: str, *, service: str = "identity", within: str = "", resource_id: str = ANY
+    resource_name: str, operation: str, *, service: str = "identity", parent_kind: str = "", resource_id: str = ANY
 ) -> None:
     """Raises Forbidden, and the errors of the engine's client."""
-    _check_all([_access_request(resource_name, operation, service=service, within=within, resource_id=resource_id)])
+    _check_all(
+        [_access_request(resource_name, operation, service=service, parent_kind=parent_kind, resource_id=resource_id)]
+    )
 
 
 def require_all(permissions: Iterable[tuple[str, str]]) -> None:
@@ -30,11 +32,11 @@ def resource_id_of(text: str | None) -> str:
 
 
 def _access_request(
-    resource_name: str, operation: str, *, service: str = "identity", within: str = "", resource_id: str = ANY
+    resource_name: str, operation: str, *, service: str = "identity", parent_kind: str = "", resource_id: str = ANY
 ) -> AccessRequest:
     caller = principal()
     ids, roles = (caller.user_id, caller.company_id), (caller.claimed_roles, caller.policy_version)
-    return AccessRequest(*ids, resource_name, operation, within, service, resource_id, *roles)
+    return AccessRequest(*ids, resource_name, operation, parent_kind, service, resource_id, *roles)
 
 
 def _check_all(access_requests: list[AccessRequest]) -> None:

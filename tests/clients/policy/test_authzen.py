@@ -157,7 +157,7 @@ def test_the_question_goes_out_as_the_contract_writes_it(engine: FakeGuardian) -
 
 
 def test_a_nested_list_names_the_kind_of_its_parent_and_no_item(engine: FakeGuardian) -> None:
-    check(client_of(engine.url), replace(LISTED, within="organization_unit"))
+    check(client_of(engine.url), replace(LISTED, parent_kind="organization_unit"))
 
     resource = posted(engine)[0].asked["resource"]
     assert (resource["id"], resource["properties"]["within"]) == ("*", "organization_unit")

@@ -143,7 +143,7 @@ OTHERS = {
     "resource_name": "user",
     "operation": "READ",
     "service": "guardian",
-    "within": "position",
+    "parent_kind": "position",
     "policy_version": 1,
 }
 

@@ -476,20 +476,20 @@ def asked_as(engine: FakeGuardian, question: AccessRequest, names: Names) -> tup
     return asked["resource_name"], asked["operation"]
 
 
-@pytest.mark.parametrize(("resource_name", "within", "sent"), NAMES)
+@pytest.mark.parametrize(("resource_name", "parent_kind", "sent"), NAMES)
 def test_the_names_of_document_003_are_sent_when_chosen(
-    engine: FakeGuardian, resource_name: str, within: str, sent: str
+    engine: FakeGuardian, resource_name: str, parent_kind: str, sent: str
 ) -> None:
-    question = replace(QUESTION, resource_name=resource_name, operation="LIST", within=within)
+    question = replace(QUESTION, resource_name=resource_name, operation="LIST", parent_kind=parent_kind)
 
     assert asked_as(engine, question, NAMES_003) == (sent, "LIST")
 
 
-@pytest.mark.parametrize(("resource_name", "within", "_sent"), NAMES)
+@pytest.mark.parametrize(("resource_name", "parent_kind", "_sent"), NAMES)
 def test_the_names_of_this_service_are_sent_otherwise(
-    engine: FakeGuardian, resource_name: str, within: str, _sent: str
+    engine: FakeGuardian, resource_name: str, parent_kind: str, _sent: str
 ) -> None:
-    question = replace(QUESTION, resource_name=resource_name, operation="LIST", within=within)
+    question = replace(QUESTION, resource_name=resource_name, operation="LIST", parent_kind=parent_kind)
 
     assert asked_as(engine, question, {}) == (resource_name, "LIST")
 
