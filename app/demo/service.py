@@ -34,7 +34,8 @@ from app.subcontractors.models import Subcontractor
 from app.subcontractors.resources import Subcontractors
 from app.system.service import is_initialized
 from app.users.models import LoginKey, User
-from app.users.resources import Users
+from app.users.schemas import UserChangeSchema
+from app.users.service import create_user
 
 # Development only, and printed by the command: there is nothing to protect.
 PASSWORD = "tulip-anchor-violin-42"
@@ -130,7 +131,7 @@ def _create(example: Example) -> UUID:
 
 def make(crud: type[Crud], values: dict[str, Any], **beyond: Any) -> Any:
     """The row that a POST of ``values`` makes; ``beyond`` are columns that no request sets."""
-    return crud().create(crud.change_wire.checked(values) | beyond)
+    return crud().create(crud.wire.checked(values) | beyond)
 
 
 def _make_positions(example: Example) -> list[tuple[Position, bool]]:
@@ -168,7 +169,7 @@ def _make_users(example: Example, start: int, seats: Iterable[Position | None], 
     roles = {row.code: row.id for row in db.session.execute(select(Role.code, Role.id))}
     for number, (name, position) in enumerate(zip(people(start), seats, strict=False)):
         values = _person(example, number, *name) | {"position_id": str(position.id) if position else None}
-        user = make(Users, values, password_hash=hashes.get(number))
+        user = create_user(UserChangeSchema().checked(values) | {"password_hash": hashes.get(number)})
         # A remote policy engine keeps the roles itself; then there are none here.
         if role_id := roles.get(_role_of(number)):
             assign_role(user.id, role_id, by=administrator)

@@ -1,7 +1,7 @@
 """Users of a company."""
 
 from app.users.avatar import Avatar, OwnAvatar
-from app.users.resources import Me, Users, UsersOfPosition
+from app.users.resources import ChangeUser, CreateUser, Me, Users, UsersOfPosition
 
 TAG = "users"
-ENDPOINTS = (Users, Me, UsersOfPosition, Avatar, OwnAvatar)
+ENDPOINTS = (Users, CreateUser, ChangeUser, Me, UsersOfPosition, Avatar, OwnAvatar)

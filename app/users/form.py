@@ -1,9 +1,9 @@
-"""A user as a form with an avatar, which is stored before there is a row that shows it."""
+"""The form of a user with an avatar. The avatar is stored before its user's row refers to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from app.base.errors import Forbidden
 from app.core.db.lookup import check_exists
 from app.core.db.transaction import company_transaction
-from app.core.files.picture import check_enabled, deposit_picture
+from app.core.files.picture import attach, check_enabled, deposit_picture
 from app.core.files.stored_file import Deposit, FileOwner
 from app.core.web.principal import principal
 from app.core.wire.forms import Upload, parse_texts, receive_form
@@ -25,7 +25,7 @@ AVATAR = "avatar"
 
 @dataclass
 class UserForm:
-    """``values`` are as JSON would have said them."""
+    """``values`` are those of an equal JSON body."""
 
     values: dict[str, Any]
     upload: Upload | None
@@ -33,20 +33,23 @@ class UserForm:
     deposit: Deposit | None = None
 
     @classmethod
-    def received(cls, stack: ExitStack, schema: BaseSchema, user_id: UUID | None) -> UserForm:
-        """``user_id`` is that of a user who is changed. Raises NotFound, Forbidden, and what is wrong with a form."""
-        if user_id is None:
-            texts, upload = receive_form(stack, AVATAR)
-            return cls(parse_texts(texts, schema), upload)
+    def receive(cls, stack: ExitStack, schema: BaseSchema) -> UserForm:
+        """The form of a new user. Raises as ``receive_form``."""
+        texts, upload = receive_form(stack, AVATAR)
+        return cls(parse_texts(texts, schema), upload)
+
+    @classmethod
+    def receive_change(cls, stack: ExitStack, schema: BaseSchema, user_id: UUID) -> UserForm:
+        """Raises NotFound, Forbidden, Invalid, and as ``receive_form``."""
         with company_transaction(principal().company_id, writes=False):
             check_exists(User, user_id)
-        texts, upload = receive_form(stack, AVATAR)
-        if upload is not None and user_id != principal().user_id:
+        form = cls.receive(stack, schema)
+        if form.upload is not None and user_id != principal().user_id:
             raise Forbidden("Only the user themself changes this avatar.")
-        values = parse_texts(texts, schema)
-        # Nothing is decoded or stored for values that will not do.
-        schema.checked(values, partial=True)
-        return cls(values, upload, user_id)
+        # Invalid values cost no decoding and no storage.
+        schema.checked(form.values, partial=True)
+        form.user_id = user_id
+        return form
 
     def store(self) -> None:
         """Raises Invalid, and what storage and decoding raise."""
@@ -54,11 +57,12 @@ class UserForm:
             check_enabled()
             self.deposit = deposit_picture(FileOwner(principal().company_id, User.bucket, self.user_id), self.upload)
 
+    def attach_to(self, user: User) -> None:
+        if self.deposit is not None:
+            attach(user, "avatar_file_id", self.deposit)
+
     @contextmanager
     def undo_on_error(self) -> Iterator[None]:
         """Enclose the transaction that shows the avatar."""
-        if self.deposit is None:
-            yield
-            return
-        with self.deposit.undo_on_error():
+        with self.deposit.undo_on_error() if self.deposit else nullcontext():
             yield

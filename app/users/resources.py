@@ -13,11 +13,9 @@ from sqlalchemy import select
 from app.companies.models import Company
 from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
-from app.core.db.lookup import Parent, lock
+from app.core.db.lookup import Parent, get_row
 from app.core.db.models import db
-from app.core.files.picture import attach
-from app.core.services import services
-from app.core.web.body import answer, json_body
+from app.core.web.body import json_body, no_content
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
@@ -28,65 +26,115 @@ from app.positions.models import Position
 from app.users.form import AVATAR, UserForm
 from app.users.models import User
 from app.users.schemas import ProfileSchema, UserChangeSchema, UserSchema
-from app.users.service import announce_deletion, change_user, check_deletable, create_user
+from app.users.service import change_user, create_user, delete_user, hash_password
+
+CHANGES = UserChangeSchema()
 
 
 class Users(Crud):
     """Users of the company."""
 
-    model, schema, change_schema, path = User, UserSchema, UserChangeSchema, "/users"
+    model, schema, path = User, UserSchema, "/users"
     permission, default_roles = "user", MANAGED
-    uploads = {"POST": AVATAR, "PATCH": AVATAR}
     filters = ("email", "username", "is_active", "is_verified", "position_id")
     sort = ("created_at", "updated_at", "email", "last_name", "last_login_at")
     expand = {
         "position": Expansion(Position, ("id", "title", "organization_unit_id"), "position", by="position_id"),
         "company": Expansion(Company, ("id", "name", "status"), "company", by="company_id"),
     }
+    verbs = ("list", "retrieve")
 
+
+class WriteUser(Endpoint, abstract=True):
+    """The body is JSON, or a form with an avatar, which is stored before the transaction begins."""
+
+    permission = Users.permission
     form: UserForm | None = None
-
-    def before(self, **ids: UUID) -> None:
-        """A form is received, and its avatar made and stored, before the transaction begins."""
-        if not is_form() or request.method not in self.uploads:
-            super().before(**ids)
-            return
-        with ExitStack() as stack:
-            self.form = UserForm.received(stack, self.change_wire if ids else self.wire, ids.get("id"))
-            super().before(**ids)
-            self.form.store()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self.form.undo_on_error() if self.form else nullcontext(), super().transaction():
             yield
 
-    def read_body(self) -> dict[str, Any]:
-        return super().read_body() if self.form is None else self.form.values
+    def attach_avatar(self, user: User) -> None:
+        if self.form is not None:
+            self.form.attach_to(user)
 
-    def before_create(self, values: dict[str, Any]) -> None:
-        passwords, password = services().passwords, values.pop("password")
-        passwords.check_acceptable(password, values["email"])
-        values["password_hash"] = passwords.hash(password)
 
-    def create(self, values: dict[str, Any]) -> User:
-        return self._with_avatar(create_user(values if self.form is None else values | {"id": self.form.user_id}))
+class CreateUser(WriteUser):
+    """Create a user."""
 
-    def change(self, row: User, values: dict[str, Any]) -> None:
-        change_user(row, values, by=principal().user_id)
-        self._with_avatar(row)
+    path = Users.path
 
-    def _with_avatar(self, row: User) -> User:
-        if self.form is not None and self.form.deposit is not None:
-            attach(row, "avatar_file_id", self.form.deposit)
-        return row
+    def before(self, **_ids: Any) -> None:
+        with ExitStack() as stack:
+            if is_form():
+                self.form = UserForm.receive(stack, Users.wire)
+            self.values = hash_password(Users.wire.checked(self.form.values if self.form else json_body()))
+            if self.form:
+                self.form.store()
+                self.values["id"] = self.form.user_id
 
-    def remove(self, row: User) -> None:
-        check_deletable(row, by=principal().user_id)
-        # What was read stays as it is: If-Match was compared with that version.
-        lock(User, row.id)
-        announce_deletion(row.id)
-        super().remove(row)
+    @declare(
+        "createUser",
+        body=UserSchema(),
+        answer=UserSchema(),
+        status=201,
+        errors=(409,),
+        headers=("Location", "ETag"),
+        upload=AVATAR,
+        takes_json=True,
+    )
+    def post(self) -> Response:
+        Users.wire.check_refs(db.session(), self.values)
+        user = create_user(self.values)
+        self.attach_avatar(user)
+        return Users().created(user)
+
+
+class ChangeUser(WriteUser):
+    """Update a user."""
+
+    path = f"{Users.path}/<id>"
+
+    def before(self, **ids: UUID) -> None:
+        if request.method == "PATCH" and is_form():
+            with ExitStack() as stack:
+                self.form = UserForm.receive_change(stack, CHANGES, ids["id"])
+                self.form.store()
+
+    @declare("replaceUser", body=UserChangeSchema(), answer=UserSchema(), errors=(404, 409, 412))
+    def put(self, id: UUID) -> Response:
+        """Replace a user."""
+        return self._change(id, partial=False)
+
+    @declare(
+        "updateUser",
+        body=UserChangeSchema(partial=True),
+        answer=UserSchema(),
+        errors=(404, 409, 412),
+        upload=AVATAR,
+        takes_json=True,
+    )
+    def patch(self, id: UUID) -> Response:
+        return self._change(id, partial=True)
+
+    def _change(self, id: UUID, *, partial: bool) -> Response:
+        users, user = Users(), get_row(User, id)
+        values = CHANGES.checked(self.form.values if self.form else json_body(), partial=partial)
+        CHANGES.check_refs(db.session(), values)
+        users.check_version(user)
+        change_user(user, values, by=principal().user_id)
+        self.attach_avatar(user)
+        return users.respond(user)
+
+    @declare("deleteUser", status=204, errors=(404, 409, 412))
+    def delete(self, id: UUID) -> Response:
+        """Delete a user."""
+        user = get_row(User, id)
+        Users().check_version(user)
+        delete_user(user, by=principal().user_id)
+        return no_content()
 
 
 class UsersOfPosition(Crud):
@@ -112,7 +160,7 @@ class Me(Endpoint):
         row = self._row()
         if is_unchanged(row.row_version):
             return Response(status=304, headers={"ETag": etag(row.row_version)})
-        return self._shown(row)
+        return Users().respond(row)
 
     @declare("updateMe", body=ProfileSchema(partial=True), answer=UserSchema(), errors=(409, 412))
     def patch(self) -> Response:
@@ -121,11 +169,7 @@ class Me(Endpoint):
         values = ProfileSchema(partial=True).checked(json_body(), partial=True)
         check_if_match(row.row_version)
         change_user(row, values, by=row.id)
-        return self._shown(row)
+        return Users().respond(row)
 
     def _row(self) -> User:
         return db.session.scalars(select(User).where(User.id == principal().user_id)).one()
-
-    def _shown(self, row: User) -> Response:
-        item = {name: getattr(row, name) for name in Users.columns}
-        return answer(item, 200, {"ETag": etag(row.row_version)})

@@ -10,8 +10,8 @@ from uuid_utils.compat import uuid7
 
 from app.base.errors import Conflict, Invalid
 from app.base.text import fold
-from app.core.crud.erase import erase
-from app.core.db.lookup import lock_row
+from app.core.crud.erase import erase, release
+from app.core.db.lookup import lock, lock_row
 from app.core.db.models import add_in_order, db
 from app.core.db.tenancy import current_tenant
 from app.core.jobs.one_time_links import revoke_all
@@ -24,6 +24,13 @@ KEYS = ("email", "username")
 
 class OwnAccount(Conflict):
     code, message = "OWN_ACCOUNT", "You cannot deactivate or delete yourself."
+
+
+def hash_password(values: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a new user, outside the transaction: hashing takes long. Raises Invalid."""
+    passwords, password = services().passwords, values.pop("password")
+    passwords.check_acceptable(password, values["email"])
+    return values | {"password_hash": passwords.hash(password)}
 
 
 def create_user(values: dict[str, Any]) -> User:
@@ -41,7 +48,7 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
         raise Invalid.field("email", "Your own e-mail address is changed by POST /users/me/email.")
     leaves = user.is_active and values.get("is_active") is False
     if leaves:
-        _check_may_leave(user, by)
+        check_may_leave(user, by=by)
     elif any(getattr(user, name) != values[name] for name in (*KEYS, "is_active") if name in values):
         services().tenant_roles.check_not_above(user.id, by)
     was_active = user.is_active
@@ -79,24 +86,31 @@ def login_of(email: str) -> tuple[UUID, UUID] | None:
     return None if found is None else (found.company_id, found.user_id)
 
 
-def check_deletable(user: User, *, by: UUID) -> None:
-    """Raises Conflict."""
-    _check_may_leave(user, by)
+def delete_user(user: User, *, by: UUID) -> None:
+    """Raises Conflict and Forbidden."""
+    check_may_leave(user, by=by)
+    # The version that If-Match was compared with stays in the session.
+    lock(User, user.id)
+    _announce_deletion(user.id)
+    release(User, User.id == user.id)
+    db.session.delete(user)
+    db.session.flush()
 
 
 def erase_user(user_id: UUID) -> None:
-    """With everything that refers to nobody else, links included. The user's row is held."""
-    announce_deletion(user_id)
+    """With all rows that refer to nobody else, links included. The caller holds the lock of the user's row."""
+    _announce_deletion(user_id)
     erase(User, User.id == user_id)
 
 
-def announce_deletion(user_id: UUID) -> None:
+def _announce_deletion(user_id: UUID) -> None:
     """The user's row is locked, and its dependents are still there."""
     revoke_all(user_id)
     on_user_deleting.emit(user_id)
 
 
-def _check_may_leave(user: User, by: UUID) -> None:
+def check_may_leave(user: User, *, by: UUID) -> None:
+    """Raises Conflict and Forbidden where ``by`` cannot deactivate or delete the user."""
     if user.id == by:
         raise OwnAccount()
     services().tenant_roles.check_not_last_administrator(user.id)

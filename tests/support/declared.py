@@ -99,7 +99,7 @@ class Maker:
     def row(self, pattern: str) -> Json:
         """A row of a collection: created where tenants may, else the first that the list shows."""
         if pattern not in self.made:
-            route = _find(self.app, pattern, "POST")
+            route = find_route(self.app, pattern, "POST")
             may_create = route is not None and route.permission is not None and not route.permission.platform
             self.made[pattern] = self.create(pattern) if may_create else self._found(pattern)
         return self.made[pattern]
@@ -120,7 +120,7 @@ class Maker:
         return (rows or self.listed(pattern))[0]
 
     def create(self, pattern: str) -> Json:
-        route = _find(self.app, pattern, "POST")
+        route = find_route(self.app, pattern, "POST")
         assert route is not None, pattern
         answer = self.tenant.admin.post(self.path(pattern), **self.sent(route))
         if answer.status_code == 409:
@@ -183,7 +183,7 @@ class Maker:
         return PASSWORD if isinstance(each, Password) else unique("Made ")
 
 
-def _find(app: Flask, pattern: str, method: str) -> Route | None:
+def find_route(app: Flask, pattern: str, method: str) -> Route | None:
     return next((each for each in routes_of(app) if (each.path, each.method) == (pattern, method)), None)
 
 
@@ -206,6 +206,13 @@ def collections(app: Flask) -> Iterator[type[Crud]]:
     for endpoint in {each.endpoint: None for each in routes_of(app)}:
         if issubclass(endpoint, Crud) and "<" not in endpoint.path:
             yield endpoint
+
+
+def table_of(app: Flask, route: Route) -> Table | None:
+    """The table of the rows that a method writes: of the collection that has its path, or whose item has it."""
+    path = route.path.removesuffix("/<id>")
+    kinds = {each.endpoint for each in routes_of(app) if issubclass(each.endpoint, Crud)}
+    return next((each.model.__table__ for each in kinds if each.path == path), None)
 
 
 def collection_of(app: Flask, table: Table) -> str:

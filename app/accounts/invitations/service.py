@@ -31,7 +31,7 @@ from app.core.web.problems import violation_of
 from app.core.wire.schema import BaseSchema
 from app.users.links import INVITATION
 from app.users.models import User
-from app.users.service import check_deletable, create_user, erase_user, lock_user
+from app.users.service import check_may_leave, create_user, erase_user, lock_user
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +104,7 @@ def resend_invitation(invitation_id: UUID) -> None:
 
 def revoke_invitation(invitation: Invitation, *, by: UUID) -> None:
     """The user goes with it. Raises NotFound when it was accepted meanwhile, and what a deletion raises."""
-    check_deletable(get_row(User, invitation.user_id), by=by)
+    check_may_leave(get_row(User, invitation.user_id), by=by)
     _lock_invitation(invitation.id)
     erase_user(invitation.user_id)
 

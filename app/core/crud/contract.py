@@ -37,14 +37,13 @@ def _details(crud: type[Any], method: str, collection: bool) -> dict[str, object
     if method == "DELETE":
         preview = crud.removal_preview
         return {"answer": preview, "status": 204, "errors": (404, 409, 412), "has_version": crud.versioned}
-    upload = crud.uploads.get(method, "")
     if method == "POST":
         headers = ("Location", "ETag") if crud.versioned else ("Location",)
         twice = {"also": (200,), "also_headers": headers} if _may_find_duplicate(crud) else {}
         made = {"body": crud.wire, "answer": crud.wire, "status": 201, "errors": (409,), "headers": headers}
-        return made | twice | {"from_path": _from_path(crud), "upload": upload, "takes_json": True}
+        return made | twice | {"from_path": _from_path(crud)}
     changed = {"body": crud.change_wire, "answer": crud.wire, "errors": (404, 409, 412), "partial": method == "PATCH"}
-    return changed | {"has_version": crud.versioned, "upload": upload, "takes_json": True}
+    return changed | {"has_version": crud.versioned}
 
 
 def _may_find_duplicate(crud: type[Any]) -> bool:

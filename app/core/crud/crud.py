@@ -54,7 +54,6 @@ class Crud(Endpoint, abstract=True):
     unpaginated: ClassVar[bool] = False
     removal_preview: ClassVar[BaseSchema | None] = None
     cacheable: ClassVar[bool] = True
-    uploads: ClassVar[Mapping[str, str]] = {}
     expansions: Mapping[str, Expansion] = {}
     parent_id: UUID | None = None
 
@@ -112,10 +111,6 @@ class Crud(Endpoint, abstract=True):
         return super().parameters_of(method, collection=collection)
 
     # Hooks
-
-    def read_body(self) -> dict[str, Any]:
-        """The body as it was sent."""
-        return json_body()
 
     def before_create(self, values: dict[str, Any]) -> None:
         """Outside the transaction, on the values of a new row: hashing, normalising."""
@@ -187,7 +182,7 @@ class Crud(Endpoint, abstract=True):
 
     def _create_values(self) -> dict[str, Any]:
         """Raises Invalid, also for a field that the path gives."""
-        values = self.read_body()
+        values = json_body()
         if self.parent is None:
             return self.wire.checked(values)
         column = self.parent.column
@@ -204,9 +199,15 @@ class Crud(Endpoint, abstract=True):
         self.require_parent()
         self.wire.check_refs(db.session(), self.values)
         duplicate = self.find_duplicate(self.values)
-        row = self.create(self.values) if duplicate is None else duplicate
-        headers = {"Location": self._location(row), **self.etag_headers(row)}
-        return answer(self.serialize(row), 201 if duplicate is None else 200, headers)
+        return self.created(self.create(self.values)) if duplicate is None else self.created(duplicate, 200)
+
+    def created(self, row: Any, status: int = 201) -> Response:
+        """The answer of a POST."""
+        return self.respond(row, status, Location=self._location(row))
+
+    def respond(self, row: Any, status: int = 200, **headers: str) -> Response:
+        """The row, with its version."""
+        return answer(self.serialize(row), status, headers | self.etag_headers(row))
 
     def _location(self, row: Any) -> str:
         place = self.parent.place_in(self.path) if self.parent else ""
@@ -246,11 +247,11 @@ class Crud(Endpoint, abstract=True):
 
     def _write(self, id: UUID, *, partial: bool) -> Response:
         row = self.found(id)
-        values = self.change_wire.checked(self.read_body(), partial=partial)
+        values = self.change_wire.checked(json_body(), partial=partial)
         self.change_wire.check_refs(db.session(), values)
         self.check_version(row)
         self.change(row, values)
-        return answer(self.serialize(row), 200, self.etag_headers(row))
+        return self.respond(row)
 
     def etag_headers(self, row: Any) -> dict[str, str]:
         return {"ETag": etag(row.row_version)} if self.versioned else {}
