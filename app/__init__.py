@@ -1,4 +1,4 @@
-"""The application factory: settings, extensions, and every slice mounted; nothing else."""
+"""The application factory: settings, extensions, services and the mounted slices."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ from app.system.health import Watch
 
 class Service(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Nothing here is a coroutine function, and asking costs 3 µs a hook."""
+        """No view is a coroutine function, and the check costs 3 µs a hook."""
         return func
 
 
-# What the environment of a service that asks this engine says of its engine is not meant for the engine.
+# The environment may be that of a service that uses this engine: its settings for the client do not apply here.
 ENGINE = {
     "GUARDIAN_SERVICE_URL": "embedded",
     "GUARDIAN_PROTOCOL": "guardian",
@@ -63,19 +63,19 @@ ENGINE = {
 
 def create_app(settings: Settings | None = None, slices: Iterable[ModuleType] = SLICES) -> Flask:
     """Raises SettingsError, with every fault."""
-    found = settings or load_settings()
-    app = _assembled(found, partial(mount, slices=slices))
-    if found.is_deployed and not found.use_email_service:
+    settings = settings or load_settings()
+    app = _assemble(settings, partial(mount, slices=slices))
+    if settings.is_deployed and not settings.use_email_service:
         logs.log.warning("no_mail_is_sent", reason="USE_EMAIL_SERVICE=false")
     return app
 
 
 def create_guardian(environ: Mapping[str, str] | None = None) -> Flask:
     """The embedded policy engine alone, for other services. Raises SettingsError, with every fault."""
-    return _assembled(load_settings(environ, **ENGINE), mount_engine)
+    return _assemble(load_settings(environ, **ENGINE), mount_engine)
 
 
-def _assembled(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
+def _assemble(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     logs.configure(settings)
     app = Service("app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_content_length
@@ -85,7 +85,7 @@ def _assembled(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     commands.install(app)
     engine.configure(app, settings)
     Migrations(app)
-    app.extensions["identity"] = _kernel(settings, _mailer(app, settings), Limits(app, settings))
+    app.extensions["identity"] = _build_services(settings, _mailer(app, settings), Limits(app, settings))
     headers.install(app, settings)
     logs.install(app, settings)
     problems.install(app)
@@ -104,10 +104,10 @@ def _mailer(app: Flask, settings: Settings) -> Mailer:
     return SilentMailer("" if settings.is_deployed else settings.mail_folder)
 
 
-def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
+def _build_services(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
     tokens = Tokens(settings, JwksClient(settings.jwt_jwks_url) if settings.jwt_jwks_url else None)
     metrics = CollectorRegistry()
-    policy, role_directory, watch = _policy(settings, PolicyCounters(metrics))
+    policy, role_directory, watch = _build_policy(settings, PolicyCounters(metrics))
     if limits.redis is not None:
         watch.looks["redis"] = limits.redis.ping
     if isinstance(mailer, SmtpMailer):
@@ -132,21 +132,21 @@ def _kernel(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
     )
 
 
-def _policy(settings: Settings, counters: PolicyCounters) -> tuple[PolicyEngine, RoleDirectory, Watch]:
+def _build_policy(settings: Settings, counters: PolicyCounters) -> tuple[PolicyEngine, RoleDirectory, Watch]:
     if not settings.use_guardian_service:
         logs.log.warning("every_permission_is_granted", reason="USE_GUARDIAN_SERVICE=false")
         return GrantAll(), EmbeddedRoleDirectory(), Watch({})
     if settings.embedded_guardian:
         client = MeteredEngine(GuardianClient(EmbeddedTransport()), counters)
-        return _remembering(client, settings, counters), EmbeddedRoleDirectory(), Watch({})
+        return _with_cache(client, settings, counters), EmbeddedRoleDirectory(), Watch({})
     breaker = Breaker(outcome_of, notice=counters.note_breaker)
-    remote, role_directory = _remote(settings, breaker)
+    remote, role_directory = _build_remote(settings, breaker)
     client = MeteredEngine(remote, counters, breaker)
-    return _remembering(client, settings, counters), role_directory, Watch({"guardian": _probe(settings)})
+    return _with_cache(client, settings, counters), role_directory, Watch({"guardian": _health_check(settings)})
 
 
-def _remote(settings: Settings, breaker: Breaker) -> tuple[GuardianClient | AuthZenClient, RoleDirectory]:
-    """Who decides, and who keeps the roles: AuthZEN has no words for them."""
+def _build_remote(settings: Settings, breaker: Breaker) -> tuple[GuardianClient | AuthZenClient, RoleDirectory]:
+    """The engine and the directory of roles. AuthZEN does not define roles, so they are embedded."""
     if settings.guardian_protocol == "authzen":
         return _authzen(settings, settings.max_in_flight), EmbeddedRoleDirectory()
     names = NAMES_003 if settings.guardian_resource_names == "003" else {}
@@ -154,8 +154,8 @@ def _remote(settings: Settings, breaker: Breaker) -> tuple[GuardianClient | Auth
     return GuardianClient(transport, names), RemoteRoleDirectory(transport, breaker)
 
 
-def _probe(settings: Settings) -> Callable[[], None]:
-    """On a connection of its own."""
+def _health_check(settings: Settings) -> Callable[[], None]:
+    """With a connection of its own."""
     authzen = settings.guardian_protocol == "authzen"
     client = _authzen(settings, 1) if authzen else GuardianClient(_transport(settings, 1))
     return client.check_health
@@ -170,7 +170,7 @@ def _transport(settings: Settings, max_in_flight: int) -> RemoteTransport:
     return RemoteTransport(settings.guardian_service_url, settings.guardian_service_timeout, max_in_flight)
 
 
-def _remembering(engine: PolicyEngine, settings: Settings, counters: PolicyCounters) -> PolicyEngine:
+def _with_cache(engine: PolicyEngine, settings: Settings, counters: PolicyCounters) -> PolicyEngine:
     ttl = settings.guardian_decision_ttl_seconds
     key_of = whole if settings.guardian_protocol == "authzen" else without_item
     return CachingEngine(engine, Grants(ttl), counters, key_of) if ttl else engine

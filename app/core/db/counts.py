@@ -1,7 +1,7 @@
 """Exact row counts that cost the same in a company of ten and of a million rows.
 
-``row_count`` holds deltas: triggers (``migrations/ddl.py``) add one per statement, so that concurrent
-writers of one tenant neither wait for one another nor deadlock; a reader adds them up.
+``row_count`` holds deltas: triggers (``migrations/ddl.py``) add one per statement, so that
+concurrent writers of one tenant neither wait for each other nor deadlock. Readers sum the deltas.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, Integer, ScalarSelect, String, func, select
+from sqlalchemy import BigInteger, Identity, Index, Integer, ScalarSelect, Select, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.db.models import Counted, Model, db
@@ -18,7 +18,6 @@ from app.core.db.tenancy import TenantScoped
 
 
 def counted_tables() -> list[str]:
-    """The tables of all models that are ``Counted``."""
     models: Iterable[Any] = (mapper.class_ for mapper in Model.registry.mappers)
     return sorted(model.__tablename__ for model in models if issubclass(model, Counted))
 
@@ -38,13 +37,15 @@ class RowCount(TenantScoped, Model):
 
 def total(model: type[Any]) -> ScalarSelect[int]:
     """The tenant's number of rows, as a column of a larger statement; null for none."""
-    wanted = RowCount.counted == model.__tablename__
-    return select(func.sum(RowCount.delta)).where(wanted).scalar_subquery()
+    return _sum_of(model).scalar_subquery()
 
 
 def total_of(model: type[Any]) -> int:
-    statement = select(func.sum(RowCount.delta)).where(RowCount.counted == model.__tablename__)
-    return int(db.session.scalar(statement) or 0)
+    return int(db.session.scalar(_sum_of(model)) or 0)
+
+
+def _sum_of(model: type[Any]) -> Select[int]:
+    return select(func.sum(RowCount.delta)).where(RowCount.counted == model.__tablename__)
 
 
 def totals_of(session: Session, counted: Sequence[str]) -> dict[str, int]:
@@ -53,5 +54,5 @@ def totals_of(session: Session, counted: Sequence[str]) -> dict[str, int]:
         .where(RowCount.counted.in_(counted))
         .group_by(RowCount.counted)
     )
-    found = {name: int(total) for name, total in session.execute(statement)}
-    return {name: found.get(name, 0) for name in counted}
+    totals = {name: int(total) for name, total in session.execute(statement)}
+    return {name: totals.get(name, 0) for name in counted}

@@ -1,4 +1,4 @@
-"""What happens after the commit and may be lost; what may not be lost is an outbox row instead."""
+"""Effects that run after the commit and may be lost. Work that must not be lost is an outbox row instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _queued: ContextVar[tuple[Effect, ...]] = ContextVar("effects", default=())
 
 
 def after_commit(effect: Effect) -> None:
-    """Run ``effect`` once the current unit of work has committed; forgotten if it has not."""
+    """Run ``effect`` after the commit of the current unit of work, and not after a rollback."""
     _queued.set((*_queued.get(), effect))
 
 

@@ -1,4 +1,4 @@
-"""The connections: their limits, their pragmas, and how a transaction begins on either database."""
+"""Database connections: limits, pragmas, and the start of a transaction on either database."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def configure(app: Flask, settings: Settings) -> None:
     app.config["SQLALCHEMY_RECORD_QUERIES"] = False
     db.init_app(app)
     with app.app_context():
-        _prepare(db.engine)
+        _attach_listeners(db.engine)
         if settings.is_deployed and settings.is_postgresql:
             event.listen(db.engine, "connect", _check_role)
             _probe(db.engine)
 
 
 def _probe(engine: Engine) -> None:
-    """An unsafe role stops the start; a database that is not there yet does not."""
+    """Raises UnsafeRole. A database that cannot be reached yet does not stop the start."""
     with suppress(exc.OperationalError):
         engine.connect().close()
     engine.dispose()
@@ -48,7 +48,7 @@ def _check_role(connection: Any, _record: Any) -> None:
 
 def _engine_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {"pool_size": settings.database_pool_size, "max_overflow": 0, "pool_timeout": 2}
-    # The text of an error is logged, and would repeat the values of the row.
+    # Error texts are logged, and would repeat the values of the row.
     options["hide_parameters"] = True
     if settings.is_postgresql:
         from app.core.db.postgres import CONNECT_ARGS
@@ -59,13 +59,12 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def _prepare(engine: Engine) -> None:
-    """Attach what every connection and transaction needs."""
+def _attach_listeners(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        # The driver is imported where it is used: a service on SQLite has no need of it.
+        # A service on SQLite does not import the driver.
         from app.core.db import postgres
 
         postgres.attach(engine)
@@ -78,5 +77,5 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that upgrades from reading to writing fails at once with SQLITE_BUSY.
+    # A transaction that changes from reading to writing fails at once with SQLITE_BUSY.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing() else "BEGIN")

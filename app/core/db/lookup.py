@@ -1,4 +1,4 @@
-"""Rows that a path names: found, or not found in one form for every kind."""
+"""Rows by id, and one form of "not found" for all models."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from app.core.db.transaction import is_writing
 
 
 def not_found(model: type[Any]) -> NotFound:
-    """Of the kind that the model names as ``missing``, if it names one: a handler may know more."""
+    """An instance of the model's class ``missing``, or of NotFound: error handlers may treat a class apart."""
     name: str = model.__tablename__
-    kind: type[NotFound] = getattr(model, "missing", NotFound)
-    return kind(f"{name.replace('_', ' ').capitalize()} not found.", code=missing_code(model))
+    error: type[NotFound] = getattr(model, "missing", NotFound)
+    return error(f"{name.replace('_', ' ').capitalize()} not found.", code=missing_code(model))
 
 
 def missing_code(model: type[Any]) -> str:
@@ -26,7 +26,7 @@ def missing_code(model: type[Any]) -> str:
 
 
 def get_row(model: type[Any], id: UUID) -> Any:
-    """The row, for writing. Raises NotFound."""
+    """The row as an entity, for writing. Raises NotFound."""
     row = db.session.scalar(select(model).where(model.id == id))
     if row is None:
         raise not_found(model)
@@ -40,25 +40,25 @@ def check_exists(model: type[Any], id: UUID) -> None:
 
 
 def lock(model: type[Any], id: UUID, *, key_share: bool = False) -> bool:
-    """Keep others from locking or changing the row until the transaction ends; False if there is none.
+    """Lock the row until the transaction ends; False if there is none.
 
-    With ``key_share`` rows that refer to it may still be added (FOR NO KEY UPDATE). SQLite has one writer anyway.
+    With ``key_share`` others may still add rows that refer to it (FOR NO KEY UPDATE). SQLite has one writer anyway.
     """
     statement = select(model.id).where(model.id == id).with_for_update(key_share=key_share)
     return db.session.scalar(statement) is not None
 
 
 def lock_row(model: type[Any], id: UUID) -> Any | None:
-    """As ``lock``; the row as it is now, whatever the session knew of it."""
+    """Lock the row and read its present values, also if the session has read it before."""
     statement = select(model).where(model.id == id).with_for_update()
     return db.session.scalar(statement.execution_options(populate_existing=True))
 
 
 @dataclass(frozen=True)
 class Parent:
-    """Rows whose ``column`` holds the id of the parent. A path names that id like the column, or first.
+    """The parent of rows by their ``column``. In a path its id has the column's name, or comes first.
 
-    Writers below the same ``locked`` parent take turns: what they find stays so until they have written.
+    Writers below the same ``locked`` parent take turns: the rows that one reads stay the same until it has written.
     """
 
     model: type[Any]
@@ -71,7 +71,7 @@ class Parent:
 
     @property
     def takes_turns(self) -> bool:
-        """Whether the transaction locks the parent before it looks for a row below."""
+        """Whether the transaction locks the parent before it reads rows below it."""
         return self.locked and is_writing()
 
     def check(self, id: UUID) -> None:

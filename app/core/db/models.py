@@ -1,4 +1,4 @@
-"""Base classes of the models, and the one place that commits."""
+"""Base classes and columns of the models."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ NAMING = {
 
 
 class SqliteUtc(TypeDecorator[datetime]):
-    """SQLite keeps no zone: stored as UTC, read as aware UTC."""
+    """SQLite stores no time zone: this writes UTC and reads aware UTC."""
 
     impl = DateTime
     cache_ok = True
@@ -69,7 +69,7 @@ class Model(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-# Flask-SQLAlchemy derives its own base, which may not carry a map of its own besides the registry's.
+# Flask-SQLAlchemy derives its own base, which may not have a map besides the registry's.
 Model.registry.update_type_annotation_map({datetime: UtcDateTime, UUID: Uuid()})
 
 db = SQLAlchemy(
@@ -91,7 +91,7 @@ class Timestamped:
 
 
 class Versioned:
-    """``row_version`` goes up with every UPDATE; a writer whose version moved gets StaleDataError."""
+    """Every UPDATE increments ``row_version``; a writer with an outdated version gets StaleDataError."""
 
     row_version: Mapped[int] = mapped_column(default=1, sort_order=92)
 
@@ -101,14 +101,14 @@ class Versioned:
 
 
 class Counted:
-    """The tenant's number of rows is kept by triggers, which the table's migration adds (``ddl.count``)."""
+    """Triggers maintain the tenant's number of rows; the table's migration adds them (``ddl.count``)."""
 
 
 def folded(*names: str, **options: Any) -> MappedColumn[Any]:
-    """A column kept equal to the folded text of others, newline-joined; filled in at flush.
+    """A column with the folded text of others, joined by newlines and updated at every flush.
 
-    Row-level security lets no case-folding operator use an index, and two databases fold
-    differently: hence a stored form.
+    It is stored because no case-folding operator uses an index under row-level security, and because the two
+    databases fold differently.
     """
     return mapped_column(CodePointText, info={"folds": names, "stands_for": names[0]}, **options)
 
@@ -123,25 +123,27 @@ class Named:
 
 
 def same_tenant(column: str, target: str) -> ForeignKeyConstraint:
-    """A composite foreign key inside one tenant. It has no action: SQLite's SET NULL would null
-    ``company_id`` too, and the application clears references itself."""
+    """A composite foreign key inside one tenant. It has no action: SQLite's SET NULL would clear ``company_id`` too.
+
+    ``core/crud/erase.py`` clears references instead.
+    """
     return ForeignKeyConstraint(["company_id", column], [f"{target}.company_id", f"{target}.id"])
 
 
 def listed_by(table: str, *columns: str) -> tuple[Index, ...]:
-    """One index per order in which a list can be read, ties broken by id."""
+    """One index for each order of a list; ties are broken by id."""
     return tuple(Index(f"ix_{table}_company_id_{column}_id", "company_id", column, "id") for column in columns)
 
 
 def belongs_to(owner: str, table: str) -> tuple[ForeignKeyConstraint, Index]:
-    """Of rows that are read per owner, in the order of their creation."""
+    """The foreign key and the index of rows that are listed per owner, in the order of their creation."""
     column = f"{owner}_id"
     order = Index(f"ix_{table}_company_id_{column}", "company_id", column, "created_at", "id")
     return same_tenant(column, owner), order
 
 
 class IsSet(hybrid_property[bool]):
-    """Whether a column is not null, of a row and in a query."""
+    """True where a column is not null, on rows and in queries."""
 
     def __init__(self, column: str) -> None:
         super().__init__(
@@ -153,7 +155,7 @@ class IsSet(hybrid_property[bool]):
 
 
 def add_in_order(*groups: Iterable[object]) -> None:
-    """Flush each group before the next: the ORM orders by relationships, and these models have none."""
+    """Flush each group before the next: the ORM orders by relationships, which these models do not have."""
     for group in groups:
         db.session.add_all(group)
         db.session.flush()
@@ -164,7 +166,7 @@ def is_modified(session: Session, row: object) -> bool:
 
 
 @event.listens_for(GuardedSession, "before_flush")
-def _keep_derived(session: Session, _context: UOWTransaction, _instances: Any) -> None:
+def _update_derived(session: Session, _context: UOWTransaction, _instances: Any) -> None:
     for row in session.new:
         fold_columns(row)
     for row in session.dirty:
@@ -175,7 +177,7 @@ def _keep_derived(session: Session, _context: UOWTransaction, _instances: Any) -
 
 
 def fold_columns(row: Any) -> None:
-    """Bring the columns declared with ``folded`` up to date; a flush does it by itself."""
+    """Update the columns declared with ``folded``. Every flush calls this."""
     for column in row.__table__.c:
         names = column.info.get("folds")
         if names:
@@ -184,5 +186,4 @@ def fold_columns(row: Any) -> None:
 
 
 def folded_names(model: type[Any]) -> list[str]:
-    """The columns declared with ``folded``."""
     return [column.key for column in model.__table__.c if "folds" in column.info]

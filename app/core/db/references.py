@@ -1,4 +1,4 @@
-"""What refers to a row, by the foreign keys."""
+"""References to rows of a model, by the foreign keys."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from app.core.db.models import Model
 
 
 def referrers(model: type[Any]) -> Iterator[tuple[type[Any], InstrumentedAttribute[Any]]]:
-    """The classes and columns that refer to rows of ``model`` inside one tenant, itself left out."""
+    """Other models and their columns that refer to rows of ``model`` inside one tenant."""
     for mapper in Model.registry.mappers:
         for constraint in mapper.local_table.foreign_key_constraints:  # type: ignore[attr-defined]
             if _is_within_tenant(constraint, model) and mapper.class_ is not model:
-                column = next(each for each in constraint.columns if each.name != "company_id")
+                column = next(column for column in constraint.columns if column.name != "company_id")
                 yield mapper.class_, getattr(mapper.class_, mapper.get_property_by_column(column).key)
 
 

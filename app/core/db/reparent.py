@@ -1,8 +1,7 @@
-"""Moving what refers to one row to another row of its kind, and back, driven by the foreign keys.
+"""Move the references to one row to another row of its model, and back, by the foreign keys.
 
-Of rows that cannot stand beside each other one loses: it is demoted where an index allows one flagged row, and
-removed where a key allows one at all. A move raises row versions and leaves ``updated_at`` alone, by which an edit
-that came later is told from it.
+A unique key may allow only one of two rows. The loser is demoted where the key has a flag as its condition, and
+removed otherwise. A move raises row versions but not ``updated_at``: a later edit can be recognized by that.
 """
 
 from __future__ import annotations
@@ -37,18 +36,17 @@ KEYS_PER_STATEMENT = 5000
 
 
 class Sides(NamedTuple):
-    """The ids of two rows; the first keeps what refers to it."""
+    """The ids of two rows. References move from the source to the target."""
 
     target: UUID
     source: UUID
 
-    def losing(self, winner: str) -> tuple[UUID, UUID]:
-        """The loser's id, and the winner's."""
+    def loser_and_winner(self, winner: str) -> tuple[UUID, UUID]:
         return (self.source, self.target) if winner == TARGET else (self.target, self.source)
 
 
 class Clash(NamedTuple):
-    """Two rows that cannot both stay as they are."""
+    """The keys of two rows of which a rule allows only one."""
 
     target: UUID
     source: UUID
@@ -64,7 +62,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class ReferringColumn:
-    """Rows of ``model`` whose ``column`` says below which row they stand."""
+    """A foreign key: the rows of ``model`` refer to their owner by ``column``."""
 
     model: type[Any]
     column: InstrumentedAttribute[Any]
@@ -75,17 +73,17 @@ class ReferringColumn:
 
     @property
     def key(self) -> InstrumentedAttribute[Any]:
-        """What names a row below its owner."""
+        """The column of the primary key that identifies a row below its owner."""
         owner = {"company_id", self.column.key}
-        [found] = [each.name for each in self.model.__table__.primary_key if each.name not in owner]
-        return getattr(self.model, found)  # type: ignore[no-any-return]
+        [name] = [column.name for column in self.model.__table__.primary_key if column.name not in owner]
+        return getattr(self.model, name)  # type: ignore[no-any-return]
 
     @property
     def rules(self) -> list[Rule]:
-        return [rule for each in _unique(self.model.__table__) if (rule := self._rule(each)) is not None]
+        return [rule for key in _unique_keys(self.model.__table__) if (rule := self._rule(key)) is not None]
 
     def _rule(self, unique: UniqueConstraint | PrimaryKeyConstraint | Index) -> Rule | None:
-        names = [each.name for each in unique.columns]
+        names = [column.name for column in unique.columns]
         if self.column.key not in names:
             return None
         where = unique.dialect_options["postgresql"]["where"] if isinstance(unique, Index) else None
@@ -95,8 +93,8 @@ class ReferringColumn:
     def below(self, owner: UUID) -> ColumnElement[bool]:
         return self.column == owner
 
-    def beaten(self, rule: Rule, loser: UUID, winner: UUID) -> ColumnElement[bool]:
-        """Rows below the loser that one below the winner leaves no room for."""
+    def losers(self, rule: Rule, loser: UUID, winner: UUID) -> ColumnElement[bool]:
+        """Rows below the loser that clash with a row below the winner."""
         other = aliased(self.model)
         rivals = [other.company_id == self.model.company_id, getattr(other, self.column.key) == winner]
         rivals += [getattr(other, name) == getattr(self.model, name) for name in rule.same]
@@ -112,94 +110,84 @@ class ReferringColumn:
         rivals += [getattr(mine, name) == getattr(other, name) for name in rule.same]
         if rule.flag:
             rivals += [getattr(mine, rule.flag), getattr(other, rule.flag)]
-        of = [getattr(each, self.column.key) for each in (mine, other)]
-        keys = [getattr(each, self.key.key) for each in (mine, other)]
-        wanted = select(*keys).where(of[0] == sides.target, of[1] == sides.source, *rivals).order_by(*keys)
-        return [Clash(*row) for row in db.session.execute(wanted)]
+        rivals += [getattr(mine, self.column.key) == sides.target, getattr(other, self.column.key) == sides.source]
+        keys = [getattr(row, self.key.key) for row in (mine, other)]
+        return [Clash(*row) for row in db.session.execute(select(*keys).where(*rivals).order_by(*keys))]
 
     def count(self, owner: UUID) -> int:
         return db.session.scalar(select(func.count()).select_from(self.model).where(self.below(owner))) or 0
 
-    # What a move does
+    # Moving
 
     def move(self, sides: Sides, winner: str, clashing: Iterable[Rule]) -> Json:
-        """What is needed to take it back, ready for JSON."""
-        kept: Json = {"removed": [], "demoted": {}}
-        loser, keeper = sides.losing(winner)
+        """Returns the undo log for ``move_back``, ready for JSON."""
+        undo_log: Json = {"removed": [], "demoted": {}}
+        ids = sides.loser_and_winner(winner)
         for rule in clashing:
+            losers = self.losers(rule, *ids)
             if rule.flag:
-                kept["demoted"][rule.flag] = self._demote(rule, loser, keeper)
+                undo_log["demoted"][rule.flag] = self._update(losers, {rule.flag: False})
             else:
-                kept["removed"] += self._remove(rule, loser, keeper)
-        kept["moved"] = self._repoint(self.below(sides.source), sides.target)
-        return kept
+                undo_log["removed"] += self._remove(losers)
+        undo_log["moved"] = self._update(self.below(sides.source), {self.column.key: sides.target})
+        return undo_log
 
-    def _remove(self, rule: Rule, loser: UUID, winner: UUID) -> list[Json]:
-        beaten = self.beaten(rule, loser, winner)
-        rows = [to_json(row._mapping) for row in db.session.execute(select(*columns_of(self.model)).where(beaten))]
-        db.session.execute(delete(self.model).where(beaten).execution_options(synchronize_session=False))
+    def _remove(self, where: ColumnElement[bool]) -> list[Json]:
+        rows = [to_json(row._mapping) for row in db.session.execute(select(*columns_of(self.model)).where(where))]
+        db.session.execute(delete(self.model).where(where).execution_options(synchronize_session=False))
         return rows
 
-    def _demote(self, rule: Rule, loser: UUID, winner: UUID) -> Json:
-        return self._changed(self.beaten(rule, loser, winner), {rule.flag: False})
-
-    def _repoint(self, which: ColumnElement[bool], owner: UUID) -> Json:
-        return self._changed(which, {self.column.key: owner})
-
-    def _changed(self, which: ColumnElement[bool], values: Json) -> Json:
-        """Keys and when each row was edited last, null where rows do not say."""
+    def _update(self, where: ColumnElement[bool], values: Json) -> Json:
+        """Returns the rows' keys with the time of the last edit, null in models without it."""
         if issubclass(self.model, Versioned):
             values |= {"row_version": self.model.row_version + 1}
-        statement = update(self.model).where(which).values(values).returning(self.key, *self._edited)
-        done = db.session.execute(statement.execution_options(synchronize_session=False))
-        return {str(row[0]): _stamp(row) for row in done}
+        statement = update(self.model).where(where).values(values).returning(self.key, *self._updated_at)
+        rows = db.session.execute(statement.execution_options(synchronize_session=False))
+        return {str(row[0]): _time_of_edit(row) for row in rows}
 
     @property
-    def _edited(self) -> tuple[InstrumentedAttribute[Any], ...]:
+    def _updated_at(self) -> tuple[InstrumentedAttribute[Any], ...]:
         return (self.model.updated_at,) if issubclass(self.model, Timestamped) else ()
 
-    # What takes it back
+    # Moving back
 
-    def edited_since(self, kept: Json, owner: UUID) -> list[str]:
-        """The keys of rows that were edited, and of moved ones that were deleted. Rows that do not say when they
-        were edited are never among them."""
-        if not self._edited:
+    def edited_since(self, undo_log: Json, owner: UUID) -> list[str]:
+        """The keys of rows that were edited, and of moved rows that were deleted; none in models without a time."""
+        if not self._updated_at:
             return []
-        now = {str(row[0]): _stamp(row) for row in self._read(self.below(owner))}
-        then: Json = dict(kept["moved"])
-        for demoted in kept["demoted"].values():
-            then |= {key: stamp for key, stamp in demoted.items() if key in now and key not in then}
-        return [key for key, stamp in then.items() if now.get(key) != stamp]
+        rows = db.session.execute(select(self.key, *self._updated_at).where(self.below(owner)))
+        now = {str(row[0]): _time_of_edit(row) for row in rows}
+        then: Json = dict(undo_log["moved"])
+        for demoted in undo_log["demoted"].values():
+            then |= {key: time for key, time in demoted.items() if key in now and key not in then}
+        return [key for key, time in then.items() if now.get(key) != time]
 
-    def _read(self, which: ColumnElement[bool]) -> Sequence[Any]:
-        return db.session.execute(select(self.key, *self._edited).where(which)).all()
-
-    def move_back(self, kept: Json, sides: Sides) -> None:
-        for keys in _batches(kept["moved"]):
-            self._repoint(self.below(sides.target) & self.key.in_(keys), sides.source)
-        for flag, demoted in kept["demoted"].items():
+    def move_back(self, undo_log: Json, sides: Sides) -> None:
+        for keys in _batches(undo_log["moved"]):
+            self._update(self.below(sides.target) & self.key.in_(keys), {self.column.key: sides.source})
+        for flag, demoted in undo_log["demoted"].items():
             for keys in _batches(demoted):
-                self._changed(self.key.in_(keys), {flag: True})
-        insert_rows(self.model, kept["removed"])
+                self._update(self.key.in_(keys), {flag: True})
+        insert_rows(self.model, undo_log["removed"])
 
 
-def references(model: type[Any]) -> list[ReferringColumn]:
-    """By name."""
-    return sorted((ReferringColumn(*each) for each in referrers(model)), key=lambda each: each.name)
+def referring_columns(model: type[Any]) -> list[ReferringColumn]:
+    """Sorted by name."""
+    return sorted((ReferringColumn(*pair) for pair in referrers(model)), key=lambda reference: reference.name)
 
 
-def _unique(table: Table) -> Iterator[UniqueConstraint | PrimaryKeyConstraint | Index]:
+def _unique_keys(table: Table) -> Iterator[UniqueConstraint | PrimaryKeyConstraint | Index]:
     for constraint in table.constraints:
         if isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint):
             yield constraint
     yield from (index for index in table.indexes if index.unique)
 
 
-def _stamp(row: Sequence[Any]) -> str | None:
+def _time_of_edit(row: Sequence[Any]) -> str | None:
     return row[1].isoformat() if len(row) > 1 else None
 
 
 def _batches(keys: Mapping[str, Any]) -> Iterator[list[UUID]]:
-    found = [UUID(key) for key in keys]
-    for start in range(0, len(found), KEYS_PER_STATEMENT):
-        yield found[start : start + KEYS_PER_STATEMENT]
+    ids = [UUID(key) for key in keys]
+    for start in range(0, len(ids), KEYS_PER_STATEMENT):
+        yield ids[start : start + KEYS_PER_STATEMENT]

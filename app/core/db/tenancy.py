@@ -1,7 +1,7 @@
-"""Tenant isolation, lines one and two: every statement is narrowed, every new row is stamped.
+"""Tenant isolation, guards one and two: a criterion in every statement, a tenant in every new row.
 
-Line three, row-level security, is in the migrations (``migrations/ddl.py``); it receives the tenant
-from the BEGIN that ``core/postgres.py`` sends.
+Guard three, row-level security, is in ``migrations/ddl.py``. It reads the tenant from the BEGIN of
+``core/db/postgres.py``.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class UnguardedStatement(RuntimeError):
 
 
 class _TenantColumn:
-    """Stands for the column where the criterion is analysed on the marker class itself."""
+    """The column, where SQLAlchemy analyses the criterion on the marker class itself."""
 
     def __get__(self, instance: Any, owner: type) -> Any:
         return column("company_id", Uuid())
 
 
 class Tenanted:
-    """Marker of every class whose rows belong to one tenant, found in its attribute ``company_id``."""
+    """Marker of the classes whose rows belong to one tenant, by their attribute ``company_id``."""
 
     company_id: Any = _TenantColumn()
 
@@ -60,7 +60,7 @@ class TenantScoped(Tenanted):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """For whom the next transaction runs: one tenant, the platform, or (both unset) nobody."""
+    """The subject of the next transaction: one tenant, the platform, or nobody if both are unset."""
 
     company_id: UUID | None = None
     platform: bool = False
@@ -87,35 +87,35 @@ def current_tenant() -> UUID:
 @contextmanager
 def tenant(company_id: UUID) -> Iterator[None]:
     """Bind the tenant of the transactions that start inside. Refuses to start inside one."""
-    with _bound(Scope(company_id=company_id)):
+    with _bind(Scope(company_id=company_id)):
         yield
 
 
 @contextmanager
 def platform_scope() -> Iterator[None]:
-    with _bound(Scope(platform=True)):
+    with _bind(Scope(platform=True)):
         yield
 
 
 @contextmanager
 def in_transaction() -> Iterator[None]:
-    """Marks the extent of a unit of work: one at a time, and its scope may not change."""
+    """Mark the extent of a unit of work. There is one at a time, and its scope cannot change."""
     if _in_transaction.get():
         raise RuntimeError("A unit of work cannot start inside another.")
-    with _assigned(_in_transaction, True):
+    with _set(_in_transaction, True):
         yield
 
 
 @contextmanager
-def _bound(scope: Scope) -> Iterator[None]:
+def _bind(scope: Scope) -> Iterator[None]:
     if _in_transaction.get():
         raise RuntimeError("A tenant cannot be bound inside an open transaction.")
-    with _assigned(_scope, scope):
+    with _set(_scope, scope):
         yield
 
 
 @contextmanager
-def _assigned(variable: ContextVar[T], value: T) -> Iterator[None]:
+def _set(variable: ContextVar[T], value: T) -> Iterator[None]:
     token = variable.set(value)
     try:
         yield
@@ -132,8 +132,8 @@ class GuardedSession(FlaskSession):
     bulk_insert_mappings = bulk_update_mappings = bulk_save_objects
 
 
-# The option and its parameter are constants, so a statement that carries them is compiled once for all
-# tenants; the tenant is looked up whenever it runs.
+# The option and its parameter are constants: a statement with them is compiled once for all tenants. Every
+# execution reads the tenant anew.
 _TENANT = bindparam("tenant_id", callable_=current_tenant, type_=Uuid())
 OWN_ROWS: LoaderCriteriaOption = with_loader_criteria(
     Tenanted,
@@ -155,14 +155,14 @@ def _narrow(state: ORMExecuteState) -> None:
         _refuse_tenant_tables(state, scope)
         return
     if state.is_insert or (state.is_update and (state.parameters or _writes_company_id(state))):
-        # An update by a list of parameters finds its rows by their keys alone: no criterion is added.
+        # An update by a list of parameters selects rows by their keys alone: no criterion is added.
         raise UnguardedStatement("Rows are inserted through the session, and their tenant never changes.")
     if not state.is_column_load:
         state.statement = state.statement.options(OWN_ROWS)
 
 
 class TenantQuery:
-    """A read that is built once: ``scoped`` to whatever tenant is bound when it runs, compiled once for all."""
+    """A prepared read, compiled once for all tenants. ``scoped`` has the criterion of the bound tenant."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self.unscoped = statement
@@ -178,9 +178,9 @@ def _refuse_tenant_tables(state: ORMExecuteState, scope: Scope) -> None:
 
 def _tables(statement: Any) -> Iterator[Table]:
     for element in visitors.iterate(statement):
-        for found in (element, getattr(element, "table", None)):
-            if isinstance(found, Table):
-                yield found
+        for table in (element, getattr(element, "table", None)):
+            if isinstance(table, Table):
+                yield table
 
 
 def _writes_company_id(state: ORMExecuteState) -> bool:
@@ -204,7 +204,7 @@ def _stamp(session: Session, _context: UOWTransaction, _instances: Any) -> None:
             _stamp_new(row, scope)
     for row in (*session.dirty, *session.deleted):
         if isinstance(row, Tenanted):
-            _check_kept(row, scope)
+            _check_tenant(row, scope)
 
 
 def _stamp_new(row: Tenanted, scope: Scope) -> None:
@@ -216,7 +216,7 @@ def _stamp_new(row: Tenanted, scope: Scope) -> None:
         raise ForeignTenant(f"A {type(row).__name__} of another tenant was added.")
 
 
-def _check_kept(row: Tenanted, scope: Scope) -> None:
+def _check_tenant(row: Tenanted, scope: Scope) -> None:
     if inspect(row).attrs["company_id" if "company_id" in inspect(row).mapper.attrs else "id"].history.deleted:
         raise ForeignTenant(f"The tenant of a {type(row).__name__} cannot change.")
     if not scope.platform and row.company_id != scope.company_id:

@@ -8,14 +8,8 @@ from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Delete,
-    Row,
-    Update,
-)
-from sqlalchemy.orm import (
-    Session,
-)
+from sqlalchemy import Delete, Row, Update
+from sqlalchemy.orm import Session
 
 from app.core.db.effects import discard_effects, run_effects
 from app.core.db.models import db
@@ -25,7 +19,7 @@ _writing: ContextVar[bool] = ContextVar("db_writing", default=True)
 
 
 def is_writing() -> bool:
-    """Whether the transaction that begins now may write."""
+    """Whether the transaction that begins now, or is open, may write."""
     return _writing.get()
 
 
@@ -55,41 +49,41 @@ def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
 
 
 def execute_and_count(statement: Update | Delete) -> int:
-    """How many rows it changed. Of writers that meet, the guard in its WHERE lets one see its row."""
-    done: Any = db.session.execute(statement.execution_options(synchronize_session=False))
-    return int(done.rowcount)
+    """The number of changed rows. A condition in WHERE lets one of several concurrent writers succeed."""
+    result: Any = db.session.execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)
 
 
-def read(read: TenantQuery, params: dict[str, Any]) -> Sequence[Row[Any]]:
+def read(query: TenantQuery, params: dict[str, Any]) -> Sequence[Row[Any]]:
     """The rows of a prepared read, inside the unit of work.
 
-    In a tenant it goes past the ORM's session, whose bookkeeping costs more than the query: the
-    criterion that the session's guard would add is part of the statement.
+    With a tenant bound it avoids the ORM's session, whose bookkeeping costs more than the query. The statement
+    itself has the criterion that the session's guard would add.
     """
     if current_scope().company_id is None:
-        return db.session.execute(read.unscoped, params).all()
-    return db.session.connection().execute(read.scoped, params).all()
+        return db.session.execute(query.unscoped, params).all()
+    return db.session.connection().execute(query.scoped, params).all()
 
 
-def read_in_own_transaction(read: TenantQuery, params: dict[str, Any]) -> Sequence[Row[Any]]:
+def read_in_own_transaction(query: TenantQuery, params: dict[str, Any]) -> Sequence[Row[Any]]:
     """The rows of a prepared read, in a transaction of its own."""
     writing = _writing.set(False)
     try:
         with in_transaction(), db.engine.connect() as connection:
-            return connection.execute(read.scoped, params).all()
+            return connection.execute(query.scoped, params).all()
     finally:
         _writing.reset(writing)
 
 
 @contextmanager
 def company_transaction(company_id: UUID, *, writes: bool = True) -> Iterator[Session]:
-    """Bind the company, and work in one transaction of it."""
+    """A transaction with the company bound as its tenant."""
     with tenant(company_id), unit_of_work(writes=writes) as session:
         yield session
 
 
 @contextmanager
 def platform_session(*, writes: bool = False) -> Iterator[Session]:
-    """A session of its own that sees every company and no other tenant table."""
+    """A transaction that sees every company, and no other tenant table."""
     with platform_scope(), unit_of_work(writes=writes) as session:
         yield session

@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT, which SQLAlchemy has for each database but not for both."""
+"""INSERT … ON CONFLICT for either database: SQLAlchemy has one class for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.core.db.models import db
 
 
 def upsert(model: type[Any]) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT of the database in use, to which ``on_conflict_do_…`` is added."""
+    """An INSERT of the database in use. The caller adds ``on_conflict_do_update`` or ``on_conflict_do_nothing``."""
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     insert: postgresql.Insert | sqlite.Insert = dialect.insert(model)
     return insert

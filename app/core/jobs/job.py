@@ -1,4 +1,4 @@
-"""A claimed entry of the outbox, as its handler gets it."""
+"""The argument of a job's handler."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.core.db.tenancy import TenantNotSet
 
 @dataclass(frozen=True)
 class Job:
-    """A claimed entry. ``attempts`` are those that failed before."""
+    """A claimed entry of the outbox. ``attempts`` counts earlier failures."""
 
     id: UUID
     kind: str
@@ -25,7 +25,7 @@ class Job:
 
     @property
     def company_id(self) -> UUID:
-        """Of what was asked for inside a tenant. Raises TenantNotSet."""
+        """The tenant of the job. Raises TenantNotSet for a job of no tenant."""
         if self.tenant_id is None:
             raise TenantNotSet(f"{self.kind} belongs to no tenant.")
         return self.tenant_id

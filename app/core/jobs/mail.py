@@ -1,8 +1,7 @@
-"""Mails: what is written in the outbox, how it is worded in a language, and what leaves for the mailer.
+"""Mails: their jobs in the outbox, their templates, and their delivery.
 
-``templates/mail/<name>/<language>.txt`` has the subject in its first line and paragraphs after it. The
-HTML form shows the same paragraphs; one that is nothing but the code stands large, one that is nothing
-but the link becomes a button.
+``templates/mail/<name>/<language>.txt`` has the subject in its first line, and then paragraphs. The HTML form shows
+the same paragraphs. A paragraph of only the code is shown large, and one of only the link as a button.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ MONTHS = {
 BUTTON = {"en": "Continue", "fr": "Continuer"}
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
 SPACES = re.compile(r"\s+")
-# A name that a stranger chose must not become a link in somebody's mail program.
+# A name chosen by a stranger must not become a link in a mail program.
 LINKABLE = re.compile(r"[:/@\\]|\w\.\w")
 
 
 @dataclass(frozen=True)
 class Mail:
-    """``values`` fill the template; ``code`` and ``link`` among them are shown apart."""
+    """``values`` are the variables of the template; ``code`` and ``link`` get paragraphs of their own."""
 
     to: str
     language: str
@@ -48,16 +47,16 @@ class Mail:
 
 
 Composer = Callable[[Job], Mail | None]
-"""Outside of any transaction. None: there is nobody to write to, or nothing to say any more."""
+"""Composes a mail outside of transactions; None if there is no recipient, or no reason to write any more."""
 
 
 def post(name: str, payload: Mapping[str, Any]) -> None:
-    """Let a mail be composed and sent once the current transaction has committed."""
+    """Compose and send a mail after the commit of the current transaction."""
     enqueue(f"mail.{name}", payload)
 
 
 def jobs(composers: Mapping[str, Composer]) -> dict[str, Callable[[Job], None]]:
-    """What the worker does for each kind of mail."""
+    """The handler of each kind of mail."""
     return {f"mail.{name}": partial(_deliver, name, compose) for name, compose in composers.items()}
 
 
@@ -69,15 +68,15 @@ def _deliver(name: str, compose: Composer, job: Job) -> None:
 
 def render(name: str, mail: Mail, message_id: str) -> Message:
     """``message_id`` is the same for every attempt."""
-    # The space before a name stays.
+    # Without ``strip``: ``greeting`` begins with a space.
     values = {key: SPACES.sub(" ", str(value)) for key, value in mail.values.items()}
     language = mail.language if mail.language in BUTTON else "en"
     text = _environment().get_template(f"{name}/{language}.txt").render(values)
     subject, _, body = text.strip().partition("\n")
-    paragraphs = [" ".join(each.split()) for each in body.split("\n\n") if each.strip()]
+    paragraphs = [_one_line(paragraph) for paragraph in body.split("\n\n") if paragraph.strip()]
     layout = _environment().get_template("layout.html")
-    shown = {"code": values.get("code"), "link": values.get("link"), "button": BUTTON[language]}
-    html = layout.render(subject=subject, paragraphs=paragraphs, language=language, **shown)
+    special = {"code": values.get("code"), "link": values.get("link"), "button": BUTTON[language]}
+    html = layout.render(subject=subject, paragraphs=paragraphs, language=language, **special)
     return Message(message_id, name, mail.to, subject, "\n\n".join(paragraphs) + "\n", html)
 
 
@@ -89,19 +88,19 @@ def _environment() -> Environment:
     )
 
 
-def one_line(value: Any) -> str:
-    """A value can neither begin a paragraph nor a header."""
-    return " ".join(str(value).split())
+def _one_line(text: str) -> str:
+    """Without line breaks, which would begin a paragraph or a header."""
+    return " ".join(text.split())
 
 
 def plain_name(name: str | None) -> str:
-    """The name of a person or company; empty where it could be taken for more than a name."""
-    found = one_line(name or "")
-    return found if found.isprintable() and not LINKABLE.search(found) else ""
+    """The name of a person or company; empty if a mail program could take it for a link."""
+    line = _one_line(name or "")
+    return line if line.isprintable() and not LINKABLE.search(line) else ""
 
 
 def greeting(first_name: str | None) -> str:
-    """A space and the name, or nothing where there is none that could stand in a mail."""
+    """A space and the name, or nothing without a plain name."""
     name = plain_name(first_name)
     return f" {name}" if name else ""
 
@@ -111,17 +110,17 @@ def hours(lifetime: timedelta) -> int:
 
 
 def moment(at: datetime, language: str) -> dict[str, str]:
-    """``day`` and ``time``, as a mail writes them."""
+    """``day`` and ``time`` of a mail."""
     return {"day": f"{at.day} {MONTHS[language][at.month - 1]} {at.year}", "time": f"{at:%H:%M} UTC"}
 
 
 def link(path: str, token: str) -> str:
-    """Below PUBLIC_URL, never below a host that a request named. A fragment reaches no server's log and no Referer."""
+    """A link below PUBLIC_URL, never below the Host of a request. Fragments reach no server log and no Referer."""
     return f"{_base()}{path}#token={token}"
 
 
 def served_link(path: str, token: str) -> str:
-    """To a page of this service itself, which has to see the token."""
+    """A link to a page of this service, which must receive the token."""
     return f"{_base()}{path}?token={token}"
 
 

@@ -1,4 +1,4 @@
-"""One-time links: a token that is mailed, kept as a hash, and good for one purpose, one subject, once."""
+"""One-time links: a mailed token, stored as a hash, that works once for one purpose and one subject."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, String, delete, select, update
+from sqlalchemy import ColumnElement, Index, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
@@ -15,10 +15,11 @@ from app.base.opaque_tokens import company_of, digest, new_token
 from app.core.db.models import Identified, Model, db
 from app.core.db.tenancy import TenantScoped, current_tenant
 from app.core.db.transaction import company_transaction, execute_and_count
+from app.core.jobs.job import Job
 from app.core.jobs.outbox import enqueue
 
 EXPIRE = "links.expire"
-"""The job that removes a link once it is of no use."""
+"""The job that removes an expired link."""
 
 
 class InvalidLink(BadRequest):
@@ -26,8 +27,8 @@ class InvalidLink(BadRequest):
 
 
 class OneTimeLink(TenantScoped, Identified, Model):
-    """``subject_id`` is whom or what it is about; ``address`` where it goes. The token is made when the
-    mail is sent, so that no plain one is ever stored."""
+    """``subject_id`` is usually a user, ``address`` the mailbox. The token is made when the mail is sent, so
+    that no plain token is ever stored."""
 
     __tablename__ = "one_time_link"
     __table_args__ = (
@@ -45,8 +46,10 @@ class OneTimeLink(TenantScoped, Identified, Model):
 
 
 def issue(purpose: str, subject_id: UUID, address: str, lifetime: timedelta) -> UUID:
-    """A link that takes the place of earlier ones for the same purpose and subject. Inside the tenant's unit of
-    work; the caller posts the mail that carries its id."""
+    """Create a link in place of an earlier one for the same purpose and subject. Inside the tenant's unit of work.
+
+    Returns its id, for the mail that the caller posts.
+    """
     revoke(purpose, subject_id)
     link = OneTimeLink(purpose=purpose, subject_id=subject_id, address=address, expires_at=utcnow() + lifetime)
     db.session.add(link)
@@ -56,20 +59,23 @@ def issue(purpose: str, subject_id: UUID, address: str, lifetime: timedelta) -> 
 
 
 def revoke(purpose: str, subject_id: UUID) -> None:
-    """Earlier links for this stop working."""
-    which = (OneTimeLink.purpose == purpose, OneTimeLink.subject_id == subject_id)
-    db.session.execute(delete(OneTimeLink).where(*which).execution_options(synchronize_session=False))
+    _delete(OneTimeLink.purpose == purpose, OneTimeLink.subject_id == subject_id)
 
 
 def revoke_all(subject_id: UUID) -> None:
-    """Whatever was mailed about this subject stops working."""
-    which = OneTimeLink.subject_id == subject_id
-    db.session.execute(delete(OneTimeLink).where(which).execution_options(synchronize_session=False))
+    """Remove the subject's links of every purpose."""
+    _delete(OneTimeLink.subject_id == subject_id)
+
+
+def _delete(*where: ColumnElement[bool]) -> None:
+    db.session.execute(delete(OneTimeLink).where(*where).execution_options(synchronize_session=False))
 
 
 def rotate_token(link_id: UUID) -> tuple[OneTimeLink, str] | None:
-    """The link with a fresh token, which kills the one of an earlier attempt to mail it; None when it was used,
-    replaced or has expired. Inside the tenant's unit of work."""
+    """The link with a new token, which replaces that of an earlier mail. Inside the tenant's unit of work.
+
+    None if the link was used or replaced, or has expired.
+    """
     token = new_token(current_tenant())
     statement = update(OneTimeLink).where(OneTimeLink.id == link_id, *_live()).values(token_hash=digest(token))
     if not execute_and_count(statement):
@@ -86,13 +92,13 @@ def tenant_of(token: str) -> UUID:
 
 
 def find(token: str, purpose: str) -> OneTimeLink | None:
-    """Used or expired, too. Inside the tenant's unit of work."""
+    """The link, also if it was used or has expired. Inside the tenant's unit of work."""
     statement = select(OneTimeLink).where(OneTimeLink.token_hash == digest(token), OneTimeLink.purpose == purpose)
     return db.session.scalar(statement)
 
 
 def check(token: str, purpose: str) -> OneTimeLink:
-    """The live link, not yet used up, in a transaction of its own. Raises InvalidLink."""
+    """The live link, read in a transaction of its own. Raises InvalidLink."""
     with company_transaction(tenant_of(token), writes=False):
         link = find(token, purpose)
     if link is None or link.used_at is not None or link.expires_at <= utcnow():
@@ -101,7 +107,7 @@ def check(token: str, purpose: str) -> OneTimeLink:
 
 
 def consume(link_id: UUID) -> None:
-    """Of two at once, one gets through. Inside the tenant's unit of work. Raises InvalidLink."""
+    """Use the link up; of two requests at once one succeeds. Inside the tenant's unit of work. Raises InvalidLink."""
     statement = update(OneTimeLink).where(OneTimeLink.id == link_id, *_live()).values(used_at=utcnow())
     if not execute_and_count(statement):
         raise InvalidLink()
@@ -111,8 +117,7 @@ def _live() -> tuple[Any, ...]:
     return OneTimeLink.used_at.is_(None), OneTimeLink.expires_at > utcnow()
 
 
-def expire(job: Any) -> None:
+def expire(job: Job) -> None:
     """The handler of ``EXPIRE``."""
-    with company_transaction(job.tenant_id):
-        which = OneTimeLink.id == UUID(job.payload["link_id"])
-        db.session.execute(delete(OneTimeLink).where(which).execution_options(synchronize_session=False))
+    with company_transaction(job.company_id):
+        _delete(OneTimeLink.id == UUID(job.payload["link_id"]))

@@ -1,7 +1,7 @@
-"""Work that must not be lost: rows of the transaction that asks for it, worked off later, outside of any.
+"""Jobs that must not be lost: rows of the transaction that requests them, executed later outside of it.
 
-The queue is no tenant's. It holds kinds and ids, and what else it needs sealed (``core/sealed.py``), and
-outlives the company whose files it removes.
+The queue belongs to no tenant and outlives the company whose files it removes. It contains kinds and ids; other
+values are encrypted (``core/security/encryption.py``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, String, Update, delete, or_, select, text, update
+from sqlalchemy import JSON, ColumnElement, Index, String, delete, or_, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -23,10 +23,10 @@ from app.core.db.transaction import execute_and_count, unit_of_work
 from app.core.jobs.job import Job
 from app.core.services import services
 
-RETRIES = tuple(timedelta(seconds=each) for each in (1, 10, 60, 600, 3600))
-"""How long after each failure the next attempt comes; after the last, none does."""
+RETRIES = tuple(timedelta(seconds=seconds) for seconds in (1, 10, 60, 600, 3600))
+"""The delay of the next attempt after each failure. After the last one there is no further attempt."""
 LEASE = timedelta(seconds=90)
-"""Longer than anything that a job waits for."""
+"""Longer than every timeout within a job."""
 
 
 class OutboxEntry(Identified, Model):
@@ -53,7 +53,7 @@ class OutboxEntry(Identified, Model):
 
 
 def enqueue(kind: str, payload: Mapping[str, Any], *, delay: timedelta = timedelta()) -> UUID:
-    """Ask for a job of a kind that ``services().jobs`` knows, in the current transaction."""
+    """Request a job of a kind in ``services().jobs``, in the current transaction."""
     entry = OutboxEntry(
         id=uuid7(),
         kind=kind,
@@ -68,12 +68,12 @@ def enqueue(kind: str, payload: Mapping[str, Any], *, delay: timedelta = timedel
 
 
 def claim(lease: timedelta = LEASE) -> Job | None:
-    """The next job that is due, leased in a committed transaction: whoever dies with it loses only time."""
+    """The next due job, leased in a committed transaction: a crash of the worker only delays it."""
     now = utcnow()
     if not _is_any_due(now):
         return None
     with unit_of_work():
-        row = db.session.execute(_claiming(now, now + lease)).one_or_none()
+        row = db.session.execute(_claim_statement(now, now + lease)).one_or_none()
     return None if row is None else Job(*row)
 
 
@@ -83,19 +83,19 @@ def _due(now: datetime) -> tuple[Any, ...]:
 
 
 def _is_any_due(now: datetime) -> bool:
-    """Asked without writing: on SQLite an idle worker must not take the one writer's place every second."""
+    """A separate read: on SQLite an idle worker must not block the other writers every second."""
     with unit_of_work(writes=False):
         return db.session.execute(select(OutboxEntry.id).where(*_due(now)).limit(1)).first() is not None
 
 
-def _claiming(now: datetime, until: datetime) -> Any:
+def _claim_statement(now: datetime, until: datetime) -> Any:
     first = select(OutboxEntry.id).where(*_due(now)).order_by(OutboxEntry.due_at, OutboxEntry.id).limit(1)
-    # SQLite has one writer and ignores this. Not IN: PostgreSQL may run such a subquery once per row of the table, and
-    # every run finds another one that is free.
-    one = first.with_for_update(skip_locked=True).scalar_subquery()
-    statement = update(OutboxEntry).where(OutboxEntry.id == one)
+    # Not IN: PostgreSQL may run such a subquery once per row of the table, each time with another free row.
+    id = first.with_for_update(skip_locked=True).scalar_subquery()
     return (
-        statement.values(leased_until=until)
+        update(OutboxEntry)
+        .where(OutboxEntry.id == id)
+        .values(leased_until=until)
         .returning(
             OutboxEntry.id,
             OutboxEntry.kind,
@@ -110,59 +110,52 @@ def _claiming(now: datetime, until: datetime) -> Any:
 
 
 class LeaseLost(RuntimeError):
-    """The job was finished, or is being worked off, by somebody else."""
+    """Another worker has completed the job, or is executing it."""
 
 
 def complete_in_transaction(job: Job) -> None:
-    """It is done, unless ``complete`` has said so already."""
+    """Remove an executed job, unless its handler has called ``complete``."""
     with unit_of_work():
         _remove(job)
 
 
 def complete(job: Job) -> None:
-    """It is done if the current transaction commits: what is written here is written once, whoever dies when.
-
-    Raises LeaseLost.
-    """
+    """Remove the job in the current transaction, whose writes therefore happen exactly once. Raises LeaseLost."""
     if not _remove(job):
         raise LeaseLost(job.kind)
 
 
 def _remove(job: Job) -> bool:
-    mine = (OutboxEntry.id == job.id, OutboxEntry.leased_until == job.leased_until)
-    statement = delete(OutboxEntry).where(*mine)
-    return bool(execute_and_count(statement))
+    return bool(execute_and_count(delete(OutboxEntry).where(*_leased(job))))
+
+
+def _leased(job: Job) -> tuple[ColumnElement[bool], ...]:
+    """The entry, unless the lease has ended and another worker holds it."""
+    return OutboxEntry.id == job.id, OutboxEntry.leased_until == job.leased_until
 
 
 def retry_or_fail(job: Job, error: str, retries: tuple[timedelta, ...] = RETRIES) -> bool:
-    """It failed: try again later, or keep it as failed. Whether another attempt follows."""
+    """Record a failure. True if another attempt follows; otherwise the entry stays as failed."""
     now, is_last = utcnow(), job.attempts >= len(retries)
     values: dict[str, Any] = {"attempts": job.attempts + 1, "leased_until": None, "error": error[:200]}
     values |= {"failed_at": now} if is_last else {"due_at": now + retries[job.attempts]}
     with unit_of_work():
-        db.session.execute(_of(job).values(values))
+        execute_and_count(update(OutboxEntry).where(*_leased(job)).values(values))
     return not is_last
 
 
-def _of(job: Job) -> Update:
-    """Whoever's lease ran out no longer has a say."""
-    mine = (OutboxEntry.id == job.id, OutboxEntry.leased_until == job.leased_until)
-    return update(OutboxEntry).where(*mine).execution_options(synchronize_session=False)
-
-
 def list_failed(prefix: str = "") -> list[OutboxEntry]:
-    """Those given up, of the kinds that begin so, oldest first."""
+    """Failed jobs of the kinds with this prefix, oldest first."""
     with unit_of_work(writes=False):
-        given_up = select(OutboxEntry).where(OutboxEntry.failed_at.is_not(None), OutboxEntry.kind.startswith(prefix))
-        return list(db.session.scalars(given_up.order_by(OutboxEntry.created_at, OutboxEntry.id)).all())
+        failed = select(OutboxEntry).where(OutboxEntry.failed_at.is_not(None), OutboxEntry.kind.startswith(prefix))
+        return list(db.session.scalars(failed.order_by(OutboxEntry.created_at, OutboxEntry.id)).all())
 
 
 def retry(ids: list[UUID]) -> int:
-    """Let those that were given up begin anew. Returns how many."""
+    """Restart failed jobs. Returns their number."""
     values = {"failed_at": None, "attempts": 0, "due_at": utcnow(), "error": None}
-    which = (OutboxEntry.id.in_(ids), OutboxEntry.failed_at.is_not(None))
+    failed = (OutboxEntry.id.in_(ids), OutboxEntry.failed_at.is_not(None))
     with unit_of_work():
-        statement = update(OutboxEntry).where(*which).values(values)
-        found = execute_and_count(statement)
+        count = execute_and_count(update(OutboxEntry).where(*failed).values(values))
         after_commit(services().wake.set)
-    return found
+    return count

@@ -1,4 +1,4 @@
-"""Works off the outbox: a thread of every serving process, or a process of its own."""
+"""Executes the jobs of the outbox, in a thread of every serving process or in a process of its own."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ STOP_SECONDS = 20.0
 
 
 class Worker:
-    """``drain`` on the caller's thread, or ``start`` and ``stop`` a thread that waits for more."""
+    """``drain`` executes the due jobs; ``start`` and ``stop`` control a thread that waits for more."""
 
     def __init__(self, app: Flask, *, retries: tuple[timedelta, ...] = RETRIES, lease: timedelta = LEASE) -> None:
         self._app, self._retries, self._lease = app, retries, lease
-        self._kernel: Services = app.extensions["identity"]
+        self._services: Services = app.extensions["identity"]
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -38,45 +38,45 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the job at hand."""
+        """End the thread after its current job."""
         self._stopping.set()
-        self._kernel.wake.set()
+        self._services.wake.set()
         if self._thread is not None:
             self._thread.join(STOP_SECONDS)
 
     def run(self) -> None:
         while not self._stopping.is_set():
-            self._kernel.wake.clear()
+            self._services.wake.clear()
             try:
                 self.drain()
             except Exception as error:
-                # A thread that ended would leave this process without anybody who sends its mails.
+                # Without its thread this process would send no more mails.
                 log.warning("outbox_unavailable", reason=type(error).__name__)
-            # The jitter keeps the processes of one start from asking together for ever.
-            self._kernel.wake.wait(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+            # The jitter separates the polls of processes that started together.
+            self._services.wake.wait(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
 
     def drain(self) -> int:
-        """Every job that is due now, one after another. Returns how many were tried."""
-        tried = 0
+        """Execute the due jobs, one after another. Returns the number of attempts."""
+        attempts = 0
         with self._app.app_context():
             try:
                 while not self._stopping.is_set() and (job := claim(self._lease)) is not None:
-                    self._work(job)
-                    tried += 1
+                    self._execute(job)
+                    attempts += 1
             finally:
                 services().mailer.close()
-        return tried
+        return attempts
 
-    def _work(self, job: Job) -> None:
+    def _execute(self, job: Job) -> None:
         try:
             self._handler(job)(job)
         except Exception as error:
-            self._note(job, error)
+            self._record_failure(job, error)
             return
-        self._settle(job)
+        self._complete(job)
 
-    def _settle(self, job: Job) -> None:
-        """As long as the lease lasts: a mail that was accepted must not go again because the database paused."""
+    def _complete(self, job: Job) -> None:
+        """Retries until the lease ends: a pause of the database must not send an accepted mail again."""
         while True:
             try:
                 return complete_in_transaction(job)
@@ -86,14 +86,14 @@ class Worker:
                 time.sleep(POLL_SECONDS)
 
     def _handler(self, job: Job) -> Callable[[Job], None]:
-        """An older process may meet the kind of a newer one, which will come for it."""
-        found = self._kernel.jobs.get(job.kind)
-        if found is None:
+        """Raises LookupError, in an older process, for the kind of a newer one, which will execute it."""
+        handler = self._services.jobs.get(job.kind)
+        if handler is None:
             raise LookupError(f"No handler for {job.kind}.")
-        return found
+        return handler
 
-    def _note(self, job: Job, error: Exception) -> None:
-        """What is stored and logged names no address: the text of an SMTP refusal repeats the recipient."""
+    def _record_failure(self, job: Job, error: Exception) -> None:
+        """Stores and logs no text of the error: an SMTP refusal repeats the recipient's address."""
         reason = error.detail if isinstance(error, ApiError) else type(error).__name__
         follows = retry_or_fail(job, reason, self._retries)
         event = "outbox_job_failed" if follows else "outbox_job_given_up"
@@ -101,9 +101,9 @@ class Worker:
 
 
 def start_worker(app: Flask) -> Worker | None:
-    """None where another process does the work."""
-    found: Services = app.extensions["identity"]
-    if not found.jobs or found.settings.mail_worker == "external":
+    """None where another process executes the jobs."""
+    services: Services = app.extensions["identity"]
+    if not services.jobs or services.settings.mail_worker == "external":
         return None
     worker = Worker(app)
     worker.start()

@@ -1,4 +1,4 @@
-"""Small secrets that wait in the database: encrypted with a key of their own, so that a copy of it tells nothing."""
+"""Encryption of small values in the database, with a key derived from SECRET_KEY for each purpose."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NONCE_BYTES = 12  # NIST SP 800-38D section 5.2.1.1
 
 
 def seal(purpose: str, text: str) -> str:
-    """AES-256-GCM; only the same purpose can open it."""
+    """AES-256-GCM. ``unseal`` needs the same purpose."""
     nonce = os.urandom(NONCE_BYTES)
     return urlsafe_b64encode(nonce + _cipher(purpose).encrypt(nonce, text.encode(), None)).decode()
 
 
 def unseal(purpose: str, sealed: str) -> str:
-    """Raises ValueError for what was not sealed for this purpose with the present key."""
+    """Raises ValueError for a value of another purpose or key."""
     raw = urlsafe_b64decode(sealed)
     try:
         return _cipher(purpose).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()

@@ -1,4 +1,4 @@
-"""Passwords: which are acceptable, how they are hashed, and older hashes that still verify."""
+"""Passwords: the rules for new ones, their hashes, and older kinds of hashes that still verify."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from app.base.errors import Invalid, Unavailable
 from app.config.settings import Settings
 
 MAX_LENGTH = 128
-# NFKC can shorten a password (three Hangul letters become one syllable), so this bounds the work before it.
+# A bound before NFKC, which can shorten a password: three Hangul letters become one syllable.
 MAX_RAW_LENGTH = 1024
 MAX_WAIT_SECONDS = 5.0
 BCRYPT_BYTES = 72
 
-# zxcvbn refuses more, and tries every reading of these symbols: a long text with many of them took 1.7 s.
+# zxcvbn refuses longer texts, and tries every reading of these symbols: a long text with many took 1.7 s.
 ZXCVBN_LENGTH, ZXCVBN_SYMBOL_LENGTH, ZXCVBN_MAX_SYMBOLS = 72, 24, 5
 AMBIGUOUS_SYMBOLS = frozenset("@4({[<69!1|7$5+")
 
-# The digits are bounded so that a damaged row cannot occupy a thread for hours.
+# The digits are bounded: a damaged row must not occupy a thread for hours.
 WERKZEUG = re.compile(r"(pbkdf2:sha(1|224|256|384|512):\d{1,7}|scrypt:\d{1,7}:\d{1,3}:\d{1,2})\$[^$]+\$[0-9a-f]+")
 BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")
 
 
 class Passwords:
-    """One per process: its slots bound the memory of all hashing that goes on at once."""
+    """One per process: its slots bound the memory of simultaneous hashing."""
 
     def __init__(self, settings: Settings, *, slots: int | None = None, max_wait: float = MAX_WAIT_SECONDS) -> None:
         self._min_length = settings.password_min_length
@@ -51,12 +51,12 @@ class Passwords:
         self._slots, self._max_wait = BoundedSemaphore(slots or os.cpu_count() or 1), max_wait
 
     def hash(self, password: str) -> str:
-        """Raises Unavailable when no slot becomes free in time."""
+        """Raises Unavailable if no slot becomes free in time."""
         with self._slot():
             return self._hasher.hash(_secret(password))
 
     def verify(self, stored: str | None, password: str) -> bool:
-        """Without a usable hash: False, after the time of a real one. Raises Unavailable as ``hash`` does."""
+        """False without a usable hash, after the time of a real one. Raises Unavailable as ``hash`` does."""
         if len(password) > MAX_RAW_LENGTH:
             stored, password = None, ""
         with self._slot():
@@ -75,7 +75,7 @@ class Passwords:
             return True
 
     def policy(self) -> dict[str, int]:
-        """What a form can tell the user beforehand; lengths are in characters."""
+        """The rules that a form can show beforehand; lengths are in characters."""
         return {"min_length": self._min_length, "max_length": MAX_LENGTH, "min_zxcvbn_score": 1}
 
     def check_acceptable(self, password: str, email: str | None, field: str = "password") -> None:
@@ -115,7 +115,7 @@ class Passwords:
 
 
 def _unmatched_hash(hasher: PasswordHasher) -> str:
-    """A random digest in the PHC string format: it costs as much to verify as a real one, and nothing to make."""
+    """A random digest in the PHC string format. To verify it takes as long as a real one, to make it no time."""
     salt, digest = (
         b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len)
     )
@@ -130,7 +130,7 @@ def _legacy_verifier(stored: str) -> Callable[[str, str], bool] | None:
 
 
 def _bcrypt_matches(stored: str, password: str) -> bool:
-    """Cut as every bcrypt did before the library began to refuse longer passwords."""
+    """Truncates the password, as every bcrypt did before the library refused longer ones."""
     return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], stored.encode())
 
 
@@ -139,7 +139,7 @@ def _normalised(password: str) -> str:
 
 
 def _secret(password: str) -> bytes:
-    """A lone surrogate cannot be in a stored password, but must not stop a comparison either."""
+    """No stored password has a lone surrogate, but a comparison with one must not fail."""
     return _normalised(password).encode(errors="surrogatepass")
 
 
@@ -148,14 +148,14 @@ def _is_storable(password: str) -> bool:
 
 
 def _names(email: str) -> set[str]:
-    whole = _normalised(email).strip().casefold()
-    return {whole, whole.rpartition("@")[0]}
+    address = _normalised(email).strip().casefold()
+    return {address, address.rpartition("@")[0]}
 
 
 def _is_guessable(password: str) -> bool:
-    # Its word lists take 14 MB, which a process that never sets a password need not hold.
+    # Imported here: its word lists take 14 MB, and most processes never set a password.
     from zxcvbn import zxcvbn
 
     crowded = len(AMBIGUOUS_SYMBOLS.intersection(password)) > ZXCVBN_MAX_SYMBOLS
-    found: dict[str, Any] = zxcvbn(password[: ZXCVBN_SYMBOL_LENGTH if crowded else ZXCVBN_LENGTH])
-    return bool(found["score"] == 0)
+    estimate: dict[str, Any] = zxcvbn(password[: ZXCVBN_SYMBOL_LENGTH if crowded else ZXCVBN_LENGTH])
+    return bool(estimate["score"] == 0)

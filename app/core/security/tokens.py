@@ -1,4 +1,4 @@
-"""Access tokens: signed JWTs of this service, and those of an external one that it trusts."""
+"""Access tokens: signed JWTs of this service, and of one trusted external issuer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says. ``raw`` has every claim as it was sent."""
+    """The claims of a verified token. ``raw`` has all of them as they were sent."""
 
     user_id: UUID
     company_id: UUID
@@ -46,16 +46,15 @@ class Claims:
 
 
 class TokenRejected(Exception):
-    """The reason why a token is not accepted. The caller never sees it: it would help a forger only."""
+    """The reason why a token is not accepted. The caller never sees it: it would only help a forger."""
 
 
 class Tokens:
-    """Signs our tokens and verifies ours and external ones by the same rules.
+    """Signs our tokens, and verifies ours and external ones by the same rules.
 
-    The signer decides which claims are checked: a token of the external key set (JWT_JWKS_URL) must
-    carry our JWT_ISSUER as ``iss``. A token by a shared JWT_SECRET may name any issuer, because any
-    holder of the secret could write ours. ``aud`` must name JWT_AUDIENCE when that is set, and
-    must be absent otherwise (RFC 7519 section 4.1.3).
+    A token of the external key set (JWT_JWKS_URL) must have JWT_ISSUER as ``iss``. A token signed with JWT_SECRET
+    may name any issuer, because every holder of the secret could write ours. ``aud`` must name JWT_AUDIENCE if that
+    is set, and must be absent otherwise (RFC 7519 section 4.1.3).
     """
 
     def __init__(self, settings: Settings, jwks: JwksClient | None = None) -> None:
@@ -76,7 +75,7 @@ class Tokens:
         first_name: str | None = None,
         last_name: str | None = None,
     ) -> str:
-        """Names are written only with JWT_PROFILE_CLAIMS; what is None is left out."""
+        """Names are included only with JWT_PROFILE_CLAIMS; claims that are None are omitted."""
         profile = {"first_name": first_name, "last_name": last_name}
         claims = {
             "sub": str(user_id),
@@ -119,7 +118,7 @@ class Tokens:
         return jwt.encode(claims, pair.private, pair.algorithm, headers={"kid": pair.kid})
 
     def _verify_signature(self, token: str) -> tuple[str, str | None]:
-        """The payload of a rightly signed token, and the ``iss`` that its key may sign for."""
+        """The payload of a correctly signed token, and the ``iss`` that its key requires."""
         if len(token) > MAX_CHARACTERS or not COMPACT.fullmatch(token):
             raise TokenRejected("shape")
         signed, _, signature = token.rpartition(".")
@@ -132,7 +131,7 @@ class Tokens:
         return payload, issuer
 
     def _keys_for(self, algorithm: str, kid: str | None) -> tuple[Sequence[Any], str | None]:
-        """The token only names a key; the key has its algorithm (RFC 8725 section 3.1)."""
+        """The key determines the algorithm, not the token (RFC 8725 section 3.1)."""
         if algorithm == "HS256":
             return self._secrets, None
         if kid is None or algorithm not in ALGORITHMS:
@@ -162,7 +161,7 @@ class Tokens:
 
 
 def _secrets(settings: Settings) -> tuple[bytes, ...]:
-    """Without JWT_SECRET none: JWT_SECRET_PREVIOUS alone does not switch HS256 on."""
+    """Empty without JWT_SECRET: JWT_SECRET_PREVIOUS alone does not enable HS256."""
     if not settings.jwt_secret:
         return ()
     secrets = (settings.jwt_secret, settings.jwt_secret_previous)
@@ -174,7 +173,7 @@ def _secrets(settings: Settings) -> tuple[bytes, ...]:
 
 @lru_cache(maxsize=32)
 def _header(segment: str) -> tuple[str, str | None]:
-    """``alg`` and ``kid``; cached because all tokens of one key have the same header."""
+    """``alg`` and ``kid``; cached, because all tokens of one key have the same header."""
     header = _json_object(segment)
     algorithm, kid = header.get("alg"), header.get("kid")
     if "crit" in header or not isinstance(algorithm, str) or not isinstance(kid, str | None):
@@ -207,7 +206,7 @@ def _subject(claims: dict[str, Any]) -> UUID:
 
 
 def _uuid(text: str | None) -> UUID:
-    """Only the canonical form (RFC 9562 section 4), so that one id has one spelling."""
+    """Raises TokenRejected unless the text is canonical (RFC 9562 section 4): one id has one spelling."""
     try:
         id = UUID(text)
     except (ValueError, TypeError):
@@ -217,9 +216,9 @@ def _uuid(text: str | None) -> UUID:
     return id
 
 
-def _check_audience(named: object, ours: str) -> None:
-    audiences = [named] if isinstance(named, str) else named or []
-    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
+def _check_audience(audience: object, ours: str) -> None:
+    audiences = [audience] if isinstance(audience, str) else audience or []
+    if not isinstance(audiences, list) or not all(isinstance(name, str) for name in audiences):
         raise TokenRejected("aud")
     if ours not in audiences if ours else audiences:
         raise TokenRejected("aud")
@@ -236,7 +235,7 @@ def _check_times(claims: dict[str, Any], now: float) -> tuple[float | None, floa
 
 
 def _seconds(claims: dict[str, Any], name: str) -> float | None:
-    """A NumericDate (RFC 7519 section 2); a bool is no number, and nothing is older than 1970."""
+    """A NumericDate (RFC 7519 section 2): no bool, and not before 1970."""
     value = claims.get(name)
     if value is None:
         return None

@@ -15,7 +15,7 @@ from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.db.lookup import not_found
 from app.core.db.models import db
-from app.core.db.reparent import SOURCE, TARGET, ReferringColumn, Rule, Sides, references
+from app.core.db.reparent import SOURCE, TARGET, ReferringColumn, Rule, Sides, referring_columns
 from app.core.db.row_json import columns_of, to_json
 from app.core.db.transaction import is_writing
 from app.core.jobs import one_time_links
@@ -66,7 +66,7 @@ class Merge:
 
     @cached_property
     def references(self) -> list[ReferringColumn]:
-        return references(Customer)
+        return referring_columns(Customer)
 
     @cached_property
     def clashing_rows(self) -> list[ClashingRows]:
@@ -225,7 +225,7 @@ def lock_customers(*ids: UUID) -> dict[UUID, Customer]:
 
 def parts_that_clash() -> tuple[str, ...]:
     """The kinds of parts for which a client can choose a side."""
-    return tuple(reference.name for reference in references(Customer) if reference.rules)
+    return tuple(reference.name for reference in referring_columns(Customer) if reference.rules)
 
 
 def _address(user_id: UUID | None, email: str | None) -> Any:

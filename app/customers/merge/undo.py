@@ -12,7 +12,7 @@ from app.base.clock import utcnow
 from app.base.errors import Conflict
 from app.core.db.lookup import get_row, lock_row, not_found
 from app.core.db.models import db
-from app.core.db.reparent import ReferringColumn, Sides, references
+from app.core.db.reparent import ReferringColumn, Sides, referring_columns
 from app.core.db.row_json import from_json, insert_rows, to_json
 from app.core.db.transaction import company_transaction
 from app.core.files.stored_file import StoredFile, discard
@@ -87,7 +87,9 @@ class Reversal:
     def parts(self) -> list[tuple[ReferringColumn, Json]]:
         """The kinds of parts that existed at the time of the merge, each with its log."""
         logs = self.undo_log["parts"]
-        return [(reference, logs[reference.name]) for reference in references(Customer) if reference.name in logs]
+        return [
+            (reference, logs[reference.name]) for reference in referring_columns(Customer) if reference.name in logs
+        ]
 
     def check(self) -> None:
         """Raises Conflict, which names the changes made since the merge."""

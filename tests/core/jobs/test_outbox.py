@@ -80,7 +80,7 @@ def test_one_job_is_claimed_whatever_plan_the_database_makes(app: Flask, done: l
             for each in ("hashjoin", "mergejoin", "hashagg", "sort", "material"):
                 unlikely = text(f"SET LOCAL enable_{each} = off").execution_options(unguarded="a setting")
                 db.session.execute(unlikely)
-        claimed = db.session.execute(outbox._claiming(utcnow(), utcnow() + outbox.LEASE)).all()
+        claimed = db.session.execute(outbox._claim_statement(utcnow(), utcnow() + outbox.LEASE)).all()
 
     assert len(claimed) == 1
 

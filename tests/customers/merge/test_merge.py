@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.core.db.models import db
-from app.core.db.reparent import references
+from app.core.db.reparent import referring_columns
 from app.core.db.row_json import columns_of, to_json
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
@@ -203,7 +203,7 @@ def test_every_kind_of_part_moves(acme: Tenant) -> None:
         assert ids(acme, f"{target}/{part}") == [row_id], part
     assert len(rows(acme, f"{target}/subscription-state/history")) == 1
     assert acme.admin.get(f"{target}/documents/{made['documents']}/download").data == b"A contract."
-    kinds = {each.name for each in references(Customer)}
+    kinds = {each.name for each in referring_columns(Customer)}
     assert set(found["moved"]) == kinds
     assert sum(found["moved"].values()) == len(made) + 2  # the consent's history, and the subscription's
     assert [row["source_id"] for row in rows(acme, f"{target}/merge")] == [id_of(source)]
@@ -217,7 +217,7 @@ def test_no_row_of_any_kind_stays_behind(acme: Tenant) -> None:
     merged(acme, target, source)
 
     with acme.app.app_context(), tenant(acme.company_id), unit_of_work(writes=False):
-        assert [each.name for each in references(Customer) if each.count(UUID(id_of(source)))] == []
+        assert [each.name for each in referring_columns(Customer) if each.count(UUID(id_of(source)))] == []
 
 
 def test_the_survivor_keeps_what_it_has_and_takes_what_it_lacks(acme: Tenant) -> None:
