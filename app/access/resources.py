@@ -24,7 +24,7 @@ from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import read_in_own_transaction
 from app.core.services import services
 from app.core.web.body import answer, json_body, no_content
-from app.core.web.declaration import declare
+from app.core.web.declaration import CREATED, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.users.models import User
@@ -41,14 +41,7 @@ class RolesOfUser(Endpoint):
         _check_user(user_id)
         return answer({"roles": services().role_directory.roles_of(user_id, asker())})
 
-    @declare(
-        "assignRole",
-        body=WantedRoleSchema(),
-        answer=AssignmentSchema(),
-        status=201,
-        errors=(409,),
-        headers=("Location",),
-    )
+    @declare("assignRole", body=WantedRoleSchema(), answer=AssignmentSchema(), errors=(409,), **CREATED)
     def post(self, user_id: UUID) -> Response:
         """Assign a role to a user. role is an older name of role_id."""
         _check_user(user_id)

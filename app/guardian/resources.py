@@ -16,7 +16,7 @@ from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent, get_row
 from app.core.db.models import db
 from app.core.web.body import answer, json_body, no_content
-from app.core.web.declaration import Declaration, declare
+from app.core.web.declaration import CREATED, Declaration, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema
@@ -133,7 +133,7 @@ class CompositionEndpoint(Endpoint, abstract=True):
         named = Declaration(summary[0].lower() + pascal(summary)[1:], summary, errors=(409,))
         if method == "POST":
             answered = cls.elements.schema()
-            return replace(named, body=cls.schema(), answer=answered, status=201, headers=("Location",))
+            return replace(named, body=cls.schema(), answer=answered, **CREATED)
         return replace(named, status=204)
 
     def post(self, **ids: UUID) -> Response:

@@ -115,7 +115,7 @@ class DocsAsset(Endpoint):
 
     access, path, revalidated = "public", "/docs/<name>", True
 
-    @declare("getDocsFile", answer={"type": "string"}, errors=(404,), media=sorted(TYPES.values()))
+    @declare("getDocsFile", answer={"type": "string"}, errors=(404,), media=tuple(sorted(TYPES.values())))
     def get(self, name: str) -> Response:
         path = _asset(name)
         return with_etag(Response(path.read_bytes(), mimetype=TYPES[path.suffix]))

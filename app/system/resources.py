@@ -21,7 +21,7 @@ from app.core.crud.crud import Crud
 from app.core.db.transaction import unit_of_work
 from app.core.services import services
 from app.core.web.body import answer, json_body
-from app.core.web.declaration import declare
+from app.core.web.declaration import CREATED, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
 from app.core.web.principal import principal
@@ -181,9 +181,7 @@ class InitDb(Endpoint):
         """Check whether the service is initialized."""
         return answer({"initialized": is_initialized()})
 
-    @declare(
-        "initialize", body=InitSchema(), answer=FoundedSchema(), status=201, errors=(401, 403), headers=("Location",)
-    )
+    @declare("initialize", body=InitSchema(), answer=FoundedSchema(), errors=(401, 403), **CREATED)
     def post(self) -> Response:
         """Initialize the service. Creates the platform company, its first unit, position and administrator."""
         check_init_token()

@@ -17,7 +17,7 @@ from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.transaction import company_transaction
 from app.core.web.body import answer, json_body
-from app.core.web.declaration import declare
+from app.core.web.declaration import CREATED, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
 from app.core.web.principal import principal
@@ -40,14 +40,7 @@ class Invite(Endpoint):
 
     path, permission, own_transaction = Invitations.path, Invitations.permission, True
 
-    @declare(
-        "inviteUser",
-        body=InvitationSchema(),
-        answer=InvitationSchema(),
-        status=201,
-        errors=(404, 409),
-        headers=("Location",),
-    )
+    @declare("inviteUser", body=InvitationSchema(), answer=InvitationSchema(), errors=(404, 409), **CREATED)
     def post(self) -> Response:
         schema = InvitationSchema()
         values = schema.checked(json_body())

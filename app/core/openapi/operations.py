@@ -73,9 +73,9 @@ def _texts(route: Route, declared: Declaration) -> tuple[str, str]:
 def _body(declared: Declaration, components: Components) -> Json:
     if declared.body is None:
         return {"required": True, "content": {FORM: {"schema": form_schema(declared.upload)}}}
-    referred = components.input(declared.body, partial=declared.partial, from_path=declared.from_path)
+    referred = components.input(declared.body, partial=declared.is_partial, from_path=declared.from_path)
     content: Json = {JSON: {"schema": referred}}
-    shown = example(declared.body, partial=declared.partial, from_path=declared.from_path)
+    shown = example(declared.body, partial=declared.is_partial, from_path=declared.from_path)
     if shown is not None:
         content[JSON]["example"] = shown
     if declared.upload:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from app.core.wire.schema import BaseSchema
+
+P = ParamSpec("P")
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 JSON = "application/json"
 
@@ -47,37 +50,26 @@ class Declaration:
     also_headers: tuple[str, ...] = ()
     has_version: bool = False
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether the body may omit required fields."""
+        return self.partial or (self.body is not None and self.body.partial is True)
 
-def declare(
-    operation_id: str,
-    *,
-    body: BaseSchema | None = None,
-    answer: BaseSchema | dict[str, Any] | None = None,
-    status: int = 200,
-    errors: Iterable[int] = (),
-    media: Iterable[str] = (JSON,),
-    also: Iterable[int] = (),
-    headers: Iterable[str] = (),
-    upload: str = "",
-    takes_json: bool = False,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a method of a hand-written endpoint. Its docstring, or that of the class, is the summary."""
-    declaration = Declaration(
-        operation_id=operation_id,
-        body=body,
-        partial=body is not None and body.partial is True,
-        upload=upload,
-        takes_json=takes_json,
-        answer=answer,
-        status=status,
-        errors=tuple(errors),
-        media=tuple(media),
-        also=tuple(also),
-        headers=tuple(headers),
-    )
 
-    def mark(method: Callable[..., Any]) -> Callable[..., Any]:
-        method.declaration = declaration  # type: ignore[attr-defined]
-        return method
+def _decorator(contract: Callable[P, Declaration]) -> Callable[P, Callable[[Method], Method]]:
+    def declare(*args: P.args, **kwargs: P.kwargs) -> Callable[[Method], Method]:
+        declaration = contract(*args, **kwargs)
 
-    return mark
+        def mark(method: Method) -> Method:
+            method.declaration = declaration  # type: ignore[attr-defined]
+            return method
+
+        return mark
+
+    return declare
+
+
+declare = _decorator(Declaration)
+"""Declare a method of a hand-written endpoint. Its docstring, or that of the class, is the summary."""
+CREATED: Mapping[str, Any] = {"status": 201, "headers": ("Location",)}
+"""The part of a declaration that all methods share which create a resource."""

@@ -177,7 +177,7 @@ class DownloadDocument(Endpoint):
     @declare(
         "downloadCustomerDocument",
         answer=BINARY,
-        media=[kind.media_type for kind in KINDS],
+        media=tuple(kind.media_type for kind in KINDS),
         also=(206,),
         errors=(RangeNotSatisfiable.status, *STORAGE_ERRORS),
     )

@@ -15,7 +15,7 @@ from app.core.db.lookup import check_exists
 from app.core.db.reparent import SIDES
 from app.core.db.transaction import company_transaction
 from app.core.web.body import answer, json_body
-from app.core.web.declaration import declare
+from app.core.web.declaration import CREATED, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
@@ -114,15 +114,7 @@ class MergeCustomers(Endpoint):
     def is_dry_run(self) -> bool:
         return bool(self.params.get("dry_run", False))
 
-    @declare(
-        "mergeCustomers",
-        body=NewMergeSchema(),
-        answer=MergedSchema(),
-        status=201,
-        also=(200,),
-        errors=(409,),
-        headers=("Location",),
-    )
+    @declare("mergeCustomers", body=NewMergeSchema(), answer=MergedSchema(), also=(200,), errors=(409,), **CREATED)
     def post(self, customer_id: UUID) -> Response:
         """Merge another customer into this one. With dry_run=true, 200 shows the result and nothing changes."""
         check_exists(Customer, customer_id)
