@@ -13,6 +13,7 @@ from tests.fakes.guardian import Behaviour, FakeGuardian, answer, answers, close
 from tests.fakes.roles import FakeRoles, Shape, as_data, bare, named, wide
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 # The roles are elsewhere.
@@ -286,7 +287,7 @@ FAULTS: list[tuple[str, Behaviour, int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "fault", "status"), FAULTS, ids=[name for name, _, _ in FAULTS])
+@by_row(("name", "fault", "status"), FAULTS, ids=[name for name, _, _ in FAULTS])
 def test_fault_in_any_part_is_an_error(
     acme: Tenant, engine: FakeGuardian, variant: Variant, user: ApiClient, name: str, fault: Behaviour, status: int
 ) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from app.config.settings import ROOT
+from tests.support.rows import by_row
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 PATH = re.compile(r"(?<![\w./<>-])(?:app|docs|migrations|scripts|tests)/[\w./-]*\w")
@@ -47,14 +46,14 @@ def members_of(node: ast.FunctionDef | ast.ClassDef) -> Iterator[str]:
                 yield ast.unparse(member.target)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@by_row("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_path_in_a_document_exists(document: Path) -> None:
     paths = set(PATH.findall(document.read_text()))
 
     assert {path for path in paths if not (ROOT / path).exists()} == set()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@by_row("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_module_in_a_document_exists_by_its_whole_path(document: Path) -> None:
     modules = {piece for piece in code_of(document) if re.fullmatch(r"[\w./-]+\.py", piece)}
     names = {path.name for path in (ROOT / "app").rglob("*.py")}
@@ -63,14 +62,14 @@ def test_every_module_in_a_document_exists_by_its_whole_path(document: Path) -> 
     assert {piece for piece in code_of(document) if re.match(r"(base|config|clients|core)/", piece)} == set()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@by_row("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_function_that_a_document_calls_exists(document: Path) -> None:
     calls = filter(None, map(CALL.fullmatch, code_of(document)))
 
     assert {call[2] for call in calls} - definitions().keys() - FUNCTIONS_OF_CITUS == set()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@by_row("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_class_and_member_in_a_document_exists(document: Path) -> None:
     code = code_of(document)
     members = [member.groups() for member in filter(None, map(MEMBER.fullmatch, code))]

@@ -20,6 +20,7 @@ from app import create_app
 from app.config.settings import ROOT, setting_fields
 from app.core.db.models import db
 from tests.support.databases import DIRECTORY, copy_sqlite, settings_for
+from tests.support.rows import by_row
 
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
@@ -106,7 +107,7 @@ def test_the_variables_in_the_readme_are_settings() -> None:
     assert len(named) > 10
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@by_row("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
         path, _, anchor = target.partition("#")

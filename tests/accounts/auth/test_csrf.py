@@ -59,12 +59,12 @@ def browser(service: Flask, acme: Tenant) -> Browser:
     return signed_in(service, acme.user())
 
 
-@pytest.mark.parametrize("headers", PASSES, ids=str)
+@by_row("headers", PASSES, ids=str)
 def test_a_request_of_this_site_or_a_listed_one_passes(browser: Browser, headers: Headers) -> None:
     assert browser.patch("/users/me", {"first_name": "Changed"}, headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("headers", REJECTED, ids=str)
+@by_row("headers", REJECTED, ids=str)
 def test_a_request_of_another_site_is_rejected_and_changes_nothing(browser: Browser, headers: Headers) -> None:
     answer = browser.patch("/users/me", {"first_name": "Changed"}, headers=headers)
 
@@ -72,8 +72,8 @@ def test_a_request_of_another_site_is_rejected_and_changes_nothing(browser: Brow
     assert browser.get("/users/me", headers=headers).get_json()["first_name"] is None
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("path", ["/customers", "/customers/00000000-0000-7000-8000-000000000000"])
+@by_row("method", ["POST", "PUT", "PATCH", "DELETE"])
+@by_row("path", ["/customers", "/customers/00000000-0000-7000-8000-000000000000"])
 def test_every_unsafe_method_is_checked_before_anything_else(app: Flask, acme: Tenant, method: str, path: str) -> None:
     browser = Browser(app)
     browser.keep("access_token", acme.admin.token or "")

@@ -55,6 +55,7 @@ def test_wrong_credentials_are_401(refused: dict[str, Any]) -> None:
     assert refused["error_code"] == "INVALID_CREDENTIALS"
 
 
+@one_database
 @pytest.mark.parametrize(
     "body",
     [

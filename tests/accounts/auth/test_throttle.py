@@ -19,6 +19,7 @@ from app.core.security.passwords import Passwords
 from tests.accounts.auth.browser import Browser, now
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import settings_for
+from tests.support.marks import one_database
 from tests.support.rows import by_row
 from tests.support.variants import Variant
 
@@ -63,6 +64,7 @@ def test_the_right_password_must_wait_as_well(app: Flask, person: ApiClient) -> 
     assert guess(app, person.email, password=PASSWORD) == [429]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("attempts", "seconds"), [(5, 1), (6, 2), (7, 4), (8, 8), (9, 16), (10, 32), (11, 60), (12, 60), (10**6, 60)]
 )

@@ -22,6 +22,8 @@ from app.core.jobs.outbox import OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
+from tests.support.marks import one_database
+from tests.support.rows import by_row
 
 __all__ = ["everything"]
 VERIFY, ASK = "/auth/verify-email", "/auth/verify-email/request"
@@ -62,7 +64,8 @@ def test_link_verifies_once(acme: Tenant, anonymous: ApiClient, letters: Letters
     check_refused(anonymous, token)
 
 
-@pytest.mark.parametrize("token", ["x", "", " ", "a.b", "é", "\ud800", "AAAA.", 1, None, "x" * 2000])
+@one_database
+@by_row("token", ["x", "", " ", "a.b", "é", "\ud800", "AAAA.", 1, None, "x" * 2000])
 def test_token_that_nobody_was_mailed_is_refused(anonymous: ApiClient, token: Any) -> None:
     assert anonymous.post(VERIFY, {"token": token}).status_code == 400
 
@@ -162,7 +165,8 @@ def test_token_is_stored_as_a_hash(acme: Tenant, letters: Letters) -> None:
 # Asking for another
 
 
-@pytest.mark.parametrize("email", ["nobody@example.com", "not an address", 1, None, ["a@example.com"], {}, "x" * 9999])
+@one_database
+@by_row("email", ["nobody@example.com", "not an address", 1, None, ["a@example.com"], {}, "x" * 9999])
 def test_whatever_is_asked_the_answer_is_one(acme: Tenant, anonymous: ApiClient, letters: Letters, email: Any) -> None:
     known = ask(anonymous, acme.user().email)
     letters.received()

@@ -58,6 +58,7 @@ def test_without_a_code_the_answer_is_the_same(app: Flask, person: ApiClient) ->
     assert refusal(confirm(app, person.email, "123456")) == REFUSED
 
 
+@one_database
 @pytest.mark.parametrize(
     "write",
     [
@@ -84,6 +85,7 @@ def test_only_the_six_digits_are_the_code_and_anything_else_is_no_guess(
     assert confirm(app, person.email, code).status_code == 200
 
 
+@one_database
 @pytest.mark.parametrize("new", ["short", "ada@example.com", "ADA", "password", "x" * 129, None, 12345678])
 def test_a_new_password_that_breaks_a_rule_costs_no_guess(app: Flask, person: ApiClient, new: Any) -> None:
     code = given_code(person)

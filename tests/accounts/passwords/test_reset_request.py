@@ -199,6 +199,7 @@ def test_what_is_no_address_leads_to_no_mail(mailbox: Mailbox, person: ApiClient
     assert entries(mailbox.app) == []
 
 
+@one_database
 @pytest.mark.parametrize(
     "name", ["<b>Ada</b>", "{{ 7*7 }}{% raw %}", "Ada\r\nBcc: eve@example.com", "http://evil.example", "Ada\u2028x"]
 )

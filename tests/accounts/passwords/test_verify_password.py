@@ -57,6 +57,7 @@ def test_somebody_disabled_is_403(app: Flask, acme: Tenant, globex: Tenant) -> N
     assert told == [(403, "ACCOUNT_DISABLED"), (403, "COMPANY_NOT_ACTIVE")]
 
 
+@one_database
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN + "x", "é", TOKEN.upper()])
 def test_production_wants_the_token(variant: Variant, person: ApiClient, token: str | None) -> None:
     headers = {} if token is None else {"X-Internal-Token": token.encode().decode("latin-1")}

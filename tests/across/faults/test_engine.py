@@ -86,6 +86,7 @@ def admin(service: Flask, acme: Tenant) -> ApiClient:
     return ApiClient(service, acme.admin.token)
 
 
+@one_database
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_is_executed_and_the_answer_comes_within_the_deadline(
     acme: Tenant, admin: ApiClient, engine: FakeGuardian, mode: str

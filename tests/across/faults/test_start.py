@@ -15,6 +15,7 @@ from app.core.db.engine import UnsafeRole
 from tests.across.faults.service import environment
 from tests.support.clients import ApiClient
 from tests.support.databases import ROLE, SECRET, Postgres, settings_for, worker
+from tests.support.rows import by_row
 from tests.support.variants import PRODUCTION
 
 BOOT_ERROR = 3
@@ -52,7 +53,7 @@ def test_every_fault_of_a_production_is_named_at_once() -> None:
     assert "Traceback" not in found.stderr
 
 
-@pytest.mark.parametrize(
+@by_row(
     ("fault", "named"),
     [
         ({"JWT_SECRET": "", "SECRET_KEY": SECRET}, "JWT_SECRET"),

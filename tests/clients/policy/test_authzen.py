@@ -25,6 +25,7 @@ from tests.fakes.guardian import (
     hangs,
     sends,
 )
+from tests.support.rows import by_row
 
 TIMEOUT, SLACK = 0.4, 0.6
 QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))
@@ -76,9 +77,10 @@ FAILING: dict[str, Behaviour] = {
 }
 
 
-@pytest.mark.parametrize("name", FAILING)
+@by_row("name", FAILING)
 def test_an_answer_that_is_no_decision_is_502(engine: FakeGuardian, name: str) -> None:
     engine.behaviour = serving(FAILING[name])
+    engine.seen.clear()
 
     assert isinstance(refusal(client_of(engine.url, timeout=2.0)), BadGateway)
     assert len(posted(engine)) == 1
@@ -208,7 +210,7 @@ BATCHES: dict[str, tuple[object, type[ApiError]]] = {
 }
 
 
-@pytest.mark.parametrize("name", BATCHES)
+@by_row("name", BATCHES)
 def test_a_batch_grants_only_when_each_item_does(engine: FakeGuardian, name: str) -> None:
     items, error = BATCHES[name]
     engine.behaviour = serving(answers(200, {"decision": True, "evaluations": items}))
@@ -273,7 +275,7 @@ def test_an_engine_is_healthy_when_it_answers(engine: FakeGuardian, behaviour: B
         client.check_health()
 
 
-@pytest.mark.parametrize("url", ["", "engine", "ftp://engine", "http://u:p@engine", "http://engine?x=1", "http://e#x"])
+@by_row("url", ["", "engine", "ftp://engine", "http://u:p@engine", "http://engine?x=1", "http://e#x"])
 def test_a_url_that_is_not_an_address_is_refused_at_start(url: str) -> None:
     with pytest.raises(ValueError, match="URL"):
         client_of(url)

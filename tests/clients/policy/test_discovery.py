@@ -24,6 +24,7 @@ from tests.clients.policy.test_authzen import (
 from tests.fakes.authzen import PERMITS, SINGLE, serving
 from tests.fakes.guardian import Behaviour, FakeGuardian, answer, answers, decides_each, dribbles, hangs
 from tests.support.marks import flaky
+from tests.support.rows import by_row
 
 __all__ = ["engine"]
 
@@ -92,9 +93,10 @@ DOCUMENTS: dict[str, Callable[[FakeGuardian], Behaviour]] = {
 }
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@by_row("name", DOCUMENTS)
 def test_a_document_that_is_not_wholly_about_this_engine_changes_nothing(engine: FakeGuardian, name: str) -> None:
     engine.behaviour = serving(PERMITS, DOCUMENTS[name](engine))
+    engine.seen.clear()
     client = client_of(engine.url)
 
     check(client)

@@ -20,8 +20,12 @@ from tests.clients.policy.test_decisions import statements_of
 from tests.fakes.guardian import FakeGuardian, decides_each
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import settings_for
+from tests.support.marks import one_database
 from tests.support.roles import give, role_with
+from tests.support.rows import by_row
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 URL = "https://pdp.example.com"
 
@@ -34,7 +38,7 @@ def faults(**environ: str) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize(
+@by_row(
     ("environ", "named"),
     [
         ({"GUARDIAN_PROTOCOL": "grpc"}, ["GUARDIAN_PROTOCOL"]),
@@ -164,7 +168,7 @@ def test_without_a_named_claim_no_claim_counts(variant: Variant, engine: FakeGua
     assert told(engine, authzen(variant, engine), mint(acme.user("viewer"), roles=["administrator"])) == ["viewer"]
 
 
-@pytest.mark.parametrize("roles", [7, True, {"a": 1}, [7], ["auditor", None], [["auditor"]], [""], ["auditor", ""]])
+@by_row("roles", [7, True, {"a": 1}, [7], ["auditor", None], [["auditor"]], [""], ["auditor", ""]])
 def test_roles_that_are_no_names_are_401(variant: Variant, engine: FakeGuardian, acme: Tenant, roles: object) -> None:
     app = authzen(variant, engine, AUTHZEN_ROLES_CLAIM="roles")
 

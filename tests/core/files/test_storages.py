@@ -70,7 +70,7 @@ def test_what_was_put_is_read_and_gone_after_its_removal(storage: Storage) -> No
     storage.remove(where, reference, caller())
 
 
-@pytest.mark.parametrize(("start", "end"), [(0, 10), (5, None), (255_990, 300_000), (10, 10), (300_000, None)])
+@by_row(("start", "end"), [(0, 10), (5, None), (255_990, 300_000), (10, 10), (300_000, None)])
 def test_a_part_can_be_read(storage: Storage, start: int, end: int | None) -> None:
     where = key()
     put(storage, where)

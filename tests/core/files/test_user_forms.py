@@ -5,12 +5,13 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-import pytest
 from uuid_utils.compat import uuid7
 
 from tests.core.files.stored import all_of, avatar_of, files_of, flag_of, objects_of
 from tests.support.clients import PASSWORD, ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.pictures import opened, picture
+from tests.support.rows import by_row
 
 Json = dict[str, Any]
 
@@ -49,7 +50,8 @@ def test_a_form_without_an_avatar_makes_a_user_without_one(acme: Tenant) -> None
     assert (answer.status_code, answer.get_json()["has_avatar"]) == (201, False)
 
 
-@pytest.mark.parametrize(
+@one_database
+@by_row(
     ("form", "status", "field"),
     [
         (new(email="admin@acme.example"), 409, "email"),

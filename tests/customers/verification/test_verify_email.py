@@ -425,6 +425,7 @@ def test_the_page_may_show_its_own_style_and_nothing_else(app: Flask, acme: Tena
     assert not re.search(r"<script|<a |src=|href=| on\w+=", page.text)
 
 
+@one_database
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
