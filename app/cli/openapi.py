@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.config.settings import ROOT
-from app.core.openapi.document import as_yaml
+from app.core.openapi.document import dump_yaml
 from app.system.docs import spec
 
 
@@ -17,7 +17,7 @@ from app.system.docs import spec
 @click.option("--check", is_flag=True, help="Fail when openapi.yml is not what the code declares.")
 def openapi(check: bool) -> None:
     """Write openapi.yml."""
-    path, text = ROOT / "openapi.yml", as_yaml(spec())
+    path, text = ROOT / "openapi.yml", dump_yaml(spec())
     if not check:
         path.write_text(text)
     elif not path.exists() or path.read_text() != text:

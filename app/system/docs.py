@@ -1,4 +1,4 @@
-"""The OpenAPI document, and a page that browses it without any outside resource."""
+"""The OpenAPI document, and a page that shows it without resources of other hosts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from app.core.web.routing import mounted_routes
 Json = dict[str, Any]
 T = TypeVar("T")
 
-OWN = ("docs.css", "docs.js")
-OF_SWAGGER_UI = ("favicon-32x32.png", "swagger-ui-bundle.js", "swagger-ui.css")
-ASSETS = (*OWN, *OF_SWAGGER_UI)
+OWN_ASSETS = ("docs.css", "docs.js")
+SWAGGER_UI_ASSETS = ("favicon-32x32.png", "swagger-ui-bundle.js", "swagger-ui.css")
+ASSETS = (*OWN_ASSETS, *SWAGGER_UI_ASSETS)
 TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 
-# Swagger UI draws its icons from data: URLs. Scripts come from files of this service alone.
+# Swagger UI draws its icons from data: URLs. Scripts come only from files of this service.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -37,38 +37,38 @@ PAGE = Environment(loader=PackageLoader(__package__), autoescape=True)
 
 
 def spec() -> Json:
-    from app.core.openapi.document import document
+    from app.core.openapi.document import build_document
 
-    return _once("openapi", lambda: document(mounted_routes()))
+    return _build_once("openapi", lambda: build_document(mounted_routes()))
 
 
 def spec_text() -> str:
-    """``spec`` as YAML, which takes long to write."""
-    from app.core.openapi.document import as_yaml
+    """``spec`` as YAML."""
+    from app.core.openapi.document import dump_yaml
 
-    return _once("openapi.yml", lambda: as_yaml(spec()))
+    return _build_once("openapi.yml", lambda: dump_yaml(spec()))
 
 
-def _once(name: str, build: Callable[[], T]) -> T:
-    """Built at the first call in a process."""
-    built = current_app.extensions
-    if name not in built:
-        built[name] = build()
-    value: T = built[name]
-    return value
+def _build_once(name: str, build: Callable[[], T]) -> T:
+    """The result of the first call in this process: building takes long."""
+    results = current_app.extensions
+    if name not in results:
+        results[name] = build()
+    result: T = results[name]
+    return result
 
 
 def servers() -> list[Json]:
-    """Where the caller reaches the paths: below the prefix of a gateway, if there is one."""
+    """The base URL of the paths: the prefix of a gateway, if there is one."""
     return [{"url": request.script_root or "/"}]
 
 
-def with_etag(found: Response) -> Response:
-    """Kept by browsers, which ask each time whether it is still the same: an upgrade shows at once."""
-    found.headers["Cache-Control"] = "public, no-cache"
-    found.add_etag()
-    found.make_conditional(request)
-    return found
+def make_revalidated(response: Response) -> Response:
+    """Let browsers keep the response but ask for changes each time, so that an upgrade shows at once."""
+    response.headers["Cache-Control"] = "public, no-cache"
+    response.add_etag()
+    response.make_conditional(request)
+    return response
 
 
 class OpenApiJson(Endpoint):
@@ -78,8 +78,8 @@ class OpenApiJson(Endpoint):
 
     @declare("getOpenApiJson", answer={"type": "object"})
     def get(self) -> Response:
-        here = {**spec(), "servers": servers()}
-        return with_etag(Response(orjson.dumps(here), mimetype="application/json"))
+        document = {**spec(), "servers": servers()}
+        return make_revalidated(Response(orjson.dumps(document), mimetype="application/json"))
 
 
 class OpenApiYaml(Endpoint):
@@ -89,11 +89,11 @@ class OpenApiYaml(Endpoint):
 
     @declare("getOpenApiYaml", answer={"type": "object"}, media=("application/yaml",))
     def get(self) -> Response:
-        from app.core.openapi.document import as_yaml
+        from app.core.openapi.document import dump_yaml
 
-        written, wanted = ({"servers": each} for each in (spec()["servers"], servers()))
-        text = spec_text().replace(as_yaml(written), as_yaml(wanted), 1)
-        return with_etag(Response(text, mimetype="application/yaml"))
+        default, actual = (dump_yaml({"servers": urls}) for urls in (spec()["servers"], servers()))
+        text = spec_text().replace(default, actual, 1)
+        return make_revalidated(Response(text, mimetype="application/yaml"))
 
 
 class Docs(Endpoint):
@@ -104,7 +104,7 @@ class Docs(Endpoint):
     @declare("getDocs", answer={"type": "string"}, media=("text/html",))
     def get(self) -> Response:
         settings = services().settings
-        # Scripts cannot see the cookies, and asking without any would be an error in the console.
+        # Scripts cannot see the cookies, and a request without them would log an error in the console.
         may_be_signed_in = any(cookie_name(settings, name) in request.cookies for name in (ACCESS, REFRESH))
         page = PAGE.get_template("docs.html").render(version=VERSION, may_be_signed_in=may_be_signed_in)
         return Response(page, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
@@ -118,13 +118,13 @@ class DocsAsset(Endpoint):
     @declare("getDocsFile", answer={"type": "string"}, errors=(404,), media=tuple(sorted(TYPES.values())))
     def get(self, name: str) -> Response:
         path = _asset(name)
-        return with_etag(Response(path.read_bytes(), mimetype=TYPES[path.suffix]))
+        return make_revalidated(Response(path.read_bytes(), mimetype=TYPES[path.suffix]))
 
 
 def _asset(name: str) -> Path:
     """Raises NotFound."""
-    if name in OWN:
+    if name in OWN_ASSETS:
         return Path(__file__).parent / "static" / name
-    if name in OF_SWAGGER_UI:
+    if name in SWAGGER_UI_ASSETS:
         return Path(str(files("flask_swagger_ui"))) / "dist" / name
     raise NotFound()

@@ -1,4 +1,4 @@
-"""The contract of a resource's methods, derived from what it declares."""
+"""The contract of a resource's methods, derived from its declarations."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from app.core.web.declaration import Declaration
 VERBS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
 
 
-def declaration(crud: type[Any], method: str, *, collection: bool) -> Declaration:
-    """Of a Crud's method; ``collection`` is True on a path that ends in no id."""
+def derive_declaration(crud: type[Any], method: str, *, collection: bool) -> Declaration:
+    """The contract of one method of a Crud. ``collection`` is True for a path without an id at its end."""
     singular, plural = nouns(crud)
     is_list = method == "GET" and collection
     verb, noun = ("list", plural) if is_list else (VERBS[method], singular)
-    named = {
+    texts = {
         "operation_id": verb + pascal(noun),
         "summary": f"{verb.capitalize()} {noun if is_list else f'{article(noun)} {noun}'}",
         "description": (inspect.getdoc(crud) or "").partition("\n")[0] if is_list else "",
     }
-    return Declaration(**named, **_details(crud, method, collection))  # type: ignore[arg-type]
+    return Declaration(**texts, **_details(crud, method, collection))  # type: ignore[arg-type]
 
 
 def error_codes(crud: type[Any]) -> set[str]:
@@ -31,19 +31,20 @@ def error_codes(crud: type[Any]) -> set[str]:
 
 def _details(crud: type[Any], method: str, collection: bool) -> dict[str, object]:
     if method == "GET":
-        shape = "" if not collection else "array" if crud.unpaginated else "page"
-        read = {"answer": crud.wire, "expand": crud.expand, "collection": shape}
-        return read if collection else read | {"errors": (404,), "has_version": crud.versioned}
+        answer = {"answer": crud.wire, "expand": crud.expand}
+        if collection:
+            return answer | {"collection": "array" if crud.unpaginated else "page"}
+        return answer | {"errors": (404,), "has_version": crud.versioned}
     if method == "DELETE":
         preview = crud.removal_preview
         return {"answer": preview, "status": 204, "errors": (404, 409, 412), "has_version": crud.versioned}
     if method == "POST":
         headers = ("Location", "ETag") if crud.versioned else ("Location",)
-        twice = {"also": (200,), "also_headers": headers} if _may_find_duplicate(crud) else {}
-        made = {"body": crud.wire, "answer": crud.wire, "status": 201, "errors": (409,), "headers": headers}
-        return made | twice | {"from_path": _from_path(crud)}
-    changed = {"body": crud.change_wire, "answer": crud.wire, "errors": (404, 409, 412), "partial": method == "PATCH"}
-    return changed | {"has_version": crud.versioned}
+        duplicate = {"also": (200,), "also_headers": headers} if _may_find_duplicate(crud) else {}
+        created = {"body": crud.wire, "answer": crud.wire, "status": 201, "errors": (409,), "headers": headers}
+        return created | duplicate | {"from_path": _from_path(crud)}
+    updated = {"body": crud.change_wire, "answer": crud.wire, "errors": (404, 409, 412), "partial": method == "PATCH"}
+    return updated | {"has_version": crud.versioned}
 
 
 def _may_find_duplicate(crud: type[Any]) -> bool:
@@ -56,5 +57,5 @@ def _from_path(crud: type[Any]) -> str:
 
 
 def nouns(crud: type[Any]) -> tuple[str, str]:
-    """One and several, in the words of the schema and the class unless the class says otherwise."""
+    """Singular and plural: the declared ones, else from the names of the schema and of the class."""
     return crud.nouns or (words(crud.schema.__name__.removesuffix("Schema")), words(crud.__name__))

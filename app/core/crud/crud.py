@@ -97,7 +97,7 @@ class Crud(Endpoint, abstract=True):
         operation = "LIST" if method == "GET" and collection else cls.operations[method]
         return Permission(cls.service, cls.permission, operation, method in cls.platform)
 
-    declaration_of = classmethod(contract.declaration)
+    declaration_of = classmethod(contract.derive_declaration)
     error_codes = classmethod(contract.error_codes)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The codes that an error can carry."""
+"""The codes of errors."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from app.core.web.routing import Route
 
 
 def error_codes(routes: Iterable[Route]) -> list[str]:
-    own = {code for endpoint in {route.endpoint for route in routes} for code in endpoint.error_codes()}
-    return sorted({*known_codes(), *HTTP_CODES.values(), *own})
+    endpoint_codes = {code for endpoint in {route.endpoint for route in routes} for code in endpoint.error_codes()}
+    return sorted({*known_codes(), *HTTP_CODES.values(), *endpoint_codes})

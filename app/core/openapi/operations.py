@@ -7,9 +7,9 @@ import sys
 
 from app.base.permission import Permission
 from app.base.text import words
-from app.core.openapi.examples import example
-from app.core.openapi.parameters import parameters
-from app.core.openapi.responses import responses
+from app.core.openapi.examples import body_example
+from app.core.openapi.parameters import describe_parameters
+from app.core.openapi.responses import describe_responses
 from app.core.openapi.schemas import Components, Json, form_schema
 from app.core.web.declaration import JSON, Declaration, Tag
 from app.core.web.endpoint import Endpoint
@@ -17,22 +17,26 @@ from app.core.web.routing import Route
 from app.core.wire.forms import FORM
 
 
-def operation(route: Route, components: Components) -> Json:
+def describe_operation(route: Route, components: Components) -> Json:
     declared = route.declaration
-    summary, description = _texts(route, declared)
-    described: Json = {"operationId": declared.operation_id, "tags": [tag_of(route.endpoint).name], "summary": summary}
+    summary, description = _summarize(route, declared)
+    operation: Json = {
+        "operationId": declared.operation_id,
+        "tags": [find_tag(route.endpoint).name],
+        "summary": summary,
+    }
     if description:
-        described["description"] = description
-    if listed := parameters(route, declared, components):
-        described["parameters"] = listed
+        operation["description"] = description
+    if parameters := describe_parameters(route, declared, components):
+        operation["parameters"] = parameters
     if declared.body is not None or declared.upload:
-        described["requestBody"] = _body(declared, components)
-    described["responses"] = responses(declared, route, components, _answer(declared, components))
+        operation["requestBody"] = _request_body(declared, components)
+    operation["responses"] = describe_responses(declared, route, components, _answer_schema(declared, components))
     if route.endpoint.access == "public":
-        described["security"] = []
+        operation["security"] = []
     if route.permission is not None:
-        described["x-permission"] = _permission(route.permission)
-    return described
+        operation["x-permission"] = _permission(route.permission)
+    return operation
 
 
 def _permission(permission: Permission) -> Json:
@@ -40,10 +44,10 @@ def _permission(permission: Permission) -> Json:
     return {name: getattr(permission, name) for name in names}
 
 
-def tag_of(endpoint: type[Endpoint]) -> Tag:
-    """The endpoint's own tag, or the ``TAG`` of its module or of the nearest package, with the docstring there.
+def find_tag(endpoint: type[Endpoint]) -> Tag:
+    """The endpoint's own tag, or the ``TAG`` of its module or of the nearest package.
 
-    Raises LookupError.
+    The docstring of that place describes the tag. Raises LookupError.
     """
     if endpoint.tag:
         return Tag(endpoint.tag, _first_line(endpoint))
@@ -60,33 +64,33 @@ def _first_line(documented: object) -> str:
     return (inspect.getdoc(documented) or "").partition("\n")[0]
 
 
-def _texts(route: Route, declared: Declaration) -> tuple[str, str]:
-    """The summary, without a full stop, and the description: the first sentence of the docstring and the others."""
+def _summarize(route: Route, declared: Declaration) -> tuple[str, str]:
+    """The first sentence of the docstring, without its full stop, and the rest of the docstring."""
     if declared.summary:
         return declared.summary, declared.description
     method = getattr(route.endpoint, route.method.lower())
     text = inspect.getdoc(method) or inspect.getdoc(route.endpoint) or words(route.endpoint.__name__)
-    first, _, others = " ".join(text.split()).partition(". ")
-    return first.removesuffix("."), others
+    summary, _, description = " ".join(text.split()).partition(". ")
+    return summary.removesuffix("."), description
 
 
-def _body(declared: Declaration, components: Components) -> Json:
+def _request_body(declared: Declaration, components: Components) -> Json:
     if declared.body is None:
         return {"required": True, "content": {FORM: {"schema": form_schema(declared.upload)}}}
-    referred = components.input(declared.body, partial=declared.is_partial, from_path=declared.from_path)
-    content: Json = {JSON: {"schema": referred}}
-    shown = example(declared.body, partial=declared.is_partial, from_path=declared.from_path)
-    if shown is not None:
-        content[JSON]["example"] = shown
+    schema = components.input(declared.body, partial=declared.is_partial, from_path=declared.from_path)
+    content: Json = {JSON: {"schema": schema}}
+    example = body_example(declared.body, partial=declared.is_partial, from_path=declared.from_path)
+    if example is not None:
+        content[JSON]["example"] = example
     if declared.upload:
-        fields = components.schemas[referred["$ref"].rpartition("/")[2]]
+        fields = components.schemas[schema["$ref"].rpartition("/")[2]]
         form = {FORM: {"schema": form_schema(declared.upload, fields, required=not declared.takes_json)}}
         content = content | form if declared.takes_json else form
     is_required = any(field.required for field in declared.body.load_fields.values())
     return {"required": is_required, "content": content}
 
 
-def _answer(declared: Declaration, components: Components) -> Json | None:
+def _answer_schema(declared: Declaration, components: Components) -> Json | None:
     if declared.answer is None or isinstance(declared.answer, dict):
         return declared.answer
     item = components.output(declared.answer, declared.expand)

@@ -1,4 +1,4 @@
-"""The parameters of an operation: its path, its query, its headers."""
+"""The parameters of an operation, in its path, query and headers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.core.web.routing import Route
 from app.core.wire.parameters import MAX_REPEATED
 
 
-def parameters(route: Route, declared: Declaration, components: Components) -> list[Json]:
+def describe_parameters(route: Route, declared: Declaration, components: Components) -> list[Json]:
     return [
         *_path_parameters(route.path),
         *_query_parameters(route, declared, components),
@@ -29,14 +29,16 @@ def parameters(route: Route, declared: Declaration, components: Components) -> l
 def _query_parameters(route: Route, declared: Declaration, components: Components) -> list[Json]:
     endpoint = route.endpoint
     if issubclass(endpoint, Crud) and declared.collection:
-        return [_list_parameter(endpoint.listing, name) for name in endpoint.listing.parameters]
+        return [_collection_parameter(endpoint.listing, name) for name in endpoint.listing.parameters]
     return [
-        _query(name, _expand(declared.expand) if name == "expand" else components.property(field, taken=True))
+        _query_parameter(
+            name, _expand_schema(declared.expand) if name == "expand" else components.property(field, for_input=True)
+        )
         for name, field in route.parameters.items()
     ]
 
 
-def _list_parameter(listing: Listing, name: str) -> Json:
+def _collection_parameter(listing: Listing, name: str) -> Json:
     known: Json = {
         "page": {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER, "description": "From 1."},
         "limit": {
@@ -57,24 +59,24 @@ def _list_parameter(listing: Listing, name: str) -> Json:
         "order": {"type": "string", "enum": ["asc", "desc"], "default": "asc"},
         "search": {"type": "string", "maxLength": MAX_SEARCH, "description": "A part of the text, in any case."},
         "id__in": {"type": "string", "description": f"At most {MAX_IDS} ids, comma-separated."},
-        "expand": {"type": "string", "description": f"Comma-separated: {', '.join(listing.expand)}."},
+        "expand": _expand_schema(listing.expand),
     }
     if name in known:
-        return _query(name, known[name])
+        return _query_parameter(name, known[name])
     if name in listing.more_filters:
-        return _query(name, _more(listing.more_filters[name]))
-    return _query(name, _filter(getattr(listing.model, name)))
+        return _query_parameter(name, _custom_filter_schema(listing.more_filters[name]))
+    return _query_parameter(name, _column_filter_schema(getattr(listing.model, name)))
 
 
-def _more(declared: Filter) -> Json:
-    one = dict(declared.schema)
-    if not declared.repeated:
-        return one
-    description = one.pop("description", "")
-    return {"type": "array", "items": one, "maxItems": MAX_REPEATED, "description": description}
+def _custom_filter_schema(custom: Filter) -> Json:
+    schema = dict(custom.schema)
+    if not custom.repeated:
+        return schema
+    description = schema.pop("description", "")
+    return {"type": "array", "items": schema, "maxItems": MAX_REPEATED, "description": description}
 
 
-def _filter(column: Any) -> Json:
+def _column_filter_schema(column: Any) -> Json:
     schema = column_schema(column)
     return {"anyOf": [schema, {"type": "string", "enum": ["null"]}]} if takes_null(column) else schema
 
@@ -92,14 +94,14 @@ def _path_parameters(path: str) -> list[Json]:
     ]
 
 
-def _query(name: str, schema: Json) -> Json:
-    """The description belongs to the parameter: readers of the document look for it there."""
-    found: Json = {"name": name, "in": "query", "schema": {**schema}}
-    description = found["schema"].pop("description", None)
-    return found | ({"description": description} if description else {})
+def _query_parameter(name: str, schema: Json) -> Json:
+    """Move the description from the schema to the parameter, where readers of the document look for it."""
+    parameter: Json = {"name": name, "in": "query", "schema": {**schema}}
+    description = parameter["schema"].pop("description", None)
+    return parameter | ({"description": description} if description else {})
 
 
-def _expand(names: Iterable[str]) -> Json:
+def _expand_schema(names: Iterable[str]) -> Json:
     return {"type": "string", "description": f"Comma-separated: {', '.join(names)}."}
 
 
@@ -117,20 +119,20 @@ CONDITIONS = {
 
 
 def share_parameters(operations: Iterable[Json]) -> Json:
-    """Replace parameters that several operations have by references; those parameters by name.
+    """Replace the parameters of several operations by references, and return these parameters by name.
 
-    Of several that differ in more than their name, the one that is used most is shared.
+    If parameters of one name differ, the most frequent of them is shared.
     """
-    lists = [described.get("parameters", []) for described in operations]
-    counts = Counter(json.dumps(parameter) for listed in lists for parameter in listed)
+    lists = [operation.get("parameters", []) for operation in operations]
+    counts = Counter(json.dumps(parameter) for parameters in lists for parameter in parameters)
     shared: dict[str, Json] = {}
     for text, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         if count > 1:
             shared.setdefault(_key(json.loads(text)), json.loads(text))
-    for listed in lists:
-        listed[:] = [
+    for parameters in lists:
+        parameters[:] = [
             ref("parameters", _key(parameter)) if shared.get(_key(parameter)) == parameter else parameter
-            for parameter in listed
+            for parameter in parameters
         ]
     return shared
 

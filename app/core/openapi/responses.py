@@ -1,15 +1,14 @@
-"""The responses of an operation, and those that all operations share."""
+"""The responses of an operation, and the responses that operations share."""
 
 from __future__ import annotations
 
-from app.core.openapi.schemas import Components, Json, ref
+from app.core.openapi.schemas import TEXT, Components, Json, ref
 from app.core.web.declaration import Declaration
 from app.core.web.endpoint import UNSAFE_METHODS
 from app.core.web.routing import Route
 
 PROBLEM = "application/problem+json"
 REQUEST_ID = "X-Request-ID"
-TEXT: Json = {"type": "string"}
 SECONDS: Json = {"type": "integer", "minimum": 0}
 
 HEADERS: dict[str, Json] = {
@@ -47,24 +46,24 @@ EMPTY: dict[int, tuple[str, str, tuple[str, ...]]] = {
     304: ("NotModified", "The resource still has the version that If-None-Match names.", ("ETag",)),
     307: ("MovedTo", "The customer was merged into another, which is at Location.", ("Location",)),
 }
-REASONS = {200: "Nothing new was made.", 206: "The part that Range asks for."}
+REASONS = {200: "Nothing new was created.", 206: "The part that Range asks for."}
 SUCCESS = {200: "Success.", 201: "Created.", 202: "Accepted."}
 
 
-def responses(declared: Declaration, route: Route, components: Components, schema: Json | None) -> Json:
-    """By status, then ``default``. ``schema`` is that of the answer."""
-    described = _successes(declared, components, schema)
+def describe_responses(declared: Declaration, route: Route, components: Components, schema: Json | None) -> Json:
+    """Responses by status, then ``default``. ``schema`` describes the answer."""
+    by_status = _describe_successes(declared, components, schema)
     if declared.has_version and route.method == "GET":
-        described["304"] = _shared(components, EMPTY[304])
+        by_status["304"] = _share(components, EMPTY[304])
     if route.method == "GET" and route.endpoint.moved and "<" in route.path:
-        described["307"] = _shared(components, EMPTY[307])
-    for status in sorted({*own_problems(route, declared)}):
-        described.setdefault(str(status), _shared(components, PROBLEMS[status]))
-    return described | {"default": _shared(components, ANY_PROBLEM)}
+        by_status["307"] = _share(components, EMPTY[307])
+    for status in sorted(expected_problems(route, declared)):
+        by_status.setdefault(str(status), _share(components, PROBLEMS[status]))
+    return by_status | {"default": _share(components, ANY_PROBLEM)}
 
 
-def own_problems(route: Route, declared: Declaration) -> set[int]:
-    """The refusals that a client must expect of this operation."""
+def expected_problems(route: Route, declared: Declaration) -> set[int]:
+    """Statuses of the refusals that a client of this operation can cause."""
     statuses = {400, *declared.errors} - UNEXPECTED
     if route.endpoint.limits:
         statuses.add(429)
@@ -81,7 +80,7 @@ UNEXPECTED = {413, 415, 502, 503, 504}
 
 
 def unexpected_problems(route: Route, declared: Declaration) -> set[int]:
-    """The errors that ``default`` stands for: nothing a client can avoid, or a fault in the client itself."""
+    """Statuses behind ``default``: failures that no client can avoid, and faults in the client itself."""
     statuses = {503, *declared.errors} & UNEXPECTED
     if route.permission is not None:
         statuses |= {502, 504}
@@ -90,26 +89,28 @@ def unexpected_problems(route: Route, declared: Declaration) -> set[int]:
     return statuses
 
 
-def _successes(declared: Declaration, components: Components, schema: Json | None) -> Json:
+def _describe_successes(declared: Declaration, components: Components, schema: Json | None) -> Json:
     content = {name: {"schema": _in_media(name, schema)} for name in declared.media} if schema is not None else {}
     headers = (*declared.headers, *(("ETag",) if declared.has_version and declared.status != 204 else ()))
     if declared.status == 204:
         preview = _response(components, "What would be done.", (), content)
-        return ({"200": preview} if content else {}) | {"204": _shared(components, EMPTY[204])}
+        return ({"200": preview} if content else {}) | {"204": _share(components, EMPTY[204])}
     success = _response(components, SUCCESS[declared.status], headers, content)
-    described = {str(declared.status): _resource(components, schema, success) if declared.has_version else success}
+    if declared.has_version:
+        success = _share_resource(components, schema, success)
+    by_status = {str(declared.status): success}
     for status in declared.also:
-        described[str(status)] = _also(declared, components, status, content)
-    return dict(sorted(described.items()))
+        by_status[str(status)] = _describe_alternative(declared, components, status, content)
+    return dict(sorted(by_status.items()))
 
 
-def _resource(components: Components, schema: Json | None, response: Json) -> Json:
-    """One resource with its version, shared by the operations that answer it."""
+def _share_resource(components: Components, schema: Json | None, response: Json) -> Json:
+    """A reference to the response with this resource and its version, for all operations that answer it."""
     name = (schema or {}).get("$ref", "").rpartition("/")[2]
     return ref("responses", name) if name and components.responses.setdefault(name, response) == response else response
 
 
-def _also(declared: Declaration, components: Components, status: int, content: Json) -> Json:
+def _describe_alternative(declared: Declaration, components: Components, status: int, content: Json) -> Json:
     if status < 400:
         headers = (*declared.also_headers, *(("ETag",) if declared.has_version else ()))
         return _response(components, REASONS[status], headers, content)
@@ -117,7 +118,7 @@ def _also(declared: Declaration, components: Components, status: int, content: J
     return _response(components, description, headers, content | _problem())
 
 
-def _shared(components: Components, kind: tuple[str, str, tuple[str, ...]]) -> Json:
+def _share(components: Components, kind: tuple[str, str, tuple[str, ...]]) -> Json:
     name, description, headers = kind
     if name not in components.responses:
         content = {} if kind in EMPTY.values() else _problem()
@@ -128,8 +129,8 @@ def _shared(components: Components, kind: tuple[str, str, tuple[str, ...]]) -> J
 def _response(components: Components, description: str, headers: tuple[str, ...], content: Json) -> Json:
     names = (REQUEST_ID, *headers)
     components.headers |= {name: HEADERS[name] for name in names}
-    described: Json = {"description": description, "headers": {name: ref("headers", name) for name in names}}
-    return described | ({"content": content} if content else {})
+    response: Json = {"description": description, "headers": {name: ref("headers", name) for name in names}}
+    return response | ({"content": content} if content else {})
 
 
 def _problem() -> Json:
@@ -137,5 +138,5 @@ def _problem() -> Json:
 
 
 def _in_media(name: str, schema: Json | None) -> Json | None:
-    """A page is text, whatever its JSON form would be."""
+    """The schema of an answer in this media type; HTML is text."""
     return TEXT if name == "text/html" else schema

@@ -24,16 +24,15 @@ def ref(section: str, name: str) -> Json:
 
 
 def nullable(schema: Json) -> Json:
-    """The schema, or null."""
     if "$ref" in schema or "enum" in schema or not isinstance(schema.get("type"), str):
         return {"anyOf": [schema, {"type": "null"}]}
     return {**schema, "type": [schema["type"], "null"]}
 
 
 def object_schema(properties: Json, required: Iterable[str]) -> Json:
-    """Every property that is not named is refused."""
-    described: Json = {"type": "object", "properties": properties, "additionalProperties": False}
-    return described | ({"required": names} if (names := list(required)) else {})
+    """An object without other properties."""
+    schema: Json = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema | ({"required": names} if (names := list(required)) else {})
 
 
 PROBLEM_FIELDS: Json = {
@@ -62,7 +61,7 @@ PAGINATION_FIELDS: Json = {
 
 
 class Components:
-    """The components of the document by name, written when they are first referred to."""
+    """The components of the document by name, added with the first reference to them."""
 
     def __init__(self, error_codes: list[str]) -> None:
         self.schemas: Json = {
@@ -75,19 +74,19 @@ class Components:
         self.parameters: Json = {}
         self._converter = OpenAPIConverter("3.1.0", str, cast(APISpec, _NoSpec()))
 
-    def document(self) -> Json:
+    def by_section(self) -> Json:
         sections = ("schemas", "responses", "parameters", "headers")
         return {name: dict(sorted(getattr(self, name).items())) for name in sections}
 
     def page(self, item: Json) -> Json:
-        """A page of the items that a reference names."""
+        """A reference to the page of ``item``, which is a reference itself."""
         name = f"{item['$ref'].rpartition('/')[2]}Page"
         fields = {"data": {"type": "array", "items": item}, "pagination": ref("schemas", "Pagination")}
         self.schemas.setdefault(name, object_schema(fields, fields))
         return ref("schemas", name)
 
     def output(self, schema: BaseSchema, expansions: Mapping[str, Expansion] | None = None) -> Json:
-        """What is answered: every field present, nothing besides."""
+        """A reference to an answer: all fields present, no others."""
         name = _name(schema)
         if name not in self.schemas:
             self.schemas[name] = {}
@@ -96,15 +95,15 @@ class Components:
             self.schemas[name] = object_schema(properties, required)
         if expansions:
             for key, expansion in expansions.items():
-                self.schemas[name]["properties"].setdefault(key, self._embedded(expansion))
+                self.schemas[name]["properties"].setdefault(key, self._expansion_schema(expansion))
         return ref("schemas", name)
 
-    def _embedded(self, expansion: Expansion) -> Json:
-        described = expansion.schema.dump_fields if expansion.schema else {}
+    def _expansion_schema(self, expansion: Expansion) -> Json:
+        declared = expansion.schema.dump_fields if expansion.schema else {}
         properties = {
-            name: self.property(described[name])
-            if name in described
-            else column_schema(getattr(expansion.target, name), shown=True)
+            name: self.property(declared[name])
+            if name in declared
+            else column_schema(getattr(expansion.target, name), for_input=False)
             for name in expansion.shown
         }
         item = object_schema(properties, list(properties))
@@ -113,39 +112,39 @@ class Components:
         return {"type": "array", "items": item, "maxItems": MOST_EMBEDDED}
 
     def input(self, schema: BaseSchema, *, partial: bool, from_path: str = "") -> Json:
-        """What is taken, without the field that the path gives."""
+        """A reference to a body, without the field ``from_path``, whose value comes from the path."""
         name = f"{_name(schema)}{'Patch' if partial else 'Input'}{'Below' if from_path else ''}"
-        taken = loaded_fields(schema, from_path)
+        accepted = input_fields(schema, from_path)
         if name not in self.schemas:
-            required = [key for key, field in taken.items() if field.required and not partial]
-            properties = {key: self.property(field, taken=True) for key, field in taken.items()}
+            required = [key for key, field in accepted.items() if field.required and not partial]
+            properties = {key: self.property(field, for_input=True) for key, field in accepted.items()}
             self.schemas[name] = object_schema(properties, required)
             if schema.unknown == INCLUDE:
                 self.schemas[name]["additionalProperties"] = True
         return ref("schemas", name)
 
-    def property(self, field: fields.Field[Any], *, taken: bool = False) -> Json:
+    def property(self, field: fields.Field[Any], *, for_input: bool = False) -> Json:
         if isinstance(field, fields.Nested):
             nested: Any = field.schema
-            referred = self.input(nested, partial=False) if taken else self.output(nested)
-            return nullable(referred) if field.allow_none else referred
+            reference = self.input(nested, partial=False) if for_input else self.output(nested)
+            return nullable(reference) if field.allow_none else reference
         if isinstance(field, fields.List):
-            return {"type": "array", "items": self.property(field.inner, taken=taken)}
+            return {"type": "array", "items": self.property(field.inner, for_input=for_input)}
         if isinstance(field, fields.Dict) and isinstance(field.value_field, fields.Nested):
             return {"type": "object", "additionalProperties": self.property(field.value_field)}
-        found: Json = dict(self._converter.field2property(field))
-        for noise in ("readOnly", "writeOnly", "optional", "example"):
-            found.pop(noise, None)
-        if not taken:
-            for limit in ("minLength", "maxLength"):
-                found.pop(limit, None)
-        if taken and field.required and found.get("type") == "string":
-            found.setdefault("minLength", 1)
-        return found
+        schema: Json = dict(self._converter.field2property(field))
+        for keyword in ("readOnly", "writeOnly", "optional", "example"):
+            schema.pop(keyword, None)
+        if not for_input:
+            for keyword in ("minLength", "maxLength"):
+                schema.pop(keyword, None)
+        if for_input and field.required and schema.get("type") == "string":
+            schema.setdefault("minLength", 1)
+        return schema
 
 
-def loaded_fields(schema: BaseSchema, from_path: str = "") -> dict[str, fields.Field[Any]]:
-    """The fields that a body may have; one that only refuses is marked in its metadata."""
+def input_fields(schema: BaseSchema, from_path: str = "") -> dict[str, fields.Field[Any]]:
+    """The fields of a body, without ``undocumented`` ones, which exist to refuse a value."""
     return {
         name: field
         for name, field in schema.load_fields.items()
@@ -154,16 +153,16 @@ def loaded_fields(schema: BaseSchema, from_path: str = "") -> dict[str, fields.F
 
 
 def form_schema(upload: str, fields: Json | None = None, *, required: bool = True) -> Json:
-    """A form with one file, and the properties of an object."""
+    """A form with a file ``upload`` and the properties of the object schema ``fields``."""
     file = {upload: {"type": "string", "format": "binary"}}
-    found = fields or {}
+    texts = fields or {}
     return object_schema(
-        found.get("properties", {}) | file, [*found.get("required", []), *([upload] if required else [])]
+        texts.get("properties", {}) | file, [*texts.get("required", []), *([upload] if required else [])]
     )
 
 
 class _NoSpec:
-    """The converter only asks for components that this module writes itself."""
+    """Stands in for the APISpec of the converter, which looks only for components that this module writes."""
 
     components: Any = None
     openapi_version: Any = None
@@ -183,10 +182,8 @@ TYPES: dict[str, Json] = {
 }
 
 
-def column_schema(attribute: Any, *, shown: bool = False) -> Json:
-    found = dict(TYPES[attribute.type.python_type.__name__])
-    if shown and attribute.property.columns[0].nullable:
-        return nullable(found)
-    if not shown and found == {"type": "integer"}:
-        found |= {"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
-    return found
+def column_schema(attribute: Any, *, for_input: bool = True) -> Json:
+    schema = dict(TYPES[attribute.type.python_type.__name__])
+    if not for_input:
+        return nullable(schema) if attribute.property.columns[0].nullable else schema
+    return schema | ({"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER} if schema == {"type": "integer"} else {})

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import create_engine
 
 from app import create_app
-from app.core.openapi.document import document
+from app.core.openapi.document import build_document
 from app.core.services import services
 from app.core.web.routing import Route, mounted_routes
 from app.guardian.catalogue import CODES
@@ -47,7 +47,7 @@ class Corner(isolation.World):
 
 def found(app: Flask) -> dict[str, Any]:
     with app.app_context():
-        spec = document(mounted_routes())
+        spec = build_document(mounted_routes())
     # The answers are held against the document that has the slice.
     contract.spec = lambda: spec  # type: ignore[assignment]
     acme, globex = make_tenant(app, "acme", is_platform=True), make_tenant(app, "globex")
