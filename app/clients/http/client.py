@@ -21,11 +21,14 @@ class HttpClient:
 
     def send(self, request: Request, deadline: float, sink: BinaryIO | None = None) -> Response:
         """``deadline`` is on the monotonic clock. Raises CallFailed, and ValueError before anything is sent."""
-        with self.exchanges() as exchanges:
+        exchanges = Exchanges(self._idle.get())
+        try:
             exchanges.begin(request, deadline, sink or BytesIO())
             while True:
                 for _, response in exchanges.wait(deadline):
                     return response
+        finally:
+            exchanges.close()
 
     @contextmanager
     def exchanges(self) -> Iterator[Exchanges]:
@@ -56,8 +59,9 @@ class Exchanges:
         self._loop.begin(self._take(), transfer)
         return transfer
 
-    def wait(self, deadline: float) -> Iterator[tuple[Transfer, Response]]:
+    def wait(self, deadline: float) -> list[tuple[Transfer, Response]]:
         """The responses that are whole after some activity. Raises CallFailed."""
+        responses = []
         for connection in self._loop.wait(deadline):
             transfer = self._loop.under_way.pop(connection)
             code = connection.code()
@@ -71,7 +75,8 @@ class Exchanges:
                 self._end(connection, is_failed=True)
                 raise
             self._end(connection, is_failed=code != 0)
-            yield transfer, response
+            responses.append((transfer, response))
+        return responses
 
     def close(self) -> None:
         for connection in self._loop.under_way:
@@ -79,13 +84,12 @@ class Exchanges:
         self._loop.under_way.clear()
 
     def _take(self) -> Connection:
-        with suppress(IndexError):
-            while True:
-                connection = self._idle.pop()
-                if connection.is_alive():
-                    return connection
+        try:
+            while not (connection := self._idle.pop()).is_alive():
                 connection.close()
-        return Connection()
+        except IndexError:
+            return Connection()
+        return connection
 
     def _end(self, connection: Connection, *, is_failed: bool) -> None:
         if connection.stop() and not is_failed:

@@ -6,6 +6,7 @@ import math
 import select
 import ssl
 import time
+from collections.abc import Iterable
 from threading import Thread
 
 import pycurl
@@ -13,6 +14,13 @@ import pycurl
 from app.clients.http.transfer import NO_SOCKET, Transfer, seconds_left
 
 MAX_IDLE_SECONDS = 30.0
+_OPTIONS: tuple[tuple[int, int | str], ...] = (
+    (pycurl.NOSIGNAL, 1),
+    (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+    (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+    (pycurl.PROXY, ""),  # or libcurl takes the environment's
+    (pycurl.PATH_AS_IS, 1),
+)
 _EVENTS = {
     pycurl.POLL_IN: select.POLLIN,
     pycurl.POLL_OUT: select.POLLOUT,
@@ -21,34 +29,29 @@ _EVENTS = {
 
 
 class Loop:
-    """Polls by itself: pycurl's own select knows no descriptor above 1023."""
+    """Drives the connections of one thread. Polls by itself: pycurl's own select knows no descriptor above 1023."""
+
+    __slots__ = ("_ended", "_poll", "_watched", "under_way")
 
     def __init__(self) -> None:
         self._poll = select.poll()
         self._watched: dict[int, Connection] = {}
+        self._ended: dict[Connection, None] = {}
         self.under_way: dict[Connection, Transfer] = {}
 
     def begin(self, connection: Connection, transfer: Transfer) -> None:
         """Raises CallFailed after the deadline, and ValueError for a request that cannot be sent."""
         transfer.configure(connection.handle)
         self.under_way[connection] = transfer
-        connection.start(self)
+        connection.start(self, transfer)
+        self._act(connection, pycurl.SOCKET_TIMEOUT)
 
-    def wait(self, deadline: float) -> list[Connection]:
+    def wait(self, deadline: float) -> Iterable[Connection]:
         """The connections whose transfer has ended, after some activity. Raises CallFailed after the deadline."""
-        if not any(connection.has_ended for connection in self.under_way):
+        if not self._ended:
             self._run(deadline)
-        return [connection for connection in self.under_way if connection.has_ended]
-
-    def _run(self, deadline: float) -> None:
-        patience = min(connection.wake_at for connection in self.under_way) - time.monotonic()
-        ready = self._poll.poll(max(0.0, min(seconds_left(deadline), patience)) * 1000)
-        for descriptor, _ in ready:
-            self._watched[descriptor].act(descriptor)
-        now = time.monotonic()
-        for connection in self.under_way:
-            if connection.wake_at <= now:
-                connection.act(pycurl.SOCKET_TIMEOUT)
+        ended, self._ended = self._ended, {}
+        return ended
 
     def watch(self, connection: Connection, event: int, descriptor: int) -> None:
         if event == pycurl.POLL_REMOVE:
@@ -57,6 +60,20 @@ class Loop:
         else:
             self._poll.register(descriptor, _EVENTS[event])
             self._watched[descriptor] = connection
+
+    def _run(self, deadline: float) -> None:
+        wake_at = min([connection.wake_at for connection in self.under_way])
+        seconds = min(seconds_left(deadline), wake_at - time.monotonic())
+        for descriptor, _ in self._poll.poll(max(0.0, seconds) * 1000):
+            self._act(self._watched[descriptor], descriptor)
+        now = time.monotonic()
+        if wake_at <= now:
+            for connection in [connection for connection in self.under_way if connection.wake_at <= now]:
+                self._act(connection, pycurl.SOCKET_TIMEOUT)
+
+    def _act(self, connection: Connection, descriptor: int) -> None:
+        if connection.act(descriptor) or self.under_way[connection].has_changed_protocol():
+            self._ended[connection] = None
 
 
 class Connection:
@@ -67,24 +84,23 @@ class Connection:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, 1)
+        for option, value in (*_OPTIONS, *_trusted_certificates()):
+            self.handle.setopt(option, value)
         self._loop: Loop | None = None
-        self._socket, self._idle_since, self._is_resolved = NO_SOCKET, 0.0, True
-        self._trust = _trusted_certificates()
+        self._socket, self._idle_since = NO_SOCKET, 0.0
+        self._is_secure, self._is_resolved = False, True
         self.wake_at = math.inf
-        self.has_ended = False
 
-    def start(self, loop: Loop) -> None:
-        self._loop, self.has_ended = loop, False
-        for option, path in self._trust:
-            self.handle.setopt(option, path)
+    def start(self, loop: Loop, transfer: Transfer) -> None:
+        self._loop, self._is_secure = loop, transfer.request.url.startswith("https:")
         self._multi.add_handle(self.handle)
-        self.act(pycurl.SOCKET_TIMEOUT)
 
-    def act(self, descriptor: int) -> None:
+    def act(self, descriptor: int) -> bool:
+        """Whether the transfer has ended."""
         if descriptor == pycurl.SOCKET_TIMEOUT:
             self.wake_at = math.inf  # libcurl sets its timer again if it wants to
         _, running = self._multi.socket_action(descriptor, 0)
-        self.has_ended = not running
+        return not running
 
     def code(self) -> int:
         """How the transfer that has ended ended: libcurl's error, or 0."""
@@ -92,21 +108,23 @@ class Connection:
         return int(failures[0][1]) if failures else 0
 
     def stop(self) -> bool:
-        """Whether the connection can serve another transfer: it is open, and nothing is left of a response.
+        """Whether the connection can serve another transfer: it is open, and TLS holds no byte of a response back.
 
-        libcurl asks neither at the next transfer, if that is within a second. Bytes in a TLS record that was read
-        in part would show nowhere else.
+        Bytes in a record that was read in part show nowhere else.
         """
         self._socket = self.handle.getinfo(pycurl.ACTIVESOCKET)
-        self._is_resolved = self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0
-        is_clean = self._socket != NO_SOCKET and self._has_no_input()
+        self._is_resolved = self._socket != NO_SOCKET or self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0
+        is_clean = self._socket != NO_SOCKET and (not self._is_secure or self._has_no_input())
         self._multi.remove_handle(self.handle)
-        self.handle.reset()
+        self.handle.setopt(pycurl.WRITEFUNCTION, len)  # whatever the last response went to can go
         self._loop, self._idle_since = None, time.monotonic()
         return is_clean
 
     def is_alive(self) -> bool:
-        """A peer that closed, or speaks unasked, makes it readable; one that a firewall forgot shows nothing."""
+        """A peer that closed, or speaks unasked, makes it readable; one that a firewall forgot shows nothing.
+
+        libcurl looks at a connection once a second only.
+        """
         if time.monotonic() - self._idle_since > MAX_IDLE_SECONDS:
             return False
         poll = select.poll()

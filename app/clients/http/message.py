@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 # A header without a value is one that libcurl would add by itself and shall not.
 DEFAULTS = {"Accept": "", "Accept-Encoding": " identity", "Content-Type": "", "Expect": "", "User-Agent": ""}
@@ -46,8 +46,7 @@ class FileReader:
         return bytes(piece)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """``max_bytes`` bounds the body of the response."""
 
     method: str
@@ -59,14 +58,13 @@ class Request:
     def lines(self) -> list[str]:
         """The headers as libcurl takes them. Raises ValueError for what would not stay one line."""
         stated = [f"{name}: {value}" for name, value in self.headers.items()]
-        everything = f"{self.method}{self.url}{''.join(stated)}"
-        if " " in self.method or " " in self.url or not everything.isascii() or not everything.isprintable():
+        text = "".join((self.method, self.url, *stated))
+        if " " in self.method or " " in self.url or not text.isascii() or not text.isprintable():
             raise ValueError("A request must be printable ASCII, without spaces in its method and URL.")
         return [*stated, *(f"{name}:{value}" for name, value in DEFAULTS.items() if name not in self.headers)]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """``body`` stands at its end. ``is_cut``: the body was longer than the request allows, and was given up.
 
     Header names are lower-case; values of one name are joined by commas (RFC 9110 section 5.3).

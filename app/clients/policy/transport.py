@@ -59,7 +59,8 @@ class RemoteTransport:
     ) -> Reply:
         """Raises BadGateway, Unavailable or GatewayTimeout, and ValueError before anything is sent."""
         request = self.request(method, path, body, headers)
-        if not self.permits.acquire(blocking=False):
+        permits = self._permits.get()
+        if not permits.acquire(blocking=False):
             log.warning("policy_engine_busy", cause="too many calls in flight")
             raise TooManyInFlight("The policy engine is busy.")
         try:
@@ -67,7 +68,7 @@ class RemoteTransport:
         except CallFailed as failure:
             raise translate(failure) from failure
         finally:
-            self.permits.release()
+            permits.release()
 
     def close(self) -> None:
         """Close the idle connections; later calls open new ones."""
