@@ -1,4 +1,4 @@
-"""Who has which role, and what that allows: asked of whatever keeps the roles."""
+"""Roles of users, and the policies and permissions that follow, wherever the roles are kept."""
 
 from app.access.resources import (
     AssignableRoles,

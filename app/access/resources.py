@@ -1,4 +1,4 @@
-"""/users/{id}/roles, policies and permissions. No transaction is open while their keeper is asked."""
+"""/users/{id}/roles, policies and permissions, wherever the roles are kept."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from app.access.schemas import (
     AssignableRolesSchema,
     AssignmentSchema,
     AssignmentsSchema,
-    FormerlyWantedRoleSchema,
+    LegacyAssignmentSchema,
+    NewAssignmentSchema,
     PermissionsSchema,
     PoliciesSchema,
-    WantedRoleSchema,
 )
-from app.base.permission import Permission
-from app.base.roles import Asker
+from app.base.permission import KEY
+from app.base.roles import Actor
 from app.core.db.lookup import not_found
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import read_in_own_transaction
@@ -30,23 +30,27 @@ from app.core.web.principal import principal
 from app.users.models import User
 
 
-class RolesOfUser(Endpoint):
+class RoleListing(Endpoint, abstract=True):
+    """Roles, or what follows from them. No transaction is open during the questions to their directory."""
+
+    own_transaction, operations = True, {"GET": "LIST", "POST": "CREATE"}
+
+
+class RolesOfUser(RoleListing):
     """List the roles of a user."""
 
-    path, permission, own_transaction = "/users/<user_id>/roles", "user_role", True
-    operations = {"GET": "LIST", "POST": "CREATE"}
+    path, permission = "/users/<user_id>/roles", "user_role"
 
     @declare("listRolesOfUser", answer=AssignmentsSchema())
     def get(self, user_id: UUID) -> Response:
-        _check_user(user_id)
-        return answer({"roles": services().role_directory.roles_of(user_id, asker())})
+        return answer({"roles": services().role_directory.roles_of(_existing(user_id), actor())})
 
-    @declare("assignRole", body=WantedRoleSchema(), answer=AssignmentSchema(), errors=(409,), **CREATED)
+    @declare("assignRole", body=NewAssignmentSchema(), answer=AssignmentSchema(), errors=(409,), **CREATED)
     def post(self, user_id: UUID) -> Response:
         """Assign a role to a user. role is an older name of role_id."""
-        _check_user(user_id)
-        made = services().role_directory.assign(user_id, _wanted(json_body()), asker())
-        return answer(made, 201, {"Location": f"{request.script_root}/users/{user_id}/roles/{made['id']}"})
+        _existing(user_id)
+        assignment = services().role_directory.assign(user_id, _role_id_in(json_body()), actor())
+        return answer(assignment, 201, {"Location": f"{request.script_root}/users/{user_id}/roles/{assignment['id']}"})
 
 
 class RoleOfUser(Endpoint):
@@ -57,39 +61,33 @@ class RoleOfUser(Endpoint):
 
     @declare("getRoleOfUser", answer=AssignmentSchema())
     def get(self, user_id: UUID, user_role_id: UUID) -> Response:
-        _check_user(user_id)
-        return answer(services().role_directory.assignment(user_id, user_role_id, asker()))
+        return answer(services().role_directory.assignment(_existing(user_id), user_role_id, actor()))
 
     @declare("unassignRole", status=204, errors=(409,))
     def delete(self, user_id: UUID, user_role_id: UUID) -> Response:
         """Remove a role from a user."""
-        _check_user(user_id)
-        services().role_directory.unassign(user_id, user_role_id, asker())
+        services().role_directory.unassign(_existing(user_id), user_role_id, actor())
         return no_content()
 
 
-class PoliciesOfUser(Endpoint):
+class PoliciesOfUser(RoleListing):
     """List the policies of a user's roles, each once."""
 
-    path, permission, own_transaction = "/users/<user_id>/policies", "user_policy", True
-    operations = {"GET": "LIST"}
+    path, permission = "/users/<user_id>/policies", "user_policy"
 
     @declare("listPoliciesOfUser", answer=PoliciesSchema())
     def get(self, user_id: UUID) -> Response:
-        _check_user(user_id)
-        return answer({"policies": services().role_directory.policies_of(user_id, asker())})
+        return answer({"policies": services().role_directory.policies_of(_existing(user_id), actor())})
 
 
-class PermissionsOfUser(Endpoint):
+class PermissionsOfUser(RoleListing):
     """List the permissions of a user, each once."""
 
-    path, permission, own_transaction = "/users/<user_id>/permissions", "user_permission", True
-    operations = {"GET": "LIST"}
+    path, permission = "/users/<user_id>/permissions", "user_permission"
 
     @declare("listPermissionsOfUser", answer=PermissionsSchema())
     def get(self, user_id: UUID) -> Response:
-        _check_user(user_id)
-        return _permissions_of(user_id)
+        return _permissions_of(_existing(user_id))
 
 
 class OwnPermissions(Endpoint):
@@ -102,49 +100,44 @@ class OwnPermissions(Endpoint):
         return _permissions_of(principal().user_id)
 
 
-class AssignableRoles(Endpoint):
+class AssignableRoles(RoleListing):
     """List the roles that can be assigned, with their permissions."""
 
-    path, permission, own_transaction = "/users/roles", "user_role", True
-    operations = {"GET": "LIST"}
+    path, permission = "/users/roles", "user_role"
 
     @declare("listAssignableRoles", answer=AssignableRolesSchema())
     def get(self) -> Response:
-        return answer({"roles": services().role_directory.roles(asker())})
+        return answer({"roles": services().role_directory.roles(actor())})
 
 
 def _permissions_of(user_id: UUID) -> Response:
-    """Without those that a role may hold, but only users of the platform can use."""
-    held = services().role_directory.permissions_of(user_id, asker())
-    beyond = set() if principal().is_platform else {_key(each) for each in services().catalogue if each.platform}
-    return answer({"permissions": [each for each in held if tuple(map(each.get, KEY)) not in beyond]})
+    """The permissions that the caller's company can use: a role may hold more, which only the platform can use."""
+    rows = services().role_directory.permissions_of(user_id, actor())
+    if not principal().is_platform:
+        unusable = [permission.names for permission in services().catalogue if permission.platform]
+        rows = [row for row in rows if {name: row.get(name) for name in KEY} not in unusable]
+    return answer({"permissions": rows})
 
 
-KEY = ("service", "resource_name", "operation")
-
-
-def _key(permission: Permission) -> tuple[str, ...]:
-    return permission.service, permission.resource_name, permission.operation
-
-
-def asker() -> Asker:
+def actor() -> Actor:
     caller = principal()
-    return Asker(caller.user_id, caller.company_id, caller.token, g.request_id)
+    return Actor(caller.user_id, caller.company_id, caller.token, g.request_id)
 
 
-def _wanted(given: dict[str, Any]) -> UUID:
-    """Raises Invalid, naming the field as it was given."""
-    is_older = "role" in given and "role_id" not in given
-    values = (FormerlyWantedRoleSchema() if is_older else WantedRoleSchema()).checked(given)
-    found: UUID = values["role" if is_older else "role_id"]
-    return found
+def _role_id_in(values: dict[str, Any]) -> UUID:
+    """Raises Invalid with the name of the field in the body."""
+    is_legacy = "role" in values and "role_id" not in values
+    schema = LegacyAssignmentSchema() if is_legacy else NewAssignmentSchema()
+    role_id: UUID = schema.checked(values)["role" if is_legacy else "role_id"]
+    return role_id
 
 
-def _check_user(user_id: UUID) -> None:
-    """Raises NotFound."""
+def _existing(user_id: UUID) -> UUID:
+    """The id of a user of the caller's company. Raises NotFound."""
     with tenant(principal().company_id):
         if not read_in_own_transaction(_USER, {"user_id": user_id}):
             raise not_found(User)
+    return user_id
 
 
 _USER = TenantQuery(select(User.id).where(User.id == bindparam("user_id")).execution_options(single_statement=True))

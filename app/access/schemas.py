@@ -1,4 +1,4 @@
-"""Roles of users on the wire. What another engine may not know is null."""
+"""Roles of users on the wire. Fields that another engine may not know can be null."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class AssignableRolesSchema(BaseSchema):
     roles = fields.List(fields.Nested(AssignableRoleSchema))
 
 
-class WantedRoleSchema(BaseSchema):
+class NewAssignmentSchema(BaseSchema):
     role_id = Ref(Role, required=True)
 
 
-class FormerlyWantedRoleSchema(BaseSchema):
-    """As older clients write it."""
+class LegacyAssignmentSchema(BaseSchema):
+    """The body of older clients."""
 
     role = Ref(Role, required=True)

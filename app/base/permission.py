@@ -1,12 +1,11 @@
-"""An entry of the catalogue of permissions."""
+"""Entries of the catalogue of permissions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+KEY = ("service", "resource_name", "operation")
+"""The names that identify an entry."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,3 +17,8 @@ class Permission:
     operation: str
     platform: bool = False
     description: str = ""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The values of ``KEY``."""
+        return {name: getattr(self, name) for name in KEY}

@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Actor:
     """The user and company on whose behalf roles are read and changed."""
 
     user_id: UUID
@@ -45,24 +45,24 @@ class RoleDirectory(Protocol):
     without a usable answer. Lists are complete or an error: a failed part never shortens one.
     """
 
-    def roles_of(self, user_id: UUID, asker: Asker) -> list[Json]:
+    def roles_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         """Assignments, each with its ``role``."""
 
-    def assign(self, user_id: UUID, role_id: UUID, asker: Asker) -> Json:
+    def assign(self, user_id: UUID, role_id: UUID, actor: Actor) -> Json:
         """The new assignment with its ``role``."""
 
-    def assignment(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> Json:
+    def assignment(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> Json:
         """With its ``role``."""
 
-    def unassign(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None: ...
+    def unassign(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> None: ...
 
-    def policies_of(self, user_id: UUID, asker: Asker) -> list[Json]:
+    def policies_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         """Each once."""
 
-    def permissions_of(self, user_id: UUID, asker: Asker) -> list[Json]:
+    def permissions_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         """Each once; all of the catalogue for an administrator."""
 
-    def roles(self, asker: Asker) -> list[Json]:
+    def roles(self, actor: Actor) -> list[Json]:
         """Roles of the company, each with its ``permissions``, written by ``permission_name``, or ALL."""
 
 

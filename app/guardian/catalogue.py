@@ -1,4 +1,4 @@
-"""The catalogue of permissions, written for other engines."""
+"""The catalogue of permissions in the formats of other engines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from app.base.permission import Permission
 from app.base.roles import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
 from app.core.services import services
-from app.guardian.service import defaults_of
+from app.guardian.service import default_permissions
 
 Json = dict[str, Any]
 CODES = (ADMINISTRATOR, MANAGER, VIEWER, CUSTOMER)
@@ -22,63 +22,46 @@ HEAD = "# Written by: flask guardian catalogue --format cerbos\n"
 
 
 def as_json() -> str:
-    """Every permission with what is known of it: ``roles`` are the default roles that hold it."""
-    holding = _holding()
-    rows = [
-        {
-            "service": each.service,
-            "resource_name": each.resource_name,
-            "operation": each.operation,
-            "platform": each.platform,
-            "roles": holding[each],
-        }
-        for each in sorted(services().catalogue)
-    ]
+    """Every permission; ``roles`` are the default roles that hold it."""
+    holders = _holders()
+    rows = [{**item.names, "platform": item.platform, "roles": holders[item]} for item in sorted(services().catalogue)]
     return json.dumps(rows, indent=2) + "\n"
 
 
 def as_guardian() -> str:
-    """The permissions as a Guardian keeps them, and as ``flask guardian import`` reads them."""
-    rows = [
-        {
-            "service": each.service,
-            "resource_name": each.resource_name,
-            "operation": each.operation,
-            "description": each.description or None,
-        }
-        for each in sorted(services().catalogue)
-    ]
+    """The permissions as a Guardian stores them, and as ``flask guardian import`` reads them."""
+    rows = [{**item.names, "description": item.description or None} for item in sorted(services().catalogue)]
     return json.dumps(rows, indent=2) + "\n"
 
 
 def as_cerbos() -> dict[str, str]:
-    """A resource policy for each kind of resource, by the name of its file."""
-    ordered = sorted(services().catalogue, key=lambda each: (each.resource_name, each.service, each.operation))
-    kinds = groupby(ordered, key=lambda each: each.resource_name)
-    holding = _holding()
-    return {f"{kind}.yaml": HEAD + _yaml(_policy(kind, list(held), holding)) for kind, held in kinds}
+    """A resource policy for each kind of resource, by file name."""
+    ordered = sorted(services().catalogue, key=lambda item: (item.resource_name, item.service, item.operation))
+    kinds = groupby(ordered, key=lambda item: item.resource_name)
+    holders = _holders()
+    return {f"{kind}.yaml": HEAD + _to_yaml(_policy(kind, list(permissions), holders)) for kind, permissions in kinds}
 
 
-def _holding() -> Mapping[Permission, list[str]]:
-    """The default roles that hold each permission; the administrator's means every one."""
-    held = {code: set(services().catalogue if code == ADMINISTRATOR else defaults_of(code)) for code in CODES}
-    return {each: [code for code in CODES if each in held[code]] for each in services().catalogue}
+def _holders() -> Mapping[Permission, list[str]]:
+    """The default roles that hold each permission. The Administrator holds every one."""
+    held = {code: set(services().catalogue if code == ADMINISTRATOR else default_permissions(code)) for code in CODES}
+    return {item: [code for code in CODES if item in held[code]] for item in services().catalogue}
 
 
-def _policy(kind: str, permissions: list[Permission], holding: Mapping[Permission, list[str]]) -> Json:
-    services = groupby(permissions, key=lambda each: each.service)
-    rules = [rule for service, held in services for rule in _rules(service, list(held), holding)]
+def _policy(kind: str, permissions: list[Permission], holders: Mapping[Permission, list[str]]) -> Json:
+    services = groupby(permissions, key=lambda item: item.service)
+    rules = [rule for service, items in services for rule in _rules(service, list(items), holders)]
     return {
         "apiVersion": "api.cerbos.dev/v1",
         "resourcePolicy": {"resource": kind, "version": "default", "rules": rules},
     }
 
 
-def _rules(service: str, permissions: Iterable[Permission], holding: Mapping[Permission, list[str]]) -> Iterator[Json]:
-    """Two services may use one name for different things: each rule is for one of them."""
+def _rules(service: str, permissions: Iterable[Permission], holders: Mapping[Permission, list[str]]) -> Iterator[Json]:
+    """The rules of one service: another may use the same names for other resources."""
     conditions = [{"expr": f"request.resource.attr.service == {json.dumps(service)}"}, {"expr": SAME_COMPANY}]
     for code in CODES:
-        actions = [each.operation.lower() for each in permissions if code in holding[each]]
+        actions = [item.operation.lower() for item in permissions if code in holders[item]]
         if actions:
             yield {
                 "actions": ["*"] if code == ADMINISTRATOR else actions,
@@ -93,7 +76,7 @@ class _NoAliases(yaml.SafeDumper):
         return True
 
 
-def _yaml(document: Json) -> str:
+def _to_yaml(document: Json) -> str:
     return yaml.dump(document, Dumper=_NoAliases, sort_keys=False)
 
 

@@ -1,4 +1,4 @@
-"""The elements of roles and policies. Only somebody who holds what an element allows adds or removes it."""
+"""The elements of roles and policies. Adding or removing one requires the permissions that it grants."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Check = Callable[[Any, UUID], None]
 
 @dataclass(frozen=True)
 class Composition:
-    """Rows of ``link`` say which ``element`` rows belong to an ``owner`` row.
+    """Rows of ``link`` connect ``element`` rows with an ``owner`` row.
 
-    ``check_owner`` and ``check_element`` take a row and the id of the caller, and raise Conflict and Forbidden.
+    ``check_owner`` and ``check_element`` take a row and the caller's id; they raise Conflict and Forbidden.
     """
 
     owner: type[Any]
@@ -39,12 +39,12 @@ class Composition:
         return f"{self.element.__tablename__}_id"
 
     def is_element_of(self, owner_id: UUID | None) -> ColumnElement[bool]:
-        link: Any = select(getattr(self.link, self.element_id)).filter_by(**{self.owner_id: owner_id})
-        criterion: ColumnElement[bool] = self.element.id.in_(link)
+        element_ids: Any = select(getattr(self.link, self.element_id)).filter_by(**{self.owner_id: owner_id})
+        criterion: ColumnElement[bool] = self.element.id.in_(element_ids)
         return criterion
 
     def add(self, owner: Any, element_id: UUID, *, by: UUID) -> Any:
-        """The element. Raises NotFound, Conflict and Forbidden; an element that the owner has is a conflict."""
+        """The element. Raises NotFound, Forbidden, and Conflict for an element that the owner has already."""
         element = get_row(self.element, element_id)
         self.check_owner(owner, by)
         self.check_element(element, by)

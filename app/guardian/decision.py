@@ -1,4 +1,4 @@
-"""The decision, as one SQL query, and the transport by which this service asks for it."""
+"""The decision, as one SQL query, and the transport of this service's own questions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import bindparam, or_, select
 
+from app.base.permission import KEY
 from app.clients.policy.parsing import Reply
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import read_in_own_transaction
@@ -18,37 +19,35 @@ REASON = "No role of the user grants this."
 
 
 def is_granted(user_id: UUID, service: str, resource_name: str, operation: str) -> bool:
-    """In a transaction of its own, inside the tenant."""
-    wanted = {"user_id": user_id, "wanted": permission_id(service, resource_name, operation)}
-    return bool(read_in_own_transaction(_GRANTING, wanted))
+    """Inside the tenant, in a transaction of its own."""
+    values = {"user_id": user_id, "permission_id": permission_id(service, resource_name, operation)}
+    return bool(read_in_own_transaction(_GRANTING_ROLES, values))
 
 
-_HOLDING = (
+_HOLDS_PERMISSION = (
     select(RolePolicy.role_id)
     .join(PolicyPermission, PolicyPermission.policy_id == RolePolicy.policy_id)
-    .where(RolePolicy.role_id == Role.id, PolicyPermission.permission_id == bindparam("wanted"))
+    .where(RolePolicy.role_id == Role.id, PolicyPermission.permission_id == bindparam("permission_id"))
 )
-# A role of the user that is the Administrator or holds the permission.
-_GRANTING = TenantQuery(
+# Roles of the user: the Administrator, and roles that hold the permission.
+_GRANTING_ROLES = TenantQuery(
     select(Role.id)
     .join(UserRole, UserRole.role_id == Role.id)
-    .where(UserRole.user_id == bindparam("user_id"), or_(Role.is_system, _HOLDING.exists()))
+    .where(UserRole.user_id == bindparam("user_id"), or_(Role.is_system, _HOLDS_PERMISSION.exists()))
     .limit(1)
     .execution_options(single_statement=True)
 )
 
 
-def answer_to(question: Mapping[str, Any]) -> dict[str, Any]:
-    """What POST /check-access says. The question's ids are the authenticated subject's."""
-    with tenant(UUID(question["company_id"])):
-        granted = is_granted(
-            UUID(question["user_id"]), question["service"], question["resource_name"], question["operation"]
-        )
+def decide(access_request: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of POST /check-access. ``user_id`` and ``company_id`` are the authenticated subject's."""
+    with tenant(UUID(access_request["company_id"])):
+        granted = is_granted(UUID(access_request["user_id"]), **{name: access_request[name] for name in KEY})
     return {"access_granted": granted, "reason": None if granted else REASON}
 
 
 class EmbeddedTransport:
-    """Carries the client's questions to this process's own engine."""
+    """Passes the client's requests to the engine of this process."""
 
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        return Reply(200, "application/json", orjson.dumps(answer_to(orjson.loads(body))))
+        return Reply(200, "application/json", orjson.dumps(decide(orjson.loads(body))))

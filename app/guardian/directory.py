@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, or_, select
 
-from app.base.roles import ALL, Asker, Json, permission_name
+from app.base.roles import ALL, Actor, Json, permission_name
 from app.core.db.lookup import get_row, not_found
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, tenant
@@ -25,46 +25,45 @@ PERMISSION = tuple(PermissionSchema().dump_fields)
 
 
 class EmbeddedRoleDirectory:
-    def roles_of(self, user_id: UUID, asker: Asker) -> list[Json]:
-        with tenant(asker.company_id):
+    def roles_of(self, user_id: UUID, actor: Actor) -> list[Json]:
+        with tenant(actor.company_id):
             rows = read_in_own_transaction(_ASSIGNMENTS, {"user_id": user_id})
         return [_assignment(row) for row in rows]
 
-    def assign(self, user_id: UUID, role_id: UUID, asker: Asker) -> Json:
-        with company_transaction(asker.company_id):
+    def assign(self, user_id: UUID, role_id: UUID, actor: Actor) -> Json:
+        with company_transaction(actor.company_id):
             role = get_row(Role, role_id)
-            made = assign_role(user_id, role_id, by=asker.user_id)
-            return {**_shown(made, ASSIGNMENT), "role": _shown(role, ROLE)}
+            assignment = assign_role(user_id, role_id, by=actor.user_id)
+            return {**_values_of(assignment, ASSIGNMENT), "role": _values_of(role, ROLE)}
 
-    def assignment(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> Json:
-        with tenant(asker.company_id):
+    def assignment(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> Json:
+        with tenant(actor.company_id):
             rows = read_in_own_transaction(_ASSIGNMENT, {"user_id": user_id, "assignment_id": assignment_id})
         if not rows:
             raise not_found(UserRole)
         return _assignment(rows[0])
 
-    def unassign(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None:
-        with company_transaction(asker.company_id):
-            wanted = select(UserRole).where(UserRole.id == assignment_id, UserRole.user_id == user_id)
-            found = db.session.scalar(wanted)
-            if found is None:
+    def unassign(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> None:
+        with company_transaction(actor.company_id):
+            statement = select(UserRole).where(UserRole.id == assignment_id, UserRole.user_id == user_id)
+            assignment = db.session.scalar(statement)
+            if assignment is None:
                 raise not_found(UserRole)
-            remove_assignment(found)
+            remove_assignment(assignment)
 
-    def policies_of(self, user_id: UUID, asker: Asker) -> list[Json]:
-        with tenant(asker.company_id):
+    def policies_of(self, user_id: UUID, actor: Actor) -> list[Json]:
+        with tenant(actor.company_id):
             rows = read_in_own_transaction(_POLICIES, {"user_id": user_id})
         return [dict(zip(POLICY, row, strict=True)) for row in rows]
 
-    def permissions_of(self, user_id: UUID, asker: Asker) -> list[Json]:
-        with tenant(asker.company_id):
+    def permissions_of(self, user_id: UUID, actor: Actor) -> list[Json]:
+        with tenant(actor.company_id):
             rows = read_in_own_transaction(_PERMISSIONS, {"user_id": user_id})
         return [dict(zip(PERMISSION, row, strict=True)) for row in rows]
 
-    def roles(self, asker: Asker) -> list[Json]:
-        with company_transaction(asker.company_id, writes=False):
-            roles, held = read(_ROLES, {}), read(_HELD_BY_ROLES, {})
-        names = _names(held)
+    def roles(self, actor: Actor) -> list[Json]:
+        with company_transaction(actor.company_id, writes=False):
+            roles, names = read(_ROLES, {}), _names_by_role(read(_HELD_BY_ROLES, {}))
         return [
             {
                 "id": role.id,
@@ -82,7 +81,7 @@ def _columns(model: type[Any], names: Iterable[str]) -> list[Any]:
 
 
 def _through_roles(column: Any) -> Select[Any]:
-    """A column of what hangs on the policies of the user's roles."""
+    """A column of the policies of the user's roles."""
     return (
         select(column)
         .select_from(RolePolicy)
@@ -91,15 +90,15 @@ def _through_roles(column: Any) -> Select[Any]:
     )
 
 
-_OF_USER = (
+_ASSIGNMENTS_OF_USER = (
     select(*_columns(UserRole, ASSIGNMENT), *_columns(Role, ROLE))
     .join(Role, Role.id == UserRole.role_id)
     .where(UserRole.user_id == bindparam("user_id"))
     .order_by(UserRole.created_at, UserRole.id)
     .execution_options(single_statement=True)
 )
-_ASSIGNMENTS = TenantQuery(_OF_USER)
-_ASSIGNMENT = TenantQuery(_OF_USER.where(UserRole.id == bindparam("assignment_id")))
+_ASSIGNMENTS = TenantQuery(_ASSIGNMENTS_OF_USER)
+_ASSIGNMENT = TenantQuery(_ASSIGNMENTS_OF_USER.where(UserRole.id == bindparam("assignment_id")))
 _POLICIES = TenantQuery(
     select(*_columns(Policy, POLICY))
     .where(Policy.id.in_(_through_roles(RolePolicy.policy_id)))
@@ -137,18 +136,18 @@ _HELD_BY_ROLES = TenantQuery(
 
 
 def _assignment(row: Row[Any]) -> Json:
-    """``id`` and ``created_at`` stand in both parts, so they are told apart by their places."""
+    """Both parts have ``id`` and ``created_at``; their places tell them apart."""
     values = tuple(row)
     role = dict(zip(ROLE, values[len(ASSIGNMENT) :], strict=True))
     return {**dict(zip(ASSIGNMENT, values, strict=False)), "role": role}
 
 
-def _shown(row: Any, names: Iterable[str]) -> Json:
+def _values_of(row: Any, names: Iterable[str]) -> Json:
     return {name: getattr(row, name) for name in names}
 
 
-def _names(held: Iterable[Row[Any]]) -> dict[UUID, list[str]]:
-    found: dict[UUID, list[str]] = defaultdict(list)
-    for row in held:
-        found[row.role_id].append(permission_name(row.service, row.resource_name, row.operation))
-    return found
+def _names_by_role(rows: Iterable[Row[Any]]) -> dict[UUID, list[str]]:
+    names: dict[UUID, list[str]] = defaultdict(list)
+    for row in rows:
+        names[row.role_id].append(permission_name(row.service, row.resource_name, row.operation))
+    return names

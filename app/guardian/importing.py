@@ -1,4 +1,4 @@
-"""Another service's permissions, read from a file, so that this engine can decide about them too."""
+"""Permissions of another service, from a file; the embedded engine then decides about them too."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from app.core.wire.schema import BaseSchema, column_field
 from app.guardian.models import GuardianPermission
 
 OWN_SERVICES = ("identity", "guardian")
-# Permissions are written service:resource:operation in places, and their ids are made of their names.
+# Permissions are written service:resource:operation, and their ids derive from these names.
 NAME = validate.Regexp(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z", error="Only letters, digits and _ . - make a name.")
 FOREIGN = validate.NoneOf(OWN_SERVICES, error="This service's own permissions come with it.")
 
 
-class ImportedSchema(BaseSchema):
+class ImportedPermissionSchema(BaseSchema):
     service = column_field(GuardianPermission.service, required=True, validate=[NAME, FOREIGN])
     resource_name = column_field(GuardianPermission.resource_name, required=True, validate=[NAME])
     operation = column_field(GuardianPermission.operation, required=True, validate=[NAME])
@@ -26,7 +26,7 @@ class ImportedSchema(BaseSchema):
 
 
 def read_catalogue(text: bytes) -> list[Permission]:
-    """Of a JSON list of ``{service, resource_name, operation, description}``. Raises Invalid."""
+    """The permissions in a JSON list of ``{service, resource_name, operation, description}``. Raises Invalid."""
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError):
@@ -34,7 +34,7 @@ def read_catalogue(text: bytes) -> list[Permission]:
     if not isinstance(rows, list):
         raise Invalid("The file must hold a JSON list.")
     try:
-        values: list[dict[str, Any]] = ImportedSchema(many=True).load(rows)
+        values: list[dict[str, Any]] = ImportedPermissionSchema(many=True).load(rows)
     except ValidationError as error:
         raise Invalid(errors=dict(error.messages_dict)) from None
-    return [Permission(**{**each, "description": each.get("description") or ""}) for each in values]
+    return [Permission(**{**row, "description": row.get("description") or ""}) for row in values]

@@ -1,4 +1,4 @@
-"""The first administrator of a company whose directory was made by a service that keeps no roles."""
+"""The first administrator of a company that exists already without roles."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ from app.users.models import User
 
 
 def initialize_engine(company_id: UUID, user_id: UUID) -> bool:
-    """Make the only user of a company its administrator; False if they are that already.
-
-    Raises Forbidden for everybody else, known or not.
-    """
+    """Make the only user of a company its administrator; False for the administrator. Raises Forbidden otherwise."""
     with tenant(company_id):
         with unit_of_work(writes=False):
             if is_administrator(user_id):
@@ -38,16 +35,16 @@ def initialize_engine(company_id: UUID, user_id: UUID) -> bool:
 
 def has_administrator(company_id: UUID) -> bool:
     with company_transaction(company_id, writes=False):
-        return _is_administered()
+        return _has_administrator()
 
 
-def _is_administered() -> bool:
+def _has_administrator() -> bool:
     statement = select(UserRole.id).join(Role, Role.id == UserRole.role_id).where(Role.is_system).limit(1)
     return db.session.execute(statement).first() is not None
 
 
 def _check_vacant(user_id: UUID) -> None:
-    """Nobody can have made a second user before there was an administrator who may. Raises Forbidden."""
+    """Only an administrator can create a second user. Raises Forbidden unless the user is alone without one."""
     users = db.session.scalars(select(User.id).limit(2)).all()
-    if list(users) != [user_id] or _is_administered():
+    if list(users) != [user_id] or _has_administrator():
         raise AlreadyInitialized("The company is already initialized.")

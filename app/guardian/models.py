@@ -1,4 +1,4 @@
-"""Role → policy → permission, and who has which role."""
+"""Roles, their policies, the permissions of these, and the roles of users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CATALOGUE = uuid5(NAMESPACE_URL, "urn:guardian:permission")
 
 
 def permission_id(service: str, resource_name: str, operation: str) -> UUID:
-    """The same in every database, so that a decision needs no look-up of its permission."""
+    """The same id in every database, so that a decision needs no look-up."""
     return uuid5(CATALOGUE, f"{service}\n{resource_name}\n{operation}")
 
 
@@ -34,7 +34,7 @@ class GuardianPermission(Model):
 
 
 class Role(TenantRecord, Named, Model):
-    """The one with ``is_system`` is the Administrator: it means every permission."""
+    """The role with ``is_system`` is the Administrator. It holds every permission."""
 
     __tablename__ = "role"
     __table_args__ = (UniqueConstraint("company_id", "name_key"), *listed_by("role", "created_at"))
@@ -74,7 +74,7 @@ class PolicyPermission(TenantScoped, Model):
 
 
 class UserRole(TenantScoped, Identified, Model):
-    """An assignment."""
+    """An assignment of a role to a user."""
 
     __tablename__ = "user_role"
     __table_args__ = (

@@ -21,15 +21,15 @@ from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema
 from app.guardian.composition import PERMISSIONS_OF_POLICY, POLICIES_OF_ROLE, Composition
-from app.guardian.decision import answer_to
+from app.guardian.decision import decide
 from app.guardian.models import GuardianPermission, Policy, Role, UserRole
 from app.guardian.schemas import (
+    AccessRequestSchema,
     DecisionSchema,
-    HeldPermissionSchema,
-    HeldPolicySchema,
+    PermissionIdSchema,
     PermissionSchema,
+    PolicyIdSchema,
     PolicySchema,
-    QuestionSchema,
     RoleSchema,
     UserRoleSchema,
 )
@@ -39,7 +39,7 @@ Paths = list[tuple[str, list[str]]]
 
 
 class ComposedCrud(Crud, abstract=True):
-    """Changed and removed by somebody who may change what the row is made of."""
+    """Rows with elements. Changing and removing them requires the permissions of the elements."""
 
     composition: ClassVar[Composition]
     service, unpaginated = "guardian", True
@@ -56,9 +56,9 @@ class ComposedCrud(Crud, abstract=True):
 class Roles(ComposedCrud):
     """Roles of the company.
 
-    The Administrator's (``is_system``) is shown, for it can be assigned; what it means is every
-    permission, of later services too, so none are listed below it and nobody edits it. With any other
-    role its assignments go: that takes permissions away and never gives any.
+    The Administrator's role (``is_system``) can be assigned and not edited. It holds every permission, of later
+    services too, and therefore lists none. Deleting another role deletes its assignments, which only takes
+    permissions away.
     """
 
     model, schema, path = Role, RoleSchema, "/guardian/roles"
@@ -87,7 +87,7 @@ class Permissions(Crud):
 
 
 class Elements(Crud, abstract=True):
-    """The list of what one role or policy is made of."""
+    """The list of the elements of one role or policy."""
 
     composition: ClassVar[Composition]
     service, unpaginated, verbs = "guardian", True, ("list",)
@@ -115,7 +115,7 @@ class PermissionsOfPolicy(Elements):
 
 
 class CompositionEndpoint(Endpoint, abstract=True):
-    """POST adds an element to the owner that the path names, DELETE removes it."""
+    """POST adds an element to the owner in the path, and DELETE removes it."""
 
     composition: ClassVar[Composition]
     elements: ClassVar[type[Crud]]
@@ -130,19 +130,18 @@ class CompositionEndpoint(Endpoint, abstract=True):
     @classmethod
     def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
         summary = cls.summaries[method]
-        named = Declaration(summary[0].lower() + pascal(summary)[1:], summary, errors=(409,))
+        operation = Declaration(summary[0].lower() + pascal(summary)[1:], summary, errors=(409,))
         if method == "POST":
-            answered = cls.elements.schema()
-            return replace(named, body=cls.schema(), answer=answered, **CREATED)
-        return replace(named, status=204)
+            return replace(operation, body=cls.schema(), answer=cls.elements.schema(), **CREATED)
+        return replace(operation, status=204)
 
     def post(self, **ids: UUID) -> Response:
         owner, schema = self._owner(ids), self.schema()
         values = schema.checked(json_body())
         schema.check_refs(db.session(), values)
         element = self.composition.add(owner, values[self.composition.element_id], by=principal().user_id)
-        answered = {name: getattr(element, name) for name in self.elements.columns}
-        return answer(answered, 201, {"Location": f"{request.script_root}{self.elements.path}/{element.id}"})
+        shown = {name: getattr(element, name) for name in self.elements.columns}
+        return answer(shown, 201, {"Location": f"{request.script_root}{self.elements.path}/{element.id}"})
 
     def delete(self, **ids: UUID) -> Response:
         self.composition.remove(self._owner(ids), ids[self.composition.element_id], by=principal().user_id)
@@ -154,23 +153,23 @@ class CompositionEndpoint(Endpoint, abstract=True):
 
 
 class RoleComposition(CompositionEndpoint):
-    """The policies that a role is made of."""
+    """The policies of a role."""
 
-    composition, elements, schema = POLICIES_OF_ROLE, Policies, HeldPolicySchema
+    composition, elements, schema = POLICIES_OF_ROLE, Policies, PolicyIdSchema
     permission, path, item = "role", PoliciesOfRole.path, "role_id"
     summaries = {"POST": "Add a policy to a role", "DELETE": "Remove a policy from a role"}
 
 
 class PolicyComposition(CompositionEndpoint):
-    """The permissions that a policy is made of."""
+    """The permissions of a policy."""
 
-    composition, elements, schema = PERMISSIONS_OF_POLICY, Permissions, HeldPermissionSchema
+    composition, elements, schema = PERMISSIONS_OF_POLICY, Permissions, PermissionIdSchema
     permission, path, item = "policy", PermissionsOfPolicy.path, "policy_id"
     summaries = {"POST": "Add a permission to a policy", "DELETE": "Remove a permission from a policy"}
 
 
 class UserRoles(Crud):
-    """Which user has which role."""
+    """Assignments of roles to users."""
 
     model, schema, path = UserRole, UserRoleSchema, "/guardian/user-roles"
     service, permission, unpaginated = "guardian", "user_role", True
@@ -192,10 +191,10 @@ class CheckAccess(Endpoint):
 
     access, path, own_transaction = "self", "/guardian/check-access", True
 
-    @declare("checkAccess", body=QuestionSchema(), answer=DecisionSchema(), errors=(403,))
+    @declare("checkAccess", body=AccessRequestSchema(), answer=DecisionSchema(), errors=(403,))
     def post(self) -> Response:
-        question = QuestionSchema().checked(json_body())
-        me = principal()
-        if (question["user_id"], question["company_id"]) != (me.user_id, me.company_id):
+        values = AccessRequestSchema().checked(json_body())
+        caller = principal()
+        if (values["user_id"], values["company_id"]) != (caller.user_id, caller.company_id):
             raise Forbidden("user_id and company_id must be the token's.")
-        return answer(answer_to({name: str(value) for name, value in question.items()}))
+        return answer(decide({name: str(value) for name, value in values.items()}))

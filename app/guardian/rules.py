@@ -1,4 +1,4 @@
-"""Nobody hands out, edits or puts together what they lack themselves."""
+"""Rules against escalation: a caller changes only roles and policies whose permissions the caller has."""
 
 from __future__ import annotations
 
@@ -35,36 +35,38 @@ def check_editable(role: Role, by: UUID) -> None:
 
 
 def check_not_above(role: Role, user_id: UUID) -> None:
-    """Nobody hands out what they do not have. Raises Forbidden."""
-    held = (
+    """Raises Forbidden for a role with a permission that the user lacks."""
+    permission_ids = (
         select(PolicyPermission.permission_id)
         .join(RolePolicy, RolePolicy.policy_id == PolicyPermission.policy_id)
         .where(RolePolicy.role_id == role.id)
     )
-    if not is_administrator(user_id) and (role.is_system or _lacks(user_id, held, PolicyPermission.permission_id)):
+    if not is_administrator(user_id) and (
+        role.is_system or _lacks(user_id, permission_ids, PolicyPermission.permission_id)
+    ):
         raise PrivilegeEscalation("The role holds a permission that you do not have yourself.")
 
 
 def check_policy_not_above(policy: Policy, user_id: UUID) -> None:
-    """Raises Forbidden."""
-    held = select(PolicyPermission.permission_id).where(PolicyPermission.policy_id == policy.id)
-    if not is_administrator(user_id) and _lacks(user_id, held, PolicyPermission.permission_id):
+    """Raises Forbidden for a policy with a permission that the user lacks."""
+    permission_ids = select(PolicyPermission.permission_id).where(PolicyPermission.policy_id == policy.id)
+    if not is_administrator(user_id) and _lacks(user_id, permission_ids, PolicyPermission.permission_id):
         raise PrivilegeEscalation("The policy holds a permission that you do not have yourself.")
 
 
 def check_held(permission: GuardianPermission, user_id: UUID) -> None:
-    """Raises Forbidden."""
-    wanted = select(GuardianPermission.id).where(GuardianPermission.id == permission.id)
-    if not is_administrator(user_id) and _lacks(user_id, wanted, GuardianPermission.id):
+    """Raises Forbidden for a permission that the user lacks."""
+    permission_ids = select(GuardianPermission.id).where(GuardianPermission.id == permission.id)
+    if not is_administrator(user_id) and _lacks(user_id, permission_ids, GuardianPermission.id):
         raise PrivilegeEscalation("You do not have this permission yourself.")
 
 
-def _lacks(user_id: UUID, wanted: Select[Any], permission: Any) -> bool:
-    """Whether one of the wanted permissions is in no role of the user."""
-    own = (
+def _lacks(user_id: UUID, permission_ids: Select[Any], column: Any) -> bool:
+    """Whether no role of the user holds one of the permissions. ``column`` is their id in the statement."""
+    held = (
         select(PolicyPermission.permission_id)
         .join(RolePolicy, RolePolicy.policy_id == PolicyPermission.policy_id)
         .join(UserRole, UserRole.role_id == RolePolicy.role_id)
         .where(UserRole.user_id == user_id)
     )
-    return db.session.execute(wanted.where(permission.not_in(own)).limit(1)).first() is not None
+    return db.session.execute(permission_ids.where(column.not_in(held)).limit(1)).first() is not None

@@ -31,11 +31,11 @@ class PermissionSchema(BaseSchema):
     description = column_field(GuardianPermission.description)
 
 
-class HeldPolicySchema(BaseSchema):
+class PolicyIdSchema(BaseSchema):
     policy_id = Ref(Policy, required=True)
 
 
-class HeldPermissionSchema(BaseSchema):
+class PermissionIdSchema(BaseSchema):
     permission_id = Ref(GuardianPermission, required=True)
 
 
@@ -47,7 +47,7 @@ class UserRoleSchema(BaseSchema):
     created_at = Timestamp()
 
 
-class QuestionSchema(BaseSchema):
+class AccessRequestSchema(BaseSchema):
     user_id = Id(required=True)
     company_id = Id(required=True)
     service = Text(required=True)

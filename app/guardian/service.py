@@ -18,22 +18,14 @@ from app.core.db.models import add_in_order, db
 from app.core.db.upsert import upsert
 from app.core.services import services
 from app.core.web.default_roles import is_held_by_default
-from app.guardian.models import (
-    GuardianPermission,
-    Policy,
-    PolicyPermission,
-    Role,
-    RolePolicy,
-    UserRole,
-    permission_id,
-)
+from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole, permission_id
 from app.guardian.rules import check_not_above, is_administrator
 from app.users.models import User
 
 log = structlog.get_logger(__name__)
 
 ROWS_PER_INSERT = 1000
-"""SQLite takes 32,766 parameters in one statement."""
+"""SQLite allows 32,766 parameters in one statement."""
 DESCRIPTIONS = {
     ADMINISTRATOR: "Everything.",
     MANAGER: "Reads everything; creates and updates people, customers and subcontractors.",
@@ -52,20 +44,18 @@ class EmbeddedTenantRoles:
     def create_defaults(self) -> None:
         load_catalogue(services().catalogue)
         roles = {
-            code: Role(
-                id=uuid7(),
-                name=code.capitalize(),
-                code=code,
-                description=text,
-                is_system=code == ADMINISTRATOR,
-            )
+            code: Role(id=uuid7(), name=code.capitalize(), code=code, description=text, is_system=code == ADMINISTRATOR)
             for code, text in DESCRIPTIONS.items()
         }
         policies = {code: Policy(id=uuid7(), name=roles[code].name) for code in (MANAGER, VIEWER, CUSTOMER)}
         add_in_order(roles.values(), policies.values())
         add_in_order(
             [RolePolicy(role_id=roles[code].id, policy_id=policy.id) for code, policy in policies.items()],
-            [holding(policy, each) for code, policy in policies.items() for each in defaults_of(code)],
+            [
+                PolicyPermission(policy_id=policy.id, permission_id=permission_id(**permission.names))
+                for code, policy in policies.items()
+                for permission in default_permissions(code)
+            ],
         )
 
     def assign_default(self, user_id: UUID, code: str) -> None:
@@ -82,8 +72,8 @@ class EmbeddedTenantRoles:
             raise LastAdministrator()
 
     def check_not_above(self, user_id: UUID, by: UUID) -> None:
-        held = select(Role).join(UserRole, UserRole.role_id == Role.id).where(UserRole.user_id == user_id)
-        for role in db.session.scalars(held).all():
+        roles = select(Role).join(UserRole, UserRole.role_id == Role.id).where(UserRole.user_id == user_id)
+        for role in db.session.scalars(roles).all():
             check_not_above(role, by)
 
 
@@ -108,27 +98,16 @@ def create_default_roles(_administrator: Mapping[str, Any] | None = None) -> Non
     services().tenant_roles.create_defaults()
 
 
-def holding(policy: Policy, permission: Permission) -> PolicyPermission:
-    wanted = permission_id(permission.service, permission.resource_name, permission.operation)
-    return PolicyPermission(policy_id=policy.id, permission_id=wanted)
-
-
-def defaults_of(code: str) -> list[Permission]:
-    """The permissions of a default role other than the Administrator's."""
-    return sorted(each for each in services().catalogue if is_held_by_default(each, code))
+def default_permissions(code: str) -> list[Permission]:
+    """The permissions of a default role, except the Administrator's."""
+    return sorted(permission for permission in services().catalogue if is_held_by_default(permission, code))
 
 
 def load_catalogue(catalogue: Iterable[Permission]) -> None:
-    """Add what is missing to the global table of permissions; safe for many processes at once."""
+    """Add missing permissions to the global table. Safe for several processes at once."""
     rows = [
-        {
-            "id": permission_id(each.service, each.resource_name, each.operation),
-            "service": each.service,
-            "resource_name": each.resource_name,
-            "operation": each.operation,
-            "description": each.description or None,
-        }
-        for each in sorted(catalogue)
+        {"id": permission_id(**item.names), **item.names, "description": item.description or None}
+        for item in sorted(catalogue)
     ]
     for first in range(0, len(rows), ROWS_PER_INSERT):
         statement = upsert(GuardianPermission).values(rows[first : first + ROWS_PER_INSERT]).on_conflict_do_nothing()
@@ -147,8 +126,8 @@ def _has_other_administrator(user_id: UUID) -> bool:
 
 
 def assign_role(user_id: UUID, role_id: UUID, *, by: UUID) -> UserRole:
-    """Raises Forbidden for a role that holds what the assigner lacks. A second assignment is a conflict."""
-    check_not_above(_role(role_id), by)
+    """Raises Forbidden for a role with a permission that ``by`` lacks, and Conflict for a second assignment."""
+    check_not_above(_get_role(role_id), by)
     assignment = UserRole(user_id=user_id, role_id=role_id)
     db.session.add(assignment)
     db.session.flush()
@@ -156,38 +135,38 @@ def assign_role(user_id: UUID, role_id: UUID, *, by: UUID) -> UserRole:
 
 
 def change_assignment(assignment: UserRole, values: dict[str, Any], *, by: UUID) -> None:
-    """Raises what ``assign_role`` raises, and Conflict for the last administrator's."""
-    held = _held(assignment)
+    """Raises the errors of ``assign_role``, and Conflict for the assignment of the last administrator."""
+    role = _lock_role_of(assignment)
     user_id, role_id = assignment.user_id, assignment.role_id
     after = values.get("user_id", user_id), values.get("role_id", role_id)
     if after == (user_id, role_id):
         return
-    check_not_above(_role(after[1]), by)
-    if held.is_system:
+    check_not_above(_get_role(after[1]), by)
+    if role.is_system:
         services().tenant_roles.check_not_last_administrator(user_id)
     assignment.user_id, assignment.role_id = after
     db.session.flush()
 
 
 def remove_assignment(assignment: UserRole) -> None:
-    """Raises Conflict for the last administrator's."""
-    if _held(assignment).is_system:
+    """Raises Conflict for the assignment of the last administrator."""
+    if _lock_role_of(assignment).is_system:
         services().tenant_roles.check_not_last_administrator(assignment.user_id)
     db.session.delete(assignment)
     db.session.flush()
 
 
-def _held(assignment: UserRole) -> Role:
-    """The role of an assignment, which nobody else can change from now on: it has no version that would tell."""
+def _lock_role_of(assignment: UserRole) -> Role:
+    """The role of an assignment, under the company's lock: assignments have no version that reveals a change."""
     lock_company()
     current = select(UserRole).where(UserRole.id == assignment.id).execution_options(populate_existing=True)
     if db.session.scalar(current) is None:
         raise Conflict()
-    return _role(assignment.role_id)
+    return _get_role(assignment.role_id)
 
 
-def _role(role_id: UUID) -> Role:
-    """Raises Conflict for one that was deleted since it was looked up."""
+def _get_role(role_id: UUID) -> Role:
+    """Raises Conflict for a role that another transaction deleted."""
     role = db.session.scalar(select(Role).where(Role.id == role_id))
     if role is None:
         raise Conflict()

@@ -1,4 +1,4 @@
-"""A user's roles as another engine is told of them, where the roles are kept here and it decides."""
+"""The roles of a subject for an external engine that decides by the roles of this service."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from app.core.db.transaction import read_in_own_transaction
 from app.guardian.models import Role, UserRole
 
 
-def roles_of(question: AccessRequest) -> list[str]:
-    """Default roles by their code, a company's own by their id.
+def roles_of(access_request: AccessRequest) -> list[str]:
+    """Codes of default roles and ids of other roles, in a transaction of its own.
 
-    Never by a name that people choose: a policy for the role "auditor" of one company would grant to
-    whoever in another calls a role so. In a transaction of its own.
+    Names are not sent: a policy for the role "auditor" of one company would grant to any company's "auditor".
     """
-    with tenant(question.company_id):
-        rows = read_in_own_transaction(_ROLES, {"user_id": question.user_id})
+    with tenant(access_request.company_id):
+        rows = read_in_own_transaction(_ROLES, {"user_id": access_request.user_id})
     return sorted(row.code or str(row.id) for row in rows)
 
 

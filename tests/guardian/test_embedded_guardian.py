@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from app.base.permission import Permission
 from app.core.services import services
-from app.guardian.decision import answer_to
+from app.guardian.decision import decide
 from tests.fakes.guardian import FakeGuardian
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import one_database
@@ -52,7 +52,7 @@ def assignment_of(company: Tenant, user: ApiClient) -> str:
 def granted_to(company: Tenant, user: ApiClient) -> set[Permission]:
     """The whole catalogue, asked one by one."""
     with company.app.app_context():
-        return {each for each in services().catalogue if answer_to(about(user, each))["access_granted"]}
+        return {each for each in services().catalogue if decide(about(user, each))["access_granted"]}
 
 
 def about(user: ApiClient, permission: Permission) -> Json:

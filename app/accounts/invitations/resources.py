@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.access.resources import asker
+from app.access.resources import actor
 from app.accounts.auth.answers import TOKEN_IN_BODY, client_info, login_answer
 from app.accounts.auth.schemas import LoginAnswerSchema
 from app.accounts.invitations.models import Invitation
@@ -47,7 +47,7 @@ class Invite(Endpoint):
         role_ids = values.pop("role_ids", [])
         if role_ids:
             require("user_role", "CREATE")
-        invitation_id = invite(values, role_ids, asker(), schema)
+        invitation_id = invite(values, role_ids, actor(), schema)
         with company_transaction(principal().company_id, writes=False):
             shown = _shown(invitation_id)
         return answer(shown, 201, {"Location": f"{request.script_root}{self.path}/{invitation_id}"})

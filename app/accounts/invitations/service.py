@@ -17,7 +17,7 @@ from app.accounts.invitations.models import Invitation
 from app.accounts.onboarding.service import create_defaults
 from app.base.clock import utcnow
 from app.base.errors import ApiError, Conflict
-from app.base.roles import Asker
+from app.base.roles import Actor
 from app.companies.models import Company
 from app.core.db.lookup import get_row, not_found
 from app.core.db.models import db
@@ -41,22 +41,22 @@ NOT_YET = {"is_active": False, "is_verified": False}
 Values = Mapping[str, Any]
 
 
-def invite(values: Values, role_ids: Iterable[UUID], asker: Asker, schema: BaseSchema) -> UUID:
+def invite(values: Values, role_ids: Iterable[UUID], actor: Actor, schema: BaseSchema) -> UUID:
     """Returns the invitation's id. Raises Invalid for what ``schema`` refers to in vain, and what the assignment of
     roles raises: then nobody is invited.
 
     The mail comes last. If the process ends before it, the invitation is there to be sent again.
     """
     roles = list(dict.fromkeys(role_ids))
-    with company_transaction(asker.company_id) as session:
+    with company_transaction(actor.company_id) as session:
         schema.check_refs(session, values)
         user = create_user({**values, **NOT_YET})
-        invitation = _invitation(user, by=asker.user_id)
+        invitation = _invitation(user, by=actor.user_id)
         if not roles:
             _send(invitation, user)
             return invitation.id
-    _assign(user.id, roles, asker)
-    with company_transaction(asker.company_id):
+    _assign(user.id, roles, actor)
+    with company_transaction(actor.company_id):
         resend_invitation(invitation.id)
     return invitation.id
 
@@ -75,24 +75,24 @@ def _send(invitation: Invitation, user: User) -> None:
     post("invitation", {"link_id": str(link_id), "invited_by": invitation.invited_by and str(invitation.invited_by)})
 
 
-def _assign(user_id: UUID, role_ids: list[UUID], asker: Asker) -> None:
+def _assign(user_id: UUID, role_ids: list[UUID], actor: Actor) -> None:
     try:
         for role_id in role_ids:
-            services().role_directory.assign(user_id, role_id, asker)
+            services().role_directory.assign(user_id, role_id, actor)
     except Exception:
-        _unassign_roles(user_id, asker)
-        with company_transaction(asker.company_id):
+        _unassign_roles(user_id, actor)
+        with company_transaction(actor.company_id):
             lock_user(user_id)
             erase_user(user_id)
         raise
 
 
-def _unassign_roles(user_id: UUID, asker: Asker) -> None:
+def _unassign_roles(user_id: UUID, actor: Actor) -> None:
     """Asked anew, because one whose assignment got no answer may have been given as well."""
     role_directory = services().role_directory
     try:
-        for each in role_directory.roles_of(user_id, asker):
-            role_directory.unassign(user_id, each["id"], asker)
+        for each in role_directory.roles_of(user_id, actor):
+            role_directory.unassign(user_id, each["id"], actor)
     except ApiError as error:
         log.warning("roles_not_withdrawn", user_id=user_id, reason=error.error_code)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from uuid import UUID
 
 from app.base.errors import BadRequest, Conflict, Forbidden, NotFound, known_codes
-from app.base.roles import Asker
+from app.base.roles import Actor
 from app.clients.policy.flight import MAX_DATA_BYTES, Call, Flight
 from app.clients.policy.guardian import TokenRefused, headers_of, reason_of
 from app.clients.policy.parsing import Reply, StrictReader, busy, items_of, object_of, strict_json, unusable
@@ -29,9 +29,9 @@ class Answer(NamedTuple):
 
 
 class GuardianApi:
-    def __init__(self, fly: Fly, asker: Asker, deadline: float) -> None:
-        self._fly, self._asker, self._deadline = fly, asker, deadline
-        self._headers = headers_of(asker.token, asker.request_id)
+    def __init__(self, fly: Fly, actor: Actor, deadline: float) -> None:
+        self._fly, self._asker, self._deadline = fly, actor, deadline
+        self._headers = headers_of(actor.token, actor.request_id)
 
     def assignments_of(self, user_id: UUID) -> list[StrictReader]:
         found = self.listed(f"/user-roles?user_id={user_id}", "user_roles", "roles")
@@ -94,7 +94,7 @@ class GuardianApi:
         return answer.document
 
     def told(self, document: Any) -> StrictReader:
-        """What must be of the asker's company, where it says so."""
+        """What must be of the actor's company, where it says so."""
         told = StrictReader(object_of(document))
         if self._is_foreign(told):
             raise unusable("something of another company")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from app.base.roles import ADMINISTRATOR, ALL, Asker, Json, permission_name
+from app.base.roles import ADMINISTRATOR, ALL, Actor, Json, permission_name
 from app.clients.http.breaker import Breaker
 from app.clients.policy.flight import Call, FanOut, Flight
 from app.clients.policy.guardian_api import GuardianApi, unique
@@ -23,14 +23,14 @@ class RemoteRoleDirectory:
         self._transport, self._breaker = transport, breaker
         self._fan_out = FanOut(transport)
 
-    def roles_of(self, user_id: UUID, asker: Asker) -> list[Json]:
-        engine = self._asked_by(asker)
+    def roles_of(self, user_id: UUID, actor: Actor) -> list[Json]:
+        engine = self._asked_by(actor)
         assignments = engine.assignments_of(user_id)
         roles = engine.roles_by_id(_role_ids(assignments))
         return [_assignment(each, user_id, roles[each.uuid("role_id")]) for each in assignments]
 
-    def assign(self, user_id: UUID, role_id: UUID, asker: Asker) -> Json:
-        engine = self._asked_by(asker)
+    def assign(self, user_id: UUID, role_id: UUID, actor: Actor) -> Json:
+        engine = self._asked_by(actor)
         role = engine.role(role_id)
         body = orjson.dumps({"user_id": user_id, "role_id": role_id})
         made = engine.told(engine.done(Call("POST", "/user-roles", body), "role"))
@@ -38,24 +38,24 @@ class RemoteRoleDirectory:
             raise unusable("another assignment than the one asked for")
         return _assignment(made, user_id, role)
 
-    def assignment(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> Json:
-        engine = self._asked_by(asker)
+    def assignment(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> Json:
+        engine = self._asked_by(actor)
         found = engine.assignment(user_id, assignment_id)
         [role] = engine.roles_by_id([found.uuid("role_id")]).values()
         return _assignment(found, user_id, role)
 
-    def unassign(self, user_id: UUID, assignment_id: UUID, asker: Asker) -> None:
-        engine = self._asked_by(asker)
+    def unassign(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> None:
+        engine = self._asked_by(actor)
         engine.assignment(user_id, assignment_id)
         engine.done(Call("DELETE", f"/user-roles/{assignment_id}"), "user_role")
 
-    def policies_of(self, user_id: UUID, asker: Asker) -> list[Json]:
-        engine = self._asked_by(asker)
+    def policies_of(self, user_id: UUID, actor: Actor) -> list[Json]:
+        engine = self._asked_by(actor)
         held = engine.policies_by_role(_role_ids(engine.assignments_of(user_id)))
         return [_named(each) for each in unique(held.values())]
 
-    def permissions_of(self, user_id: UUID, asker: Asker) -> list[Json]:
-        engine = self._asked_by(asker)
+    def permissions_of(self, user_id: UUID, actor: Actor) -> list[Json]:
+        engine = self._asked_by(actor)
         policies, permissions = engine.holdings(_role_ids(engine.assignments_of(user_id)))
         # An administrator's role has no policies, so only those without any need a look.
         bare = engine.roles_by_id([role_id for role_id, held in policies.items() if not held])
@@ -63,15 +63,15 @@ class RemoteRoleDirectory:
             return _permissions(engine.listed("/permissions", "permissions"))
         return _permissions(unique(permissions.values()))
 
-    def roles(self, asker: Asker) -> list[Json]:
-        engine = self._asked_by(asker)
+    def roles(self, actor: Actor) -> list[Json]:
+        engine = self._asked_by(actor)
         roles = engine.listed("/roles", "roles")
         policies, permissions = engine.holdings([role.id for role in roles if not _is_administrators(role)])
         names = {role_id: _names(permissions[each.id] for each in held) for role_id, held in policies.items()}
         return [_assignable(role, names.get(role.id, list(ALL))) for role in roles]
 
-    def _asked_by(self, asker: Asker) -> GuardianApi:
-        return GuardianApi(self._fly, asker, self._transport.deadline())
+    def _asked_by(self, actor: Actor) -> GuardianApi:
+        return GuardianApi(self._fly, actor, self._transport.deadline())
 
     @contextmanager
     def _fly(self, headers: Mapping[str, str], deadline: float) -> Iterator[Flight]:

@@ -197,13 +197,13 @@ class Failing(EmbeddedRoleDirectory):
 
     assigned = 0
 
-    def assign(self, user_id: UUID, role_id: UUID, asker: Any) -> Any:
+    def assign(self, user_id: UUID, role_id: UUID, actor: Any) -> Any:
         if self.assigned:
             raise Unavailable("Gone.")
         self.assigned += 1
-        return super().assign(user_id, role_id, asker)
+        return super().assign(user_id, role_id, actor)
 
-    def unassign(self, user_id: UUID, assignment_id: UUID, asker: Any) -> None:
+    def unassign(self, user_id: UUID, assignment_id: UUID, actor: Any) -> None:
         raise Unavailable("Gone.")
 
 
@@ -241,7 +241,7 @@ def test_invitation_that_was_never_mailed_is_repaired_by_sending_it_again(
 
 
 class Dying(EmbeddedRoleDirectory):
-    def assign(self, user_id: UUID, role_id: UUID, asker: Any) -> Any:
+    def assign(self, user_id: UUID, role_id: UUID, actor: Any) -> Any:
         raise SystemExit
 
 

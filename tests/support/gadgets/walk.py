@@ -14,7 +14,7 @@ from app.core.openapi.document import build_document
 from app.core.services import services
 from app.core.web.routing import Route, mounted_routes
 from app.guardian.catalogue import CODES
-from app.guardian.service import defaults_of
+from app.guardian.service import default_permissions
 from app.mounts import SLICES
 from migrations import ddl
 from tests.across import test_isolation as isolation
@@ -57,7 +57,9 @@ def found(app: Flask) -> dict[str, Any]:
     admin = acme.admin
     admin.post(PATH, {"name": "second"})
     with app.app_context():
-        roles = {code: [p.operation for p in defaults_of(code) if p.resource_name == "gadget"] for code in CODES[1:]}
+        roles = {
+            code: [p.operation for p in default_permissions(code) if p.resource_name == "gadget"] for code in CODES[1:]
+        }
         operations = sorted(each.operation for each in services().catalogue if each.resource_name == "gadget")
     with isolation.without_the_criterion():
         unguarded = isolation.leaking_lists(world)
