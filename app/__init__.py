@@ -41,7 +41,7 @@ from app.guardian.directory import EmbeddedRoleDirectory
 from app.guardian.service import EmbeddedTenantRoles, ExternalTenantRoles
 from app.guardian.subject import roles_of
 from app.mounts import SLICES, mount, mount_engine
-from app.system.health import Watch
+from app.system.health import HealthMonitor
 
 
 class Service(Flask):
@@ -107,14 +107,14 @@ def _mailer(app: Flask, settings: Settings) -> Mailer:
 def _build_services(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
     tokens = Tokens(settings, JwksClient(settings.jwt_jwks_url) if settings.jwt_jwks_url else None)
     metrics = CollectorRegistry()
-    policy, role_directory, watch = _build_policy(settings, PolicyCounters(metrics))
+    policy, role_directory, health = _build_policy(settings, PolicyCounters(metrics))
     if limits.redis is not None:
-        watch.looks["redis"] = limits.redis.ping
+        health.checks["redis"] = limits.redis.ping
     if isinstance(mailer, SmtpMailer):
-        watch.looks["mail"] = mailer.check
+        health.checks["mail"] = mailer.check
     storage = storage_of(settings)
     if storage.name != "none":
-        watch.looks["storage"] = storage.check_health
+        health.checks["storage"] = storage.check_health
     return Services(
         settings=settings,
         tokens=tokens,
@@ -123,7 +123,7 @@ def _build_services(settings: Settings, mailer: Mailer, limits: Limits) -> Servi
         engine=policy,
         tenant_roles=EmbeddedTenantRoles() if settings.keeps_roles else ExternalTenantRoles(),
         role_directory=role_directory,
-        watch=watch,
+        health=health,
         mailer=mailer,
         limits=limits,
         storage=storage,
@@ -132,17 +132,17 @@ def _build_services(settings: Settings, mailer: Mailer, limits: Limits) -> Servi
     )
 
 
-def _build_policy(settings: Settings, counters: PolicyCounters) -> tuple[PolicyEngine, RoleDirectory, Watch]:
+def _build_policy(settings: Settings, counters: PolicyCounters) -> tuple[PolicyEngine, RoleDirectory, HealthMonitor]:
     if not settings.use_guardian_service:
         logs.log.warning("every_permission_is_granted", reason="USE_GUARDIAN_SERVICE=false")
-        return GrantAll(), EmbeddedRoleDirectory(), Watch({})
+        return GrantAll(), EmbeddedRoleDirectory(), HealthMonitor({})
     if settings.embedded_guardian:
         client = MeteredEngine(GuardianClient(EmbeddedTransport()), counters)
-        return _with_cache(client, settings, counters), EmbeddedRoleDirectory(), Watch({})
+        return _with_cache(client, settings, counters), EmbeddedRoleDirectory(), HealthMonitor({})
     breaker = Breaker(outcome_of, notice=counters.note_breaker)
     remote, role_directory = _build_remote(settings, breaker)
     client = MeteredEngine(remote, counters, breaker)
-    return _with_cache(client, settings, counters), role_directory, Watch({"guardian": _health_check(settings)})
+    return _with_cache(client, settings, counters), role_directory, HealthMonitor({"guardian": _health_check(settings)})
 
 
 def _build_remote(settings: Settings, breaker: Breaker) -> tuple[GuardianClient | AuthZenClient, RoleDirectory]:

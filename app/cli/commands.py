@@ -1,4 +1,4 @@
-"""flask commands of the operator by name; a process that serves loads none of them."""
+"""The operator's flask commands by name; serving processes load none of them."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ def demo(url: str) -> None:
     if services().settings.is_deployed:
         raise click.ClickException("The demo data has known passwords: development and testing only.")
     try:
-        filled = fill_companies()
+        companies = fill_companies()
     except IntegrityError:
         raise click.ClickException(
             "A company or user here has a name of the demo data. Use an empty database."
         ) from None
-    click.echo(hints(filled, url))
+    click.echo(hints(companies, url))

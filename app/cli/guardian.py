@@ -65,7 +65,7 @@ def import_catalogue(file: BinaryIO) -> None:
         raise click.ClickException(f"{error.detail} {json.dumps(error.errors) if error.errors else ''}") from None
     with unit_of_work():
         load_catalogue(permissions)
-    names = sorted({each.service for each in permissions})
+    names = sorted({permission.service for permission in permissions})
     click.echo(f"{len(permissions)} permissions of: {', '.join(names) or 'no service'}.")
 
 

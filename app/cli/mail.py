@@ -1,4 +1,4 @@
-"""flask mail: the worker as a process of its own, and what it gave up."""
+"""flask mail: the worker as a process of its own, and its failed jobs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ mail = AppGroup("mail", help="The outbox.")
 
 @mail.command("worker")
 def work() -> None:
-    """Send what waits in the outbox, until told to stop (TERM, INT)."""
+    """Run the jobs of the outbox until a signal (TERM, INT)."""
     worker = Worker(current_app._get_current_object())  # type: ignore[attr-defined]
     stop = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     worker.start()
     stop.wait()
     worker.stop()
@@ -30,17 +30,17 @@ def work() -> None:
 
 @mail.command("failed")
 def failed() -> None:
-    """List what was given up, mails and other jobs: id, kind, since when, why. No address is shown."""
-    for each in outbox.list_failed():
-        click.echo(f"{each.id}  {each.kind}  {each.created_at:%Y-%m-%d %H:%M:%S}  {each.error}")
+    """List failed mails and other jobs: id, kind, time of creation, error. No address is shown."""
+    for job in outbox.list_failed():
+        click.echo(f"{job.id}  {job.kind}  {job.created_at:%Y-%m-%d %H:%M:%S}  {job.error}")
 
 
 @mail.command("retry")
 @click.argument("ids", nargs=-1, type=click.UUID)
-@click.option("--all", "all_of_them", is_flag=True, help="Everything that was given up.")
+@click.option("--all", "all_of_them", is_flag=True, help="All failed jobs.")
 def retry(ids: tuple[UUID, ...], all_of_them: bool) -> None:
-    """Try again what was given up."""
+    """Try failed jobs again."""
     if bool(ids) == all_of_them:
         raise click.UsageError("Give ids, or --all.")
-    chosen = [each.id for each in outbox.list_failed()] if all_of_them else list(ids)
+    chosen = [job.id for job in outbox.list_failed()] if all_of_them else list(ids)
     click.echo(f"{outbox.retry(chosen)} of {len(chosen)} will be tried again.")

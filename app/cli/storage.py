@@ -1,4 +1,4 @@
-"""flask storage: what is stored held against what is known, and removals that were given up."""
+"""flask storage: compare the storage with the database, and list failed removals."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from app.core.files.check import check
 from app.core.jobs import outbox
 
 storage = AppGroup("storage", help="Avatars, logos and documents in storage.")
-GIVEN_UP = "storage."
+JOBS = "storage."
 
 
 @storage.command("check")
-@click.option("--repair", is_flag=True, help="Remove orphans, hide what is missing, try failed removals again.")
+@click.option("--repair", is_flag=True, help="Remove orphans, hide missing pictures, try failed removals again.")
 def check_all(repair: bool) -> None:
-    """List objects that nobody shows, pictures that are not there, and removals that failed.
+    """List objects without an owner, missing objects, and failed removals.
 
-    Ends with status 1 when something was found and not repaired.
+    The exit status is 1 if there are findings and no repair.
     """
     try:
-        count = _checked(repair) + _given_up(repair)
+        count = _check_objects(repair) + _check_removals(repair)
     except ApiError as error:
         raise click.ClickException(error.detail) from None
     if count and not repair:
         sys.exit(1)
 
 
-def _checked(repair: bool) -> int:
+def _check_objects(repair: bool) -> int:
     count = 0
     try:
         for line in check(repair=repair):
@@ -42,8 +42,8 @@ def _checked(repair: bool) -> int:
     return count
 
 
-def _given_up(repair: bool) -> int:
-    failed = outbox.list_failed(GIVEN_UP)
+def _check_removals(repair: bool) -> int:
+    failed = outbox.list_failed(JOBS)
     for job in failed:
         click.echo(f"failed    {job.id}  {job.created_at:%Y-%m-%d %H:%M:%S}  {job.error}")
         for file in job.payload["files"]:

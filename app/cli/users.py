@@ -1,4 +1,4 @@
-"""flask users: what the operator of the host does when nobody else can."""
+"""flask users: the operator's help for users and administrators."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ ACCOUNT = click.argument("account", metavar="EMAIL_OR_USERNAME")
 @click.option("--first-name")
 @click.option("--last-name")
 @click.option("--own-password", is_flag=True, help="Ask for the password, or read it from standard input.")
-def create_admin(company: str, own_password: bool, **given: str | None) -> None:
-    """Make an administrator in a company; a temporary password is printed unless it is given."""
-    company_id = _company(company)
-    with _told():
-        values = PERSON.checked({name: value for name, value in given.items() if value is not None})
-        password = _own_password(values["email"]) if own_password else temporary_password()
+def create_admin(company: str, own_password: bool, **options: str | None) -> None:
+    """Create an administrator of a company, and print a temporary password unless --own-password is set."""
+    company_id = _find_company(company)
+    with _report_refusal():
+        values = PERSON.checked({name: value for name, value in options.items() if value is not None})
+        password = _read_password(values["email"]) if own_password else temporary_password()
         values |= {"password_hash": services().passwords.hash(password), "password_reset_required": not own_password}
         with company_transaction(company_id):
             user_id = create_user(values | {"is_verified": True}).id
@@ -54,25 +54,25 @@ def create_admin(company: str, own_password: bool, **given: str | None) -> None:
         _print_temporary(password)
 
 
-def _own_password(address: str) -> str:
+def _read_password(address: str) -> str:
     """Raises Invalid."""
     if sys.stdin.isatty():
-        found: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
-        found = sys.stdin.readline().rstrip("\r\n")
-    services().passwords.check_acceptable(found, address)
-    return found
+        password = sys.stdin.readline().rstrip("\r\n")
+    services().passwords.check_acceptable(password, address)
+    return password
 
 
 @users.command("reset-password")
 @ACCOUNT
 def reset_password(account: str) -> None:
-    """Give somebody a temporary password and end their sessions."""
-    found, password = _account(account), temporary_password()
-    hashed = services().passwords.hash(password)
-    with company_transaction(found.company_id):
-        set_temporary_password(found.user_id, hashed)
-    if not found.is_active:
+    """Set a temporary password for a user and end their sessions."""
+    row, password = _find_account(account), temporary_password()
+    password_hash = services().passwords.hash(password)
+    with company_transaction(row.company_id):
+        set_temporary_password(row.user_id, password_hash)
+    if not row.is_active:
         click.echo("The account is not active and stays so.")
     _print_temporary(password)
 
@@ -80,14 +80,14 @@ def reset_password(account: str) -> None:
 @users.command("deactivate")
 @ACCOUNT
 def deactivate(account: str) -> None:
-    """Let somebody sign in no more, and end their sessions. The last administrator of a company stays."""
-    found = _account(account)
-    with _told(), company_transaction(found.company_id):
-        services().tenant_roles.check_not_last_administrator(found.user_id)
-        db.session.scalars(select(User).where(User.id == found.user_id)).one().is_active = False
+    """Deactivate a user and end their sessions. The last administrator of a company is refused."""
+    row = _find_account(account)
+    with _report_refusal(), company_transaction(row.company_id):
+        services().tenant_roles.check_not_last_administrator(row.user_id)
+        db.session.scalars(select(User).where(User.id == row.user_id)).one().is_active = False
         db.session.flush()
-        on_user_deactivated.emit(found.user_id)
-    click.echo("Deactivated." if found.is_active else "It was not active already; all sessions have ended.")
+        on_user_deactivated.emit(row.user_id)
+    click.echo("Deactivated." if row.is_active else "It was not active already; all sessions have ended.")
 
 
 def _print_temporary(password: str) -> None:
@@ -95,8 +95,8 @@ def _print_temporary(password: str) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What the service refuses, in its words."""
+def _report_refusal() -> Iterator[None]:
+    """Turn refusals of the service into errors of the command."""
     try:
         yield
     except ApiError as error:
@@ -106,26 +106,26 @@ def _told() -> Iterator[None]:
         raise click.ClickException("There is an account with this e-mail address already.") from None
 
 
-def _company(text: str) -> UUID:
-    """Raises ClickException unless it means exactly one."""
-    named_so = (Company.name_key == fold(text)) | (Company.company_key == text)
-    wanted = Company.id == UUID(text) if CANONICAL_UUID.fullmatch(text) else named_so
+def _find_company(text: str) -> UUID:
+    """Raises ClickException unless the text names exactly one."""
+    has_name = (Company.name_key == fold(text)) | (Company.company_key == text)
+    condition = Company.id == UUID(text) if CANONICAL_UUID.fullmatch(text) else has_name
     with platform_session() as session:
-        rows = session.execute(select(Company.id, Company.name).where(wanted).order_by(Company.id)).all()
+        rows = session.execute(select(Company.id, Company.name).where(condition).order_by(Company.id)).all()
     if not rows:
         raise click.ClickException("There is no such company.")
     if len(rows) > 1:
         raise click.ClickException("\n  ".join(["Give the id; this could be", *(f"{id}  {name}" for id, name in rows)]))
-    found: UUID = rows[0].id
-    return found
+    company_id: UUID = rows[0].id
+    return company_id
 
 
-def _account(text: str) -> Account:
-    """Raises ClickException unless it means exactly one."""
+def _find_account(text: str) -> Account:
+    """Raises ClickException unless the text names exactly one."""
     both = (find_account(name, text.strip()) for name in ("email", "username"))
-    found = {account.user_id: account for account in both if account is not None}
-    if not found:
+    accounts = {account.user_id: account for account in both if account is not None}
+    if not accounts:
         raise click.ClickException("There is no such account.")
-    if len(found) > 1:
+    if len(accounts) > 1:
         raise click.ClickException("One account has this as e-mail address, another as user name.")
-    return next(iter(found.values()))
+    return next(iter(accounts.values()))

@@ -24,8 +24,8 @@ from app.core.security.tokens import Tokens
 from app.core.web.principal import Authenticator
 
 
-class Watch(Protocol):
-    """Looks at what the service depends on, in the background."""
+class DependencyHealth(Protocol):
+    """Results of background checks of the service's dependencies, by name."""
 
     def current(self) -> Mapping[str, Any]: ...
 
@@ -39,7 +39,7 @@ class Services:
     engine: PolicyEngine
     tenant_roles: TenantRoles
     role_directory: RoleDirectory
-    watch: Watch
+    health: DependencyHealth
     mailer: Mailer
     limits: Limits
     storage: Storage

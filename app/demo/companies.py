@@ -24,12 +24,12 @@ class Example:
 
     @property
     def units(self) -> int:
-        """With the root, which bears the company's name."""
+        """The number of units, with the root."""
         return 1 + self.outline.count("\n")
 
     @property
     def positions(self) -> int:
-        """With the administrator's, in the root."""
+        """The number of positions, with the administrator's in the root."""
         return self.units + self.outline.count(";")
 
 

@@ -1,4 +1,4 @@
-"""What the example companies know of their customers beyond an address."""
+"""Example dossiers: addresses, contacts, preferences, notes, services and tags."""
 
 from __future__ import annotations
 
@@ -21,8 +21,15 @@ TAGS = {
     "Pays late": "#b22222",
     "Seasonal": "#2e8b57",
 }
-# The way that each customer in turn has gone.
-WAYS = (("active",), ("active", "past_due"), ("trial",), ("active", "suspended"), ("active", "cancelled"), ())
+# The states of subscription that customers in turn have passed.
+STATE_PATHS = (
+    ("active",),
+    ("active", "past_due"),
+    ("trial",),
+    ("active", "suspended"),
+    ("active", "cancelled"),
+    (),
+)
 PREFERENCES = (("email", "billing"), ("email", "marketing"), ("sms", "outage"), ("phone", "service"))
 NOTES = ("Prefers deliveries before noon.", "Asks for an invoice on paper.", "Has a dog that is friendly.")
 
@@ -34,26 +41,26 @@ def make_tags() -> list[UUID]:
 def fill_dossier(
     customer: Customer, number: int, place: str, person: tuple[str, str], tags: list[UUID], by: UUID
 ) -> None:
-    """Everything of one customer. ``number`` varies it; ``by`` is the user who has written its note."""
+    """Create the parts of one customer. ``number`` varies them; ``by`` is the author of the note."""
     for kind in ("billing", "shipping")[: 1 + number % 2]:
-        _part(Addresses, customer, _address(kind, number, place))
-    _part(Contacts, customer, _contact(number, person, str(customer.email)))
+        _create_part(Addresses, customer, _address(kind, number, place))
+    _create_part(Contacts, customer, _contact(number, person, str(customer.email)))
     for turn in range(1 + number % 3):
         channel, topic = PREFERENCES[(number + turn) % len(PREFERENCES)]
-        wish = {"channel": channel, "topic": topic, "opted_in": number % 5 != 0, "source": "contract"}
-        _part(CommunicationPreferences, customer, wish)
-    _part(Notes, customer, {"body": NOTES[number % len(NOTES)], "is_pinned": number % 4 == 0}, author=by)
-    # Before the services, whose counting moves the customer's version past this session.
-    for state in WAYS[number % len(WAYS)]:
+        preference = {"channel": channel, "topic": topic, "opted_in": number % 5 != 0, "source": "contract"}
+        _create_part(CommunicationPreferences, customer, preference)
+    _create_part(Notes, customer, {"body": NOTES[number % len(NOTES)], "is_pinned": number % 4 == 0}, author=by)
+    # Before the services: counting them raises the customer's version outside of this session.
+    for state in STATE_PATHS[number % len(STATE_PATHS)]:
         change_state(customer, state, None)
     for visit in range(number % 4):
         day = f"2025-{1 + (number + 3 * visit) % 12:02}-{1 + number % 28:02}"
-        visited = {"description": "Site visit", "performed_on": day, "external_id": f"visit-{number}-{visit}"}
-        _part(CustomerServices, customer, visited)
+        service = {"description": "Site visit", "performed_on": day, "external_id": f"visit-{number}-{visit}"}
+        _create_part(CustomerServices, customer, service)
     assign_tag(tags[number % len(tags)], (Customer.id == customer.id,))
 
 
-def _part(crud: type[Crud], customer: Customer, values: dict[str, Any], **beyond: Any) -> None:
+def _create_part(crud: type[Crud], customer: Customer, values: dict[str, Any], **beyond: Any) -> None:
     crud().create(crud.wire.checked(values) | {"customer_id": customer.id, **beyond})
 
 

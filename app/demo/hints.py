@@ -1,11 +1,11 @@
-"""How to go on from the demo data."""
+"""Hints for using the demo data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from app.demo.companies import EXAMPLES
-from app.demo.service import ACCOUNTS, ADMIN, CUSTOMERS, PASSWORD, SUBCONTRACTORS, USERS, Filled
+from app.demo.service import ACCOUNTS, ADMIN, CUSTOMERS, PASSWORD, SUBCONTRACTORS, USERS, DemoCompany
 
 TEXT = """\
 {companies}
@@ -20,9 +20,9 @@ With curl:
   curl -b cookies.txt '{url}/users?limit=3'"""
 
 
-def hints(filled: Sequence[Filled], url: str) -> str:
+def hints(companies: Sequence[DemoCompany], url: str) -> str:
     return TEXT.format(
-        companies="\n".join(map(_company, filled)),
+        companies="\n".join(map(_summary, companies)),
         accounts="\n".join(_accounts()),
         email=f"{ADMIN.name}@{EXAMPLES[0].domain}",
         password=PASSWORD,
@@ -30,11 +30,11 @@ def hints(filled: Sequence[Filled], url: str) -> str:
     )
 
 
-def _company(filled: Filled) -> str:
-    name = f"{filled.example.name}{' (the platform company)' if filled.is_platform else ''}"
-    if not filled.is_new:
+def _summary(company: DemoCompany) -> str:
+    name = f"{company.example.name}{' (the platform company)' if company.is_platform else ''}"
+    if not company.is_new:
         return f"{name} is already there."
-    example = filled.example
+    example = company.example
     people = f"{USERS} users, {CUSTOMERS} customers, {SUBCONTRACTORS} subcontractors"
     return f"{name}: {example.units} units, {example.positions} positions, {people}."
 

@@ -1,4 +1,4 @@
-"""Names of people and businesses: the same ones every time, none of them twice."""
+"""Names of people and businesses, the same in every run and without repetition."""
 
 from __future__ import annotations
 
@@ -7,55 +7,55 @@ from collections.abc import Iterator
 from itertools import count, product
 
 
-def listed(text: str) -> list[str]:
-    return [each.strip() for each in text.split(",")]
+def split_list(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
-FIRST = listed(
+FIRST = split_list(
     """Adaeze, Agnès, Amara, Anton, Astrid, Beatriz, Björn, Camille, Chiara, Daniel, Deepa, Élodie, Emeka, Farah,
     Felix, Freya, Gabriel, Hana, Hugo, Ingrid, Isaac, Jasmin, Jonas, Kaito, Léa, Lucía, Malik, Mei, Mikael, Nadia,
     Noah, Olga, Omar, Paulo, Priya, Renée, Samuel, Sofia, Tomás, Zoë"""
 )
-LAST = listed(
+LAST = split_list(
     """Abbott, Almeida, Andersen, Baptiste, Bauer, Bergström, Castillo, Chen, Costa, Diallo, Dubois, Eriksen,
     Fernández, Fischer, Fontaine, Grant, Gruber, Haddad, Hansen, Hughes, Ivanova, Jansen, Kaur, Keller, Kimura,
     Lambert, Lefèvre, Lindqvist, Maes, Mbeki, Mendes, Moreau, Müller, Nakamura, Núñez, Okafor, Olsen, Park, Patel,
     Petit, Quinn, Rossi, Santos, Schneider, Silva, Tanaka, Thomas, Vidal, Weber, Yilmaz"""
 )
-PLACES = listed(
+PLACES = split_list(
     """Aldermoor, Brackwater, Cinderholt, Dunhollow, Eastmere, Fennwick, Greyholt, Hollowbrook, Inverlath, Junhaven,
     Kestrow, Larkmoor, Mistvale, Nettlehurst, Oakhollow, Pinemere, Quarrymoor, Ravensholt, Silverfen, Thornmere,
     Umberfield, Violmoor, Wrenfield, Yarrowby"""
 )
-BUSINESSES = listed(
+BUSINESSES = split_list(
     "Bakery, Breweries, Ceramics, Dairy, Furniture, Instruments, Paper Mill, Pharmacy, Printing, Textiles"
 )
-TRADES = listed(
+TRADES = split_list(
     "Catering, Cleaning, Crane Hire, Haulage, IT Support, Maintenance, Scaffolding, Security, Surveying, Translation"
 )
-STREETS = listed("Harbour Street, Mill Lane, Station Road, Market Square, Chapel Hill, Foundry Row, Orchard Way")
+STREETS = split_list("Harbour Street, Mill Lane, Station Road, Market Square, Chapel Hill, Foundry Row, Orchard Way")
 
 
-def scattered(first: list[str], second: list[str], start: int) -> Iterator[tuple[str, str]]:
-    """Pairs in an order that looks accidental. From different starts they differ until all are used."""
+def shuffled_pairs(first: list[str], second: list[str], start: int) -> Iterator[tuple[str, str]]:
+    """All pairs in an order that looks random. Different starts give different pairs until all are used."""
     pairs = list(product(first, second))
     for number in count(start):
-        # A prime that divides no length of these lists: every pair comes once before any comes again.
+        # A prime that divides no length of these lists, so that every pair comes once before any repeats.
         yield pairs[number * 739 % len(pairs)]
 
 
 def people(start: int) -> Iterator[tuple[str, str]]:
-    return scattered(FIRST, LAST, start)
+    return shuffled_pairs(FIRST, LAST, start)
 
 
 def businesses(start: int) -> Iterator[tuple[str, str]]:
-    """Place and line of business of a customer."""
-    return scattered(PLACES, BUSINESSES, start)
+    """Place and line of business of each customer."""
+    return shuffled_pairs(PLACES, BUSINESSES, start)
 
 
 def trades(start: int) -> Iterator[tuple[str, str]]:
-    """Place and trade of a subcontractor."""
-    return scattered(PLACES, TRADES, start)
+    """Place and trade of each subcontractor."""
+    return shuffled_pairs(PLACES, TRADES, start)
 
 
 def slug(*words: str) -> str:
@@ -65,7 +65,7 @@ def slug(*words: str) -> str:
 
 
 def phone_number(number: int) -> str:
-    """In the range that the British regulator keeps for fiction."""
+    """A number from the range that the British regulator reserves for fiction."""
     return f"+44 20 7946 0{number % 1000:03}"
 
 

@@ -1,4 +1,4 @@
-"""Fills the example companies, by the same services and schemas that the API uses."""
+"""Creates the example companies by the services and schemas of the API."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from app.users.models import LoginKey, User
 from app.users.schemas import UserChangeSchema
 from app.users.service import create_user
 
-# Development only, and printed by the command: there is nothing to protect.
+# For development only, and printed by the command; it protects nothing.
 PASSWORD = "tulip-anchor-violin-42"
 USERS, CUSTOMERS, SUBCONTRACTORS = 300, 120, 30
 WITHOUT_POSITION = 6
@@ -53,7 +53,7 @@ class DemoUser(NamedTuple):
 
 
 ADMIN = DemoUser("admin", "administrator", "everything within the company")
-# By the number of the user in the list; every other user is without a password.
+# By the number of the user in the list; other users have no password.
 ACCOUNTS = {
     0: DemoUser("manager", "manager", "read everything; create and change people, customers, subcontractors"),
     1: DemoUser("viewer", "viewer", "read everything"),
@@ -63,20 +63,20 @@ MANAGERS, VIEWERS = range(0, 36, 6), range(1, 120, 12)
 
 
 @dataclass(frozen=True)
-class Filled:
-    """``is_new`` is False for a company that was there already."""
+class DemoCompany:
+    """``is_new`` is False for a company that existed before."""
 
     example: Example
     is_new: bool
     is_platform: bool
 
 
-def fill_companies() -> list[Filled]:
-    """Raises IntegrityError when a name or address is taken by somebody else's company."""
+def fill_companies() -> list[DemoCompany]:
+    """Raises IntegrityError if another company has one of the names or addresses."""
     return [_fill_company(example, start * USERS) for start, example in enumerate(EXAMPLES)]
 
 
-def _fill_company(example: Example, start: int) -> Filled:
+def _fill_company(example: Example, start: int) -> DemoCompany:
     company_id = _find(example) or _create(example)
     with tenant(company_id):
         with unit_of_work(writes=False) as session:
@@ -84,11 +84,11 @@ def _fill_company(example: Example, start: int) -> Filled:
             is_new = session.scalar(select(Subcontractor.id).limit(1)) is None
         if is_new:
             _make_contents(example, start)
-    return Filled(example, is_new, is_platform)
+    return DemoCompany(example, is_new, is_platform)
 
 
 def _make_contents(example: Example, start: int) -> None:
-    """All of it or nothing: a run that was interrupted is made up for by the next."""
+    """Create everything in one transaction, so that the next run repeats an interrupted one."""
     hashes = {number: services().passwords.hash(PASSWORD) for number in ACCOUNTS}
     with unit_of_work():
         seats = _seats(_make_positions(example), USERS - 1)
@@ -98,7 +98,7 @@ def _make_contents(example: Example, start: int) -> None:
 
 
 def _find(example: Example) -> UUID | None:
-    """By the administrator's address and the name: a company of one's own may have either."""
+    """The company with both the administrator's address and the name; another company may have either."""
     key = fold(f"{ADMIN.name}@{example.domain}")
     with unit_of_work(writes=False) as session:
         company_id = session.scalar(select(LoginKey.company_id).where(LoginKey.email_key == key))
@@ -109,7 +109,7 @@ def _find(example: Example) -> UUID | None:
 
 
 def _create(example: Example) -> UUID:
-    """The first company of the database becomes the platform company."""
+    """Create the company, as the platform company if the database has none."""
     company = {
         "name": example.name,
         "business_name": f"{example.name} Ltd.",
@@ -130,12 +130,12 @@ def _create(example: Example) -> UUID:
 
 
 def make(crud: type[Crud], values: dict[str, Any], **beyond: Any) -> Any:
-    """The row that a POST of ``values`` makes; ``beyond`` are columns that no request sets."""
+    """Create the row of a POST of ``values``; ``beyond`` has columns that no request sets."""
     return crud().create(crud.wire.checked(values) | beyond)
 
 
 def _make_positions(example: Example) -> list[tuple[Position, bool]]:
-    """The tree below the root, and its positions; True for the leading one of a unit."""
+    """Create the tree below the root, and its positions. True marks the leading one of a unit."""
     root = db.session.scalars(select(OrganizationUnit).where(OrganizationUnit.parent_id.is_(None))).one()
     OrganizationUnits().change(root, {"name": example.name, "description": example.description})
     above, positions = {0: root}, []
@@ -156,21 +156,21 @@ def _lines(outline: str) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def _seats(positions: list[tuple[Position, bool]], number: int) -> Iterator[Position | None]:
-    """One person on each leading position, nobody on any for the last few, the others in turn."""
+    """The leading positions once, then the others in turn, and no position for the last few users."""
     leading = [position for position, is_leading in positions if is_leading]
     others = [position for position, is_leading in positions if not is_leading]
-    filled = islice(chain(leading, cycle(others)), number - WITHOUT_POSITION)
-    return chain(filled, repeat(None, WITHOUT_POSITION))
+    seats = islice(chain(leading, cycle(others)), number - WITHOUT_POSITION)
+    return chain(seats, repeat(None, WITHOUT_POSITION))
 
 
 def _make_users(example: Example, start: int, seats: Iterable[Position | None], hashes: dict[int, str]) -> None:
-    """All but the administrator, who founded the company."""
+    """Create the users besides the administrator."""
     administrator = db.session.scalars(select(User.id)).one()
     roles = {row.code: row.id for row in db.session.execute(select(Role.code, Role.id))}
     for number, (name, position) in enumerate(zip(people(start), seats, strict=False)):
         values = _person(example, number, *name) | {"position_id": str(position.id) if position else None}
         user = create_user(UserChangeSchema().checked(values) | {"password_hash": hashes.get(number)})
-        # A remote policy engine keeps the roles itself; then there are none here.
+        # With a remote policy engine there are no roles here.
         if role_id := roles.get(_role_of(number)):
             assign_role(user.id, role_id, by=administrator)
 
@@ -196,9 +196,9 @@ def _role_of(number: int) -> str | None:
 
 
 def _make_customers(start: int) -> None:
-    named = zip(businesses(start), people(start + 1000), strict=False)
+    pairs = zip(businesses(start), people(start + 1000), strict=False)
     tags, administrator = make_tags(), _administrator()
-    for number, ((place, business), contact) in enumerate(islice(named, CUSTOMERS)):
+    for number, ((place, business), contact) in enumerate(islice(pairs, CUSTOMERS)):
         values = {
             "kind": "business",
             "city": place,
@@ -220,8 +220,8 @@ def _administrator() -> UUID:
 
 
 def _make_subcontractors(start: int) -> None:
-    named = zip(trades(start), people(start + 1500), strict=False)
-    for number, ((place, trade), contact) in enumerate(islice(named, SUBCONTRACTORS)):
+    pairs = zip(trades(start), people(start + 1500), strict=False)
+    for number, ((place, trade), contact) in enumerate(islice(pairs, SUBCONTRACTORS)):
         values = {
             "name": f"{place} {trade}",
             "description": f"{trade} in and around {place}.",

@@ -1,4 +1,4 @@
-"""The embedded engine's own state, for those who deploy it as a service: /guardian/health and its like."""
+"""Health, version, configuration and initialization of an embedded engine deployed as a service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.guardian.initialization import has_administrator, initialize_engine
-from app.system.health import Finding
+from app.system.health import CheckResult
 from app.system.resources import Health, Version, check_init_token
 from app.system.schemas import (
     EngineConfigSchema,
@@ -29,7 +29,7 @@ class GuardianHealth(Health):
     path, name = "/guardian/health", "guardian_service"
     operation_ids = {"GET": "getGuardianHealth"}
 
-    def other_checks(self) -> Mapping[str, Finding]:
+    def other_checks(self) -> Mapping[str, CheckResult]:
         return {}
 
 
@@ -47,7 +47,7 @@ class GuardianConfig(Endpoint):
 
     @declare("getGuardianConfig", answer=EngineConfigSchema())
     def get(self) -> Response:
-        names = sorted({each.service for each in services().catalogue})
+        names = sorted({permission.service for permission in services().catalogue})
         env, debug = services().settings.flask_env, bool(current_app.debug)
         return answer({"env": env, "debug": debug, "version": VERSION, "services": names})
 

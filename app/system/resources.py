@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from flask import Response, current_app, request
@@ -27,7 +28,7 @@ from app.core.web.permission import require
 from app.core.web.principal import principal
 from app.organization_units.resources import OrganizationUnits
 from app.positions.resources import Positions
-from app.system.health import Finding, check_database, check_migrated, is_draining, look
+from app.system.health import CheckResult, check_database, check_migrated, is_draining, run_check
 from app.system.schemas import (
     ConfigSchema,
     FoundedSchema,
@@ -50,22 +51,22 @@ class Health(Endpoint):
 
     @declare("getHealth", answer=HealthSchema(), also=(503,))
     def get(self) -> Response:
-        checks = {"database": look(check_database), **self.other_checks()}
+        checks = {"database": run_check(check_database), **self.other_checks()}
         usable = checks["database"].healthy
-        degraded = not all(finding.healthy for finding in checks.values())
-        answered = {
+        degraded = not all(result.healthy for result in checks.values())
+        report = {
             "status": "unhealthy" if not usable else "degraded" if degraded else "healthy",
             "service": self.name,
             "version": VERSION,
             "environment": services().settings.flask_env,
             "timestamp": utcnow(),
-            "checks": {name: finding.shown() for name, finding in checks.items()},
+            "checks": {name: asdict(result) for name, result in checks.items()},
         }
-        return answer(answered, 200 if usable else 503)
+        return answer(report, 200 if usable else 503)
 
-    def other_checks(self) -> Mapping[str, Finding]:
+    def other_checks(self) -> Mapping[str, CheckResult]:
         """Hook: the checks that degrade the service without making it unusable."""
-        return services().watch.current()
+        return services().health.current()
 
 
 class Live(Endpoint):
@@ -87,7 +88,7 @@ class Ready(Endpoint):
     def get(self) -> Response:
         if is_draining(services().settings.drain_file):
             return answer({"status": "draining"}, 503)
-        if not look(check_migrated).healthy:
+        if not run_check(check_migrated).healthy:
             return answer({"status": "database not ready"}, 503)
         return answer({"status": "ready"})
 
@@ -111,7 +112,7 @@ class Config(Endpoint):
     @declare("getConfig", answer=ConfigSchema())
     def get(self) -> Response:
         settings = services().settings
-        shown: dict[str, Any] = {
+        config: dict[str, Any] = {
             "env": settings.flask_env,
             "debug": bool(current_app.debug),
             "version": VERSION,
@@ -121,12 +122,12 @@ class Config(Endpoint):
             "languages": list(LANGUAGES),
         }
         if _may_read_settings():
-            shown["settings"] = effective(settings)
-        return answer(shown)
+            config["settings"] = effective(settings)
+        return answer(config)
 
 
 def _may_read_settings() -> bool:
-    """The public part is everybody's, so whatever goes wrong here only leaves out the rest."""
+    """False on any error, because the public part of the configuration is for everybody."""
     authenticator = services().authenticator
     try:
         if authenticator.token_of(request) is None:
@@ -150,25 +151,25 @@ def features(settings: Settings) -> dict[str, bool]:
 
 
 def effective(settings: Settings) -> dict[str, Any]:
-    """Every setting; of a secret only whether it is set, of the database URL all but the password."""
-    shown: dict[str, Any] = {}
-    for each in setting_fields():
-        value = getattr(settings, each.name)
-        if each.name == "database_url":
+    """All settings, without passwords in URLs; a secret is only set or not set."""
+    values: dict[str, Any] = {}
+    for field in setting_fields():
+        value = getattr(settings, field.name)
+        if field.name == "database_url":
             value = _without_password(value)
-        elif each.metadata["secret"]:
+        elif field.metadata["secret"]:
             value = "set" if value else "not set"
         elif isinstance(value, str):
             value = re.sub(r"//[^/?#]*@", "//***@", value)
-        shown[each.name] = value
-    return shown
+        values[field.name] = value
+    return values
 
 
 def _without_password(url: str) -> str:
-    """Drivers take a password before the host and in the query."""
-    found = make_url(url)
-    hidden = {name: "***" for name in found.query if "password" in name.lower()}
-    return found.update_query_dict(hidden).render_as_string(hide_password=True)
+    """Hide the password before the host, and those in the query."""
+    parsed = make_url(url)
+    hidden = {name: "***" for name in parsed.query if "password" in name.lower()}
+    return parsed.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 class InitDb(Endpoint):
@@ -187,24 +188,24 @@ class InitDb(Endpoint):
         check_init_token()
         if is_initialized():
             raise AlreadyInitialized()
-        values = _wished()
+        values = _load_body()
         passwords, password = services().passwords, values["user"].pop("password")
         passwords.check_acceptable(password, values["user"]["email"])
-        founded = initialize(values["company"], values["user"] | {"password_hash": passwords.hash(password)})
-        company = _row(Companies, founded.company) | {
+        new_company = initialize(values["company"], values["user"] | {"password_hash": passwords.hash(password)})
+        company = _row(Companies, new_company.company) | {
             "total_users": 1,
-            "total_active_users": int(founded.user.is_active),
+            "total_active_users": int(new_company.user.is_active),
         }
-        shown = {
+        rows = {
             "company": company,
-            "organization_unit": _row(OrganizationUnits, founded.organization_unit),
-            "position": _row(Positions, founded.position),
-            "user": _row(Users, founded.user),
+            "organization_unit": _row(OrganizationUnits, new_company.organization_unit),
+            "position": _row(Positions, new_company.position),
+            "user": _row(Users, new_company.user),
         }
-        return answer(shown, 201, {"Location": f"{request.script_root}/companies/{founded.company.id}"})
+        return answer(rows, 201, {"Location": f"{request.script_root}/companies/{new_company.company.id}"})
 
 
-def _wished() -> dict[str, Any]:
+def _load_body() -> dict[str, Any]:
     """The body of a first initialisation. Raises Invalid."""
     schema = InitSchema()
     values = schema.checked(json_body())
@@ -220,6 +221,6 @@ def _row(crud: type[Crud], row: Any) -> dict[str, Any]:
 def check_init_token() -> None:
     """Raises Unauthenticated."""
     expected = services().settings.init_token
-    given = request.headers.get("X-Init-Token", "")
-    if expected and not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
+    token = request.headers.get("X-Init-Token", "")
+    if expected and not hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode()):
         raise Unauthenticated("The X-Init-Token header is missing or wrong.")

@@ -1,4 +1,4 @@
-"""The system endpoints on the wire."""
+"""Schemas of the system endpoints."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FirstCompanySchema(CompanyChangeSchema):
 
 
 class FirstUserSchema(UserSchema):
-    """The first administrator is active, and has no position to choose from yet."""
+    """The first administrator is active. No position exists yet."""
 
     is_active = column_field(User.is_active, Flag, validate=[validate.Equal(True)])
 
@@ -98,14 +98,14 @@ class EngineConfigSchema(BaseSchema):
 
 
 class EngineCompanySchema(BaseSchema):
-    """Guardian's clients send the name too; the directory knows it."""
+    """Clients of Guardian also send the name, which the directory has already."""
 
     company_id = Id(required=True)
     name = Text(load_only=True)
 
 
 class EngineUserSchema(BaseSchema):
-    """Guardian's clients send these too; the directory knows the one and a session proves the other."""
+    """Clients of Guardian also send e-mail address and password, which the service ignores."""
 
     user_id = Id(required=True)
     email = Email(load_only=True)

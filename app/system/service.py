@@ -27,7 +27,7 @@ def platform_company() -> UUID | None:
 
 
 def initialize(company: dict[str, Any], user: dict[str, Any]) -> NewCompany:
-    """``user`` carries ``password_hash``. Raises Forbidden once there is a company."""
+    """``user`` has a ``password_hash``. Raises AlreadyInitialized if a company exists."""
     if is_initialized():
         raise AlreadyInitialized()
     try:
