@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TextIO
 
 from app.config.settings import ROOT
 from tests.support.clients import ApiClient
@@ -54,35 +55,37 @@ class Fleet:
         own = {"DATABASE_URL": database_url, "MAIL_FOLDER": str(self.mails), THREADS: str(threads)}
         kept = {"STORAGE_PATH": str(log.parent / "fleet-storage"), "DOCUMENT_QUOTA_MB": "1"}
         self.environ = {**os.environ, **ENVIRONMENT, **own, **kept}
-        self._processes: list[subprocess.Popen[str]] = []
+        self._members: list[TextIO] = []
 
     def __enter__(self) -> Self:
+        pairs = [socket.socketpair() for _ in range(SIZE)]
         with self.log.open("w") as log:
-            self._processes = [self._start(log) for _ in range(SIZE)]
+            self._launcher = self._launch([there.fileno() for _, there in pairs], log)
+        for here, there in pairs:
+            there.close()
+            self._members.append(here.makefile("rw"))
+            here.close()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        for process in self._processes:
-            process.stdin.close()  # type: ignore[union-attr]
-        for process in self._processes:
-            process.wait(timeout=60)
-            process.stdout.close()  # type: ignore[union-attr]
+        for member in self._members:
+            member.close()
+        self._launcher.wait(timeout=60)
 
-    def _start(self, log: Any) -> subprocess.Popen[str]:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
-        command = [sys.executable, "-m", "tests.across.races.worker"]
-        return subprocess.Popen(command, cwd=ROOT, env=self.environ, text=True, **pipes)
+    def _launch(self, sockets: list[int], log: TextIO) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.across.races.worker", *map(str, sockets)]
+        return subprocess.Popen(command, cwd=ROOT, env=self.environ, pass_fds=sockets, stdout=log, stderr=log)
 
     def run(self, *batches: Sequence[Wish]) -> list[list[Answer]]:
         """Every batch in a process of its own, all starting at once, the requests of a batch in order."""
-        crew = self._processes[: len(batches)]
-        for process, batch in zip(crew, batches, strict=True):
-            self._tell(process, json.dumps([asdict(wish) for wish in batch]))
-        for process in crew:
-            assert self._heard(process) == "ready"
-        for process in crew:
-            self._tell(process, "go")
-        answers = [[Answer(*each) for each in self._heard(process)] for process in crew]
+        crew = self._members[: len(batches)]
+        for member, batch in zip(crew, batches, strict=True):
+            self._tell(member, json.dumps([asdict(wish) for wish in batch]))
+        for member in crew:
+            assert self._heard(member) == "ready"
+        for member in crew:
+            self._tell(member, "go")
+        answers = [[Answer(*each) for each in self._heard(member)] for member in crew]
         self.seen.update(answer.status for batch in answers for answer in batch)
         return answers
 
@@ -95,13 +98,11 @@ class Fleet:
         """One request per process."""
         return [answer for [answer] in self.run(*([wish] for wish in wishes))]
 
-    def _tell(self, process: subprocess.Popen[str], line: str) -> None:
-        assert process.stdin is not None
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
+    def _tell(self, member: TextIO, line: str) -> None:
+        member.write(line + "\n")
+        member.flush()
 
-    def _heard(self, process: subprocess.Popen[str]) -> Any:
-        assert process.stdout is not None
-        line = process.stdout.readline()
+    def _heard(self, member: TextIO) -> Any:
+        line = member.readline()
         assert line, f"A process ended:\n{self.log.read_text()[-4000:]}"
         return json.loads(line)

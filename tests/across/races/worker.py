@@ -1,9 +1,10 @@
-"""One process of a fleet: makes requests when told to start. Settings come from its environment."""
+"""The processes of a fleet: each makes requests when told to start. Settings come from the environment."""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -18,26 +19,36 @@ from tests.across.races.fleet import THREADS
 
 
 def main() -> None:
-    commands, answers = sys.stdin, _private_stdout()
+    """Import the service once, and become one process for each socket among the arguments."""
+    sockets = [int(number) for number in sys.argv[1:]]
+    for own in sockets:
+        if os.fork() == 0:
+            # A member that holds the socket of another hides its end.
+            for other in sockets:
+                if other != own:
+                    os.close(other)
+            _serve(socket.socket(fileno=own).makefile("rw"))
+            # Nothing is left to be tidied up, and an interpreter takes its time over that.
+            os._exit(0)
+    for number in sockets:
+        os.close(number)
+    for _ in sockets:
+        os.wait()
+
+
+def _serve(fleet: TextIO) -> None:
     app = create_app(load_settings())
     crew = ThreadPoolExecutor(int(os.environ[THREADS]))
-    for command in commands:
+    for command in fleet:
         wishes = json.loads(command)
-        _say(answers, "ready")
-        commands.readline()
-        _say(answers, list(crew.map(lambda wish: _ask(app, **wish), wishes)))
+        _say(fleet, "ready")
+        fleet.readline()
+        _say(fleet, list(crew.map(lambda wish: _ask(app, **wish), wishes)))
 
 
-def _private_stdout() -> TextIO:
-    """The log goes to standard output; the answers must not meet it there."""
-    found = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    return found
-
-
-def _say(answers: TextIO, what: Any) -> None:
-    answers.write(json.dumps(what) + "\n")
-    answers.flush()
+def _say(fleet: TextIO, what: Any) -> None:
+    fleet.write(json.dumps(what) + "\n")
+    fleet.flush()
 
 
 def _ask(app: Flask, method: str, path: str, values: Any, headers: dict[str, str]) -> list[Any]:
