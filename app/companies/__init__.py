@@ -1,7 +1,7 @@
 """Companies: the tenants."""
 
 from app.companies.logo import CompanyLogo
-from app.companies.resources import Companies
+from app.companies.resources import Companies, CreateCompany
 
 TAG = "companies"
-ENDPOINTS = (Companies, CompanyLogo)
+ENDPOINTS = (Companies, CreateCompany, CompanyLogo)

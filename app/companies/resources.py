@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Response, request
 from uuid_utils.compat import uuid7
@@ -14,16 +14,16 @@ from app.base.errors import Conflict
 from app.base.text import parse_id
 from app.companies.events import on_company_created
 from app.companies.models import ACTIVE, INACTIVE, Company
-from app.companies.schemas import CompanyChangeSchema, CompanySchema, holdings_schema
+from app.companies.schemas import CompanyCreationSchema, CompanySchema, holdings_schema
 from app.companies.service import count_holdings, lock_company, totals_of_companies, totals_of_tenant
 from app.core.crud.crud import Crud
 from app.core.crud.erase import erase_tenant
 from app.core.db.models import db
 from app.core.db.tenancy import current_scope
 from app.core.db.transaction import company_transaction, platform_session
-from app.core.web.body import answer
-from app.core.web.declaration import Declaration
-from app.core.web.endpoint import UNSAFE_METHODS
+from app.core.web.body import answer, json_body
+from app.core.web.declaration import Declaration, declare
+from app.core.web.endpoint import UNSAFE_METHODS, Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import QueryFlag
 
@@ -43,9 +43,10 @@ class CompanyNotEmpty(Conflict):
 class Companies(Crud):
     """Tenants. The platform company's users see all of them, everyone else sees their own."""
 
-    model, schema, change_schema, path = Company, CompanySchema, CompanyChangeSchema, "/companies"
+    model, schema, path = Company, CompanySchema, "/companies"
     permission = "company"
-    platform = frozenset({"POST", "DELETE"})
+    platform = frozenset({"DELETE"})
+    verbs = ("list", "retrieve", "replace", "modify", "remove")
     filters = ("name", "email", "status", "company_key", "document_type", "document_number")
     sort = ("created_at", "updated_at", "name")
     parameters = {"DELETE": {"cascade": QueryFlag(), "dry_run": QueryFlag()}}
@@ -58,11 +59,8 @@ class Companies(Crud):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A company comes into being and goes inside its own tenant."""
-        if request.method == "POST":
-            with company_transaction(uuid7()):
-                yield
-        elif request.method == "DELETE":
+        """A company is deleted inside its own tenant."""
+        if request.method == "DELETE":
             with company_transaction(parse_id((request.view_args or {})["id"])):
                 yield
         elif principal().is_platform:
@@ -71,12 +69,6 @@ class Companies(Crud):
         else:
             with super().transaction():
                 yield
-
-    def create(self, values: dict[str, Any]) -> Company:
-        admin = values.pop("admin", None)
-        company: Company = super().create(values | {"id": current_scope().company_id})
-        on_company_created.emit(admin)
-        return company
 
     def change(self, row: Company, values: dict[str, Any]) -> None:
         if row.is_platform and values.get("status", ACTIVE) != ACTIVE:
@@ -100,6 +92,37 @@ class Companies(Crud):
             return
         for item in items:
             item.update(totals_of_tenant())
+
+
+class CreateCompany(Endpoint):
+    """Create a company."""
+
+    path, permission, platform = Companies.path, Companies.permission, frozenset({"POST"})
+    wire: ClassVar = CompanyCreationSchema()
+
+    def before(self, **_ids: Any) -> None:
+        self.values = self.wire.checked(json_body())
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Of the new tenant."""
+        with company_transaction(uuid7()):
+            yield
+
+    @declare(
+        "createCompany",
+        body=wire,
+        answer=Companies.wire,
+        status=201,
+        errors=(409,),
+        headers=("Location", "ETag"),
+    )
+    def post(self) -> Response:
+        self.wire.check_refs(db.session(), self.values)
+        admin = self.values.pop("admin", None)
+        company = Companies().create(self.values | {"id": current_scope().company_id})
+        on_company_created.emit(admin)
+        return Companies().created(company)
 
 
 def _check_removable(company: Company, held: dict[str, int], *, cascade: bool) -> None:

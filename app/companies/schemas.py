@@ -22,7 +22,7 @@ from app.core.wire.schema import (
 from app.document_types.models import DocumentType
 
 
-class CompanyChangeSchema(BaseSchema):
+class CompanySchema(BaseSchema):
     example = {"name": "Harbor Foods", "city": "Brackwater", "website": "https://harbor.example"}
     id = read_only_id()
     name = column_field(Company.name, required=True)
@@ -51,7 +51,7 @@ class CompanyChangeSchema(BaseSchema):
 
 
 class FirstAdministratorSchema(BaseSchema):
-    """Who is invited to administer a new company. The limits are those of a user, which is a later slice."""
+    """The administrator to invite. The limits are those of a user, which is a later slice."""
 
     email = Email(required=True, validate=validate.Length(max=254))
     first_name = Text(allow_none=True, validate=validate.Length(max=50))
@@ -59,7 +59,7 @@ class FirstAdministratorSchema(BaseSchema):
     language = Text(validate=validate.OneOf(tuple(BUTTON)))
 
 
-class CompanySchema(CompanyChangeSchema):
+class CompanyCreationSchema(CompanySchema):
     admin = fields.Nested(FirstAdministratorSchema, load_only=True)
 
 

@@ -31,6 +31,7 @@ class Customer(TenantRecord, Named, Counted, LogoOwner, Model):
 
     __tablename__ = "customer"
     bucket = "customers"
+    search_columns = ("search_text", "contacts_text")
     missing = CustomerNotFound
     __table_args__ = (
         UniqueConstraint("company_id", "email"),

@@ -59,7 +59,6 @@ class Customers(Crud):
         "tag": TAG_FILTER,
         **between(Customer.created_at, "created_after", "created_before"),
     }
-    search = ("search_text", "contacts_text")
     sort = ("created_at", "updated_at", "name")
     expand = {
         "user": Expansion(

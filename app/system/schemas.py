@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.base.errors import Invalid
 from app.companies.models import ACTIVE, Company
-from app.companies.schemas import CompanyChangeSchema, CompanySchema
+from app.companies.schemas import CompanySchema
 from app.core.wire.schema import BaseSchema, Email, Flag, Id, Text, Timestamp, column_field
 from app.organization_units.schemas import OrganizationUnitSchema
 from app.positions.schemas import PositionSchema
@@ -56,7 +56,7 @@ class InitializedSchema(BaseSchema):
     initialized = Flag()
 
 
-class FirstCompanySchema(CompanyChangeSchema):
+class FirstCompanySchema(CompanySchema):
     """The platform company is always active."""
 
     status = column_field(Company.status, validate=[validate.Equal(ACTIVE)])

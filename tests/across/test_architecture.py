@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -27,6 +28,11 @@ from tests.support.marks import only_postgresql
 from tests.support.rows import by_row
 
 LONGEST_FILE, LONGEST_FUNCTION, MOST_MODULES = 300, 45, 12
+# What every reader of a slice must know of the kernel is kept smaller.
+MOST_ATTRIBUTES, MOST_HOOKS = 14, 8
+LONGEST_OF_ALL_SLICES = dict.fromkeys(
+    ("app/core/crud/contract.py", "app/core/crud/crud.py", "app/core/web/endpoint.py"), 220
+)
 # Each floor may import itself and those before it.
 FLOORS = ("base", "config", "clients", "core")
 # Each slice may import the floors and the slices before it. The policy engine is mounted apart, example data never.
@@ -321,6 +327,38 @@ def test_nobody_inherits_from_a_declared_collection() -> None:
     collections = [endpoint for endpoint in endpoints() if issubclass(endpoint, Crud)]
 
     assert [each for each in collections if not all(base.is_abstract for base in each.__bases__)] == []
+
+
+def test_a_resource_declares_at_most_fourteen_things() -> None:
+    tree = sources()["app/core/crud/contract.py"]
+    [declared] = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    assigned = {node.attr for node in ast.walk(declared) if isinstance(node, ast.Attribute) and is_stored(node)}
+    attributes = {node.target.id for node in declared.body if isinstance(node, ast.AnnAssign)} - assigned
+
+    assert {"model", "schema", "verbs", "parent"} < attributes
+    assert len(attributes) <= MOST_ATTRIBUTES, sorted(attributes)
+
+
+def is_stored(node: ast.Attribute) -> bool:
+    return isinstance(node.ctx, ast.Store)
+
+
+def test_a_resource_varies_by_at_most_eight_hooks_and_all_are_named() -> None:
+    named = set(re.findall(r"``(\w+)``", Crud.__doc__ or ""))
+    resources = [endpoint for endpoint in endpoints() if issubclass(endpoint, Crud)]
+    overridden = {name for each in resources for name in vars(each) if name in vars(Crud)}
+
+    assert {name for name in overridden if callable(getattr(Crud, name)) and not hasattr(Endpoint, name)} <= (
+        named | {"get", "post", "put", "patch", "delete"}
+    )
+    assert named <= vars(Crud).keys()
+    assert len(named) <= MOST_HOOKS
+
+
+def test_files_that_every_slice_rests_on_are_shorter_than_others() -> None:
+    lines = {path: len((ROOT / path).read_text().splitlines()) for path in LONGEST_OF_ALL_SLICES}
+
+    assert {path: count for path, count in lines.items() if count > LONGEST_OF_ALL_SLICES[path]} == {}
 
 
 # The migrated databases

@@ -48,7 +48,7 @@ def _user(signed_in: SignedIn) -> dict[str, Any]:
         row = Users.reader.item(signed_in.user_id)
     if row is None:
         raise Unauthenticated("The account was deleted a moment ago.")
-    return Users.reader.shown(row)
+    return Users.reader.as_item(row)
 
 
 def token_answer(shown: dict[str, Any], signed_in: SignedIn, *, in_body: bool) -> Response:

@@ -85,4 +85,4 @@ def _shown(invitation_id: UUID) -> dict[str, Any]:
     row = Invitations.reader.item(invitation_id)
     if row is None:
         raise not_found(Invitation)
-    return Invitations.reader.shown(row)
+    return Invitations.reader.as_item(row)

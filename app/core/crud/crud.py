@@ -3,124 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import fields
 from sqlalchemy import ColumnElement, select
 
 from app.base.errors import ApiError, Invalid, NotFound
 from app.base.keys import derive_key
-from app.base.permission import Permission
-from app.core.crud import contract
+from app.core.crud.contract import DeclaredResource
 from app.core.crud.erase import release
 from app.core.crud.expand import Expansion, embed
-from app.core.crud.filters import DEFAULT_LIMIT, Filter, Listing
-from app.core.crud.paging import MAX_LIMIT, ListQuery, chosen, parse
-from app.core.crud.reader import Reader
-from app.core.db.lookup import Parent, not_found
-from app.core.db.models import Versioned, db
+from app.core.crud.paging import ListQuery, chosen, parse
+from app.core.db.lookup import not_found
+from app.core.db.models import db
 from app.core.services import services
 from app.core.web.body import answer, json_body, no_content
-from app.core.web.endpoint import Endpoint
 from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.permission import require_all
 from app.core.web.principal import principal
-from app.core.wire.schema import BaseSchema
-
-COLLECTION = {"list": "GET", "create": "POST"}
-ITEM = {"retrieve": "GET", "replace": "PUT", "modify": "PATCH", "remove": "DELETE"}
-VERBS = (*COLLECTION, *ITEM)
 
 
-class Crud(Endpoint, abstract=True):
-    """Attributes declare, hooks vary: ``before_create``, ``find_duplicate``, ``create``, ``change``, ``remove``,
-    ``base_filter``, ``require_parent``, ``add_computed``."""
+class Crud(DeclaredResource, abstract=True):
+    """Attributes declare, and hooks vary: ``before_create``, ``create``, ``change``, ``remove``, ``base_filter``,
+    ``add_computed``."""
 
-    model: ClassVar[type[Any]]
-    schema: ClassVar[type[BaseSchema]]
-    nouns: ClassVar[tuple[str, str] | None] = None
-    change_schema: ClassVar[type[BaseSchema] | None] = None
-    filters: ClassVar[tuple[str, ...]] = ()
-    more_filters: ClassVar[Mapping[str, Filter]] = {}
-    search: ClassVar[tuple[str, ...]] = ("search_text",)
-    pinned_first: ClassVar[str] = ""
-    sort: ClassVar[tuple[str, ...]] = ("created_at", "updated_at")
-    expand: ClassVar[Mapping[str, Expansion]] = {}
-    verbs: ClassVar[tuple[str, ...]] = VERBS
-    parent: ClassVar[Parent | None] = None
-    canonical_path: ClassVar[str] = ""
-    unpaginated: ClassVar[bool] = False
-    removal_preview: ClassVar[BaseSchema | None] = None
-    cacheable: ClassVar[bool] = True
     expansions: Mapping[str, Expansion] = {}
     parent_id: UUID | None = None
-
     query: ListQuery
     values: dict[str, Any]
-    wire: ClassVar[BaseSchema]
-    change_wire: ClassVar[BaseSchema]
-    listing: ClassVar[Listing]
-    columns: ClassVar[dict[str, Any]]
-    reader: ClassVar[Reader]
-    versioned: ClassVar[bool]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if cls.is_abstract:
-            return
-        cls.wire = cls.schema()
-        cls.change_wire = cls.change_schema() if cls.change_schema else cls.wire
-        # A bare array cannot say that there is more, and those who expect one do not ask for pages.
-        limit = MAX_LIMIT if cls.unpaginated else DEFAULT_LIMIT
-        declared = (cls.search, cls.more_filters, cls.pinned_first)
-        cls.listing = Listing(cls.model, cls.filters, cls.sort, tuple(cls.expand), limit, *declared)
-        cls.columns = {name: getattr(cls.model, name) for name in cls.wire.dump_fields if hasattr(cls.model, name)}
-        cls.versioned = issubclass(cls.model, Versioned)
-        version = cls.model.row_version if cls.versioned else None
-        cls.reader = Reader(cls.listing, cls.columns, version, cls.parent.column if cls.parent else "")
-
-    @classmethod
-    def paths(cls) -> list[tuple[str, list[str]]]:
-        found = []
-        for verbs, path in ((COLLECTION, cls.path), (ITEM, f"{cls.path}/<id>")):
-            methods = [method for verb, method in verbs.items() if verb in cls.verbs]
-            if methods:
-                found.append((path, methods))
-        return found
-
-    @classmethod
-    def permission_of(cls, method: str, *, collection: bool) -> Permission | None:
-        if not cls.permission:
-            return None
-        operation = "LIST" if method == "GET" and collection else cls.operations[method]
-        return Permission(cls.service, cls.permission, operation, method in cls.platform)
-
-    declaration_of = classmethod(contract.derive_declaration)
-    error_codes = classmethod(contract.error_codes)
-
-    @classmethod
-    def parent_kind(cls) -> str:
-        return cls.parent.model.__tablename__ if cls.parent else ""
-
-    @classmethod
-    def parameters_of(cls, method: str, *, collection: bool) -> Mapping[str, fields.Field[Any]]:
-        if method in ("GET", "HEAD") and cls.expand:
-            return {"expand": fields.String()}
-        return super().parameters_of(method, collection=collection)
 
     # Hooks
 
     def before_create(self, values: dict[str, Any]) -> None:
-        """Outside the transaction, on the values of a new row: hashing, normalising."""
-
-    def find_duplicate(self, values: dict[str, Any]) -> Any:
-        """Inside the transaction: the row that was made for these values before, to be answered with 200."""
-        return None
+        """Prepare the values of a new row outside the transaction: hashing, normalising."""
 
     def create(self, values: dict[str, Any]) -> Any:
-        """Inside the transaction: the new row, flushed."""
+        """Add and flush the new row, inside the transaction."""
         row = self.model(**values)
         db.session.add(row)
         db.session.flush()
@@ -132,25 +51,20 @@ class Crud(Endpoint, abstract=True):
         db.session.flush()
 
     def remove(self, row: Any) -> Response | None:
-        """The row and what depends on it. An answer that is returned takes the place of 204."""
+        """Delete the row and its dependents. A returned answer replaces 204."""
         release(self.model, self.model.id == row.id)
         db.session.delete(row)
         db.session.flush()
         return None
 
     def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
-        """What the list is about, before filters."""
+        """The conditions of the list itself, before filters."""
         if self.parent is None:
             return ()
         return (getattr(self.model, self.parent.column) == parent_id,)
 
-    def require_parent(self) -> None:
-        """Raises NotFound unless what the path names above the row or list is there."""
-        if self.parent is not None and self.parent_id is not None:
-            self.parent.check(self.parent_id)
-
     def add_computed(self, items: list[dict[str, Any]]) -> None:
-        """Completes what is shown with what is not a column."""
+        """Add the fields that are no columns to the items."""
 
     # The life of a request
 
@@ -177,7 +91,7 @@ class Crud(Endpoint, abstract=True):
             if self.parent is not None:
                 # A missing parent is reported before a faulty body.
                 with self.transaction():
-                    self.require_parent()
+                    self.check_parent()
             raise
 
     def _create_values(self) -> dict[str, Any]:
@@ -196,10 +110,9 @@ class Crud(Endpoint, abstract=True):
         return self._list() if id is None else self._retrieve(id)
 
     def post(self, **_above: UUID) -> Response:
-        self.require_parent()
+        self.check_parent()
         self.wire.check_refs(db.session(), self.values)
-        duplicate = self.find_duplicate(self.values)
-        return self.created(self.create(self.values)) if duplicate is None else self.created(duplicate, 200)
+        return self.created(self.create(self.values))
 
     def created(self, row: Any, status: int = 201) -> Response:
         """The answer of a POST."""
@@ -221,23 +134,28 @@ class Crud(Endpoint, abstract=True):
         return self._write(id, partial=True)
 
     def delete(self, id: UUID, **_above: UUID) -> Response:
-        row = self.found(id)
+        row = self.find_row(id)
         self.check_version(row)
         return self.remove(row) or no_content()
 
-    def found(self, id: UUID) -> Any:
-        """The row, for writing. Raises NotFound. That it is below the parent proves the parent too."""
+    def check_parent(self) -> None:
+        """Raises NotFound. Locks a parent whose writers take turns."""
+        if self.parent is not None and self.parent_id is not None:
+            self.parent.check_exists(self.parent_id)
+
+    def find_row(self, id: UUID) -> Any:
+        """The row, for writing. A row below the parent proves the parent too. Raises NotFound."""
         if self.parent is not None and self.parent.takes_turns:
-            self.require_parent()
-        above = () if self.parent is None else (getattr(self.model, self.parent.column) == self.parent_id,)
-        row = db.session.scalar(select(self.model).where(self.model.id == id, *above))
+            self.check_parent()
+        below = () if self.parent is None else (getattr(self.model, self.parent.column) == self.parent_id,)
+        row = db.session.scalar(select(self.model).where(self.model.id == id, *below))
         if row is None:
             raise self._missing()
         return row
 
     def _missing(self) -> NotFound:
-        """Raises NotFound for what is above, if that is missing too."""
-        self.require_parent()
+        """The error of a missing row. Raises NotFound of a missing parent instead."""
+        self.check_parent()
         return not_found(self.model)
 
     def serialize(self, row: Any) -> dict[str, Any]:
@@ -246,9 +164,9 @@ class Crud(Endpoint, abstract=True):
         return item
 
     def _write(self, id: UUID, *, partial: bool) -> Response:
-        row = self.found(id)
-        values = self.change_wire.checked(json_body(), partial=partial)
-        self.change_wire.check_refs(db.session(), values)
+        row = self.find_row(id)
+        values = self.wire.checked(json_body(), partial=partial)
+        self.wire.check_refs(db.session(), values)
         self.check_version(row)
         self.change(row, values)
         return self.respond(row)
@@ -268,15 +186,15 @@ class Crud(Endpoint, abstract=True):
         tag = self.etag_headers(row)
         if tag and self.cacheable and not self.expansions and is_unchanged(row.row_version):
             return Response(status=304, headers=tag)
-        return answer(self._completed([self.reader.shown(row)])[0], 200, tag)
+        return answer(self._complete([self.reader.as_item(row)])[0], 200, tag)
 
     def _list(self) -> Response:
         query = self.query
         where = (*self.base_filter(self.parent_id), *query.conditions)
         rows = self.reader.rows(query, where)
         if not rows:
-            self.require_parent()
-        items = self._completed([self.reader.shown(row) for row in rows[: query.limit]])
+            self.check_parent()
+        items = self._complete([self.reader.as_item(row) for row in rows[: query.limit]])
         if self.unpaginated:
             return answer(items)
         total = query.total_from(rows)
@@ -284,7 +202,7 @@ class Crud(Endpoint, abstract=True):
             total = self.reader.total(rows, where, query.members)
         return answer({"data": items, "pagination": query.pagination(rows, total, cursor_key())})
 
-    def _completed(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _complete(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self.add_computed(items)
         embed(items, self.expansions)
         return items

@@ -39,21 +39,18 @@ class Filter:
 
 @dataclass(frozen=True)
 class Listing:
-    """The parameters that a list accepts follow from this. ``search`` names folded columns; rows whose
-    ``pinned_first`` column is true come first in every order."""
+    """A list's declaration, from which its parameters follow."""
 
     model: type[Any]
     filters: tuple[str, ...] = ()
     sort: tuple[str, ...] = ("created_at",)
     expand: tuple[str, ...] = ()
     limit: int = DEFAULT_LIMIT
-    search: tuple[str, ...] = ("search_text",)
     more_filters: Mapping[str, Filter] = field(default_factory=dict, hash=False)
-    pinned_first: str = ""
 
     @property
     def searches(self) -> bool:
-        return hasattr(self.model, self.search[0])
+        return hasattr(self.model, self.model.search_columns[0])
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -91,7 +88,7 @@ class Listing:
         if "id__in" in given:
             yield _in_ids(self.model, given["id__in"][0])
         if given.get("search", [""])[0].strip():
-            yield or_(*(searched(getattr(self.model, name), given["search"][0]) for name in self.search))
+            yield or_(*(searched(getattr(self.model, name), given["search"][0]) for name in self.model.search_columns))
 
 
 def is_nullable(column: InstrumentedAttribute[Any]) -> bool:

@@ -55,19 +55,19 @@ class ListQuery:
         first = column.desc() if self.descending else column.asc()
         if is_nullable(column):
             first = first.nulls_last()
-        pinned_first = (self._pinned_column.desc(),) if self.listing.pinned_first else ()
+        pinned_first = (self._pinned_column.desc(),) if self.listing.model.pinned_first else ()
         return statement.order_by(*pinned_first, first, row_id.desc() if self.descending else row_id.asc())
 
     @property
     def _pinned_column(self) -> Any:
-        return getattr(self.listing.model, self.listing.pinned_first)
+        return getattr(self.listing.model, self.listing.model.pinned_first)
 
     def after(self) -> tuple[ColumnElement[bool], ...]:
         """The keyset condition of the cursor."""
         if self.position is None:
             return ()
         beyond = self._beyond(self.position.value, self.position.row_id)
-        if not self.listing.pinned_first:
+        if not self.listing.model.pinned_first:
             return (beyond,)
         if self.position.leads:
             return (or_(and_(self._pinned_column, beyond), not_(self._pinned_column)),)
@@ -103,7 +103,7 @@ class ListQuery:
         }
 
     def _cursor(self, key: bytes, last: Any) -> str:
-        leads = bool(self.listing.pinned_first) and getattr(last, self.listing.pinned_first)
+        leads = bool(self.listing.model.pinned_first) and getattr(last, self.listing.model.pinned_first)
         payload = orjson.dumps([last.sort_, last.id, leads])
         return base64.urlsafe_b64encode(_seal(key, self.fingerprint, payload) + payload).rstrip(b"=").decode()
 

@@ -37,7 +37,7 @@ class Reader:
         self.counted = issubclass(self.model, Counted)
         self._pages: dict[tuple[str, bool], TenantQuery] = {}
 
-    def shown(self, row: Sequence[Any]) -> Json:
+    def as_item(self, row: Sequence[Any]) -> Json:
         """The row's columns come first, in the order of their names."""
         return dict(zip(self.names, row, strict=False))
 

@@ -74,7 +74,7 @@ class Parent:
         """Whether the transaction locks the parent before it reads rows below it."""
         return self.locked and is_writing()
 
-    def check(self, id: UUID) -> None:
+    def check_exists(self, id: UUID) -> None:
         """Raises NotFound."""
         if not self.takes_turns:
             check_exists(self.model, id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from flask_sqlalchemy import SQLAlchemy
@@ -66,6 +66,11 @@ CodePointText = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class Model(DeclarativeBase):
+    """``search_columns`` are the folded texts that a search reads, where a model has them. Rows whose column
+    ``pinned_first`` is true come first in every order of a list."""
+
+    search_columns: ClassVar[tuple[str, ...]] = ("search_text",)
+    pinned_first: ClassVar[str] = ""
     metadata = MetaData(naming_convention=NAMING)
 
 

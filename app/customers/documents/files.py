@@ -70,7 +70,7 @@ class UploadDocument(Endpoint):
         """Upload a document of a customer. A PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or text in UTF-8."""
         check_enabled()
         with _read_transaction():
-            CUSTOMER.check(customer_id)
+            CUSTOMER.check_exists(customer_id)
         with ExitStack() as stack:
             values, upload = _receive_form(stack)
             file_values, kind = _inspect_file(upload)
@@ -128,7 +128,7 @@ def _store_file(customer_id: UUID, upload: Upload, kind: Kind) -> Deposit:
 def _add_row(deposit: Deposit, customer_id: UUID, values: dict[str, Any]) -> CustomerDocument:
     """Uploads of a company take turns here, so that the limits still hold when the row is written."""
     lock_company()
-    CUSTOMER.check(customer_id)
+    CUSTOMER.check_exists(customer_id)
     check_room(customer_id, values["size"])
     row = CustomerDocument(customer_id=customer_id, file_id=deposit.id, uploaded_by=principal().user_id, **values)
     db.session.add_all([deposit.row(), row])
@@ -205,5 +205,5 @@ class DownloadDocument(Endpoint):
         if rows:
             return rows[0]
         with _read_transaction():
-            CUSTOMER.check(customer_id)
+            CUSTOMER.check_exists(customer_id)
         raise not_found(CustomerDocument)

@@ -81,7 +81,7 @@ class ExportCustomer(Endpoint):
         row = Customers.reader.item(id)
         if row is None:
             raise not_found(Customer)
-        export = _read_export(Customers.reader.shown(row))
+        export = _read_export(Customers.reader.as_item(row))
         response = Response(export.stream(), content_type=ARCHIVE, headers=headers_of(f"customer-{id}.zip"))
         # The server closes the response also if it never starts the stream.
         response.call_on_close(export.rows.close)

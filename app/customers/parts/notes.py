@@ -30,6 +30,7 @@ class CustomerNote(CustomerPart, Model):
 
     __tablename__ = "customer_note"
     __table_args__ = below_customer("customer_note", "author")
+    pinned_first = "is_pinned"
 
     body: Mapped[str] = mapped_column(Text)
     is_pinned: Mapped[bool] = mapped_column(default=False)
@@ -56,7 +57,6 @@ class Notes(Crud):
     also_required = (Permission("identity", "customer_note", "DELETE"),)
     default_roles, moved = MANAGED, True
     filters = ("is_pinned", "visibility", "author")
-    pinned_first = "is_pinned"
 
     def before(self, **ids: UUID) -> None:
         super().before(**ids)

@@ -77,9 +77,9 @@ def save(resource: Crud, row: Any, values: Mapping[str, Any]) -> Response:
 def get_part(model: Any, customer_id: UUID, id: UUID, *, parent: Parent = CUSTOMER) -> Any:
     """The row, for writing. Raises NotFound, of the customer first."""
     if parent.takes_turns:
-        parent.check(customer_id)
+        parent.check_exists(customer_id)
     row = db.session.scalar(select(model).where(model.id == id, model.customer_id == customer_id))
     if row is None:
-        parent.check(customer_id)
+        parent.check_exists(customer_id)
         raise not_found(model)
     return row

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import has_request_context, request
+from flask import Response, has_request_context, request
 from marshmallow import fields, validate
-from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, select
+from sqlalchemy import ColumnElement, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
@@ -165,19 +165,11 @@ class ConsentHistory(Crud):
     sort = ("created_at",)
     verbs = ("list",)
 
+    def get(self, id: UUID | None = None, **above: UUID) -> Response:
+        self.preference = get_part(CommunicationPreference, above["customer_id"], above["preference_id"])
+        return super().get(id, **above)
+
     def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
-        """By channel and topic, because the preference may have been deleted and created again."""
-        preference = select(CommunicationPreference.id).where(
-            CommunicationPreference.id == self.preference_id,
-            CommunicationPreference.customer_id == ConsentChange.customer_id,
-            CommunicationPreference.channel == ConsentChange.channel,
-            CommunicationPreference.topic == ConsentChange.topic,
-        )
-        return (ConsentChange.customer_id == parent_id, preference.exists())
-
-    def require_parent(self) -> None:
-        get_part(CommunicationPreference, self.customer_id, self.preference_id)
-
-    def before(self, **ids: UUID) -> None:
-        self.customer_id, self.preference_id = ids["customer_id"], ids["preference_id"]
-        super().before(**ids)
+        """By channel and topic: a preference that was deleted and created again keeps its history."""
+        same = ConsentChange.channel == self.preference.channel, ConsentChange.topic == self.preference.topic
+        return (ConsentChange.customer_id == parent_id, *same)

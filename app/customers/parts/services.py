@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+from flask import Response
 from marshmallow import ValidationError, fields
 from sqlalchemy import Date, Index, String, UniqueConstraint, case, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
 from app.core.db.models import Model, db
+from app.core.web.declaration import Declaration
 from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import column_field
 from app.customers.models import Customer
@@ -58,18 +61,28 @@ class CustomerServices(Crud):
     sort = ("created_at", "performed_on")
     verbs = ("list", "create", "retrieve")
 
-    def find_duplicate(self, values: dict[str, Any]) -> CustomerService | None:
-        """A service that another system reports again counts once. The customer's lock excludes other writers."""
-        if values.get("external_id") is None:
-            return None
-        same_customer = CustomerService.customer_id == values["customer_id"]
-        same_id = CustomerService.external_id == values["external_id"]
-        return db.session.scalar(select(CustomerService).where(same_customer, same_id))
+    @classmethod
+    def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
+        declaration = super().declaration_of(method, collection=collection)
+        return declaration if method != "POST" else replace(declaration, also=(200,), also_headers=declaration.headers)
+
+    def post(self, **_above: UUID) -> Response:
+        """A repeated report of another system counts once; the customer's lock excludes a simultaneous one."""
+        self.check_parent()
+        reported = _reported(self.values["customer_id"], self.values.get("external_id"))
+        return self.created(self.create(self.values)) if reported is None else self.created(reported, 200)
 
     def create(self, values: dict[str, Any]) -> CustomerService:
         row: CustomerService = super().create(values)
         _count_service(row.customer_id, row.performed_on)
         return row
+
+
+def _reported(customer_id: UUID, external_id: str | None) -> CustomerService | None:
+    if external_id is None:
+        return None
+    is_same = CustomerService.customer_id == customer_id, CustomerService.external_id == external_id
+    return db.session.scalar(select(CustomerService).where(*is_same))
 
 
 def _count_service(customer_id: UUID, day: date) -> None:

@@ -115,7 +115,7 @@ def test_a_contact_that_another_transaction_has_not_committed_yet_is_not_forgott
     def first() -> None:
         customer_id = UUID(owner.rpartition("/")[2])
         with app.app_context(), tenant(acme.company_id), unit_of_work():
-            CUSTOMER_IN_TURN.check(customer_id)
+            CUSTOMER_IN_TURN.check_exists(customer_id)
             Contacts().create({"first_name": "Lovelace", "customer_id": customer_id})
             written.set()
             time.sleep(0.3)
