@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from prometheus_client import CollectorRegistry
@@ -14,17 +14,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.accounts.auth.service import auth_state_of
 from app.base.roles import RoleDirectory
 from app.cli import commands
-from app.clients.http.breaker import Breaker
-from app.clients.jwks import JwksClient
 from app.clients.limiter import Limits
 from app.clients.mailer import Mailer, SilentMailer, SmtpMailer
-from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.cache import CachingEngine, Grants, whole, without_item
-from app.clients.policy.guardian import NAMES_003, GuardianClient
+from app.clients.policy.guardian import GuardianClient
 from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
-from app.clients.policy.remote_roles import RemoteRoleDirectory
 from app.clients.policy.request import GrantAll, PolicyEngine
-from app.clients.policy.transport import RemoteTransport
 from app.clients.storage.factory import storage_of
 from app.config.environment import load_settings
 from app.config.settings import Settings
@@ -42,6 +37,9 @@ from app.guardian.service import EmbeddedTenantRoles, ExternalTenantRoles
 from app.guardian.subject import roles_of
 from app.mounts import SLICES, mount, mount_engine
 from app.system.health import HealthMonitor
+
+if TYPE_CHECKING:
+    from app.clients.jwks import JwksClient
 
 
 class Service(Flask):
@@ -105,7 +103,7 @@ def _mailer(app: Flask, settings: Settings) -> Mailer:
 
 
 def _build_services(settings: Settings, mailer: Mailer, limits: Limits) -> Services:
-    tokens = Tokens(settings, JwksClient(settings.jwt_jwks_url) if settings.jwt_jwks_url else None)
+    tokens = Tokens(settings, _jwks(settings))
     metrics = CollectorRegistry()
     policy, role_directory, health = _build_policy(settings, PolicyCounters(metrics))
     if limits.redis is not None:
@@ -139,35 +137,34 @@ def _build_policy(settings: Settings, counters: PolicyCounters) -> tuple[PolicyE
     if settings.embedded_guardian:
         client = MeteredEngine(GuardianClient(EmbeddedTransport()), counters)
         return _with_cache(client, settings, counters), EmbeddedRoleDirectory(), HealthMonitor({})
+    return _build_remote_policy(settings, counters)
+
+
+def _build_remote_policy(
+    settings: Settings, counters: PolicyCounters
+) -> tuple[PolicyEngine, RoleDirectory, HealthMonitor]:
+    """AuthZEN does not define roles, so they are embedded. libcurl costs only a service that calls out by it."""
+    from app.clients.http.breaker import Breaker
+    from app.clients.policy.factory import build_authzen, build_guardian, health_check
+
     breaker = Breaker(outcome_of, notice=counters.note_breaker)
-    remote, role_directory = _build_remote(settings, breaker)
-    client = MeteredEngine(remote, counters, breaker)
-    return _with_cache(client, settings, counters), role_directory, HealthMonitor({"guardian": _health_check(settings)})
-
-
-def _build_remote(settings: Settings, breaker: Breaker) -> tuple[GuardianClient | AuthZenClient, RoleDirectory]:
-    """The engine and the directory of roles. AuthZEN does not define roles, so they are embedded."""
+    remote: PolicyEngine
+    role_directory: RoleDirectory
     if settings.guardian_protocol == "authzen":
-        return _authzen(settings, settings.max_in_flight), EmbeddedRoleDirectory()
-    names = NAMES_003 if settings.guardian_resource_names == "003" else {}
-    transport = _transport(settings, settings.max_in_flight)
-    return GuardianClient(transport, names), RemoteRoleDirectory(transport, breaker)
+        remote, role_directory = build_authzen(settings, roles_of), EmbeddedRoleDirectory()
+    else:
+        remote, role_directory = build_guardian(settings, breaker)
+    client = MeteredEngine(remote, counters, breaker)
+    monitor = HealthMonitor({"guardian": health_check(settings, roles_of)})
+    return _with_cache(client, settings, counters), role_directory, monitor
 
 
-def _health_check(settings: Settings) -> Callable[[], None]:
-    """With a connection of its own."""
-    authzen = settings.guardian_protocol == "authzen"
-    client = _authzen(settings, 1) if authzen else GuardianClient(_transport(settings, 1))
-    return client.check_health
+def _jwks(settings: Settings) -> JwksClient | None:
+    if not settings.jwt_jwks_url:
+        return None
+    from app.clients.jwks import JwksClient
 
-
-def _authzen(settings: Settings, max_in_flight: int) -> AuthZenClient:
-    url, timeout = settings.guardian_service_url, settings.guardian_service_timeout
-    return AuthZenClient(url, timeout, max_in_flight, roles_of=roles_of, secret=settings.guardian_token)
-
-
-def _transport(settings: Settings, max_in_flight: int) -> RemoteTransport:
-    return RemoteTransport(settings.guardian_service_url, settings.guardian_service_timeout, max_in_flight)
+    return JwksClient(settings.jwt_jwks_url)
 
 
 def _with_cache(engine: PolicyEngine, settings: Settings, counters: PolicyCounters) -> PolicyEngine:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import jwt
@@ -19,8 +19,10 @@ from jwt.algorithms import HMACAlgorithm
 
 from app.base.errors import SettingsError, Unauthenticated
 from app.base.keys import KeyPair, load_key_pair
-from app.clients.jwks import JwksClient
 from app.config.settings import Settings
+
+if TYPE_CHECKING:
+    from app.clients.jwks import JwksClient
 
 MAX_CHARACTERS = 8 * 1024
 MAX_LIFE = 24 * 60 * 60
