@@ -122,7 +122,7 @@ class CreateCompany(Endpoint):
         admin = self.values.pop("admin", None)
         company = Companies().create(self.values | {"id": current_scope().company_id})
         on_company_created.emit(admin)
-        return Companies().created(company)
+        return Companies().respond_with_location(company)
 
 
 def _check_removable(company: Company, held: dict[str, int], *, cascade: bool) -> None:

@@ -1,4 +1,4 @@
-"""/users/{id}/avatar: only the user themself changes it."""
+"""/users/{id}/avatar. Users change their own avatar only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user may be mailed a one-time link for; the user is its subject."""
+"""The purposes of one-time links whose subject is a user."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ VERIFY_EMAIL, INVITATION, CHANGE_EMAIL = "verify_email", "invitation", "change_e
 def rotate_user_token(link_id: str) -> tuple[OneTimeLink, str, User] | None:
     """The link of a mail about to be sent, its token, and its user; None when it is of no use any more. Inside the
     tenant's unit of work."""
-    found = one_time_links.rotate_token(UUID(link_id))
-    if found is None:
+    rotated = one_time_links.rotate_token(UUID(link_id))
+    if rotated is None:
         return None
-    link, token = found
+    link, token = rotated
     user = db.session.scalar(select(User).where(User.id == link.subject_id))
     return None if user is None else (link, token, user)

@@ -48,7 +48,7 @@ class User(TenantRecord, Counted, Model):
 
 
 class LoginKey(Model):
-    """The one place that finds a user without knowing the tenant, and that makes addresses unique.
+    """The table that finds a user without a tenant, and that makes addresses unique.
 
     A global reference table: no tenant data beyond the folded keys.
     """

@@ -89,7 +89,7 @@ class CreateUser(WriteUser):
         Users.wire.check_refs(db.session(), self.values)
         user = create_user(self.values)
         self.attach_avatar(user)
-        return Users().created(user)
+        return Users().respond_with_location(user)
 
 
 class ChangeUser(WriteUser):

@@ -23,7 +23,7 @@ from app.users.models import LANGUAGES, User
 
 
 class Password(fields.String):
-    """Taken as it is: trimming would change it. Its rules are in ``core/passwords``."""
+    """Loaded unchanged, without trimming. ``core/security/passwords.py`` holds the rules."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(load_only=True, metadata={"format": "password"}, **kwargs)
@@ -35,7 +35,7 @@ class Password(fields.String):
 
 
 class NoPassword(fields.Field[Any]):
-    """Refuses, and names the ways that do change a password."""
+    """Refuses a password, and names the endpoints that change it."""
 
     default_error_messages = dict.fromkeys(
         ("invalid", "null"),
@@ -47,7 +47,7 @@ class NoPassword(fields.Field[Any]):
 
 
 class ProfileSchema(BaseSchema):
-    """What users change of themselves."""
+    """The fields that users change of themselves."""
 
     example = {"first_name": "Ada", "language": "en"}
     first_name = column_field(User.first_name)

@@ -60,7 +60,7 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
 
 
 def set_values(user: User, values: dict[str, Any]) -> None:
-    """With the keys that follow from them. A taken e-mail or username surfaces as IntegrityError (409)."""
+    """Set columns, and the keys that follow from them. A taken e-mail or username surfaces as IntegrityError (409)."""
     former = user.email
     for name, value in values.items():
         setattr(user, name, value)
@@ -80,10 +80,10 @@ def lock_user(user_id: UUID) -> User | None:
 
 
 def login_of(email: str) -> tuple[UUID, UUID] | None:
-    """Company and user behind an address. With no tenant bound, or in any."""
-    wanted = select(LoginKey.company_id, LoginKey.user_id).where(LoginKey.email_key == fold(email))
-    found = db.session.execute(wanted).one_or_none()
-    return None if found is None else (found.company_id, found.user_id)
+    """The ids of the company and the user of an address, whatever tenant is bound."""
+    keys = select(LoginKey.company_id, LoginKey.user_id).where(LoginKey.email_key == fold(email))
+    row = db.session.execute(keys).one_or_none()
+    return None if row is None else (row.company_id, row.user_id)
 
 
 def delete_user(user: User, *, by: UUID) -> None:

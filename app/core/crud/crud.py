@@ -14,7 +14,7 @@ from app.base.keys import derive_key
 from app.core.crud.contract import DeclaredResource
 from app.core.crud.erase import release
 from app.core.crud.expand import Expansion, embed
-from app.core.crud.paging import ListQuery, chosen, parse
+from app.core.crud.paging import ListQuery, parse, parse_choices
 from app.core.db.lookup import not_found
 from app.core.db.models import db
 from app.core.services import services
@@ -74,12 +74,12 @@ class Crud(DeclaredResource, abstract=True):
             self.query = parse(self.listing, dict(request.args.lists()), cursor_key(), bound_to)
         else:
             super().check_parameters()
-        wished = chosen("expand", request.args.get("expand", ""), tuple(self.expand))
-        self.expansions = {name: self.expand[name] for name in wished}
+        names = parse_choices("expand", request.args.get("expand", ""), tuple(self.expand))
+        self.expansions = {name: self.expand[name] for name in names}
 
     def before(self, **ids: UUID) -> None:
         self.parent_id = ids.get(self.parent.place_in(self.path)) if self.parent else None
-        require_all((each.permission, "LIST") for each in self.expansions.values())
+        require_all((expansion.permission, "LIST") for expansion in self.expansions.values())
         if request.method == "POST":
             self._prepare_values()
 
@@ -112,9 +112,9 @@ class Crud(DeclaredResource, abstract=True):
     def post(self, **_above: UUID) -> Response:
         self.check_parent()
         self.wire.check_refs(db.session(), self.values)
-        return self.created(self.create(self.values))
+        return self.respond_with_location(self.create(self.values))
 
-    def created(self, row: Any, status: int = 201) -> Response:
+    def respond_with_location(self, row: Any, status: int = 201) -> Response:
         """The answer of a POST."""
         return self.respond(row, status, Location=self._location(row))
 

@@ -1,8 +1,8 @@
 """Deleting rows together with what depends on them, driven by the foreign keys.
 
-Foreign keys have no action of their own (``core/db.same_tenant`` says why), so this is where
-references go: a nullable one is cleared in one UPDATE that moves the row version, the rows
-behind a required one are deleted first. A concurrent insert that slips in between is a 409.
+Foreign keys have no action (see ``same_tenant`` in ``core/db/models.py``). One UPDATE clears a nullable reference
+and raises the row versions; the rows behind a required reference are deleted first. A concurrent insert in between
+leads to a 409.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def erase(model: type[Any], condition: Condition) -> None:
 
 
 def release(model: type[Any], condition: Condition) -> None:
-    """Clear or delete whatever refers to those rows, so that they can go, and have their files removed."""
+    """Clear or delete all references to those rows, and queue the removal of their files."""
     bucket = getattr(model, "bucket", None)
     if bucket is not None:
         discard(StoredFile.bucket_type == bucket, StoredFile.bucket_id.in_(select(model.id).where(condition)))
@@ -43,20 +43,20 @@ def release(model: type[Any], condition: Condition) -> None:
 
 
 def dependents(model: type[Any], condition: Condition) -> dict[str, int]:
-    """How many rows of which table ``release`` would delete (``name``) or clear (``name.column``)."""
-    found: dict[str, int] = {}
+    """The numbers of rows that ``release`` would delete, by table, and clear, by ``table.column``."""
+    numbers: dict[str, int] = {}
     for referrer, column in referrers(model):
         refers = column.in_(select(model.id).where(condition))
         is_cleared = column.property.columns[0].nullable
         name = f"{referrer.__tablename__}.{column.key}" if is_cleared else referrer.__tablename__
-        found[name] = db.session.scalar(select(func.count()).select_from(referrer).where(refers, _own(referrer))) or 0
+        numbers[name] = db.session.scalar(select(func.count()).select_from(referrer).where(refers, _own(referrer))) or 0
         if not is_cleared:
-            found.update(dependents(referrer, refers))
-    return found
+            numbers.update(dependents(referrer, refers))
+    return numbers
 
 
 def _own(model: type[Any]) -> Condition:
-    """Also for global tables that carry a company_id, which the session's guard leaves alone."""
+    """The tenant's own rows, also of global tables with a company_id, which the session's guard does not narrow."""
     return model.company_id == current_tenant()  # type: ignore[no-any-return]
 
 
@@ -71,7 +71,7 @@ def _clear(referrer: type[Any], column: InstrumentedAttribute[Any], refers: Cond
 
 
 def erase_tenant() -> None:
-    """Delete every row of the bound tenant, the company itself last, and have its files removed."""
+    """Delete every row of the bound tenant, the company itself last, and queue the removal of its files."""
     company_id = current_tenant()
     discard()
     for table in reversed(Model.metadata.sorted_tables):

@@ -20,10 +20,9 @@ MOST_EMBEDDED = 100
 class Expansion:
     """``model`` may be the name of a class of a later slice.
 
-    ``by`` is the column of the row that refers to it (one object or null); ``foreign`` is the column of
-    ``model`` that refers back to the row (an array of at most 100, oldest first). Rows that are linked by a
-    third kind, ``through``, are found by its two columns: ``foreign`` to the row and ``by`` to the model.
-    ``schema`` describes what no column does.
+    ``by`` is the column of the row that refers to the model (one object or null). ``foreign`` is the column of
+    ``model`` that refers back to the row (an array of at most 100, oldest first). A third model ``through`` links
+    by its two columns: ``foreign`` to the row and ``by`` to the model. ``schema`` describes fields without a column.
     """
 
     model: type[Any] | str
@@ -38,15 +37,15 @@ class Expansion:
     def target(self) -> Any:
         if not isinstance(self.model, str):
             return self.model
-        return next(each.class_ for each in Model.registry.mappers if each.class_.__name__ == self.model)
+        return next(mapper.class_ for mapper in Model.registry.mappers if mapper.class_.__name__ == self.model)
 
 
 def embed(items: list[dict[str, Any]], expansions: Mapping[str, Expansion]) -> None:
     """Adds each expansion under its name to every item."""
     for name, expansion in expansions.items():
-        found = _many(expansion, items) if expansion.foreign else _one(expansion, items)
+        embedded = _many(expansion, items) if expansion.foreign else _one(expansion, items)
         for item in items:
-            item[name] = found.get(item["id"] if expansion.foreign else item[expansion.by], _empty(expansion))
+            item[name] = embedded.get(item["id"] if expansion.foreign else item[expansion.by], _empty(expansion))
 
 
 def _empty(expansion: Expansion) -> Any:
@@ -65,17 +64,17 @@ def _one(expansion: Expansion, items: list[dict[str, Any]]) -> dict[Any, Any]:
 def _many(expansion: Expansion, items: list[dict[str, Any]]) -> dict[Any, Any]:
     model, foreign = expansion.target, getattr(expansion.through or expansion.target, expansion.foreign)
     rank = func.row_number().over(partition_by=foreign, order_by=(model.created_at, model.id)).label("rank_")
-    wanted = select(*_columns(expansion), foreign.label("owner_"), rank).where(
+    related = select(*_columns(expansion), foreign.label("owner_"), rank).where(
         foreign.in_([item["id"] for item in items])
     )
     if expansion.through is not None:
-        wanted = wanted.join(expansion.through, getattr(expansion.through, expansion.by) == model.id)
-    ranked = wanted.subquery()
+        related = related.join(expansion.through, getattr(expansion.through, expansion.by) == model.id)
+    ranked = related.subquery()
     statement = select(ranked).where(ranked.c.rank_ <= MOST_EMBEDDED).order_by(ranked.c.owner_, ranked.c.rank_)
-    found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    embedded: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in db.session.execute(statement):
-        found[row.owner_].append({name: getattr(row, name) for name in expansion.shown})
-    return found
+        embedded[row.owner_].append({name: getattr(row, name) for name in expansion.shown})
+    return embedded
 
 
 def _columns(expansion: Expansion) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a list endpoint declares, and the conditions that follow from its parameters."""
+"""The declaration of a list, and the conditions that follow from its parameters."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Condition = ColumnElement[bool]
 
 @dataclass(frozen=True)
 class Filter:
-    """A parameter that is more than a column's value. ``condition`` raises Invalid; ``schema`` is what
-    openapi.yml says of one value. All values of a ``repeated`` one must hold. ``members`` selects the ids
-    that meet the condition, each once, from a table that can count them sooner."""
+    """A parameter beyond the value of a column. ``condition`` raises Invalid; ``schema`` describes one value in
+    openapi.yml. All values of a ``repeated`` parameter must hold. ``members`` selects the distinct ids that meet
+    the condition, from a table that counts them faster."""
 
     condition: Callable[[str], Condition]
     schema: Mapping[str, Any]
@@ -60,43 +60,43 @@ class Listing:
 
     @property
     def repeated(self) -> frozenset[str]:
-        return frozenset(name for name, each in self.more_filters.items() if each.repeated)
+        return frozenset(name for name, declared in self.more_filters.items() if declared.repeated)
 
     def sort_column(self, name: str) -> InstrumentedAttribute[Any]:
         """Text is sorted by its stored folded form."""
         folded = getattr(self.model, f"{name}_key", None)
-        found: InstrumentedAttribute[Any] = folded if folded is not None else getattr(self.model, name)
-        return found
+        column: InstrumentedAttribute[Any] = folded if folded is not None else getattr(self.model, name)
+        return column
 
-    def conditions(self, given: Args) -> tuple[Condition, ...]:
+    def conditions(self, args: Args) -> tuple[Condition, ...]:
         """Raises Invalid."""
-        return tuple(self._conditions(given))
+        return tuple(self._conditions(args))
 
-    def sole_members(self, given: Args) -> Select[UUID] | None:
-        """The ids of the whole list, where one filter alone says which."""
-        narrowing = [name for name in given if name not in (*PAGING, "expand")]
+    def sole_members(self, args: Args) -> Select[UUID] | None:
+        """The ids of the whole list, where a single filter determines them."""
+        narrowing = [name for name in args if name not in (*PAGING, "expand")]
         only = self.more_filters.get(narrowing[0]) if len(narrowing) == 1 else None
-        values = given[narrowing[0]] if only else ()
+        values = args[narrowing[0]] if only else ()
         return only.members(values[0]) if only and only.members and len(values) == 1 else None
 
-    def _conditions(self, given: Args) -> Iterator[Condition]:
+    def _conditions(self, args: Args) -> Iterator[Condition]:
         for name in self.filters:
-            if name in given:
-                yield _filter(self.model, name, given[name][0])
-        for name, each in self.more_filters.items():
-            yield from map(each.condition, dict.fromkeys(given.get(name, ())))
-        if "id__in" in given:
-            yield _in_ids(self.model, given["id__in"][0])
-        if given.get("search", [""])[0].strip():
-            yield or_(*(searched(getattr(self.model, name), given["search"][0]) for name in self.model.search_columns))
+            if name in args:
+                yield _equals(self.model, name, args[name][0])
+        for name, declared in self.more_filters.items():
+            yield from map(declared.condition, dict.fromkeys(args.get(name, ())))
+        if "id__in" in args:
+            yield _in_ids(self.model, args["id__in"][0])
+        if (text := args.get("search", [""])[0]).strip():
+            yield or_(*(contains(getattr(self.model, name), text) for name in self.model.search_columns))
 
 
 def is_nullable(column: InstrumentedAttribute[Any]) -> bool:
     return bool(column.property.columns[0].nullable)
 
 
-def searched(column: InstrumentedAttribute[Any], text: str) -> Condition:
-    """Literal substring of a folded column. Raises Invalid."""
+def contains(column: InstrumentedAttribute[Any], text: str) -> Condition:
+    """Whether a folded column contains the literal text. Raises Invalid."""
     if len(text) > MAX_SEARCH:
         raise Invalid.field("search", f"At most {MAX_SEARCH} characters.")
     needle = fold(text.strip()).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -104,7 +104,7 @@ def searched(column: InstrumentedAttribute[Any], text: str) -> Condition:
 
 
 def takes_null(column: InstrumentedAttribute[Any]) -> bool:
-    """Whether a filter on the column knows the word null; in a text it is a word like any other."""
+    """Whether a filter on the column takes the word null, which is an ordinary word of a text."""
     return is_nullable(column) and not isinstance(column.type, String)
 
 
@@ -121,20 +121,20 @@ def _time(name: str, text: str) -> datetime:
     """RFC 3339, or a date, which is its midnight in UTC. Raises Invalid."""
     try:
         # A plus sign that was not escaped arrives as a space.
-        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Invalid.field(name, "Must be a time such as 2025-07-22T02:10:06Z, or a date.") from None
 
 
-def _filter(model: type[Any], name: str, text: str) -> Condition:
+def _equals(model: type[Any], name: str, text: str) -> Condition:
     column = getattr(model, name)
     if text == "null" and takes_null(column):
         return column.is_(None)  # type: ignore[no-any-return]
-    return column == parsed(name, column.type, text)  # type: ignore[no-any-return]
+    return column == parse_value(name, column.type, text)  # type: ignore[no-any-return]
 
 
-def parsed(name: str, kind: Any, text: str) -> Any:
+def parse_value(name: str, kind: Any, text: str) -> Any:
     """A parameter in the type of the column it is compared with. Raises Invalid."""
     if isinstance(kind, Uuid):
         return _uuid(name, text)

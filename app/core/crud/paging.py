@@ -23,16 +23,16 @@ MAX_LIMIT = 1000
 
 @dataclass(frozen=True)
 class Position:
-    """The last row of the page before: the value it is sorted by, its id, and whether it leads."""
+    """The last row of the previous page: its sort value, its id, and whether it is pinned."""
 
     value: Any
     row_id: UUID
-    leads: bool
+    is_pinned: bool
 
 
 @dataclass(frozen=True)
 class ListQuery:
-    """One request's wishes, validated."""
+    """The validated parameters of one request."""
 
     listing: Listing
     limit: int
@@ -69,7 +69,7 @@ class ListQuery:
         beyond = self._beyond(self.position.value, self.position.row_id)
         if not self.listing.model.pinned_first:
             return (beyond,)
-        if self.position.leads:
+        if self.position.is_pinned:
             return (or_(and_(self._pinned_column, beyond), not_(self._pinned_column)),)
         return (not_(self._pinned_column), beyond)
 
@@ -83,7 +83,7 @@ class ListQuery:
         return or_(beyond, column.is_(None)) if is_nullable(column) else beyond
 
     def total_from(self, rows: Sequence[Any]) -> int | None:
-        """What a page that is not full tells by itself; ``rows`` may hold one more than the limit."""
+        """The total, where the page alone shows it; ``rows`` may hold one more than the limit."""
         if self.by_cursor or len(rows) > self.limit or (self.offset and not rows):
             return None
         return self.offset + len(rows)
@@ -103,8 +103,8 @@ class ListQuery:
         }
 
     def _cursor(self, key: bytes, last: Any) -> str:
-        leads = bool(self.listing.model.pinned_first) and getattr(last, self.listing.model.pinned_first)
-        payload = orjson.dumps([last.sort_, last.id, leads])
+        is_pinned = bool(self.listing.model.pinned_first) and getattr(last, self.listing.model.pinned_first)
+        payload = orjson.dumps([last.sort_, last.id, is_pinned])
         return base64.urlsafe_b64encode(_seal(key, self.fingerprint, payload) + payload).rstrip(b"=").decode()
 
 
@@ -113,49 +113,49 @@ def parse(listing: Listing, args: Args, key: bytes, bound_to: str) -> ListQuery:
 
     Raises Invalid, naming what is allowed.
     """
-    asked = parse_parameters(args, listing.parameters, listing.repeated)
-    given = {name: values[0] for name, values in asked.items()}
-    modes = [name for name in ("page", "offset", "cursor") if name in given]
+    values_by_name = parse_parameters(args, listing.parameters, listing.repeated)
+    values = {name: texts[0] for name, texts in values_by_name.items()}
+    modes = [name for name in ("page", "offset", "cursor") if name in values]
     if len(modes) > 1:
         raise Invalid.field(modes[1], f"Cannot be combined with {modes[0]}.")
-    limit = min(_number(given, "limit", listing.limit, 1), MAX_LIMIT)
-    offset = _number(given, "offset", 0, 0) if "offset" in given else (_number(given, "page", 1, 1) - 1) * limit
-    sort = parse_choice("sort", given.get("sort", listing.sort[0]), listing.sort)
-    order = parse_choice("order", given.get("order", "asc"), ("asc", "desc"))
-    fingerprint = _fingerprint(asked, sort, order, bound_to)
-    by_cursor = "cursor" in given
-    counting = given.get("count", "false" if by_cursor else "true")
+    limit = min(_number(values, "limit", listing.limit, 1), MAX_LIMIT)
+    offset = _number(values, "offset", 0, 0) if "offset" in values else (_number(values, "page", 1, 1) - 1) * limit
+    sort = parse_choice("sort", values.get("sort", listing.sort[0]), listing.sort)
+    order = parse_choice("order", values.get("order", "asc"), ("asc", "desc"))
+    fingerprint = _fingerprint(values_by_name, sort, order, bound_to)
+    by_cursor = "cursor" in values
+    counting = values.get("count", "false" if by_cursor else "true")
     return ListQuery(
         listing=listing,
         limit=limit,
         offset=offset,
         sort=sort,
         descending=order == "desc",
-        conditions=listing.conditions(asked),
+        conditions=listing.conditions(values_by_name),
         by_cursor=by_cursor,
-        position=_position(listing, sort, given["cursor"], key, fingerprint) if given.get("cursor") else None,
+        position=_position(listing, sort, values["cursor"], key, fingerprint) if values.get("cursor") else None,
         counted=parse_boolean("count", counting),
-        members=listing.sole_members(asked),
+        members=listing.sole_members(values_by_name),
         fingerprint=fingerprint,
     )
 
 
-def _number(given: Mapping[str, str], name: str, default: int, least: int) -> int:
-    text = given.get(name, str(default))
+def _number(values: Mapping[str, str], name: str, default: int, least: int) -> int:
+    text = values.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= MAX_NUMBER):
         raise Invalid.field(name, f"Must be a whole number from {least} to {MAX_NUMBER}.")
     return int(text)
 
 
-def chosen(name: str, text: str, allowed: Sequence[str]) -> list[str]:
+def parse_choices(name: str, text: str, allowed: Sequence[str]) -> list[str]:
     """The parts of a comma-separated parameter, each once. Raises Invalid."""
     parts = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
     return [parse_choice(name, part, allowed) for part in parts]
 
 
-def _fingerprint(asked: Args, sort: str, order: str, bound_to: str) -> bytes:
+def _fingerprint(values_by_name: Args, sort: str, order: str, bound_to: str) -> bytes:
     free = ("page", "offset", "cursor", "limit", "count", "expand", "sort", "order")
-    bound = sorted((name, *values) for name, values in asked.items() if name not in free)
+    bound = sorted((name, *texts) for name, texts in values_by_name.items() if name not in free)
     return hashlib.sha256(orjson.dumps([bound_to, sort, order, bound])).digest()
 
 
@@ -171,8 +171,8 @@ def _position(listing: Listing, sort: str, cursor: str, key: bytes, fingerprint:
     seal, payload = raw[:16], raw[16:]
     if not hmac.compare_digest(seal, _seal(key, fingerprint, payload)):
         raise Invalid.field("cursor", "Not a cursor of this list with these filters and this order.")
-    # A cursor of an earlier release does not say whether its row leads; none did.
-    value, row_id, *leads = orjson.loads(payload)
+    # A cursor of an earlier release lacks the flag: no row was pinned then.
+    value, row_id, *pinned = orjson.loads(payload)
     kind = listing.sort_column(sort).type.python_type
     is_time = value is not None and kind in (date, datetime)
-    return Position(kind.fromisoformat(value) if is_time else value, UUID(row_id), any(leads))
+    return Position(kind.fromisoformat(value) if is_time else value, UUID(row_id), any(pinned))

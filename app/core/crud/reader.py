@@ -1,7 +1,7 @@
 """Reading one model's rows as plain tuples, with statements that are built and compiled once.
 
 Neither the ORM's entities nor marshmallow stand between a row and its JSON: together they cost
-more than the query. What is shown still follows from the schema alone.
+more than the query. The schema alone still decides what is shown.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Json = dict[str, Any]
 
 
 class Reader:
-    """``columns`` maps what is shown to where it comes from; ``version`` is the row version or None;
-    ``above`` is the column that refers to the parent of an item, or empty."""
+    """``columns`` maps names on the wire to columns; ``version`` is the row version or None; ``above`` names the
+    column that refers to the parent of an item, or is empty."""
 
     def __init__(self, listing: Listing, columns: Mapping[str, Any], version: Any, above: str = "") -> None:
         self.listing = listing
@@ -43,25 +43,25 @@ class Reader:
 
     @cached_property
     def _item(self) -> TenantQuery:
-        wanted = [self.model.id == bindparam("item_id")]
+        conditions = [self.model.id == bindparam("item_id")]
         if self._above:
-            wanted.append(getattr(self.model, self._above) == bindparam("above_id"))
+            conditions.append(getattr(self.model, self._above) == bindparam("above_id"))
         return TenantQuery(
-            select(*self.columns.values(), *self._version).where(*wanted).execution_options(single_statement=True)
+            select(*self.columns.values(), *self._version).where(*conditions).execution_options(single_statement=True)
         )
 
     def item(self, item_id: UUID, above_id: UUID | None = None) -> Row[Any] | None:
-        """``above_id`` is the id of the parent, where there is one."""
+        """``above_id`` is the id of the parent, if any."""
         rows = read(self._item, {"item_id": item_id, "above_id": above_id} if self._above else {"item_id": item_id})
         return rows[0] if rows else None
 
     def rows(self, query: ListQuery, where: Sequence[ColumnElement[bool]]) -> Sequence[Row[Any]]:
-        """One row more than the limit, if there is one; ``sort_`` is the value by which they are sorted."""
+        """Up to one row more than the limit, each with its sort value as ``sort_``."""
         conditions = (*where, *query.after())
-        page = TenantQuery(self._page(query).where(*conditions)) if conditions else self._whole(query)
+        page = TenantQuery(self._page(query).where(*conditions)) if conditions else self._unfiltered(query)
         return read(page, {"limit_": query.limit + 1, "offset_": query.offset})
 
-    def _whole(self, query: ListQuery) -> TenantQuery:
+    def _unfiltered(self, query: ListQuery) -> TenantQuery:
         """The unfiltered list, with the maintained count in ``total_``: one statement."""
         key = (query.sort, query.descending)
         if key not in self._pages:
@@ -78,7 +78,7 @@ class Reader:
     def total(
         self, rows: Sequence[Row[Any]], where: Sequence[ColumnElement[bool]], members: Select[UUID] | None = None
     ) -> int:
-        """Exact. ``rows`` are those of the page, which may know it already; ``members`` are all the ids."""
+        """The exact number of rows. ``rows`` are the page, which may carry it; ``members`` selects all ids."""
         if rows and hasattr(rows[0], "total_"):
             return int(rows[0].total_ or 0)
         if self.counted and not where:

@@ -70,7 +70,11 @@ class CustomerServices(Crud):
         """A repeated report of another system counts once; the customer's lock excludes a simultaneous one."""
         self.check_parent()
         reported = _reported(self.values["customer_id"], self.values.get("external_id"))
-        return self.created(self.create(self.values)) if reported is None else self.created(reported, 200)
+        return (
+            self.respond_with_location(self.create(self.values))
+            if reported is None
+            else self.respond_with_location(reported, 200)
+        )
 
     def create(self, values: dict[str, Any]) -> CustomerService:
         row: CustomerService = super().create(values)
