@@ -29,45 +29,47 @@ ENVIRON = {
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        faults = one_head(f"sqlite:///{folder}/none.db")
-        faults += round_trip("SQLite", f"sqlite:///{folder}/check.db")
+        faults = check_one_head(f"sqlite:///{folder}/none.db")
+        faults += run_round_trip("SQLite", f"sqlite:///{folder}/check.db")
         server = get_server(Path(folder) / "postgresql")
         try:
-            faults += round_trip("PostgreSQL", plain_owner(server.get_uri()))
+            faults += run_round_trip("PostgreSQL", create_plain_owner(server.get_uri()))
         finally:
             server.cleanup()
     sys.exit("\n".join(faults) or None)
 
 
-def one_head(url: str) -> list[str]:
-    code, output = flask(url, "db", "heads")
+def check_one_head(url: str) -> list[str]:
+    code, output = run_flask(url, "db", "heads")
     heads = [line for line in output.splitlines() if line.endswith("(head)")]
     return [] if code == 0 and len(heads) == 1 else [f"The migrations must have one head:\n{output}"]
 
 
-def round_trip(name: str, url: str) -> list[str]:
+def run_round_trip(name: str, url: str) -> list[str]:
     for step in (("upgrade",), ("downgrade", "base"), None, ("upgrade",), ("check",)):
-        fault = left_behind(url) if step is None else failed(url, *step)
+        fault = find_leftovers(url) if step is None else run_step(url, *step)
         if fault:
             return [f"{name}: {fault}"]
     print(f"{name}: up, down, up; the schema equals the models.")
     return []
 
 
-def failed(url: str, *step: str) -> str:
-    code, output = flask(url, "db", *step)
+def run_step(url: str, *step: str) -> str:
+    """The fault of a failed ``flask db`` command, or ""."""
+    code, output = run_flask(url, "db", *step)
     return f"flask db {' '.join(step)} failed:\n{output}" if code else ""
 
 
-def left_behind(url: str) -> str:
+def find_leftovers(url: str) -> str:
+    """The fault of a downgrade that leaves tables, or ""."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     tables = set(inspect(engine).get_table_names()) - {"alembic_version"}
     engine.dispose()
     return f"the downgrade leaves {', '.join(sorted(tables))}" if tables else ""
 
 
-def flask(url: str, *arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
+def run_flask(url: str, *arguments: str) -> tuple[int, str]:
+    result = subprocess.run(
         [sys.executable, "-m", "flask", *arguments],
         cwd=ROOT,
         env={**ENVIRON, "DATABASE_URL": url},
@@ -76,11 +78,11 @@ def flask(url: str, *arguments: str) -> tuple[int, str]:
         text=True,
         timeout=COMMAND_SECONDS,
     )
-    return done.returncode, done.stdout
+    return result.returncode, result.stdout
 
 
-def plain_owner(uri: str) -> str:
-    """URL of a database with a plain owner, as in production."""
+def create_plain_owner(uri: str) -> str:
+    """Create a database whose owner has no other rights, as in production, and return its URL."""
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute("CREATE ROLE identity LOGIN PASSWORD 'identity'")
         connection.execute("CREATE DATABASE identity OWNER identity")

@@ -31,14 +31,14 @@ def main() -> None:
 def wait_for(engine: Engine, deadline: float) -> str:
     """The last fault at the deadline (monotonic seconds), or "" after an answer."""
     while True:
-        fault = fault_of(engine)
+        fault = find_fault(engine)
         if not fault or time.monotonic() + PAUSE_SECONDS > deadline:
             return fault
         time.sleep(PAUSE_SECONDS)
 
 
-def fault_of(engine: Engine) -> str:
-    """The reason of a failed connection, or "". Every failure is worth a retry: the role may be missing yet."""
+def find_fault(engine: Engine) -> str:
+    """The reason of a failed connection, or "". Every failure is retried, because the role may not exist yet."""
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))

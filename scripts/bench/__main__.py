@@ -90,24 +90,24 @@ def _run(options: argparse.Namespace) -> report.Findings:
         find_program(program, package)
     findings = report.Findings(machine=_machine())
     parts = options.parts.split(",")
-    with _prepared(options) as run:
+    with _prepare(options) as run:
         findings.machine["PostgreSQL"] = _postgres_version(run.database)
-        findings.plans = singles.plans(run.database, run.setting)
+        findings.plans = singles.explain_searches(run.database, run.setting)
         if "singles" in parts:
-            findings.singles |= singles.start(run.environ, run.setting, run.folder / "start.log")
+            findings.singles |= singles.measure_start(run.environ, run.setting, run.folder / "start.log")
         if {"cases", "singles", "profile"} & set(parts):
             _serve_and_measure(run, parts, findings)
         if "workers" in parts:
             environ, pace = run.environ, run.pace
-            findings.workers, findings.workers_memory = workers.compare(
+            findings.workers, findings.workers_memory = workers.compare_workers(
                 environ, run.setting, run.database, run.folder, pace
             )
-            findings.hanging = workers.hang(environ, run.setting, run.folder)
+            findings.hanging = workers.measure_hanging(environ, run.setting, run.folder)
     return findings
 
 
 @contextmanager
-def _prepared(options: argparse.Namespace) -> Iterator[Run]:
+def _prepare(options: argparse.Namespace) -> Iterator[Run]:
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="identity-bench-")))
         folder = folder.absolute()
@@ -115,7 +115,7 @@ def _prepared(options: argparse.Namespace) -> Iterator[Run]:
         folder.chmod(0o755)  # PostgreSQL's account must reach its folder inside
         database = stack.enter_context(postgres(folder / "data", folder / "postgres.log"))
         environ = _environ(options, database, stack.enter_context(engine(folder))) | _storage(folder)
-        setting = _seeded(environ, database, with_index=not options.without_search_index)
+        setting = _seed(environ, database, with_index=not options.without_search_index)
         pace = QUICK if options.quick else FULL
         yield Run(folder, environ, database, setting, pace, options.only, options.worker_class, options.before)
 
@@ -138,7 +138,7 @@ def _storage(folder: Path) -> dict[str, str]:
     return {"STORAGE_PATH": str(folder / "storage"), "FLOOR_FILE": str(files.floor_file(folder))}
 
 
-def _seeded(environ: dict[str, str], database: Postgres, *, with_index: bool) -> cases.Setting:
+def _seed(environ: dict[str, str], database: Postgres, *, with_index: bool) -> cases.Setting:
     app = create_app(load_settings(environ | {"LOG_LEVEL": "WARNING"}))
     with app.app_context():
         upgrade(directory=str(ROOT / "migrations"))
@@ -146,24 +146,24 @@ def _seeded(environ: dict[str, str], database: Postgres, *, with_index: bool) ->
     seed.seed(app, database)
     if with_index:
         _install_search_index(database)
-    setting = _setting(app, database)
+    setting = _read_setting(app, database)
     with app.app_context():
         db.engine.dispose()
     return setting
 
 
-def _setting(app: Flask, database: Postgres) -> cases.Setting:
-    large, small, deep = (seed.tenant_of(app, database, name) for name in (seed.LARGE, seed.SMALL, seed.DEEP))
-    return cases.setting_of(database, large, small, deep)
+def _read_setting(app: Flask, database: Postgres) -> cases.Setting:
+    large, small, deep = (seed.open_tenant(app, database, name) for name in (seed.LARGE, seed.SMALL, seed.DEEP))
+    return cases.read_setting(database, large, small, deep)
 
 
 def _install_search_index(database: Postgres) -> None:
     where = ["-h", "127.0.0.1", "-p", str(database.port), "-U", SUPERUSER, "-d", DATABASE]
     script = ROOT / "scripts/postgres/search-index.sql"
     command = [find_program("psql", "postgresql-client"), "-q", *where, "-f", str(script)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(f"search-index.sql failed:\n{done.stderr}")
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise Failed(f"search-index.sql failed:\n{result.stderr}")
     with database.superuser() as connection:
         connection.execute("ANALYZE")
 
@@ -174,13 +174,13 @@ def _serve_and_measure(run: Run, parts: Sequence[str], findings: report.Findings
         service = stack.enter_context(gunicorn("wsgi:app", run.environ, log, kind))
         environ = run.environ | {"FLOOR_COMPANY": str(run.setting.large.company_id)}
         floor = stack.enter_context(gunicorn("scripts.bench.floor:app", environ, run.folder / "floor.log", kind))
-        wait_until(lambda: singles.answers(service.url, "/health/live"), f"the service (see {log})")
+        wait_until(lambda: singles.is_answering(service.url, "/health/live"), f"the service (see {log})")
         if "cases" in parts:
             before = stack.enter_context(_serve_before(run)) if run.before else None
             _measure_cases(run, service, floor, before, findings)
         if "singles" in parts:
-            findings.singles |= singles.tree(service.url, run.setting)
-            findings.singles |= singles.move(service.url, run.setting, run.database)
+            findings.singles |= singles.measure_tree(service.url, run.setting)
+            findings.singles |= singles.measure_move(service.url, run.setting, run.database)
             findings.singles |= files.upload_seconds(service.url, run.setting)
         if "profile" in parts:
             _profile(run, service, findings)
@@ -188,10 +188,10 @@ def _serve_and_measure(run: Run, parts: Sequence[str], findings: report.Findings
 
 @contextmanager
 def _serve_before(run: Run) -> Iterator[Gunicorn]:
-    """Another checkout of the service on the same database, which both must know how to read."""
+    """Another checkout of the service on the same database. Its schema must suit both."""
     log = run.folder / "before.log"
     with gunicorn("wsgi:app", run.environ, log, run.worker_class, run.before or ROOT) as server:
-        wait_until(lambda: singles.answers(server.url, "/health/live"), f"the service before (see {log})")
+        wait_until(lambda: singles.is_answering(server.url, "/health/live"), f"the service before (see {log})")
         yield server
 
 
@@ -201,21 +201,21 @@ def _measure_cases(
     """Measure reads first, on the companies as they were seeded; writes come last."""
     downloads = files.downloads(run.setting, service.url, run.folder)
     for group in (cases.reads(run.setting, service.url), downloads, cases.writes(run.setting)):
-        wanted = cases.chosen(group, run.only)
-        targets = {case.name: Target(floor if case.is_floor else service, case) for case in wanted}
+        selected = cases.select_cases(group, run.only)
+        targets = {case.name: Target(floor if case.is_floor else service, case) for case in selected}
         if before is not None:
-            targets |= {case.name + BEFORE: Target(before, case) for case in wanted if not case.is_floor}
-        findings.groups.append((wanted, run_rounds(targets, run.database, run.folder, run.pace)))
-    seed.forget_created(run.database, run.setting.large)
+            targets |= {case.name + BEFORE: Target(before, case) for case in selected if not case.is_floor}
+        findings.groups.append((selected, run_rounds(targets, run.database, run.folder, run.pace)))
+    seed.delete_created(run.database, run.setting.large)
     memory = memory_of(service.workers())
     findings.singles |= {"worker_rss_after_all_cases_mb": memory.rss, "worker_uss_after_all_cases_mb": memory.uss}
 
 
 def _profile(run: Run, service: Gunicorn, findings: report.Findings) -> None:
-    every = [*cases.reads(run.setting, service.url), *cases.writes(run.setting)]
-    wanted = run.only or ["customer, item", cases.LIST]
-    for case in every:
-        if not case.is_floor and any(text in case.name for text in wanted):
+    candidates = [*cases.reads(run.setting, service.url), *cases.writes(run.setting)]
+    only = run.only or ["customer, item", cases.LIST]
+    for case in candidates:
+        if not case.is_floor and any(text in case.name for text in only):
             findings.hotspots[case.name] = hotspots.record(service, case, run.folder, run.pace.seconds + 4)
 
 

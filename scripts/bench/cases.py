@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-import urllib3
+import requests
 
+from scripts.bench.client import Client, expect
 from scripts.bench.load import Request
 from scripts.bench.seed import COMMON, MEDIUM, PASSWORD, RARE, Tenant
-from scripts.bench.servers import Failed, Postgres
+from scripts.bench.servers import Postgres
 
 ITEMS, ACCOUNTS, CHANGED = 1_000, 300, 5_000
 FLOOR_B_ITEM, FLOOR_B_LIST = "floor b: item", "floor b: list of 50"
@@ -23,7 +24,7 @@ LIST = "customers, list of 50, company of 100,000"
 SMALL_LIST = "customers, list of 50, company of 1,000"
 FIRST_CURSOR = "customers, first page by cursor"
 
-http = urllib3.PoolManager(retries=False, timeout=60)
+client = Client()
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Setting:
     emails: tuple[str, ...]
 
 
-def setting_of(server: Postgres, large: Tenant, small: Tenant, deep: Tenant) -> Setting:
+def read_setting(server: Postgres, large: Tenant, small: Tenant, deep: Tenant) -> Setting:
     customers = _sample(server, "SELECT id FROM customer WHERE company_id = %s ORDER BY id", large)
     users = _sample(
         server, 'SELECT id FROM "user" WHERE company_id = %s AND password_hash IS NOT NULL ORDER BY id', large
@@ -65,8 +66,8 @@ def setting_of(server: Postgres, large: Tenant, small: Tenant, deep: Tenant) -> 
 
 def _sample(server: Postgres, statement: str, tenant: Tenant) -> tuple[Any, ...]:
     with server.superuser() as connection:
-        found = [row[0] for row in connection.execute(statement, [tenant.company_id])]
-    return tuple(random.Random(7).sample(found, CHANGED))
+        values = [row[0] for row in connection.execute(statement, [tenant.company_id])]
+    return tuple(random.Random(7).sample(values, CHANGED))
 
 
 def reads(setting: Setting, service: str) -> list[Case]:
@@ -102,12 +103,12 @@ def searches(large: Tenant, small: Tenant) -> list[Case]:
         f"search, common (25,000: {COMMON})": (COMMON, 0.2),
         "search, two letters (10,000: ab)": ("ab", 0.0),
     }
-    found = [
+    counted = [
         Case(name, gets([f"/customers?search={needle}"], large), LIST, aim) for name, (needle, aim) in needles.items()
     ]
     uncounted = gets([f"/customers?search={COMMON}&count=false"], large)
     return [
-        *found,
+        *counted,
         Case("search, common, count=false", uncounted, LIST, 0.2),
         Case("search, two letters, company of 1,000", gets(["/customers?search=ab"], small), SMALL_LIST, 0.2),
     ]
@@ -142,25 +143,21 @@ def login(email: str) -> Request:
     return Request("POST", "/auth/login?token=body", body=json.dumps({"email": email, "password": PASSWORD}))
 
 
-def ask(service: str, method: str, path: str, token: str = "", body: Any = None) -> urllib3.BaseHTTPResponse:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return http.request(method, service + path, headers=headers, json=body)
+def call(service: str, method: str, path: str, token: str = "", body: Any = None) -> requests.Response:
+    return client.call(method, service + path, token, json=body)
 
 
 def cursor_after(service: str, tenant: Tenant, path: str) -> str:
-    found = ask(service, "GET", path, tenant.tokens[0])
-    if found.status != 200:
-        raise Failed(f"GET {path} answered {found.status}: {found.data[:300]!r}")
-    return quote(found.json()["pagination"]["next_cursor"])
+    page = expect(call(service, "GET", path, tenant.tokens[0]), 200)
+    return quote(page.json()["pagination"]["next_cursor"])
 
 
-def chosen(cases: Iterable[Case], wished: Sequence[str]) -> list[Case]:
+def select_cases(cases: list[Case], only: Sequence[str]) -> list[Case]:
     """The cases whose name contains one of the texts, and the cases of their comparison."""
-    found = list(cases)
-    if not wished:
-        return found
-    against = {case.name: case.against for case in found}
-    needed = {case.name for case in found if any(text in case.name for text in wished)}
+    if not only:
+        return cases
+    against = {case.name: case.against for case in cases}
+    needed = {case.name for case in cases if any(text in case.name for text in only)}
     while more := {against[name] for name in needed} - needed - {""}:
         needed |= more
-    return [case for case in found if case.name in needed]
+    return [case for case in cases if case.name in needed]

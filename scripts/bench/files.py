@@ -8,11 +8,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import urllib3
 from PIL import Image
 
-from scripts.bench.cases import Case, Setting, gets, http
-from scripts.bench.servers import Failed
+from scripts.bench.cases import Case, Setting, call, client, gets
+from scripts.bench.client import expect
 
 FLOOR_FILE = "floor c: send_file of 100 KB"
 FLOOR_WITH_SESSION = "floor c: send_file of 100 KB, with a session"
@@ -30,8 +29,8 @@ def floor_file(folder: Path) -> Path:
 def downloads(setting: Setting, service: str, folder: Path) -> list[Case]:
     path, token = f"/customers/{setting.customers[0]}/logo", setting.large.tokens[0]
     upload(service, path, token, _noise((EDGE, EDGE), "PNG"))
-    found = http.request("GET", service + path, headers={"Authorization": f"Bearer {token}"})
-    floor_file(folder).write_bytes(found.data)
+    logo = expect(call(service, "GET", path, token), 200)
+    floor_file(folder).write_bytes(logo.content)
     return [
         Case(FLOOR_FILE, gets(["/c/file"], setting.large)),
         Case(FLOOR_WITH_SESSION, gets([f"/c/file/{setting.customers[0]}"], setting.large)),
@@ -46,22 +45,18 @@ def upload_seconds(service: str, setting: Setting) -> dict[str, float]:
     while not data or len(data) > JPEG_BYTES:
         data, quality = _noise((4032, 3024), "JPEG", quality=quality), quality - 5
     path, token = f"/customers/{setting.customers[1]}/logo", setting.large.tokens[0]
-    times = [_timed(service, path, token, data) for _ in range(REPEATS)]
+    times = [_upload_seconds(service, path, token, data) for _ in range(REPEATS)]
     return {"upload_of_a_5_mb_jpeg_s": statistics.median(times)}
 
 
-def _timed(service: str, path: str, token: str, data: bytes) -> float:
+def _upload_seconds(service: str, path: str, token: str, data: bytes) -> float:
     started = time.perf_counter()
     upload(service, path, token, data)
     return time.perf_counter() - started
 
 
-def upload(service: str, path: str, token: str, data: bytes) -> urllib3.BaseHTTPResponse:
-    headers, fields = {"Authorization": f"Bearer {token}"}, {"logo": ("logo", data)}
-    found = http.request("POST", service + path, headers=headers, fields=fields)
-    if found.status != 201:
-        raise Failed(f"POST {path} answered {found.status}: {found.data[:300]!r}")
-    return found
+def upload(service: str, path: str, token: str, data: bytes) -> None:
+    expect(client.call("POST", service + path, token, files={"logo": ("logo", data)}), 201)
 
 
 def _noise(size: tuple[int, int], form: str, **options: Any) -> bytes:

@@ -49,24 +49,24 @@ CHECK = f"{os.environ['GUARDIAN_SERVICE_URL']}/check-access"
 def item(id: UUID) -> Response:
     with engine.connect() as connection:
         statement = ITEM.where(CUSTOMER.c.company_id == COMPANY, CUSTOMER.c.id == id)
-        return answer(shown(connection.execute(statement).one()))
+        return json_response(as_dict(connection.execute(statement).one()))
 
 
 @app.get("/b/customers")
 def list_of_50() -> Response:
     with engine.connect() as connection:
-        return answer({"data": [shown(row) for row in connection.execute(LIST)]})
+        return json_response({"data": [as_dict(row) for row in connection.execute(LIST)]})
 
 
 @app.get("/c/customers/<uuid:id>")
 def checked_item(id: UUID) -> Response:
-    ask("READ")
+    require("READ")
     return item(id)
 
 
 @app.get("/c/customers")
 def checked_list() -> Response:
-    ask("LIST")
+    require("LIST")
     return list_of_50()
 
 
@@ -80,21 +80,21 @@ def checked_file(id: UUID) -> Response:
 
 @app.get("/c/file")
 def checked_file_alone() -> Response:
-    ask("READ")
+    require("READ")
     return send_file(os.environ["FLOOR_FILE"], mimetype="image/png")
 
 
-def ask(operation: str) -> None:
-    question = {"company_id": str(COMPANY), "resource_name": "customer", "operation": operation}
+def require(operation: str) -> None:
+    access_request = {"company_id": str(COMPANY), "resource_name": "customer", "operation": operation}
     headers = {"Content-Type": "application/json", "Cookie": request.headers.get("Authorization", "")}
-    reply = pool.request("POST", CHECK, body=json.dumps(question), headers=headers)
+    reply = pool.request("POST", CHECK, body=json.dumps(access_request), headers=headers)
     if json.loads(reply.data)["access_granted"] is not True:
         raise PermissionError
 
 
-def shown(row: Row[tuple[object, ...]]) -> dict[str, object]:
+def as_dict(row: Row[tuple[object, ...]]) -> dict[str, object]:
     return dict(row._mapping)
 
 
-def answer(value: object) -> Response:
+def json_response(value: object) -> Response:
     return Response(json.dumps(value, default=str), mimetype="application/json")

@@ -43,22 +43,24 @@ def record(server: Gunicorn, case: Case, folder: Path, seconds: int) -> Hotspots
         measure(server.url, file, seconds + 1, ())
         if process.wait():
             raise Failed("py-spy failed; it needs the right to trace (root, or kernel.yama.ptrace_scope = 0)")
-    return summary(output.read_text().splitlines())
+    return summarize(output.read_text().splitlines())
 
 
-def summary(lines: Iterable[str]) -> Hotspots:
+def summarize(lines: Iterable[str]) -> Hotspots:
     regions: Counter[str] = Counter()
     below: Counter[str] = Counter()
     libraries: Counter[str] = Counter()
     for line in lines:
         stack, _, count = line.rpartition(" ")
-        frames = [_frame(each) for each in stack.split(";") if "(" in each]
+        frames = [_parse_frame(text) for text in stack.split(";") if "(" in text]
         own = [name for name, package in frames if package == "app"]
         regions[own[-1] if own else _outside(frames)] += int(count)
         libraries[frames[-1][1] if frames else "?"] += int(count)
         below.update(dict.fromkeys(own, int(count)))
     total = max(1, sum(regions.values()))
-    return Hotspots(*([(name, n / total) for name, n in each.most_common(TOP)] for each in (regions, below, libraries)))
+    return Hotspots(
+        *([(name, n / total) for name, n in counter.most_common(TOP)] for counter in (regions, below, libraries))
+    )
 
 
 def _outside(frames: list[tuple[str, str]]) -> str:
@@ -67,7 +69,7 @@ def _outside(frames: list[tuple[str, str]]) -> str:
     return named[-1] if named else "(python)"
 
 
-def _frame(text: str) -> tuple[str, str]:
+def _parse_frame(text: str) -> tuple[str, str]:
     """``function (file:line)`` as (displayed name, package)."""
     function, _, place = text.rpartition(" (")
     path = Path(place.rstrip(")").rpartition(":")[0])

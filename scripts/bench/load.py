@@ -61,21 +61,21 @@ def measure(
 ) -> Sample:
     """Raises Failed when wrk fails. ``rate`` counts only answers below 400."""
     before, database_before = cpu_seconds(workers), cpu_seconds(database)
-    said = _wrk(url, file, seconds)
-    requests = max(1, said["requests"])
+    figures = _run_wrk(url, file, seconds)
+    requests = max(1, figures["requests"])
     return Sample(
-        **said,
+        **figures,
         cpu=(cpu_seconds(workers) - before) * 1000 / requests,
         database_cpu=(cpu_seconds(database) - database_before) * 1000 / requests,
     )
 
 
-def _wrk(url: str, file: Path, seconds: int) -> dict[str, float]:
+def _run_wrk(url: str, file: Path, seconds: int) -> dict[str, float]:
     command = [find_program("wrk", "wrk"), f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(SCRIPT), url, "--", str(file), f"{time.time_ns():x}"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"requests"')]
-    if done.returncode or not lines:
-        raise Failed(f"wrk failed: {done.stdout}{done.stderr}")
-    found: dict[str, float] = json.loads(lines[-1])
-    return found
+    result = subprocess.run(command, capture_output=True, text=True)
+    lines = [line for line in result.stdout.splitlines() if line.startswith('{"requests"')]
+    if result.returncode or not lines:
+        raise Failed(f"wrk failed: {result.stdout}{result.stderr}")
+    figures: dict[str, float] = json.loads(lines[-1])
+    return figures

@@ -55,9 +55,9 @@ def as_json(findings: Findings) -> dict[str, Any]:
         "singles": findings.singles,
         "plans": findings.plans,
         "workers": {name: [asdict(sample) for sample in samples] for name, samples in findings.workers.items()},
-        "workers_memory": {name: each._asdict() for name, each in findings.workers_memory.items()},
-        "hanging": {name: asdict(each) for name, each in findings.hanging.items()},
-        "hotspots": {name: asdict(each) for name, each in findings.hotspots.items()},
+        "workers_memory": {name: memory._asdict() for name, memory in findings.workers_memory.items()},
+        "hanging": {name: asdict(hanging) for name, hanging in findings.hanging.items()},
+        "hotspots": {name: asdict(hotspots) for name, hotspots in findings.hotspots.items()},
     }
 
 
@@ -75,7 +75,7 @@ def markdown(findings: Findings) -> str:
         parts.append(_workers(findings))
     if findings.hanging:
         parts.append(_hanging(findings.hanging))
-    parts += [_hotspots(name, each) for name, each in findings.hotspots.items()]
+    parts += [_hotspots(name, hotspots) for name, hotspots in findings.hotspots.items()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -174,33 +174,32 @@ def _workers_row(name: str, findings: Findings) -> tuple[str, ...]:
     )
 
 
-def _hanging(found: Mapping[str, Hanging]) -> str:
+def _hanging(hanging: Mapping[str, Hanging]) -> str:
     head = (
         "engine hangs", "/health p50 ms", "worst", "/auth/verify p50 ms", "worst", "probes failed",
         "refusals/s", "their p50 ms", "broken",
     )  # fmt: skip
-    return _table(head, (_hanging_row(name, each) for name, each in found.items()))
+    return _table(head, (_hanging_row(name, times) for name, times in hanging.items()))
 
 
-def _hanging_row(name: str, each: Hanging) -> tuple[str, ...]:
-    load: Sample = each.load
-    times = (each.health_p50, each.health_worst, each.verify_p50, each.verify_worst)
-    shown = tuple(f"{value:.0f}" for value in times)
+def _hanging_row(name: str, hanging: Hanging) -> tuple[str, ...]:
+    load: Sample = hanging.load
+    times = (hanging.health_p50, hanging.health_worst, hanging.verify_p50, hanging.verify_worst)
     return (
         name,
-        *shown,
-        str(each.probes_failed),
+        *(f"{value:.0f}" for value in times),
+        str(hanging.probes_failed),
         f"{load.refused / load.seconds:.0f}",
         f"{load.p50:.0f}",
         str(load.broken),
     )
 
 
-def _hotspots(name: str, found: Hotspots) -> str:
+def _hotspots(name: str, hotspots: Hotspots) -> str:
     tables = (
-        ("innermost function of the service", found.regions),
-        ("below a function of the service", found.spent_below),
-        ("innermost package", found.libraries),
+        ("innermost function of the service", hotspots.regions),
+        ("below a function of the service", hotspots.spent_below),
+        ("innermost package", hotspots.libraries),
     )
-    shown = (_table((head, "share"), ((each, f"{part:.1%}") for each, part in rows)) for head, rows in tables)
-    return f"Profile: {name}\n\n" + "\n\n".join(shown)
+    texts = (_table((head, "share"), ((place, f"{part:.1%}") for place, part in rows)) for head, rows in tables)
+    return f"Profile: {name}\n\n" + "\n\n".join(texts)

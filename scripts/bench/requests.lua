@@ -33,9 +33,9 @@ end
 function request()
    sent = sent + 1
    if #requests > 0 then return requests[sent % #requests + 1] end
-   local each = bodies[sent % #bodies + 1]
+   local request = bodies[sent % #bodies + 1]
    local unique = stamp .. "-" .. number .. "-" .. sent
-   return wrk.format(each[1], each[2], each[3], (each[4]:gsub("{n}", unique)))
+   return wrk.format(request[1], request[2], request[3], (request[4]:gsub("{n}", unique)))
 end
 
 function done(summary, latency)

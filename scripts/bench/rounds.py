@@ -34,7 +34,7 @@ class Target(NamedTuple):
 
 Samples = dict[str, list[Sample]]
 BEFORE = " (before)"
-"""Ends the name of a case that another checkout of the service answers."""
+"""The suffix of the names of cases on another checkout of the service."""
 
 
 def run_rounds(targets: dict[str, Target], database: Postgres, folder: Path, pace: Pace) -> Samples:
@@ -45,15 +45,15 @@ def run_rounds(targets: dict[str, Target], database: Postgres, folder: Path, pac
     }
     for name, target in targets.items():
         measure(target.server.url, files[name], pace.warm_up, ())
-    found: Samples = defaultdict(list)
+    samples: Samples = defaultdict(list)
     for number in range(pace.repeats):
         for name, target in targets.items():
             sample = measure(
                 target.server.url, files[name], pace.seconds, target.server.workers(), database.processes()
             )
-            found[name].append(sample)
+            samples[name].append(sample)
             note(f"{number + 1}/{pace.repeats} {name}: {sample.rate:.0f}/s, {sample.refused + sample.broken} errors")
-    return dict(found)
+    return dict(samples)
 
 
 def note(text: str) -> None:
@@ -83,5 +83,5 @@ class Memory(NamedTuple):
 
 
 def memory_of(workers: Sequence[psutil.Process]) -> Memory:
-    found = [worker.memory_full_info() for worker in workers]
-    return Memory(*(statistics.mean(getattr(each, name) for each in found) / 2**20 for name in ("rss", "uss")))
+    infos = [worker.memory_full_info() for worker in workers]
+    return Memory(*(statistics.mean(getattr(info, name) for info in infos) / 2**20 for name in ("rss", "uss")))

@@ -58,7 +58,7 @@ def seed(app: Flask, server: Postgres) -> None:
     with app.app_context():
         password_hash = services().passwords.hash(PASSWORD)
         for name, rows, units in SIZES:
-            _found(name)
+            _create_company(name)
             _fill(server, name, password_hash, rows, units)
     with server.superuser() as connection:
         connection.execute("VACUUM (ANALYZE)")
@@ -70,16 +70,16 @@ def is_seeded(server: Postgres) -> bool:
         return connection.execute("SELECT FROM company WHERE name_key = %s", [DEEP]).rowcount > 0
 
 
-def company_of(server: Postgres, name: str) -> UUID:
+def find_company(server: Postgres, name: str) -> UUID:
     with server.superuser() as connection:
         row = connection.execute("SELECT id FROM company WHERE name_key = %s", [name]).fetchone()
     assert row is not None
-    found: UUID = row[0]
-    return found
+    company_id: UUID = row[0]
+    return company_id
 
 
-def tenant_of(app: Flask, server: Postgres, name: str) -> Tenant:
-    company_id = company_of(server, name)
+def open_tenant(app: Flask, server: Postgres, name: str) -> Tenant:
+    company_id = find_company(server, name)
     with app.app_context(), tenant(company_id), unit_of_work():
         users = Model.metadata.tables["user"]
         own = {"unguarded": "the statement names one company"}
@@ -91,20 +91,20 @@ def tenant_of(app: Flask, server: Postgres, name: str) -> Tenant:
     return Tenant(company_id, tokens)
 
 
-def _found(name: str) -> None:
+def _create_company(name: str) -> None:
     administrator = {"email": f"admin@{name.replace(' ', '-')}.example"}
     create_company(uuid7(), {"name": name}, administrator)
 
 
 def _fill(server: Postgres, name: str, password_hash: str, rows: int, units: int) -> None:
     dice = random.Random(name)
-    company_id, domain = company_of(server, name), f"{name.replace(' ', '-')}.example"
+    company_id, domain = find_company(server, name), f"{name.replace(' ', '-')}.example"
     with server.owner() as connection:
         connection.execute("SELECT set_config('app.company_id', %s, true)", [str(company_id)])
         tables = Model.metadata.tables
-        made_units = list(_units(units))
+        org_units = list(_units(units))
         positions = [
-            {"id": uuid7(), "title": f"Position {n}", "organization_unit_id": dice.choice(made_units)["id"]}
+            {"id": uuid7(), "title": f"Position {n}", "organization_unit_id": dice.choice(org_units)["id"]}
             for n in range(min(POSITIONS, units))
         ]
         people = [
@@ -113,7 +113,7 @@ def _fill(server: Postgres, name: str, password_hash: str, rows: int, units: int
             for n in range(rows - 1)
         ]
         keys = ({"user_id": person["id"], "email_key": fold(person["email"])} for person in people)
-        _insert(connection, tables["organization_unit"], company_id, made_units)
+        _insert(connection, tables["organization_unit"], company_id, org_units)
         _insert(connection, tables["position"], company_id, positions)
         _insert(connection, tables["user"], company_id, people)
         _insert(connection, tables["login_key"], company_id, keys)
@@ -151,18 +151,18 @@ def _address(number: int) -> str:
 
 def _units(count: int) -> Iterator[dict[str, Any]]:
     """A tree with six children below every inner unit; 5,000 units have six levels."""
-    made: list[dict[str, Any]] = []
+    units: list[dict[str, Any]] = []
     for number in range(count):
-        above = made[(number - 1) // UNITS_PER_PARENT] if number else None
+        parent = units[(number - 1) // UNITS_PER_PARENT] if number else None
         unit_id = uuid7()
         unit = {
             "id": unit_id,
             "name": f"Unit {number}",
-            "parent_id": above["id"] if above else None,
-            "path": f"{above['path'] if above else ''}/{unit_id}",
-            "level": above["level"] + 1 if above else 0,
+            "parent_id": parent["id"] if parent else None,
+            "path": f"{parent['path'] if parent else ''}/{unit_id}",
+            "level": parent["level"] + 1 if parent else 0,
         }
-        made.append(unit)
+        units.append(unit)
         yield unit
 
 
@@ -170,28 +170,28 @@ def _insert(
     connection: psycopg.Connection[Any], table: Table, company_id: UUID, rows: Iterable[Mapping[str, Any]]
 ) -> None:
     """Copy into a temporary table first, because row-level security forbids COPY into the table itself."""
-    given = (_completed(table, row, company_id, number) for number, row in enumerate(rows))
-    first = next(given)
+    completed = (_complete(table, row, company_id, number) for number, row in enumerate(rows))
+    first = next(completed)
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in first)
     names = {"table": sql.Identifier(table.name), "columns": columns}
     connection.execute(
         sql.SQL("CREATE TEMP TABLE incoming AS SELECT {columns} FROM {table} WITH NO DATA").format(**names)
     )
     with connection.cursor().copy(sql.SQL("COPY incoming ({columns}) FROM STDIN").format(**names)) as copy:
-        for row in chain([first], given):
+        for row in chain([first], completed):
             copy.write_row(tuple(row[name] for name in first))
     connection.execute(sql.SQL("INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming").format(**names))
     connection.execute("DROP TABLE incoming")
 
 
-def _completed(table: Table, row: Mapping[str, Any], company_id: UUID, number: int) -> dict[str, Any]:
-    """The row with the values that the models add."""
+def _complete(table: Table, row: Mapping[str, Any], company_id: UUID, number: int) -> dict[str, Any]:
+    """The row with the values that the models would add."""
     common = {"company_id": company_id, "id": uuid7()} | _times(number)
-    found = {name: value for name, value in common.items() if name in table.c} | _defaults(table) | dict(row)
+    values = {name: value for name, value in common.items() if name in table.c} | _defaults(table) | dict(row)
     for column in table.c:
         if names := column.info.get("folds"):
-            found[column.name] = "\n".join(fold(found[name]) for name in names if found.get(name))
-    return found
+            values[column.name] = "\n".join(fold(values[name]) for name in names if values.get(name))
+    return values
 
 
 SINCE = utcnow() - LARGE_ROWS * STEP
@@ -204,10 +204,10 @@ def _times(number: int) -> dict[str, datetime]:
 
 def _defaults(table: Table) -> dict[str, Any]:
     defaults = {column.name: column.default for column in table.c}
-    return {name: each.arg for name, each in defaults.items() if isinstance(each, ScalarElementColumnDefault)}
+    return {name: default.arg for name, default in defaults.items() if isinstance(default, ScalarElementColumnDefault)}
 
 
-def forget_created(server: Postgres, company: Tenant) -> None:
+def delete_created(server: Postgres, company: Tenant) -> None:
     """Delete the rows of the create case, so that the database can be reused."""
     with server.owner() as connection:
         connection.execute("SELECT set_config('app.company_id', %s, true)", [str(company.company_id)])

@@ -49,17 +49,17 @@ def free_port() -> int:
 
 def find_program(name: str, package: str) -> str:
     """Raises Failed, naming Debian's package."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if found is None:
+    program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None:
         raise Failed(f"{name} is not installed. On Debian and Ubuntu: apt install {package}")
-    return found
+    return program
 
 
 def find_postgres() -> Path:
     """The program folder of the newest installed server. Raises Failed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if found:
-        return found[-1].parent
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if programs:
+        return programs[-1].parent
     return Path(find_program("initdb", "postgresql postgresql-contrib")).resolve().parent
 
 
@@ -88,7 +88,7 @@ def running(command: Sequence[str], log: Path, **options: Any) -> Iterator[subpr
 
 def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
     times = [process.cpu_times() for process in processes]
-    return sum(each.user + each.system for each in times)
+    return sum(cpu.user + cpu.system for cpu in times)
 
 
 @dataclass(frozen=True)
@@ -118,22 +118,22 @@ def postgres(data: Path, log: Path) -> Iterator[Postgres]:
     is_new = not (data / "PG_VERSION").exists()
     if is_new:
         _initialize(programs, data, account)
-    settings = [word for each in POSTGRES_SETTINGS for word in ("-c", each)]
+    settings = [word for setting in POSTGRES_SETTINGS for word in ("-c", setting)]
     listen = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
     command = [str(programs / "postgres"), "-D", str(data), *listen, *settings]
     with running(command, log, cwd="/", **account) as process:
-        found = Postgres(port, psutil.Process(process.pid))
-        wait_until(lambda: _answers(found), f"PostgreSQL (see {log})")
+        server = Postgres(port, psutil.Process(process.pid))
+        wait_until(lambda: _is_answering(server), f"PostgreSQL (see {log})")
         if is_new:
-            _create_database(found)
-        yield found
+            _create_database(server)
+        yield server
 
 
 def _account() -> dict[str, Any]:
     """PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
-    names = {each.pw_name for each in pwd.getpwall()}
+    names = {account.pw_name for account in pwd.getpwall()}
     entry = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
@@ -153,12 +153,12 @@ def _initialize(programs: Path, data: Path, account: Mapping[str, Any]) -> None:
         "UTF8",
         "--locale=C.UTF-8",
     ]
-    done = subprocess.run(command, cwd="/", capture_output=True, text=True, **account)
-    if done.returncode:
-        raise Failed(f"initdb failed:\n{done.stderr}")
+    result = subprocess.run(command, cwd="/", capture_output=True, text=True, **account)
+    if result.returncode:
+        raise Failed(f"initdb failed:\n{result.stderr}")
 
 
-def _answers(server: Postgres) -> bool:
+def _is_answering(server: Postgres) -> bool:
     try:
         server.superuser("postgres").close()
     except psycopg.OperationalError:
@@ -181,7 +181,7 @@ def engine(folder: Path) -> Iterator[str]:
     settings.write_text(NGINX.format(folder=own, port=port))
     command = [find_program("nginx", "nginx-light"), "-p", str(own), "-c", str(settings)]
     with running(command, folder / "nginx.log"):
-        wait_until(lambda: _listens(port), "nginx")
+        wait_until(lambda: _is_listening(port), "nginx")
         yield f"http://127.0.0.1:{port}"
 
 
@@ -194,7 +194,7 @@ def silent_engine() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _listens(port: int) -> bool:
+def _is_listening(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
@@ -216,6 +216,6 @@ def gunicorn(
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "--max-requests", "0"]
     command += ["-k", worker_class] if worker_class else []
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    with running([*command, application], log, cwd=root, env=kept | dict(environ)) as process:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with running([*command, application], log, cwd=root, env=inherited | dict(environ)) as process:
         yield Gunicorn(f"http://127.0.0.1:{port}", psutil.Process(process.pid))

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import urllib3
+import requests
 
-from scripts.bench.cases import Setting, ask
-from scripts.bench.rounds import memory_of
+from scripts.bench.cases import Setting, call
+from scripts.bench.client import expect
+from scripts.bench.rounds import Memory, memory_of
 from scripts.bench.seed import COMMON, MEDIUM, RARE
-from scripts.bench.servers import Failed, Gunicorn, Postgres, gunicorn, wait_until
+from scripts.bench.servers import Gunicorn, Postgres, gunicorn, wait_until
 
 REPEATS = 5
 SEARCH = (
@@ -24,10 +25,10 @@ SEARCH = (
 COUNT = "EXPLAIN SELECT count(*) FROM customer WHERE search_text LIKE %s ESCAPE '\\' AND company_id = %s"
 
 
-def answers(url: str, path: str, token: str = "") -> bool:
+def is_answering(url: str, path: str, token: str = "") -> bool:
     try:
-        return ask(url, "GET", path, token).status == 200
-    except urllib3.exceptions.HTTPError:
+        return call(url, "GET", path, token).status_code == 200
+    except requests.RequestException:
         return False
 
 
@@ -37,45 +38,45 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def start(environ: Mapping[str, str], setting: Setting, log: Path) -> dict[str, float]:
+def measure_start(environ: Mapping[str, str], setting: Setting, log: Path) -> dict[str, float]:
     """Seconds from the command to the first answer that needs token, engine and database."""
     token, path = setting.large.tokens[0], f"/customers/{setting.customers[0]}"
-    found, memory = [], []
+    times, memory = [], []
     for _ in range(3):
         started = time.perf_counter()
         with gunicorn("wsgi:app", environ, log) as server:
-            wait_until(lambda url=server.url: answers(url, path, token), "the service")  # type: ignore[misc]
-            found.append(time.perf_counter() - started)
+            wait_until(lambda url=server.url: is_answering(url, path, token), "the service")  # type: ignore[misc]
+            times.append(time.perf_counter() - started)
             memory.append(_idle_memory(server, path, token))
     return {
-        "start_to_first_answer_s": statistics.median(found),
-        "idle_worker_rss_mb": statistics.median(each[0] for each in memory),
-        "idle_worker_uss_mb": statistics.median(each[1] for each in memory),
+        "start_to_first_answer_s": statistics.median(times),
+        "idle_worker_rss_mb": statistics.median(worker.rss for worker in memory),
+        "idle_worker_uss_mb": statistics.median(worker.uss for worker in memory),
     }
 
 
-def _idle_memory(server: Gunicorn, path: str, token: str) -> tuple[float, float]:
+def _idle_memory(server: Gunicorn, path: str, token: str) -> Memory:
     """Memory after some requests, when every worker has done all its imports."""
     for _ in range(50):
-        ask(server.url, "GET", path, token)
+        call(server.url, "GET", path, token)
     return memory_of(server.workers())
 
 
-def tree(service: str, setting: Setting) -> dict[str, float]:
+def measure_tree(service: str, setting: Setting) -> dict[str, float]:
     token = setting.large.tokens[0]
     times = [
-        seconds_of(lambda: _expect(ask(service, "GET", "/organization_units/tree", token))) for _ in range(REPEATS)
+        seconds_of(lambda: expect(call(service, "GET", "/organization_units/tree", token), 200)) for _ in range(REPEATS)
     ]
     return {"tree_of_5000_units_s": statistics.median(times)}
 
 
-def move(service: str, setting: Setting, server: Postgres) -> dict[str, float]:
+def measure_move(service: str, setting: Setting, server: Postgres) -> dict[str, float]:
     """Move a unit with 10,000 descendants below another unit and back, by one PATCH each."""
     top, other = _roots(server, setting.deep.company_id)
     token, path = setting.deep.tokens[0], f"/organization_units/{top}"
     targets = [other, None] * REPEATS
     times = [
-        seconds_of(lambda parent=parent: _expect(ask(service, "PATCH", path, token, {"parent_id": parent})))  # type: ignore[misc]
+        seconds_of(lambda parent=parent: expect(call(service, "PATCH", path, token, {"parent_id": parent}), 200))  # type: ignore[misc]
         for parent in targets
     ]
     return {"move_of_10000_units_s": statistics.median(times)}
@@ -94,22 +95,17 @@ def _roots(server: Postgres, company_id: UUID) -> tuple[str, str]:
     return top, other
 
 
-def _expect(found: urllib3.BaseHTTPResponse) -> None:
-    if found.status != 200:
-        raise Failed(f"{found.status}: {found.data[:300]!r}")
-
-
-def plans(server: Postgres, setting: Setting) -> dict[str, str]:
+def explain_searches(server: Postgres, setting: Setting) -> dict[str, str]:
     """PostgreSQL's plans of searches by the service's own role, under row-level security."""
     company_id = setting.large.company_id
-    found = {}
+    plans = {}
     with server.owner() as connection:
         connection.execute("SELECT set_config('app.company_id', %s, false)", [str(company_id)])
         for needle in (RARE, MEDIUM, COMMON, "ab"):
             for kind, statement in (("page", SEARCH), ("total", COUNT)):
                 lines = connection.execute(statement, [f"%{needle}%", company_id]).fetchall()
-                found[f"{needle}, {kind}"] = _scans(lines)
-    return found
+                plans[f"{needle}, {kind}"] = _scans(lines)
+    return plans
 
 
 def _scans(lines: list[Any]) -> str:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import urllib3
+import requests
 
 from scripts.bench.cases import Case, Setting, gets
+from scripts.bench.client import Client
 from scripts.bench.load import Sample, measure, write_requests
 from scripts.bench.rounds import Memory, Pace, Samples, Target, memory_of, note, run_rounds
 from scripts.bench.servers import Gunicorn, Postgres, gunicorn, silent_engine, wait_until
-from scripts.bench.singles import answers
+from scripts.bench.singles import is_answering
 
 HANGING_SECONDS = 12
 PROBE_EVERY = 0.1
@@ -50,14 +51,14 @@ class Hanging:
     load: Sample
 
 
-def compare(
+def compare_workers(
     environ: Mapping[str, str], setting: Setting, database: Postgres, folder: Path, pace: Pace
 ) -> tuple[Samples, dict[str, Memory]]:
     """Samples by ``<workers>: item`` and ``<workers>: list of 50``; memory of a worker under load."""
     item = Case("item", gets([f"/customers/{id}" for id in setting.customers[:1000]], setting.large))
     page = Case("list of 50", gets(["/customers"], setting.large))
     with ExitStack() as stack:
-        servers = {each.name: stack.enter_context(_serving(each, environ, folder)) for each in COMPARED}
+        servers = {workers.name: stack.enter_context(_serve(workers, environ, folder)) for workers in COMPARED}
         targets = {
             f"{name}: {case.name}": Target(server, case) for case in (item, page) for name, server in servers.items()
         }
@@ -66,27 +67,27 @@ def compare(
 
 
 @contextmanager
-def _serving(each: Workers, environ: Mapping[str, str], folder: Path) -> Iterator[Gunicorn]:
-    with gunicorn("wsgi:app", each.environ(environ), folder / "workers.log", each.kind) as server:
-        wait_until(lambda: answers(server.url, "/health/live"), each.name)
+def _serve(workers: Workers, environ: Mapping[str, str], folder: Path) -> Iterator[Gunicorn]:
+    with gunicorn("wsgi:app", workers.environ(environ), folder / "workers.log", workers.kind) as server:
+        wait_until(lambda: is_answering(server.url, "/health/live"), workers.name)
         yield server
 
 
-def hang(environ: Mapping[str, str], setting: Setting, folder: Path) -> dict[str, Hanging]:
+def measure_hanging(environ: Mapping[str, str], setting: Setting, folder: Path) -> dict[str, Hanging]:
     """Measure with 16 callers whose permission checks never end, and one caller of /health."""
     file = write_requests(folder, "hanging", gets([f"/customers/{setting.customers[0]}"], setting.large))
-    found = {}
-    for each in COMPARED:
+    hanging = {}
+    for workers in COMPARED:
         with silent_engine() as engine:
-            own = each.environ(environ) | {"GUARDIAN_SERVICE_URL": engine}
-            with gunicorn("wsgi:app", own, folder / "hanging.log", each.kind) as server:
-                wait_until(lambda url=server.url: answers(url, "/health/live"), each.name)  # type: ignore[misc]
-                found[each.name] = _hanging(server, setting.large.tokens[0], file)
-                note(f"{each.name}: {found[each.name]}")
-    return found
+            own = workers.environ(environ) | {"GUARDIAN_SERVICE_URL": engine}
+            with gunicorn("wsgi:app", own, folder / "hanging.log", workers.kind) as server:
+                wait_until(lambda url=server.url: is_answering(url, "/health/live"), workers.name)  # type: ignore[misc]
+                hanging[workers.name] = _measure_hanging(server, setting.large.tokens[0], file)
+                note(f"{workers.name}: {hanging[workers.name]}")
+    return hanging
 
 
-def _hanging(server: Gunicorn, token: str, file: Path) -> Hanging:
+def _measure_hanging(server: Gunicorn, token: str, file: Path) -> Hanging:
     probes = [Probe(server.url, path, token) for path in ("/health", "/auth/verify")]
     for probe in probes:
         probe.start()
@@ -103,8 +104,7 @@ class Probe(threading.Thread):
 
     def __init__(self, url: str, path: str, token: str) -> None:
         super().__init__(daemon=True)
-        self._url, self._pool = url + path, urllib3.PoolManager(timeout=30, retries=False)
-        self._headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+        self._url, self._token, self._client = url + path, token, Client()
         self._stopped = threading.Event()
         self.times: list[float] = []
         self.failed = 0
@@ -121,6 +121,7 @@ class Probe(threading.Thread):
 
     def _is_answered(self) -> bool:
         try:
-            return self._pool.request("GET", self._url, headers=self._headers).status < 500
-        except urllib3.exceptions.HTTPError:
+            headers = {"Connection": "close"}
+            return self._client.call("GET", self._url, self._token, headers=headers).status_code < 500
+        except requests.RequestException:
             return False
