@@ -1,4 +1,4 @@
-"""How people get an account, sign in and recover it."""
+"""Sign-in, passwords, changes of address, sign-up and invitations."""
 
 from app.accounts import auth, emails, invitations, onboarding, passwords
 from app.accounts.auth.sessions import end_sessions_of

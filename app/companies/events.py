@@ -1,4 +1,4 @@
-"""What happens to companies, for later slices."""
+"""Events of companies, for later slices."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from typing import Any
 from app.core.events import Event
 
 on_company_created = Event[[Mapping[str, Any] | None]]()
-"""Inside the new tenant, with the values of the administrator to invite, if any."""
+"""Emitted inside the new tenant, with the values of the administrator to invite, or None."""

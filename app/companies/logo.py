@@ -16,5 +16,5 @@ class CompanyLogo(Picture):
     permission = "company_logo"
 
     def company_of(self, id: UUID) -> UUID:
-        """Users of the platform act on every company, each in its own tenant."""
+        """Users of the platform change the logo of every company, inside its tenant."""
         return id if principal().is_platform else principal().company_id

@@ -1,4 +1,4 @@
-"""The tenant itself."""
+"""The tenants."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REGISTRATIONS = ("closed", "open")
 
 
 class Company(Identified, Timestamped, Versioned, Named, Tenanted, LogoOwner, Model):
-    """A tenant. Its own id is what ``company_id`` is elsewhere."""
+    """A tenant. Its ``id`` is the ``company_id`` of other tables."""
 
     __tablename__ = "company"
     bucket = "companies"
@@ -51,5 +51,5 @@ class Company(Identified, Timestamped, Versioned, Named, Tenanted, LogoOwner, Mo
     customer_registration: Mapped[str] = mapped_column(String(10), default="closed")
     days_credit: Mapped[int | None]
     is_platform: Mapped[bool] = mapped_column(default=False)
-    # Raised by triggers on the policy engine's tables: a grant remembered under another is forgotten.
+    # Triggers on the policy engine's tables raise it: cached grants of another version are not used.
     policy_version: Mapped[int] = mapped_column(default=0, server_default="0")

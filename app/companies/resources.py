@@ -105,7 +105,7 @@ class CreateCompany(Endpoint):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Of the new tenant."""
+        """A company is created inside its own tenant."""
         with company_transaction(uuid7()):
             yield
 
@@ -125,12 +125,12 @@ class CreateCompany(Endpoint):
         return Companies().respond_with_location(company)
 
 
-def _check_removable(company: Company, held: dict[str, int], *, cascade: bool) -> None:
+def _check_removable(company: Company, counts: dict[str, int], *, cascade: bool) -> None:
     """Raises Conflict."""
     if company.is_platform:
         raise PlatformCompany()
     if cascade and company.status != INACTIVE:
         raise CompanyNotInactive()
-    if not cascade and any(held.values()):
-        listed = ", ".join(f"{count} {name}" for name, count in held.items() if count)
+    if not cascade and any(counts.values()):
+        listed = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         raise CompanyNotEmpty(f"The company still holds: {listed}.")

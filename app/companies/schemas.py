@@ -51,7 +51,7 @@ class CompanySchema(BaseSchema):
 
 
 class FirstAdministratorSchema(BaseSchema):
-    """The administrator to invite. The limits are those of a user, which is a later slice."""
+    """The administrator to invite to a new company. The limits repeat those of users, a later slice."""
 
     email = Email(required=True, validate=validate.Length(max=254))
     first_name = Text(allow_none=True, validate=validate.Length(max=50))
@@ -64,7 +64,7 @@ class CompanyCreationSchema(CompanySchema):
 
 
 def holdings_schema() -> BaseSchema:
-    """How many rows of each counted kind a company holds: one field for each table, once all slices are loaded."""
+    """The numbers of rows of a company: one field for each counted table of the imported slices."""
     counts: dict[str, fields.Field[Any]] = {name: fields.Integer(dump_only=True) for name in counted_tables()}
     schema: BaseSchema = BaseSchema.from_dict(counts, name="HoldingsSchema")()  # type: ignore[assignment]
     return schema

@@ -1,4 +1,4 @@
-"""The company row as the lock of its tenant, and what a company holds."""
+"""The company's row as the lock of its tenant, and the numbers of its rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class AlreadyInitialized(Forbidden):
 
 
 def lock_company() -> None:
-    """Wait for, and keep out, every other holder of the bound tenant's lock until the transaction ends."""
+    """Hold the bound tenant's lock alone, until the transaction ends."""
     db.session.execute(select(Company.id).with_for_update(key_share=True))
 
 
 def lock_company_shared() -> None:
-    """Hold the lock together with other sharers. SQLite needs neither: it has one writer."""
+    """Share the lock with others of this kind. SQLite needs no locks: it has one writer."""
     db.session.execute(select(Company.id).with_for_update(read=True))
 
 
@@ -42,18 +42,18 @@ def totals_of_companies(session: Session, ids: list[UUID]) -> dict[UUID, dict[st
         statement.columns(column("company_id", Uuid()), column("counted"), column("total", Integer)),
         execution_options={"unguarded": "counts of each company, read as that company"},
     )
-    found: dict[UUID, dict[str, int]] = {company_id: dict.fromkeys(TOTALS.values(), 0) for company_id in ids}
+    totals: dict[UUID, dict[str, int]] = {company_id: dict.fromkeys(TOTALS.values(), 0) for company_id in ids}
     for company_id, counted, total in rows:
-        if company_id in found:
-            found[company_id][TOTALS[counted]] = int(total)
-    return found
+        if company_id in totals:
+            totals[company_id][TOTALS[counted]] = int(total)
+    return totals
 
 
 def totals_of_tenant() -> dict[str, int]:
-    found = counts.totals_of(db.session(), tuple(TOTALS))
-    return {TOTALS[name]: total for name, total in found.items()}
+    totals = counts.totals_of(db.session(), tuple(TOTALS))
+    return {TOTALS[name]: total for name, total in totals.items()}
 
 
 def count_holdings() -> dict[str, int]:
-    """How many rows of each counted kind the bound tenant holds."""
+    """The number of rows of the bound tenant in each counted table."""
     return counts.totals_of(db.session(), counts.counted_tables())

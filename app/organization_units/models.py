@@ -1,4 +1,4 @@
-"""A tree kept as materialised paths."""
+"""A tree, stored as materialized paths."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class OrganizationUnit(TenantRecord, Named, Counted, Model):
 
     @classmethod
     def below(cls, path: str) -> ColumnElement[bool]:
-        """Strict descendants, as a range: an index serves it under row-level security, unlike LIKE."""
+        """Strict descendants, as a range: unlike LIKE it uses an index under row-level security."""
         return and_(cls.path > f"{path}/", cls.path < f"{path}0")
 
     @classmethod

@@ -1,4 +1,4 @@
-"""/organization_units and the ways to look at the tree."""
+"""/organization_units, and the views of the tree."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Descendants(Crud):
     parent = Parent(OrganizationUnit, "parent_id")
 
     def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
-        """A range on the path of the unit, looked up in the same statement."""
+        """A range on the path of the unit, which the same statement reads."""
         top = aliased(OrganizationUnit)
         path = select(top.path).where(top.id == parent_id).scalar_subquery()
         return (and_(OrganizationUnit.path > path + "/", OrganizationUnit.path < path + "0"),)

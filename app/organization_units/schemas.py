@@ -10,14 +10,14 @@ class OrganizationUnitSchema(OwnedSchema):
     example = {"name": "Cold Storage", "description": "Goods below 5 °C."}
     name = column_field(OrganizationUnit.name, required=True)
     description = column_field(OrganizationUnit.description)
-    # Not a Ref: the service reads the parent anyway, under the tree's lock.
+    # Not a Ref: the service reads the parent under the tree's lock.
     parent_id = Id(allow_none=True)
     path = fields.String(dump_only=True)
     level = fields.Integer(dump_only=True)
 
 
 class DeletedSubtreeSchema(BaseSchema):
-    """What a DELETE would remove."""
+    """The effects of a DELETE."""
 
     organization_units = fields.Integer(dump_only=True)
     positions = fields.Integer(dump_only=True)

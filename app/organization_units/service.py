@@ -1,7 +1,7 @@
-"""Keeping the paths right, whatever happens at the same time.
+"""Changes of the tree that keep all paths right.
 
-Moves and deletions lock the company's row, creations share it: creations do not wait for one
-another, and no path is read that a move is about to change.
+Moves and deletions lock the company's row; creations share it. Creations therefore do not wait for each other, and
+read no path that a move is about to change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from app.organization_units.models import MAX_LEVEL, OrganizationUnit
 
 
 def create_unit(values: dict[str, Any]) -> OrganizationUnit:
-    """Raises Invalid for an unknown parent or too deep a level."""
+    """Raises Invalid for an unknown parent, or a level that is too deep."""
     lock_company_shared()
     parent = find_parent(values.get("parent_id"))
     unit_id = uuid7()
@@ -34,47 +34,46 @@ def create_unit(values: dict[str, Any]) -> OrganizationUnit:
 
 
 def move_unit(unit: OrganizationUnit, parent_id: UUID | None, values: dict[str, Any]) -> None:
-    """Hang the unit and its subtree below another parent: one UPDATE whatever its size.
+    """Move the unit with its subtree below another parent, in one UPDATE.
 
-    ``values`` are the unit's other changes. They go into that UPDATE, because a new name must be
-    free where the unit arrives and nowhere else.
-    Raises Invalid for its own descendant, Conflict when a concurrent move got there first.
+    ``values`` are the unit's other changes, made in the same UPDATE: a new name must be free below the new parent only.
+    Raises Invalid for its own descendant, Conflict after a concurrent move.
     """
     parent = find_parent(parent_id)
     _check_not_within(unit, parent)
-    seen = _standing(unit, parent)
+    snapshot = _snapshot(unit, parent)
     _lock_tree(unit)
     parent = find_parent(parent_id)
-    if _standing(unit, parent) != seen:
+    if _snapshot(unit, parent) != snapshot:
         raise Conflict()
     _rewrite_paths(unit, parent, values)
     db.session.refresh(unit)
 
 
 def delete_unit(unit: OrganizationUnit) -> None:
-    """The unit, its descendants and their positions; the holders of these stay, without position."""
-    seen = _standing(unit, None)
+    """Delete the unit, its descendants and their positions. Users who hold one of these stay, without position."""
+    snapshot = _snapshot(unit, None)
     _lock_tree(unit)
-    if _standing(unit, None) != seen:
+    if _snapshot(unit, None) != snapshot:
         raise Conflict()
     erase(OrganizationUnit, OrganizationUnit.within(unit.path))
     db.session.expunge(unit)
 
 
 def count_subtree(unit: OrganizationUnit) -> dict[str, int]:
-    """What deleting the unit would remove or change."""
+    """The numbers of rows that a deletion of the unit would remove or change."""
     within = OrganizationUnit.within(unit.path)
     units = db.session.scalar(select(func.count()).select_from(OrganizationUnit).where(within))
-    found = dependents(OrganizationUnit, within)
+    rows = dependents(OrganizationUnit, within)
     return {
         "organization_units": units or 0,
-        "positions": found["position"],
-        "users_without_position": found["user.position_id"],
+        "positions": rows["position"],
+        "users_without_position": rows["user.position_id"],
     }
 
 
 def find_parent(parent_id: UUID | None) -> OrganizationUnit | None:
-    """Raises Invalid for an id that the tenant does not have."""
+    """Raises Invalid for an unknown id."""
     if parent_id is None:
         return None
     statement = select(OrganizationUnit).where(OrganizationUnit.id == parent_id)
@@ -85,7 +84,7 @@ def find_parent(parent_id: UUID | None) -> OrganizationUnit | None:
 
 
 def _lock_tree(unit: OrganizationUnit) -> None:
-    """Keep other moves and deletions out, and read the unit again. Raises Conflict if it has gone."""
+    """Exclude other moves and deletions, and read the unit again. Raises Conflict if it was deleted."""
     lock_company()
     statement = select(OrganizationUnit).where(OrganizationUnit.id == unit.id)
     if db.session.scalar(statement.execution_options(populate_existing=True)) is None:
@@ -102,20 +101,20 @@ def _check_not_within(unit: OrganizationUnit, parent: OrganizationUnit | None) -
         raise Invalid.field("parent_id", "A unit cannot be moved below itself.")
 
 
-def _standing(unit: OrganizationUnit, parent: OrganizationUnit | None) -> tuple[int, str, str]:
+def _snapshot(unit: OrganizationUnit, parent: OrganizationUnit | None) -> tuple[int, str, str]:
     return unit.row_version, unit.path, parent.path if parent else ""
 
 
-def _rewrite_paths(unit: OrganizationUnit, parent: OrganizationUnit | None, own: dict[str, Any]) -> None:
+def _rewrite_paths(unit: OrganizationUnit, parent: OrganizationUnit | None, changes: dict[str, Any]) -> None:
     within = OrganizationUnit.within(unit.path)
-    lowered = (parent.level + 1 if parent else 0) - unit.level
+    level_change = (parent.level + 1 if parent else 0) - unit.level
     deepest = db.session.scalar(select(func.max(OrganizationUnit.level)).where(within)) or 0
-    _check_level(deepest + lowered)
-    kept = func.substr(OrganizationUnit.path, len(unit.path.rpartition("/")[0]) + 1)
+    _check_level(deepest + level_change)
+    subpath = func.substr(OrganizationUnit.path, len(unit.path.rpartition("/")[0]) + 1)
     values = {
-        "path": literal(parent.path if parent else "") + kept,
-        "level": OrganizationUnit.level + lowered,
-        **_only_for(unit, own | {"parent_id": parent.id if parent else None}),
+        "path": literal(parent.path if parent else "") + subpath,
+        "level": OrganizationUnit.level + level_change,
+        **_only_for(unit, changes | {"parent_id": parent.id if parent else None}),
         "row_version": OrganizationUnit.row_version + 1,
         "updated_at": utcnow(),
     }
@@ -124,10 +123,10 @@ def _rewrite_paths(unit: OrganizationUnit, parent: OrganizationUnit | None, own:
 
 
 def _only_for(unit: OrganizationUnit, values: dict[str, Any]) -> dict[str, Any]:
-    """New values of one row in an UPDATE of many."""
+    """New values for one row in an UPDATE of several rows."""
     for name, value in values.items():
         setattr(unit, name, value)
     fold_columns(unit)
     changed = (*values, *folded_names(OrganizationUnit))
-    is_it = OrganizationUnit.id == unit.id
-    return {name: case((is_it, getattr(unit, name)), else_=getattr(OrganizationUnit, name)) for name in changed}
+    is_unit = OrganizationUnit.id == unit.id
+    return {name: case((is_unit, getattr(unit, name)), else_=getattr(OrganizationUnit, name)) for name in changed}

@@ -1,4 +1,4 @@
-"""A position that users hold."""
+"""The positions that users hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A subcontractor of a company."""
+"""The subcontractors of a company."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.core.files.picture import LogoOwner
 
 
 class Subcontractor(TenantRecord, Named, Counted, LogoOwner, Model):
-    """A company that works for this one."""
+    """An external company that works for this one."""
 
     __tablename__ = "subcontractor"
     bucket = "subcontractors"

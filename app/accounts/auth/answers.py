@@ -1,4 +1,4 @@
-"""What a sign-in answers, by whichever way it came, and from where it is made."""
+"""The answers of every kind of sign-in, and what a request tells of its client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def client_info() -> ClientInfo:
 
 
 def claims() -> Claims | None:
-    """Those of a valid token that came with a public request."""
+    """The claims of a valid token on a public request, if there is one."""
     authenticator = services().authenticator
     token = authenticator.token_of(request)
     try:
@@ -37,10 +37,10 @@ def claims() -> Claims | None:
 
 
 def login_answer(signed_in: SignedIn, message: str, *, in_body: bool) -> Response:
-    """The user, both cookies, and the tokens in the body for programs that ask for them."""
+    """The user and both cookies. With ``in_body`` the tokens are in the body too, for programs."""
     user = _user(signed_in)
-    shown = {"message": message, "user": user, "password_reset_required": user["password_reset_required"]}
-    return token_answer(shown, signed_in, in_body=in_body)
+    content = {"message": message, "user": user, "password_reset_required": user["password_reset_required"]}
+    return token_answer(content, signed_in, in_body=in_body)
 
 
 def _user(signed_in: SignedIn) -> dict[str, Any]:
@@ -51,15 +51,15 @@ def _user(signed_in: SignedIn) -> dict[str, Any]:
     return Users.reader.as_item(row)
 
 
-def token_answer(shown: dict[str, Any], signed_in: SignedIn, *, in_body: bool) -> Response:
+def token_answer(content: dict[str, Any], signed_in: SignedIn, *, in_body: bool) -> Response:
     settings = services().settings
     if in_body:
-        shown |= {
+        content |= {
             "access_token": signed_in.access_token,
             "refresh_token": signed_in.refresh_token,
             "token_type": "Bearer",
             "expires_in": settings.access_token_ttl_minutes * 60,
         }
-    found = answer(shown)
-    set_cookies(found, settings, signed_in)
-    return found
+    response = answer(content)
+    set_cookies(response, settings, signed_in)
+    return response

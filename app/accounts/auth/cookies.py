@@ -1,4 +1,4 @@
-"""The two cookies of a browser."""
+"""The two cookies of a browser: access and refresh token."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from app.core.web.principal import cookie_name
 ACCESS, REFRESH = "access_token", "refresh_token"
 
 
-def set_cookies(answer: Response, settings: Settings, signed_in: SignedIn) -> None:
-    left = int((signed_in.expires_at - datetime.now(UTC)).total_seconds())
-    _set(answer, settings, ACCESS, signed_in.access_token, settings.access_token_ttl_minutes * 60)
-    _set(answer, settings, REFRESH, signed_in.refresh_token, left)
+def set_cookies(response: Response, settings: Settings, signed_in: SignedIn) -> None:
+    max_age = int((signed_in.expires_at - datetime.now(UTC)).total_seconds())
+    _set(response, settings, ACCESS, signed_in.access_token, settings.access_token_ttl_minutes * 60)
+    _set(response, settings, REFRESH, signed_in.refresh_token, max_age)
 
 
-def clear_cookies(answer: Response, settings: Settings) -> None:
+def clear_cookies(response: Response, settings: Settings) -> None:
     for name in (ACCESS, REFRESH):
-        _set(answer, settings, name, "", 0)
+        _set(response, settings, name, "", 0)
 
 
-def _set(answer: Response, settings: Settings, name: str, value: str, max_age: int) -> None:
+def _set(response: Response, settings: Settings, name: str, value: str, max_age: int) -> None:
     default = "Lax" if name == ACCESS else "Strict"
-    answer.set_cookie(
+    response.set_cookie(
         cookie_name(settings, name),
         value,
         max_age=max_age,

@@ -1,4 +1,4 @@
-"""Sessions, the refresh tokens of each, and the counters that slow down guessing."""
+"""Sessions, their refresh tokens, and the counters of failed sign-ins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.core.db.tenancy import TenantScoped
 
 
 class AuthSession(TenantScoped, Identified, Model):
-    """One sign-in. It ends when it expires or is revoked, whichever comes first."""
+    """One sign-in, until it expires or is revoked."""
 
     __tablename__ = "auth_session"
     __table_args__ = belongs_to("user", "auth_session")
@@ -31,7 +31,7 @@ class AuthSession(TenantScoped, Identified, Model):
 
 
 class RefreshToken(TenantScoped, Identified, Model):
-    """``generation`` counts rotations within the session, from 1. Only the SHA-256 of a token is kept."""
+    """``generation`` counts the rotations in the session, from 1. Only the SHA-256 of a token is stored."""
 
     __tablename__ = "refresh_token"
     __table_args__ = (
@@ -48,7 +48,7 @@ class RefreshToken(TenantScoped, Identified, Model):
 
 
 class LoginFailure(Model):
-    """Attempts without success. ``key`` is an HMAC of the account and the caller's network."""
+    """Failed attempts. ``key`` is an HMAC of the account and the client's network."""
 
     __tablename__ = "login_failure"
 

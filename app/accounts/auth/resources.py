@@ -61,11 +61,11 @@ class Refresh(Endpoint):
         "refreshToken", body=RefreshSchema(), answer=RefreshAnswerSchema(), errors=(401, 403), headers=("Set-Cookie",)
     )
     def post(self) -> Response:
-        given = RefreshSchema().checked(optional_json_body()).get("refresh_token")
-        token = given or _refresh_cookie()
+        body_token = RefreshSchema().checked(optional_json_body()).get("refresh_token")
+        token = body_token or _refresh_cookie()
         if not token:
             raise Unauthenticated("There is no refresh token.")
-        in_body = given is not None or "token" in self.params
+        in_body = body_token is not None or "token" in self.params
         return token_answer({"message": "Token refreshed"}, refresh(token), in_body=in_body)
 
 
@@ -76,11 +76,11 @@ class Logout(Endpoint):
 
     @declare("logout", body=RefreshSchema(), answer=MessageSchema(), headers=("Set-Cookie",))
     def post(self) -> Response:
-        given = RefreshSchema().checked(optional_json_body()).get("refresh_token")
-        sign_out(claims(), given or _refresh_cookie())
-        found = answer({"message": "Logout successful"})
-        clear_cookies(found, services().settings)
-        return found
+        body_token = RefreshSchema().checked(optional_json_body()).get("refresh_token")
+        sign_out(claims(), body_token or _refresh_cookie())
+        response = answer({"message": "Logout successful"})
+        clear_cookies(response, services().settings)
+        return response
 
 
 class Verify(Endpoint):
@@ -137,8 +137,8 @@ class OneSession(Endpoint):
     @declare("endSession", status=204, errors=(404,))
     def delete(self, id: UUID) -> Response:
         """End one session of the caller."""
-        mine = and_(AuthSession.id == id, *live_sessions(principal().user_id))
-        if not revoke(mine, "revoked"):
+        own_session = and_(AuthSession.id == id, *live_sessions(principal().user_id))
+        if not revoke(own_session, "revoked"):
             raise SessionNotFound()
         return no_content()
 

@@ -1,4 +1,4 @@
-"""What sign-in takes and gives."""
+"""Sign-in on the wire."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class MessageSchema(BaseSchema):
 
 
 class TokenSchema(BaseSchema):
-    """From a mailed link: what follows ``#token=``."""
+    """The token of a mailed link, after ``#token=``."""
 
     token = Text(required=True, validate=validate.Length(max=MAX_LENGTH))
 
 
 class TokensSchema(BaseSchema):
-    """Only with ``?token=body``; seconds in ``expires_in``."""
+    """Present only with ``?token=body``. ``expires_in`` is in seconds."""
 
     access_token = fields.String(dump_only=True, metadata=OPTIONAL)
     refresh_token = fields.String(dump_only=True, metadata=OPTIONAL)

@@ -49,10 +49,9 @@ class Account(NamedTuple):
 
 def auth_state_of(claims: Claims) -> AuthState | None:
     """One indexed query inside the token's tenant; None for an unknown subject or session."""
-    wanted = {"user_id": claims.user_id, "session_id": claims.session_id}
-    statement = _STATE if claims.session_id else _STATE_WITHOUT_SESSION
+    query = _STATE if claims.session_id else _STATE_WITHOUT_SESSION
     with tenant(claims.company_id):
-        rows = read_in_own_transaction(statement, wanted)
+        rows = read_in_own_transaction(query, {"user_id": claims.user_id, "session_id": claims.session_id})
     return AuthState._make(rows[0]) if rows else None
 
 
@@ -79,7 +78,7 @@ _STATE = TenantQuery(
 
 
 class Credentials(NamedTuple):
-    """``name`` is email or username."""
+    """``name`` is email or username, the field of the identifier."""
 
     name: str
     identifier: str
@@ -96,7 +95,7 @@ def sign_in(credentials: Credentials) -> SignedIn:
 
 
 def verify_credentials(credentials: Credentials) -> Account:
-    """As ``sign_in``, without a session."""
+    """Verify as ``sign_in`` does, without a session."""
     return _attempt_login(credentials, lambda account: account)
 
 
@@ -123,26 +122,26 @@ def _complete_login(
 ) -> Outcome:
     """Run ``on_login`` in the transaction that records the login.
 
-    The loop begins again where the password, or its hash, is no longer the verified one by then.
+    The loop repeats if the password, or its hash, has changed since it was verified.
     """
     while True:
         verified = _verify_password(account, credentials)
         try:
             check_active(verified)
         except Forbidden:
-            # The password was right: the attempts are forgiven although the login is refused.
+            # The password was right: the counted attempts are cleared although the login is refused.
             with unit_of_work():
-                _forgive(key)
+                _clear_attempts(key)
             raise
         password_hash = _current_hash(verified.password_hash or "", credentials.password)
         with company_transaction(verified.company_id):
             if _record_login(verified, password_hash):
-                _forgive(key)
+                _clear_attempts(key)
                 return on_login(verified)
         account = _account_of(credentials)
 
 
-def _forgive(key: bytes | None) -> None:
+def _clear_attempts(key: bytes | None) -> None:
     if key is not None:
         clear_attempts(key)
         delete_old_attempts()
@@ -174,7 +173,7 @@ def check_active(account: Account) -> None:
 
 
 def find_account(name: str, identifier: str) -> Account | None:
-    """``name`` is email or username. In two transactions of its own; an unknown one takes the same steps."""
+    """Reads in two transactions of its own, with the same steps for an unknown identifier."""
     keys = read_in_own_transaction(_KEYS[name], {"key": fold(identifier)})
     company_id, user_id = tuple(keys[0]) if keys else (NOBODY, NOBODY)
     with tenant(company_id):
@@ -199,10 +198,9 @@ _ACCOUNT = TenantQuery(
 
 
 def _record_login(account: Account, password_hash: str) -> bool:
-    """Whether the user is still active and the hash the one that was verified; moves no row version.
+    """False if the user is no longer active or has another hash. Does not change the row version.
 
-    It locks the row: what ends the sessions, a change of password or deactivation, comes wholly before
-    or after.
+    The UPDATE locks the row: a deactivation or change of password ends the sessions either before or after.
     """
     statement = (
         update(User)

@@ -1,4 +1,4 @@
-"""Sessions: their start, the rotation of refresh tokens with detection of reuse, and their end."""
+"""Sessions: start, rotation of refresh tokens with detection of reuse, and end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from app.users.models import User
 log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=10)
-KEPT_AFTER_END = timedelta(days=1)
+RETENTION = timedelta(days=1)
 
 
 class TokenReused(Unauthenticated):
@@ -36,7 +36,7 @@ class TokenReused(Unauthenticated):
 
 @dataclass(frozen=True)
 class ClientInfo:
-    """From where somebody signs in."""
+    """The client of a sign-in."""
 
     ip: str | None
     user_agent: str | None
@@ -44,7 +44,7 @@ class ClientInfo:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A fresh pair. ``expires_at`` is the session's, for the cookie."""
+    """A new pair of tokens. ``expires_at`` is that of the session."""
 
     access_token: str
     refresh_token: str
@@ -55,7 +55,7 @@ class SignedIn:
 
 def open_session(user_id: UUID, client: ClientInfo) -> SignedIn:
     """Inside the tenant's unit of work."""
-    _forget_ended(user_id)
+    _delete_ended(user_id)
     now, settings = utcnow(), services().settings
     session = AuthSession(
         id=uuid7(),
@@ -70,21 +70,21 @@ def open_session(user_id: UUID, client: ClientInfo) -> SignedIn:
     return _issue_tokens(user_id, session.id, session.expires_at, token)
 
 
-def _forget_ended(user_id: UUID) -> None:
-    """The user's long-ended sessions go when a new one comes."""
-    for statement in _ENDED:
-        db.session.execute(statement, {"user_id_": user_id, "before_": utcnow() - KEPT_AFTER_END})
+def _delete_ended(user_id: UUID) -> None:
+    """Every new session removes the user's sessions that ended long ago."""
+    for statement in _DELETE_ENDED:
+        db.session.execute(statement, {"user_id_": user_id, "before_": utcnow() - RETENTION})
 
 
-def _ended() -> tuple[Any, ...]:
+def _delete_statements() -> tuple[Any, ...]:
     before = bindparam("before_", type_=UtcDateTime)
     ended = (AuthSession.user_id == bindparam("user_id_"), AuthSession.expires_at < before)
     tokens = delete(RefreshToken).where(RefreshToken.session_id.in_(select(AuthSession.id).where(*ended)))
     sessions = delete(AuthSession).where(*ended)
-    return tuple(each.execution_options(synchronize_session=False) for each in (tokens, sessions))
+    return tuple(statement.execution_options(synchronize_session=False) for statement in (tokens, sessions))
 
 
-_ENDED = _ended()
+_DELETE_ENDED = _delete_statements()
 
 
 def _issue_tokens(user_id: UUID, session_id: UUID, expires_at: datetime, refresh_token: str) -> SignedIn:
@@ -176,7 +176,7 @@ def _check_usable(state: TokenState) -> None:
 
 
 def _rotate_token(token_id: UUID) -> bool:
-    """True for the one caller that rotates it first."""
+    """True for the first of several concurrent requests."""
     statement = (
         update(RefreshToken)
         .where(RefreshToken.id == token_id, RefreshToken.rotated_at.is_(None))
@@ -186,15 +186,15 @@ def _rotate_token(token_id: UUID) -> bool:
 
 
 def _is_in_grace(state: TokenState) -> bool:
-    """Two tabs refresh at once: the direct predecessor works for ten more seconds."""
+    """Two tabs may refresh at once: the direct predecessor works for ten more seconds."""
     is_recent = state.rotated_at is not None and utcnow() - state.rotated_at <= GRACE
     return is_recent and state.generation == state.newest_generation - 1
 
 
 def _extend(state: TokenState) -> SignedIn:
     settings, now = services().settings, utcnow()
-    latest = state.started_at + timedelta(days=settings.session_max_days)
-    expires_at = min(now + timedelta(days=settings.refresh_token_ttl_days), latest)
+    end = state.started_at + timedelta(days=settings.session_max_days)
+    expires_at = min(now + timedelta(days=settings.refresh_token_ttl_days), end)
     generation = state.generation + 1
     newest = case((AuthSession.generation < generation, generation), else_=AuthSession.generation)
     statement = (
@@ -210,11 +210,11 @@ def _extend(state: TokenState) -> SignedIn:
     return _issue_tokens(state.user_id, state.session_id, expires_at, token)
 
 
-def revoke(which: Any, reason: str) -> int:
-    """End the live sessions that meet a condition. Returns how many."""
+def revoke(where: Any, reason: str) -> int:
+    """End the sessions that meet a condition. Returns their number."""
     statement = (
         update(AuthSession)
-        .where(which, AuthSession.revoked_at.is_(None))
+        .where(where, AuthSession.revoked_at.is_(None))
         .values(revoked_at=utcnow(), revoked_reason=reason)
     )
     return execute_and_count(statement)
@@ -227,7 +227,7 @@ def end_sessions(user_id: UUID, reason: str, *, except_for: UUID | None = None) 
 
 
 def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
-    """Revoke the session of either token; silently nothing where there is none."""
+    """Revoke the session of either token, if there is one."""
     if claims is not None and claims.session_id is not None:
         with company_transaction(claims.company_id):
             revoke((AuthSession.id == claims.session_id) & (AuthSession.user_id == claims.user_id), "logout")
@@ -243,7 +243,7 @@ def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
 
 
 def live_sessions(user_id: UUID) -> tuple[Any, ...]:
-    """The conditions under which a session of the user is alive."""
+    """The conditions of the user's live sessions."""
     return (
         AuthSession.user_id == user_id,
         AuthSession.revoked_at.is_(None),
@@ -252,5 +252,5 @@ def live_sessions(user_id: UUID) -> tuple[Any, ...]:
 
 
 def end_sessions_of(user_id: UUID) -> None:
-    """All of a user who may no longer sign in: reactivation does not bring them back."""
+    """A subscriber of ``on_user_deactivated``. A reactivation does not restore the sessions."""
     end_sessions(user_id, "deactivated")

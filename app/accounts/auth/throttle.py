@@ -1,4 +1,4 @@
-"""Guessing is slowed down per account and network, so that no stranger can lock the owner out."""
+"""Delays after failed attempts, per account and network: a stranger cannot lock the owner out."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from app.core.db.upsert import upsert
 from app.core.services import services
 
 FREE_ATTEMPTS = 5
-LONGEST_DELAY = 60
-LONGEST_STEP = 6
-"""So many failures beyond the free ones make the delay the longest."""
-FORGOTTEN_AFTER = timedelta(hours=24)
-SWEPT = 1000
-MOST_A_DAY = 5
+MAX_DELAY = 60
+MAX_DELAY_STEP = 6
+"""The number of failures after the free ones until MAX_DELAY, in seconds, is reached."""
+RETENTION = timedelta(hours=24)
+SWEEP_ROWS = 1000
+PER_DAY = 5
 
 
 def attempt_key(account: str, address: str | None) -> bytes:
@@ -35,7 +35,7 @@ def attempt_key(account: str, address: str | None) -> bytes:
 
 
 def network_of(address: str | None) -> str:
-    """The /24 or /64 of an address; IPv4 written as IPv6 counts as IPv4."""
+    """The /24 or /64 of an address. An IPv4-mapped IPv6 address counts as IPv4."""
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:
@@ -46,51 +46,50 @@ def network_of(address: str | None) -> str:
 
 
 def reserve_attempt(key: bytes) -> None:
-    """Count an attempt before its password is looked at, in a transaction of its own.
+    """Count an attempt before its password is verified, in a transaction of its own.
 
-    One guarded statement, so that parallel guesses get no more checks than the limit.
+    One conditional statement, so that parallel guesses get no more checks than the limit.
     Raises TooManyRequests with the seconds to wait.
     """
     now = utcnow()
     with unit_of_work():
-        if _counting(key, now) is not None:
+        if _count_attempt(key, now) is not None:
             return
         row = db.session.get(LoginFailure, key)
         due = row.last_attempt_at + timedelta(seconds=_delay(row.attempts)) if row else now
-    wait = min(LONGEST_DELAY, max(1, math.ceil((due - now).total_seconds())))
+    wait = min(MAX_DELAY, max(1, math.ceil((due - now).total_seconds())))
     raise TooManyRequests(wait, limit=FREE_ATTEMPTS)
 
 
 def reserve_daily(what: str, address: str | None = None) -> bool:
-    """Whether ``what`` may be done once more, from the network of ``address``: five times, then not before a day
-    has passed since.
+    """Count one more ``what`` from the network of ``address``. False after five, until a day has passed since.
 
     In a transaction of its own, with no tenant bound.
     """
+    now = utcnow()
+    params = {"key_": attempt_key(f"daily {what}", address), "now_": now, "over_": now - RETENTION}
     with unit_of_work():
-        return _counting_daily(attempt_key(f"daily {what}", address), utcnow()) is not None
+        return db.session.scalar(_daily_statement(db.engine.dialect.name), params) is not None
 
 
 def clear_attempts(key: bytes) -> None:
-    """After a success. Joins the current unit of work."""
-    db.session.execute(_FORGIVING, {"key_": key})
+    """After a success, in the current unit of work."""
+    db.session.execute(_CLEAR, {"key_": key})
 
 
 def delete_old_attempts() -> None:
-    """A bounded sweep: a flood of made-up names must not burden the sign-in that finds it."""
-    db.session.execute(_FORGETTING, {"before_": utcnow() - FORGOTTEN_AFTER})
+    """A bounded sweep: a flood of invented names must not slow down the next sign-in."""
+    db.session.execute(_DELETE_OLD, {"before_": utcnow() - RETENTION})
 
 
-_FORGIVING = (
-    delete(LoginFailure).where(LoginFailure.key == bindparam("key_")).execution_options(synchronize_session=False)
-)
-_FORGETTING = (
+_CLEAR = delete(LoginFailure).where(LoginFailure.key == bindparam("key_")).execution_options(synchronize_session=False)
+_DELETE_OLD = (
     delete(LoginFailure)
     .where(
         LoginFailure.key.in_(
             select(LoginFailure.key)
             .where(LoginFailure.last_attempt_at < bindparam("before_", type_=UtcDateTime))
-            .limit(SWEPT)
+            .limit(SWEEP_ROWS)
         )
     )
     .execution_options(synchronize_session=False)
@@ -98,39 +97,32 @@ _FORGETTING = (
 
 
 def _delay(attempts: int) -> int:
-    """Seconds before the next attempt: 1, 2, 4 … 60 once the free ones are used up."""
-    return min(LONGEST_DELAY, 1 << max(0, min(attempts - FREE_ATTEMPTS, LONGEST_STEP)))
+    """Seconds before the next attempt: 1, 2, 4 … 60 after the free ones."""
+    return min(MAX_DELAY, 1 << max(0, min(attempts - FREE_ATTEMPTS, MAX_DELAY_STEP)))
 
 
-def _counting(key: bytes, now: datetime) -> int | None:
-    """Counts and answers how many, or none when the delay has not passed."""
-    waits = {f"due_{n}": now - timedelta(seconds=_delay(FREE_ATTEMPTS + n)) for n in range(LONGEST_STEP + 1)}
-    statement = _counting_statement(db.engine.dialect.name)
-    found: int | None = db.session.scalar(statement, {"key_": key, "now_": now, **waits})
-    return found
+def _count_attempt(key: bytes, now: datetime) -> int | None:
+    """The number of attempts with this one; None if the delay has not passed."""
+    waits = {f"due_{n}": now - timedelta(seconds=_delay(FREE_ATTEMPTS + n)) for n in range(MAX_DELAY_STEP + 1)}
+    statement = _attempt_statement(db.engine.dialect.name)
+    attempts: int | None = db.session.scalar(statement, {"key_": key, "now_": now, **waits})
+    return attempts
 
 
 @cache
-def _counting_statement(_dialect: str) -> Any:
-    """Built once for each database: composing it costs more than running it."""
-    steps = {LoginFailure.attempts == FREE_ATTEMPTS + n: _time(f"due_{n}") for n in range(LONGEST_STEP)}
-    due = case(*steps.items(), else_=_time(f"due_{LONGEST_STEP}"))
+def _attempt_statement(_dialect: str) -> Any:
+    """Cached for each database: to build it costs more than to execute it."""
+    steps = {LoginFailure.attempts == FREE_ATTEMPTS + n: _time(f"due_{n}") for n in range(MAX_DELAY_STEP)}
+    due = case(*steps.items(), else_=_time(f"due_{MAX_DELAY_STEP}"))
     may_follow = or_(LoginFailure.attempts < FREE_ATTEMPTS, LoginFailure.last_attempt_at <= due)
     return _upsert(LoginFailure.attempts + 1, may_follow)
-
-
-def _counting_daily(key: bytes, now: datetime) -> int | None:
-    statement = _daily_statement(db.engine.dialect.name)
-    wanted = {"key_": key, "now_": now, "over_": now - FORGOTTEN_AFTER}
-    found: int | None = db.session.scalar(statement, wanted)
-    return found
 
 
 @cache
 def _daily_statement(_dialect: str) -> Any:
     is_over = LoginFailure.last_attempt_at <= _time("over_")
     attempts = case((is_over, 1), else_=LoginFailure.attempts + 1)
-    return _upsert(attempts, or_(LoginFailure.attempts < MOST_A_DAY, is_over))
+    return _upsert(attempts, or_(LoginFailure.attempts < PER_DAY, is_over))
 
 
 def _time(name: str) -> Any:

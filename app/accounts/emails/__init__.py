@@ -1,4 +1,4 @@
-"""The change of one's own e-mail address."""
+"""Changes of the caller's e-mail address."""
 
 from app.accounts.emails import mails
 from app.accounts.emails.resources import ChangeEmail, ConfirmEmail

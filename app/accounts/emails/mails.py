@@ -1,4 +1,4 @@
-"""What is mailed about a change of address: the link to the new one, the news to the old one."""
+"""Mails about a change of address: a link to the new address, a notice to the former one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from app.users.models import User
 
 def confirm_email(job: Job) -> Mail | None:
     with company_transaction(job.company_id):
-        found = rotate_user_token(job.payload["link_id"])
-    if found is None:
+        rotated = rotate_user_token(job.payload["link_id"])
+    if rotated is None:
         return None
-    to, token, user = found
+    one_time_link, token, user = rotated
     values = {"greeting": greeting(user.first_name), "hours": hours(LIFETIME), "link": link("/confirm-email", token)}
-    return Mail(to.address, user.language, values)
+    return Mail(one_time_link.address, user.language, values)
 
 
 def email_changed(job: Job) -> Mail | None:

@@ -1,4 +1,4 @@
-"""/users/me/email and the confirmation of a new address"""
+"""/users/me/email and /auth/confirm-email"""
 
 from __future__ import annotations
 

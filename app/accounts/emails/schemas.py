@@ -1,4 +1,4 @@
-"""The change of one's own address on the wire."""
+"""Changes of the caller's address on the wire."""
 
 from app.core.wire.schema import BaseSchema, Email, column_field
 from app.users.models import User

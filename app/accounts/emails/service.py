@@ -1,4 +1,4 @@
-"""The change of an address: asked for with the password, confirmed through the new mailbox, told to the old one."""
+"""Changes of an address: requested with the password, confirmed by a link, announced to the former address."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from app.users.service import lock_user, login_of, set_values
 
 LIFETIME = timedelta(hours=24)
 FORMER = "email_changed"
-AN_HOUR = 3600
+RETRY_AFTER_SECONDS = 3600
 
 
-def request_change(me: Principal, new: str, password: str, address: str | None) -> None:
+def request_change(me: Principal, new: str, password: str, ip: str | None) -> None:
     """Raises Invalid, TooManyRequests, and Conflict for an address in use."""
     if new == me.email:
         raise Invalid.field("new_email", "Is your present address.")
-    confirmed = confirm_password(me, password, address)
+    confirmed = confirm_password(me, password, ip)
     with unit_of_work():
         clear_attempts(confirmed.key)
     _check_free(new)
     if not reserve_daily(f"address {me.user_id}"):
-        raise TooManyRequests(AN_HOUR)
+        raise TooManyRequests(RETRY_AFTER_SECONDS)
     with company_transaction(me.company_id):
-        _issue(me.user_id, confirmed.stored, new)
+        _issue(me.user_id, confirmed.password_hash, new)
 
 
 def _check_free(address: str) -> None:
@@ -46,19 +46,19 @@ def _check_free(address: str) -> None:
             raise Conflict.field("new_email")
 
 
-def _issue(user_id: UUID, stored: str | None, new: str) -> None:
-    """Raises Conflict when the password is no longer the one that was given."""
+def _issue(user_id: UUID, password_hash: str | None, new: str) -> None:
+    """Raises Conflict if the password has changed since it was confirmed."""
     user = lock_user(user_id)
-    if user is None or user.password_hash != stored:
+    if user is None or user.password_hash != password_hash:
         raise Conflict()
     link_id = one_time_links.issue(CHANGE_EMAIL, user.id, new, LIFETIME)
     post("confirm_email", {"link_id": str(link_id)})
 
 
 def confirm_change(token: str, claims: Claims | None) -> None:
-    """Raises InvalidLink. An address that somebody else took meanwhile surfaces as IntegrityError (409).
+    """Set the new address and end all sessions, except that of ``claims`` if it belongs to the user.
 
-    Every session ends but the one, if any, that the link is followed in.
+    Raises InvalidLink, and IntegrityError (409) for an address that has been taken since.
     """
     link = one_time_links.check(token, CHANGE_EMAIL)
     with company_transaction(link.company_id):
@@ -67,12 +67,12 @@ def confirm_change(token: str, claims: Claims | None) -> None:
         if user is None or not user.is_active:
             raise InvalidLink()
         set_values(user, {"email": link.address, "is_verified": True})
-        own = claims.session_id if claims is not None and claims.user_id == user.id else None
-        end_sessions(user.id, "e-mail changed", except_for=own)
+        own_session = claims.session_id if claims is not None and claims.user_id == user.id else None
+        end_sessions(user.id, "e-mail changed", except_for=own_session)
 
 
 def announce_change(user_id: UUID, former: str) -> None:
-    """Revoke what was mailed to the former address, and tell it. A subscriber of ``on_email_changed``."""
+    """Revoke all mailed links and codes, and notify the former address. A subscriber of ``on_email_changed``."""
     one_time_links.revoke_all(user_id)
     revoke_codes(user_id)
     post("email_changed", {"user_id": str(user_id), "address": seal(FORMER, former)})

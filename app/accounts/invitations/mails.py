@@ -1,4 +1,4 @@
-"""The mail with which somebody is invited."""
+"""The mail of an invitation."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from app.users.models import User
 
 def invitation(job: Job) -> Mail | None:
     with company_transaction(job.company_id):
-        found = rotate_user_token(job.payload["link_id"])
+        rotated = rotate_user_token(job.payload["link_id"])
         company = db.session.scalar(select(Company.name))
         inviter = _name_of(job.payload["invited_by"])
-    if found is None:
+    if rotated is None:
         return None
-    to, token, user = found
+    one_time_link, token, user = rotated
     values = {
         "greeting": greeting(user.first_name),
         "company": plain_name(company),
@@ -31,11 +31,11 @@ def invitation(job: Job) -> Mail | None:
         "days": LIFETIME.days,
         "link": link("/accept-invitation", token),
     }
-    return Mail(to.address, user.language, values)
+    return Mail(one_time_link.address, user.language, values)
 
 
 def _name_of(user_id: str | None) -> str:
-    """Empty for somebody who is gone, or of another company."""
+    """Empty for a deleted user, or one of another company."""
     if user_id is None:
         return ""
     row = db.session.execute(select(User.first_name, User.last_name).where(User.id == UUID(user_id))).one_or_none()

@@ -1,4 +1,4 @@
-"""Invitations that nobody has accepted yet."""
+"""The table of open invitations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.users.models import User
 
 
 class Invitation(TenantScoped, Identified, Timestamped, Model):
-    """Its user exists, inactive and without a password; acceptance removes the row, revocation both."""
+    """Its user exists, inactive and without a password. Acceptance removes the row; revocation removes both."""
 
     __tablename__ = "invitation"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""/users/invitations and their acceptance"""
+"""/users/invitations and /auth/accept-invitation"""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Invite(Endpoint):
             require("user_role", "CREATE")
         invitation_id = invite(values, role_ids, actor(), schema)
         with company_transaction(principal().company_id, writes=False):
-            shown = _shown(invitation_id)
-        return answer(shown, 201, {"Location": f"{request.script_root}{self.path}/{invitation_id}"})
+            content = _serialize(invitation_id)
+        return answer(content, 201, {"Location": f"{request.script_root}{self.path}/{invitation_id}"})
 
 
 class ResendInvitation(Endpoint):
@@ -62,7 +62,7 @@ class ResendInvitation(Endpoint):
     @declare("resendInvitation", answer=InvitationSchema())
     def post(self, id: UUID) -> Response:
         resend_invitation(id)
-        return answer(_shown(id))
+        return answer(_serialize(id))
 
 
 class AcceptInvitation(Endpoint):
@@ -80,7 +80,7 @@ class AcceptInvitation(Endpoint):
         return login_answer(signed_in, "Invitation accepted", in_body="token" in self.params)
 
 
-def _shown(invitation_id: UUID) -> dict[str, Any]:
+def _serialize(invitation_id: UUID) -> dict[str, Any]:
     """Raises NotFound."""
     row = Invitations.reader.item(invitation_id)
     if row is None:

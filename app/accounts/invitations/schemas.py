@@ -14,7 +14,7 @@ MOST_ROLES = 20
 
 
 class InvitationSchema(BaseSchema):
-    """What is shown of the person is the user's, and is changed there."""
+    """The fields of the person are those of the user, and can be changed there."""
 
     example = {"email": "noor@acme.example", "first_name": "Noor", "language": "en"}
     id = read_only_id()

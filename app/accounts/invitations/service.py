@@ -1,4 +1,4 @@
-"""Invitations: a user who exists at once and can do nothing until the mailed link is followed."""
+"""Invitations: the user exists at once, and can sign in after the mailed link was followed."""
 
 from __future__ import annotations
 
@@ -42,30 +42,30 @@ Values = Mapping[str, Any]
 
 
 def invite(values: Values, role_ids: Iterable[UUID], actor: Actor, schema: BaseSchema) -> UUID:
-    """Returns the invitation's id. Raises Invalid for what ``schema`` refers to in vain, and what the assignment of
-    roles raises: then nobody is invited.
+    """Returns the invitation's id. Raises Invalid for unknown references in ``schema``.
 
-    The mail comes last. If the process ends before it, the invitation is there to be sent again.
+    An error in the assignment of roles is raised after the user has been removed. The mail comes last: if the process
+    ends before it, the invitation can be resent.
     """
     roles = list(dict.fromkeys(role_ids))
     with company_transaction(actor.company_id) as session:
         schema.check_refs(session, values)
         user = create_user({**values, **NOT_YET})
-        invitation = _invitation(user, by=actor.user_id)
+        invitation = _create_invitation(user, by=actor.user_id)
         if not roles:
             _send(invitation, user)
             return invitation.id
-    _assign(user.id, roles, actor)
+    _assign_roles(user.id, roles, actor)
     with company_transaction(actor.company_id):
         resend_invitation(invitation.id)
     return invitation.id
 
 
-def _invitation(user: User, by: UUID | None) -> Invitation:
-    found = Invitation(id=uuid7(), user_id=user.id, invited_by=by, expires_at=utcnow() + LIFETIME)
-    db.session.add(found)
+def _create_invitation(user: User, by: UUID | None) -> Invitation:
+    invitation = Invitation(id=uuid7(), user_id=user.id, invited_by=by, expires_at=utcnow() + LIFETIME)
+    db.session.add(invitation)
     db.session.flush()
-    return found
+    return invitation
 
 
 def _send(invitation: Invitation, user: User) -> None:
@@ -75,7 +75,7 @@ def _send(invitation: Invitation, user: User) -> None:
     post("invitation", {"link_id": str(link_id), "invited_by": invitation.invited_by and str(invitation.invited_by)})
 
 
-def _assign(user_id: UUID, role_ids: list[UUID], actor: Actor) -> None:
+def _assign_roles(user_id: UUID, role_ids: list[UUID], actor: Actor) -> None:
     try:
         for role_id in role_ids:
             services().role_directory.assign(user_id, role_id, actor)
@@ -88,29 +88,29 @@ def _assign(user_id: UUID, role_ids: list[UUID], actor: Actor) -> None:
 
 
 def _unassign_roles(user_id: UUID, actor: Actor) -> None:
-    """Asked anew, because one whose assignment got no answer may have been given as well."""
+    """Reads the roles anew: an assignment without an answer may have succeeded."""
     role_directory = services().role_directory
     try:
-        for each in role_directory.roles_of(user_id, actor):
-            role_directory.unassign(user_id, each["id"], actor)
+        for role in role_directory.roles_of(user_id, actor):
+            role_directory.unassign(user_id, role["id"], actor)
     except ApiError as error:
         log.warning("roles_not_withdrawn", user_id=user_id, reason=error.error_code)
 
 
 def resend_invitation(invitation_id: UUID) -> None:
-    """A new link kills the one before. Inside the tenant's unit of work. Raises NotFound."""
+    """Mail a new link, which replaces the former. Inside the tenant's unit of work. Raises NotFound."""
     _send(*_lock_invitation(invitation_id))
 
 
 def revoke_invitation(invitation: Invitation, *, by: UUID) -> None:
-    """The user goes with it. Raises NotFound when it was accepted meanwhile, and what a deletion raises."""
+    """Remove the invitation and its user. Raises NotFound if it has been accepted since."""
     check_may_leave(get_row(User, invitation.user_id), by=by)
     _lock_invitation(invitation.id)
     erase_user(invitation.user_id)
 
 
 def _lock_invitation(invitation_id: UUID) -> tuple[Invitation, User]:
-    """With the user's row locked: it is neither accepted nor revoked meanwhile. Raises NotFound."""
+    """Lock the user's row, which acceptance and revocation lock too. Raises NotFound."""
     user = lock_user(get_row(Invitation, invitation_id).user_id)
     current = select(Invitation).where(Invitation.id == invitation_id).execution_options(populate_existing=True)
     invitation = db.session.scalar(current)
@@ -120,14 +120,14 @@ def _lock_invitation(invitation_id: UUID) -> tuple[Invitation, User]:
 
 
 def accept(token: str, password: str, client: ClientInfo) -> SignedIn:
-    """Raises InvalidLink, Invalid and Forbidden (company not active)."""
+    """Raises InvalidLink, Invalid, and Forbidden for an inactive company."""
     link = one_time_links.check(token, INVITATION)
     services().passwords.check_acceptable(password, link.address)
     hashed = services().passwords.hash(password)
     with company_transaction(link.company_id):
         user = lock_user(link.subject_id)
         one_time_links.consume(link.id)
-        if user is None or user.email != link.address or not _take(user.id):
+        if user is None or user.email != link.address or not _delete_invitation(user.id):
             raise InvalidLink()
         ensure_company_active(db.session.scalar(select(Company.status)))
         _activate(user, hashed)
@@ -142,16 +142,15 @@ def _activate(user: User, hashed: str) -> None:
     db.session.flush()
 
 
-def _take(user_id: UUID) -> bool:
-    """Of acceptance and whatever else ends an invitation one gets the row."""
-    statement = delete(Invitation).where(Invitation.user_id == user_id)
-    return bool(execute_and_count(statement))
+def _delete_invitation(user_id: UUID) -> bool:
+    """True for one of several simultaneous requests that end the invitation."""
+    return bool(execute_and_count(delete(Invitation).where(Invitation.user_id == user_id)))
 
 
 def remove_invitation(user_id: UUID) -> None:
     """Remove the invitation that an activated user no longer needs. A subscriber of ``on_user_activated``."""
     one_time_links.revoke(INVITATION, user_id)
-    _take(user_id)
+    _delete_invitation(user_id)
 
 
 def invite_administrator(values: Values | None) -> None:
@@ -164,4 +163,4 @@ def invite_administrator(values: Values | None) -> None:
         if "email_key" not in violation_of(error)[1]:
             raise
         raise Conflict("admin.email: Already in use.", errors={"admin": {"email": ["Already in use."]}}) from None
-    _send(_invitation(user, by=None), user)
+    _send(_create_invitation(user, by=None), user)

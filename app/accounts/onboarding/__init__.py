@@ -1,4 +1,4 @@
-"""Founding of companies, registration and verification of addresses."""
+"""Creation of companies, registration, and verification of addresses."""
 
 from app.accounts.onboarding import mails, registration, verification, waiting
 from app.accounts.onboarding.resources import Register, RequestVerification, VerifyEmail

@@ -1,4 +1,4 @@
-"""What sign-up and verification say by mail."""
+"""Mails of sign-up and verification."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from app.users.models import User
 
 
 def verify_email(job: Job) -> Mail | None:
-    """To somebody who signed up, or to a user."""
+    """For a registration, or for a user who is not verified."""
     registration_id = job.payload.get("registration_id")
-    return _to_user(job) if registration_id is None else _to_newcomer(registration_id)
+    return _for_user(job) if registration_id is None else _for_registration(registration_id)
 
 
-def _to_user(job: Job) -> Mail | None:
+def _for_user(job: Job) -> Mail | None:
     with company_transaction(job.company_id):
-        found = users.rotate_user_token(job.payload["link_id"])
-    if found is None:
+        rotated = users.rotate_user_token(job.payload["link_id"])
+    if rotated is None:
         return None
-    to, token, user = found
-    return _proof(to.address, user.language, user.first_name, token)
+    one_time_link, token, user = rotated
+    return _mail(one_time_link.address, user.language, user.first_name, token)
 
 
-def _to_newcomer(registration_id: str) -> Mail | None:
+def _for_registration(registration_id: str) -> Mail | None:
     with unit_of_work():
-        found = waiting.rotate_token(registration_id)
-    if found is None:
+        rotated = waiting.rotate_token(registration_id)
+    if rotated is None:
         return None
-    (_, _, user, _), token = found
-    return _proof(user["email"], user.get("language", "en"), user.get("first_name"), token)
+    pending, token = rotated
+    user = pending.user
+    return _mail(user["email"], user.get("language", "en"), user.get("first_name"), token)
 
 
-def _proof(to: str, language: str, first_name: str | None, token: str) -> Mail:
+def _mail(to: str, language: str, first_name: str | None, token: str) -> Mail:
     values = {"greeting": greeting(first_name), "hours": hours(waiting.LIFETIME)}
     return Mail(to, language, values | {"link": link("/verify-email", token)})
 

@@ -1,4 +1,4 @@
-"""Registrations whose address is not verified yet."""
+"""The table of registrations with an unverified address."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from app.core.db.models import Identified, Model
 
 
 class Registration(Identified, Model):
-    """No tenant's, since its company may not exist yet: everything personal in it is sealed or a keyed hash.
+    """A row of no tenant, because its company may not exist yet. Personal values are encrypted, or keyed hashes.
 
-    Nothing else is there before the link is followed, so that it is in nobody's way and tells nobody anything.
-    ``id`` is that of the job that was asked for: the later wish has the greater."""
+    User and company are created only when the link is followed: no unverified registration blocks or reveals one.
+    ``id`` is that of the requested job, so later registrations have greater ids.
+    """
 
     __tablename__ = "registration"
     __table_args__ = (

@@ -1,6 +1,7 @@
-"""Public sign-up. The request writes a sealed registration, for a known address as for an unknown one.
+"""Public sign-up. The request writes an encrypted registration, for a known address as for an unknown one.
 
-User and company are created when the mailed link is followed."""
+User and company are created when the mailed link is followed.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +41,14 @@ class RegistrationClosed(Forbidden):
 
 def request_registration(values: dict[str, Any], ip: str | None) -> None:
     """Raises RegistrationClosed, Invalid, and Conflict for the name of a company."""
-    founds = values.get("company", {}).get("name")
-    company_id = uuid7() if founds else values["company_id"]
-    _check_open(company_id, founds)
+    company_name = values.get("company", {}).get("name")
+    company_id = uuid7() if company_name else values["company_id"]
+    _check_open(company_id, company_name)
     user = {name: value for name, value in values.items() if name in COLUMNS}
     user["password_hash"] = services().passwords.hash(_password(values))
-    if founds and _is_taken(founds):
+    if company_name and _is_taken(company_name):
         raise _name_in_use()
-    sealed = seal_registration(PendingRegistration(company_id, founds, user, ip))
+    sealed = seal_registration(PendingRegistration(company_id, company_name, user, ip))
     with unit_of_work():
         enqueue(REGISTER, {"wish": sealed})
 
@@ -68,25 +69,25 @@ def _name_in_use() -> Conflict:
     return Conflict("company.name: Already in use.", errors={"company": {"name": ["Already in use."]}})
 
 
-def _check_open(company_id: UUID, founds: str | None) -> None:
+def _check_open(company_id: UUID, company_name: str | None) -> None:
     """Raises RegistrationClosed, for an unknown company as for a closed one."""
-    if founds:
-        _check_takes_founders()
+    if company_name:
+        _check_open_to_companies()
         return
     with company_transaction(company_id, writes=False):
-        _check_takes_customers()
+        _check_open_to_customers()
 
 
-def _check_takes_founders() -> None:
+def _check_open_to_companies() -> None:
     """Raises RegistrationClosed."""
     if services().settings.registration != "open":
         raise RegistrationClosed()
 
 
-def _check_takes_customers() -> None:
-    """The bound company. Raises RegistrationClosed."""
-    wanted = (Company.status == ACTIVE, Company.customer_registration == "open")
-    if db.session.scalar(select(Company.id).where(*wanted)) is None:
+def _check_open_to_customers() -> None:
+    """For the bound company. Raises RegistrationClosed."""
+    is_open = (Company.status == ACTIVE, Company.customer_registration == "open")
+    if db.session.scalar(select(Company.id).where(*is_open)) is None:
         raise RegistrationClosed()
 
 
@@ -96,7 +97,7 @@ def _is_taken(name: str) -> bool:
 
 
 def register(job: Job) -> None:
-    """The handler of ``REGISTER``. Mail the owner of a known address a notice, and an unknown address a link."""
+    """The handler of ``REGISTER``. Mails a notice to the owner of a known address, and a link to an unknown one."""
     pending = unseal_registration(job.payload["wish"])
     address = pending.user["email"]
     if not job.attempts and not reserve_daily(f"register {fold(address)}", pending.ip):
@@ -121,8 +122,8 @@ def _mail_owner(company_id: UUID, user_id: UUID, job: Job) -> None:
 def complete_registration(token: str) -> None:
     """Create the user, and the company, of the registration, or leave the link as it is.
 
-    Raises InvalidLink, RegistrationClosed, and Conflict for an address or a name that was taken meanwhile: only who
-    reads the mail of the address sees that.
+    Raises InvalidLink, RegistrationClosed, and Conflict for an address or a name that has been taken since. Only
+    the reader of the mailbox learns of that.
     """
     try:
         with company_transaction(tenant_of(token)):
@@ -138,11 +139,11 @@ def complete_registration(token: str) -> None:
 
 def _consume_link(token: str) -> PendingRegistration:
     """Raises InvalidLink."""
-    found = consume(token)
-    if found is None:
+    sealed = consume(token)
+    if sealed is None:
         raise InvalidLink()
     try:
-        return unseal_registration(found)
+        return unseal_registration(sealed)
     except ValueError:
         raise InvalidLink() from None
 
@@ -150,9 +151,9 @@ def _consume_link(token: str) -> PendingRegistration:
 def _create(pending: PendingRegistration) -> None:
     """Raises RegistrationClosed."""
     columns = {**pending.user, "is_active": True, "is_verified": True}
-    if pending.founds:
-        _check_takes_founders()
-        create_bound_company({"name": pending.founds}, columns)
+    if pending.company_name:
+        _check_open_to_companies()
+        create_bound_company({"name": pending.company_name}, columns)
         return
-    _check_takes_customers()
+    _check_open_to_customers()
     services().tenant_roles.assign_default(create_user(columns).id, CUSTOMER)

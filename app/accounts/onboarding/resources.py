@@ -1,4 +1,4 @@
-"""/auth/register and the verification of an address"""
+"""/auth/register, and the verification of addresses."""
 
 from __future__ import annotations
 

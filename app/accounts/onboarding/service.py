@@ -1,4 +1,4 @@
-"""A company comes into being together with its first unit, position and administrator."""
+"""Creation of a company with its first unit, position and administrator."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class NewCompany:
 
 
 def create_company(company_id: UUID, company: Values, user: Values) -> NewCompany:
-    """In a transaction of the company's own."""
+    """Create a company in a transaction of its own."""
     with company_transaction(company_id):
         return create_bound_company(company, {"is_verified": True, **user})
 
 
 def create_bound_company(company: Values, user: Values) -> NewCompany:
-    """The company that is bound, inside its unit of work. A taken name surfaces as IntegrityError (409)."""
+    """Create the bound company, inside its unit of work. Raises IntegrityError (409) for a taken name."""
     row = Company(id=current_tenant(), **company)
     db.session.add(row)
     db.session.flush()
@@ -49,7 +49,7 @@ def create_bound_company(company: Values, user: Values) -> NewCompany:
 
 
 def create_defaults(user: Values) -> tuple[OrganizationUnit, Position, User]:
-    """The first unit, position and administrator of a company that has just been made."""
+    """Create the first unit, position and administrator of a new company."""
     unit = create_unit({"name": UNIT})
     position = Position(title=POSITION, organization_unit_id=unit.id)
     db.session.add(position)

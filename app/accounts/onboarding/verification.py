@@ -1,4 +1,4 @@
-"""Proof that somebody reads the mail of an address: it completes a registration, or marks a user as verified."""
+"""Verification of an address by a mailed link: it completes a registration, or marks a user as verified."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESEND = "onboarding.verify"
 
 
 def send_verification(user: User) -> None:
-    """A link that takes the place of earlier ones. Inside the tenant's unit of work."""
+    """Mail a link that replaces earlier ones. Inside the tenant's unit of work."""
     link_id = one_time_links.issue(VERIFY_EMAIL, user.id, user.email, LIFETIME)
     post("verify_email", {"link_id": str(link_id)})
 
@@ -50,18 +50,18 @@ def verify_email(token: str) -> None:
 
 
 def request_link(address: str) -> None:
-    """Whether there is such an account is the worker's to find out: known and unknown take the same time."""
+    """The worker looks for the account: a known and an unknown address take the same time here."""
     with unit_of_work():
         enqueue(RESEND, {"address": seal(RESEND, address)})
 
 
 def resend(job: Job) -> None:
-    """The handler of ``RESEND``: at most five links a day for one account, or for one address without any."""
+    """The handler of ``RESEND``: at most five links a day for an account, or for an address without account."""
     address = unseal(RESEND, job.payload["address"])
     with unit_of_work(writes=False):
         owner = login_of(address)
-        waits = owner is None and newest_registration(address) is not None
-    if owner is None and not waits:
+        is_pending = owner is None and newest_registration(address) is not None
+    if owner is None and not is_pending:
         return
     if not job.attempts and not reserve_daily(f"verify {owner[1] if owner else fold(address)}"):
         log.info("verification_ignored", reason="too many for this address", job_id=job.id)
@@ -80,7 +80,7 @@ def _mail_registration(address: str, job: Job) -> None:
 
 
 def _mail_user(company_id: UUID, user_id: UUID, job: Job) -> None:
-    """Who was invited or deactivated has nothing to verify."""
+    """Invited, deactivated and verified users get no mail."""
     with company_transaction(company_id):
         complete(job)
         user = lock_user(user_id)

@@ -1,4 +1,4 @@
-"""Registrations that wait for their link to be followed; several of one address stand side by side."""
+"""Registrations until their link is followed. One address may have several."""
 
 from __future__ import annotations
 
@@ -24,47 +24,49 @@ from app.core.security.encryption import seal, unseal
 from app.core.services import services
 
 LIFETIME = timedelta(hours=24)
-"""Of a link, and of a registration since its last link was asked for."""
+"""The lifetime of a link, and of a registration after the request for its last link."""
 DISCARD = "onboarding.discard"
 PURPOSE = "registration"
 
 
 class PendingRegistration(NamedTuple):
-    """``founds`` is the name of a new company, or None for a customer of one that there is; ``company_id`` is that
-    of either. ``user`` are columns of User."""
+    """``company_name`` is that of a new company; None for a customer of an existing one.
+
+    ``company_id`` is the id of either. ``user`` has columns of User.
+    """
 
     company_id: UUID
-    founds: str | None
+    company_name: str | None
     user: dict[str, Any]
     ip: str | None
 
 
 def seal_registration(pending: PendingRegistration) -> str:
-    """Encrypted, for the outbox and the table."""
+    """Encrypt, for the outbox and the table."""
     return seal(PURPOSE, json.dumps(pending, default=str))
 
 
 def unseal_registration(text: str) -> PendingRegistration:
-    """Raises ValueError for what was sealed with another key."""
+    """Raises ValueError for a value of another key."""
     company_id, *rest = json.loads(unseal(PURPOSE, text))
     return PendingRegistration(UUID(company_id), *rest)
 
 
-def store(registration_id: UUID, text: str, address: str) -> None:
-    """``text`` is the sealed registration. Inside a unit of work, as are all below."""
-    row = Registration(id=registration_id, wish=text, address_hash=_hash(address), expires_at=utcnow() + LIFETIME)
+def store(registration_id: UUID, sealed: str, address: str) -> None:
+    """``sealed`` is the encrypted registration. This and all functions below run inside a unit of work."""
+    row = Registration(id=registration_id, wish=sealed, address_hash=_hash(address), expires_at=utcnow() + LIFETIME)
     db.session.add(row)
     db.session.flush()
     _mail(row)
 
 
 def newest_registration(address: str) -> Registration | None:
-    mine = (Registration.address_hash == _hash(address), Registration.expires_at > utcnow())
-    return db.session.scalar(select(Registration).where(*mine).order_by(Registration.id.desc()).limit(1))
+    live = (Registration.address_hash == _hash(address), Registration.expires_at > utcnow())
+    return db.session.scalar(select(Registration).where(*live).order_by(Registration.id.desc()).limit(1))
 
 
 def renew_and_mail(registration: Registration) -> None:
-    """It has the life of the new link from now on."""
+    """Extend the registration by the lifetime of its new link."""
     registration.expires_at = utcnow() + LIFETIME
     db.session.flush()
     _mail(registration)
@@ -76,7 +78,7 @@ def _mail(registration: Registration) -> None:
 
 
 def rotate_token(registration_id: str) -> tuple[PendingRegistration, str] | None:
-    """With a fresh token, which kills the one of an earlier mail; None when it is of no use any more."""
+    """The registration with a new token, which replaces that of an earlier mail; None if it has ended."""
     live = (Registration.id == UUID(registration_id), Registration.expires_at > utcnow())
     row = db.session.scalar(select(Registration).where(*live))
     if row is None:
@@ -88,17 +90,17 @@ def rotate_token(registration_id: str) -> tuple[PendingRegistration, str] | None
 
 
 def consume(token: str) -> str | None:
-    """The sealed registration behind a live token. Of two requests at once, one gets it."""
+    """Remove and return the encrypted registration of a live token. Of two requests at once one gets it."""
     live = (Registration.token_hash == digest(token), Registration.expires_at > utcnow())
     statement = delete(Registration).where(*live).returning(Registration.wish)
     return db.session.execute(statement.execution_options(synchronize_session=False)).scalar()
 
 
 def discard_expired(job: Job) -> None:
-    """The handler of ``DISCARD``. One that was prolonged has another."""
-    over = (Registration.id == UUID(job.payload["registration_id"]), Registration.expires_at <= utcnow())
+    """The handler of ``DISCARD``. An extended registration has a later job."""
+    expired = (Registration.id == UUID(job.payload["registration_id"]), Registration.expires_at <= utcnow())
     with unit_of_work():
-        db.session.execute(delete(Registration).where(*over).execution_options(synchronize_session=False))
+        db.session.execute(delete(Registration).where(*expired).execution_options(synchronize_session=False))
 
 
 def _hash(address: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Passwords: reset by a mailed code or an administrator, and verified for another service."""
+"""Passwords: change, reset by a mailed code or an administrator, verification for another service."""
 
 from app.accounts.passwords import mails
 from app.accounts.passwords.resources import AdminReset, ChangePassword, ResetConfirmation, ResetRequest, VerifyPassword

@@ -1,4 +1,4 @@
-"""The mailed codes: six digits, stored as a slow hash over a keyed one, at most one alive per account."""
+"""Mailed codes: six digits, stored as a slow hash of an HMAC, with at most one live code per account."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ def new_code() -> str:
 
 
 def secret_of(user_id: UUID, code: str) -> str:
-    """What is hashed. A million codes are tried in no time, but not without the key; nor does a row that is copied
-    to another account work there."""
+    """The input of the slow hash. Without the key nobody can try the million codes on a copy of the table.
+
+    The user's id binds the hash to the account.
+    """
     key = derive_key(services().settings.secret_key, "password-reset-code")
     return hmac.digest(key, user_id.bytes + code.encode(), "sha256").hex()
 
@@ -42,13 +44,13 @@ def lifetime() -> timedelta:
 
 
 def store_code(request: Job, user_id: UUID, hashed: str) -> bool:
-    """Put a new code in the place of all earlier ones; False where the request is to have none any more.
+    """Store a new code in place of all earlier ones. False if the request is outdated, used or one too many.
 
-    Inside the tenant's unit of work, with the user's row locked. The row is the request's own: another attempt to
-    mail it replaces the code, and neither counts as one more of the day nor forgets the guesses.
+    Inside the tenant's unit of work, with the user's row locked. Each request has one row. Another attempt to mail
+    it replaces the code, keeps the count of guesses, and is not one more request of the day.
     """
-    forget_old = delete(Otp).where(Otp.user_id == user_id, Otp.created_at <= request.created_at - DAY)
-    db.session.execute(forget_old.execution_options(synchronize_session=False))
+    delete_old = delete(Otp).where(Otp.user_id == user_id, Otp.created_at <= request.created_at - DAY)
+    db.session.execute(delete_old.execution_options(synchronize_session=False))
     rows = db.session.scalars(select(Otp).where(Otp.user_id == user_id)).all()
     current = next((row for row in rows if row.id == request.id), None)
     is_outdated = any((row.created_at, row.id) > (request.created_at, request.id) for row in rows)
@@ -67,25 +69,27 @@ def _is_spent(current: Otp) -> bool:
 
 
 def revoke_codes(user_id: UUID) -> None:
-    """None of the user's codes works any more. Inside the tenant's unit of work."""
+    """End all live codes of the user. Inside the tenant's unit of work."""
     statement = update(Otp).where(Otp.user_id == user_id, *_live()).values(expires_at=utcnow())
     db.session.execute(statement.execution_options(synchronize_session=False))
 
 
 class CountedCode(NamedTuple):
-    """The code that a guess was counted against."""
+    """A live code with the guess already counted."""
 
     id: UUID
     otp_code: str
 
 
 def count_guess(company_id: UUID, user_id: UUID) -> CountedCode | None:
-    """The live code, if it still stands a guess, which is counted before it is compared: in one guarded statement
-    and a transaction of its own, so that parallel guesses get no more comparisons than the limit."""
-    left = Otp.attempts < services().settings.password_reset_otp_max_attempts
+    """Count a guess before its comparison. None if there is no live code with a guess left.
+
+    One conditional statement in a transaction of its own: parallel guesses get no more comparisons than the limit.
+    """
+    has_guess_left = Otp.attempts < services().settings.password_reset_otp_max_attempts
     statement = (
         update(Otp)
-        .where(Otp.user_id == user_id, *_live(), left)
+        .where(Otp.user_id == user_id, *_live(), has_guess_left)
         .values(attempts=Otp.attempts + 1)
         .returning(Otp.id, Otp.otp_code)
         .execution_options(synchronize_session=False)
@@ -93,14 +97,14 @@ def count_guess(company_id: UUID, user_id: UUID) -> CountedCode | None:
     with company_transaction(company_id):
         row = db.session.execute(statement).one_or_none()
         if row is None:
-            # A commit that writes takes longer than one that does not: it would tell who has a live code.
+            # A commit with a write takes longer than one without, and would reveal who has a live code.
             db.session.add(LoginFailure(key=os.urandom(32), attempts=1, last_attempt_at=utcnow()))
             db.session.flush()
     return None if row is None else CountedCode(*row)
 
 
 def consume_code(counted: CountedCode) -> bool:
-    """True once, and only for the code that was compared. Inside the tenant's unit of work."""
+    """True once, and only for the compared code. Inside the tenant's unit of work."""
     statement = (
         update(Otp).where(Otp.id == counted.id, Otp.otp_code == counted.otp_code, *_live()).values(used_at=utcnow())
     )

@@ -1,4 +1,4 @@
-"""What is mailed about passwords."""
+"""Mails about passwords."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ class Recipient(NamedTuple):
 
 
 def password_reset(job: Job) -> Mail | None:
-    """The code is made here, so that it is stored nowhere in clear. It goes to the address of the account, which
-    need not be the text that was asked for, though it is the same when case is folded."""
+    """Makes the code here, so that it is never stored in clear.
+
+    The mail goes to the account's address, which may differ in case from the requested one.
+    """
     if utcnow() - job.created_at > lifetime():
         return None
     account = find_recipient(unseal(ADDRESS, job.payload["address"]))
@@ -43,7 +45,7 @@ def password_reset(job: Job) -> Mail | None:
     code = new_code()
     hashed = services().passwords.hash(secret_of(account.user_id, code))
     with company_transaction(account.company_id):
-        recipient = _recipient(_person(account.user_id).with_for_update(key_share=True))
+        recipient = _recipient(_select_user(account.user_id).with_for_update(key_share=True))
         if recipient is None or _is_overtaken(recipient, job) or not store_code(job, account.user_id, hashed):
             log.info("reset_not_mailed", job_id=job.id, user_id=account.user_id)
             return None
@@ -51,7 +53,7 @@ def password_reset(job: Job) -> Mail | None:
 
 
 def _is_overtaken(recipient: Recipient, job: Job) -> bool:
-    """Deactivated meanwhile, or the password was changed after the request."""
+    """True if the user was deactivated, or the password changed, after the request."""
     changed = recipient.last_password_change
     return not recipient.is_active or (changed is not None and changed >= job.created_at)
 
@@ -65,15 +67,15 @@ def password_reset_by_admin(job: Job) -> Mail | None:
 
 
 def _notice(job: Job) -> Mail | None:
-    """None for somebody who is gone, or cannot sign in."""
+    """None for a deleted or inactive user."""
     with company_transaction(job.tenant_id or NOBODY, writes=False):
-        recipient = _recipient(_person(UUID(job.payload["user_id"])))
+        recipient = _recipient(_select_user(UUID(job.payload["user_id"])))
     if recipient is None or not recipient.is_active:
         return None
     return _mail(recipient, **moment(job.created_at, recipient.language))
 
 
-def _person(user_id: UUID) -> Select[*tuple[Any, ...]]:
+def _select_user(user_id: UUID) -> Select[*tuple[Any, ...]]:
     columns = (User.email, User.first_name, User.language, User.is_active, User.last_password_change)
     return select(*columns).where(User.id == user_id)
 

@@ -1,4 +1,4 @@
-"""Mailed codes."""
+"""The table of mailed codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.core.db.tenancy import TenantScoped
 
 
 class PasswordResetOtp(TenantScoped, Identified, Model):
-    """``otp_code`` is Argon2id over an HMAC of the code. The id is that of the request."""
+    """``otp_code`` is Argon2id over an HMAC of the code. ``id`` is that of the request's job."""
 
     __tablename__ = "password_reset_otp"
     __table_args__ = belongs_to("user", "password_reset_otp")

@@ -1,8 +1,9 @@
-"""The change of one's own password, the reset by a mailed code or by an administrator, and /verify_password."""
+"""Changes and resets of passwords, and /verify_password."""
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -119,25 +120,24 @@ class VerifyPassword(Endpoint):
             raise Unauthenticated("The X-Internal-Token header is missing or wrong.")
         values = CredentialsSchema().checked(json_body())
         credentials = Credentials("email", values["email"], values["password"], client_info())
-        return _shown(_verify(credentials, verify_credentials_for_service if is_internal else verify_credentials))
+        return _user(_verify(credentials, verify_credentials_for_service if is_internal else verify_credentials))
 
 
 def _has_internal_token() -> bool:
     expected = services().settings.internal_auth_token
-    credentials = request.headers.get("X-Internal-Token", "")
-    return bool(expected) and hmac.compare_digest(credentials.encode("utf-8", "replace"), expected.encode())
+    token = request.headers.get("X-Internal-Token", "")
+    return bool(expected) and hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode())
 
 
-def _verify(credentials: Credentials, by: Any) -> Account:
-    """Raises Forbidden where a sign-in would be refused with 401, as document 003 has it."""
+def _verify(credentials: Credentials, verify: Callable[[Credentials], Account]) -> Account:
+    """Raises Forbidden where a sign-in raises Unauthenticated (document 003)."""
     try:
-        account: Account = by(credentials)
+        return verify(credentials)
     except Unauthenticated as error:
         raise Forbidden(error.detail, code=error.error_code) from None
-    return account
 
 
-def _shown(account: Account) -> Response:
+def _user(account: Account) -> Response:
     with company_transaction(account.company_id, writes=False):
         row = db.session.execute(select(*Users.columns.values()).where(User.id == account.user_id)).one()
     return answer(dict(zip(Users.columns, row, strict=True)))

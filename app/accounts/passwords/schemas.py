@@ -1,4 +1,4 @@
-"""What changes and verifies passwords, on the wire."""
+"""Changes and verification of passwords on the wire."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ChangePasswordSchema(BaseSchema):
 
 
 class ResetRequestSchema(BaseSchema):
-    """Any object is taken: an answer that names a fault would differ from the one answer."""
+    """Accepts any object: a fault must not get a different answer."""
 
     example = {"email": "admin@acme.example"}
     email: fields.Field[Any] = fields.Raw(load_only=True, allow_none=True, metadata={"example": "user@example.com"})
@@ -27,7 +27,7 @@ class ResetRequestSchema(BaseSchema):
 
 
 class ResetConfirmationSchema(BaseSchema):
-    """The code is taken as it is: one with spaces around it is none that was mailed."""
+    """The code is not stripped: no mailed code has spaces around it."""
 
     email = Text(required=True, validate=validate.Length(max=MAX_LENGTH))
     otp_code = fields.String(required=True, validate=validate.Length(max=MAX_LENGTH))

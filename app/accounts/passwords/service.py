@@ -1,4 +1,4 @@
-"""Passwords that change: by the user, by a mailed code, by an administrator."""
+"""Changes of passwords: by the user, by a mailed code, by an administrator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.base.errors import BadRequest, Conflict, Invalid
 from app.base.keys import derive_key
 from app.base.text import CONTROL, normalize_email
 from app.companies.models import ACTIVE
-from app.core.db.lookup import lock, not_found
+from app.core.db.lookup import check_exists, lock
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, execute_and_count, unit_of_work
 from app.core.jobs import mail, one_time_links
@@ -35,11 +35,11 @@ from app.users.service import OwnAccount
 log = structlog.get_logger(__name__)
 
 ADDRESS = "password-reset-address"
-LONGEST_ADDRESS = 254  # RFC 5321 section 4.5.3.1.3, less the brackets
+MAX_ADDRESS_LENGTH = 254  # RFC 5321 section 4.5.3.1.3, less the brackets
 
 Values = dict[str, Any]
 
-# Without characters that are taken for one another when somebody reads them aloud.
+# Without characters that are easily confused.
 UPPER, LOWER, DIGITS, SYMBOLS = "ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz", "23456789", "!#$%&*+-=?@"
 TEMPORARY_LENGTH = 12
 OWN: Values = {"password_reset_required": False}
@@ -51,36 +51,36 @@ class InvalidCode(BadRequest):
 
 
 class ConfirmedPassword(NamedTuple):
-    """The hash that a password matched, and the key under which its guesses are counted."""
+    """The hash that the password matched, and the key of its counted attempts."""
 
-    stored: str | None
+    password_hash: str | None
     key: bytes
 
 
-def confirm_password(caller: Principal, password: str, address: str | None) -> ConfirmedPassword:
-    """That it is the caller's own. Raises Invalid for ``current_password`` and TooManyRequests."""
+def confirm_password(caller: Principal, password: str, ip: str | None) -> ConfirmedPassword:
+    """Verify the caller's own password. Raises Invalid for ``current_password``, and TooManyRequests."""
     with company_transaction(caller.company_id, writes=False):
-        stored = db.session.scalar(select(User.password_hash).where(User.id == caller.user_id))
-    key = attempt_key(f"change {caller.user_id}", address)
+        password_hash = db.session.scalar(select(User.password_hash).where(User.id == caller.user_id))
+    key = attempt_key(f"change {caller.user_id}", ip)
     reserve_attempt(key)
-    if not services().passwords.verify(stored, password):
+    if not services().passwords.verify(password_hash, password):
         raise Invalid.field("current_password", "Is wrong.")
-    return ConfirmedPassword(stored, key)
+    return ConfirmedPassword(password_hash, key)
 
 
-def change_password(caller: Principal, current: str, new: str, address: str | None) -> None:
-    """Raises Invalid, TooManyRequests, and Conflict when the password changed meanwhile."""
+def change_password(caller: Principal, current: str, new: str, ip: str | None) -> None:
+    """Raises Invalid, TooManyRequests, and Conflict if the password has changed since its verification."""
     passwords = services().passwords
     passwords.check_acceptable(new, caller.email, "new_password")
     if current == new:
         raise Invalid.field("new_password", "Must differ from the current one.")
-    confirmed = confirm_password(caller, current, address)
+    confirmed = confirm_password(caller, current, ip)
     new_hash = passwords.hash(new)
     with company_transaction(caller.company_id):
         clear_attempts(confirmed.key)
-        # Only over the hash that was verified: of two changes at once the later one is refused.
+        # Replaces only the verified hash: of two simultaneous changes the later one is refused.
         if not _store_password(
-            caller.user_id, OWN | {"password_hash": new_hash}, User.password_hash == confirmed.stored
+            caller.user_id, OWN | {"password_hash": new_hash}, User.password_hash == confirmed.password_hash
         ):
             raise Conflict()
         end_sessions(caller.user_id, "password changed", except_for=caller.session_id)
@@ -88,11 +88,12 @@ def change_password(caller: Principal, current: str, new: str, address: str | No
 
 
 def _store_password(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
-    """Sets the password and ends every code, also of requests that still wait, and a change of address that somebody
-    who knew the former password may have asked for. Locks the user's row first, as the
-    worker that makes a code does."""
-    moved = {"last_password_change": utcnow(), "row_version": User.row_version + 1, "updated_at": utcnow()}
-    statement = update(User).where(User.id == user_id, *only_if).values({**password, **moved})
+    """Set the password; revoke codes and a requested change of address. False if ``only_if`` excludes the user.
+
+    Locks the user's row before the codes, as the worker does that makes codes.
+    """
+    stamps = {"last_password_change": utcnow(), "row_version": User.row_version + 1, "updated_at": utcnow()}
+    statement = update(User).where(User.id == user_id, *only_if).values({**password, **stamps})
     if not execute_and_count(statement):
         return False
     revoke_codes(user_id)
@@ -104,7 +105,7 @@ def _store_password(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -
 
 
 def request_reset(text: Any, ip: str | None) -> None:
-    """Write one row, whatever the text is. The worker finds out whose address it is."""
+    """Write one row for any text. The worker looks for the account."""
     address = address_in(text)
     key = derive_key(services().settings.secret_key, ADDRESS)
     keyed = hmac.digest(key, address.encode(), "sha256").hex()
@@ -114,14 +115,14 @@ def request_reset(text: Any, ip: str | None) -> None:
 
 
 def address_in(text: Any) -> str:
-    """Normalised; empty for what can be nobody's."""
-    if not isinstance(text, str) or len(text) > LONGEST_ADDRESS or CONTROL.search(text):
+    """The normalized address; empty if it is not valid."""
+    if not isinstance(text, str) or len(text) > MAX_ADDRESS_LENGTH or CONTROL.search(text):
         return ""
     return normalize_email(text) if Email.is_valid(normalize_email(text)) else ""
 
 
 def confirm_reset(address: str, code: str, new: str) -> None:
-    """Raises Invalid, and InvalidCode whether there is no such account, no such code, or none any more.
+    """Raises Invalid, and InvalidCode for an unknown account as for a wrong or expired code.
 
     An unknown address takes the same steps as a known one, down to the hash.
     """
@@ -146,44 +147,39 @@ def confirm_reset(address: str, code: str, new: str) -> None:
 
 
 def find_recipient(address: str) -> Account | None:
-    """Who may reset their password: whoever could sign in with it, even if they have none yet."""
+    """The account, if its owner could sign in with a password; it need not have one yet."""
     account = find_account("email", address)
-    may = account is not None and account.is_active and account.company_status == ACTIVE
-    return account if may else None
+    can_sign_in = account is not None and account.is_active and account.company_status == ACTIVE
+    return account if can_sign_in else None
 
 
 # By an administrator
 
 
 def temporary_password() -> str:
-    """12 characters, every class at least once; one try in two is kept, so that all remain equally likely."""
+    """12 characters with every class. Whole candidates are rejected, so that all are equally likely."""
     classes = (UPPER, LOWER, DIGITS, SYMBOLS)
     while True:
-        found = "".join(secrets.choice("".join(classes)) for _ in range(TEMPORARY_LENGTH))
-        if all(set(found) & set(each) for each in classes):
-            return found
+        password = "".join(secrets.choice("".join(classes)) for _ in range(TEMPORARY_LENGTH))
+        if all(set(password) & set(characters) for characters in classes):
+            return password
 
 
 def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
-    """Inside the tenant's unit of work. Raises NotFound, Conflict (oneself), Forbidden (somebody above).
+    """Inside the tenant's unit of work. An inactive user stays inactive.
 
-    Whoever is not active stays so.
+    Raises NotFound, Conflict (the own account), Forbidden (a user with more rights).
     """
     if user_id == by:
         raise OwnAccount("Your own password is changed by PATCH /users/me/change-password.")
-    if not _exists(user_id):
-        raise not_found(User)
+    check_exists(User, user_id)
     services().tenant_roles.check_not_above(user_id, by)
     set_temporary_password(user_id, hashed)
 
 
 def set_temporary_password(user_id: UUID, hashed: str) -> None:
-    """A password that must be changed first; every session ends. Inside the tenant's unit of work."""
+    """Set a password that must be changed first, and end all sessions. Inside the tenant's unit of work."""
     _store_password(user_id, TEMPORARY | {"password_hash": hashed})
     end_sessions(user_id, "password reset")
     mail.post("password_reset_by_admin", {"user_id": str(user_id)})
     log.info("password_was_reset_by_administrator", user_id=user_id)
-
-
-def _exists(user_id: UUID) -> bool:
-    return db.session.execute(select(User.id).where(User.id == user_id)).first() is not None
