@@ -69,6 +69,10 @@ class NotFound(ApiError):
     status, code, message = 404, "NOT_FOUND", "Not found."
 
 
+class UnsupportedMediaType(ApiError):
+    status, code, message = 415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json."
+
+
 class Conflict(ApiError):
     status, code, message = 409, "CONFLICT", "The resource was changed at the same time."
 
@@ -79,10 +83,6 @@ class Conflict(ApiError):
 
 class PreconditionFailed(ApiError):
     status, code, message = 412, "PRECONDITION_FAILED", "The resource is no longer the version that If-Match names."
-
-
-class UnsupportedMediaType(ApiError):
-    status, code, message = 415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json."
 
 
 class TooManyRequests(ApiError):

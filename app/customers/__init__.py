@@ -2,16 +2,16 @@
 
 from app.core.events import Subscription
 from app.customers.documents.files import DownloadDocument, UploadDocument
-from app.customers.documents.resources import Documents, VerifyDocument
+from app.customers.documents.resources import CustomerDocuments, VerifyDocument
 from app.customers.errors import CustomerNotFound
 from app.customers.export.resources import ExportCustomer
 from app.customers.logo import CustomerLogo
 from app.customers.merge import execute, redirects, undo
-from app.customers.merge.resources import MergeCustomers, Merges, UndoMerge
-from app.customers.parts.addresses import Addresses, VerifyAddress
+from app.customers.merge.resources import CustomerMerges, MergeCustomers, UndoMerge
+from app.customers.parts.addresses import CustomerAddresses, VerifyAddress
 from app.customers.parts.bulk_tag import BulkTag
-from app.customers.parts.contacts import Contacts
-from app.customers.parts.notes import Notes
+from app.customers.parts.contacts import CustomerContacts
+from app.customers.parts.notes import CustomerNotes
 from app.customers.parts.preferences import CommunicationPreferences, ConsentHistory
 from app.customers.parts.services import CustomerServices
 from app.customers.parts.subscriptions import SubscriptionHistory, SubscriptionState
@@ -26,10 +26,11 @@ from app.users.events import on_email_changed, on_user_deleting
 
 TAG = "customers"
 ENDPOINTS = (
-    Customers, CustomerLogo, Addresses, VerifyAddress, Contacts, CommunicationPreferences, ConsentHistory, Notes, Tags,
-    TagsOfCustomer, TagOfCustomer, BulkTag, CustomerServices, SubscriptionState, SubscriptionHistory,
-    CustomerStatistics, Merges, MergeCustomers, UndoMerge, Profile, ProfileCheck, SendVerification,
-    VerifyCustomerEmail, Documents, UploadDocument, DownloadDocument, VerifyDocument, ExportCustomer,
+    Customers, CustomerLogo, CustomerAddresses, VerifyAddress, CustomerContacts, CommunicationPreferences,
+    ConsentHistory, CustomerNotes, Tags, TagsOfCustomer, TagOfCustomer, BulkTag, CustomerServices,
+    SubscriptionState, SubscriptionHistory, CustomerStatistics, CustomerMerges, MergeCustomers, UndoMerge,
+    Profile, ProfileCheck, SendVerification, VerifyCustomerEmail, CustomerDocuments, UploadDocument,
+    DownloadDocument, VerifyDocument, ExportCustomer,
 )  # fmt: skip
 MAILS = {"customer_email": mails.customer_email}
 JOBS = {execute.FORGET: undo.forget}

@@ -13,7 +13,7 @@ from app.base.errors import Conflict, Invalid, NotFound
 from app.base.roles import CUSTOMER, MANAGER, VIEWER
 from app.core.db.models import db
 from app.core.web.body import answer, json_body, no_content, optional_json_body
-from app.core.web.declaration import declare
+from app.core.web.declaration import CREATED_WITH_VERSION, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.permission import require
@@ -68,12 +68,7 @@ class Profile(Endpoint):
         return _response(row)
 
     @declare(
-        "createProfile",
-        body=CustomerProfileSchema(),
-        answer=CustomerSchema(),
-        status=201,
-        errors=(409,),
-        headers=("Location", "ETag"),
+        "createProfile", body=CustomerProfileSchema(), answer=CustomerSchema(), errors=(409,), **CREATED_WITH_VERSION
     )
     def post(self) -> Response:
         """Create the caller's profile as a customer. Without a name it gets that of the company or of the caller."""

@@ -16,8 +16,8 @@ from app.core.jobs.one_time_links import revoke
 from app.core.web.default_roles import MANAGED
 from app.customers.countries import country_code
 from app.customers.models import Customer
-from app.customers.parts.addresses import Addresses
-from app.customers.parts.contacts import Contacts
+from app.customers.parts.addresses import CustomerAddress, CustomerAddresses
+from app.customers.parts.contacts import CustomerContact, CustomerContacts
 from app.customers.parts.preferences import CommunicationPreferences
 from app.customers.parts.tags import TAG_FILTER, CustomerTag, Tag
 from app.customers.schemas import CustomerSchema
@@ -65,10 +65,10 @@ class Customers(Crud):
             User, ("id", "email", "first_name", "last_name", "phone_number", "is_active"), "user", by="user_id"
         ),
         "addresses": Expansion(
-            Addresses.model, ADDRESS, Addresses.permission, foreign="customer_id", schema=Addresses.wire
+            CustomerAddress, ADDRESS, CustomerAddresses.permission, foreign="customer_id", schema=CustomerAddresses.wire
         ),
         "contacts": Expansion(
-            Contacts.model, CONTACT, Contacts.permission, foreign="customer_id", schema=Contacts.wire
+            CustomerContact, CONTACT, CustomerContacts.permission, foreign="customer_id", schema=CustomerContacts.wire
         ),
         "tags": Expansion(
             Tag, ("id", "name", "color"), "customer_tag", by="tag_id", foreign="customer_id", through=CustomerTag

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from app.core.crud.crud import Crud
 from app.customers.models import Customer
-from app.customers.parts.addresses import Addresses
-from app.customers.parts.contacts import Contacts
-from app.customers.parts.notes import Notes
+from app.customers.parts.addresses import CustomerAddresses
+from app.customers.parts.contacts import CustomerContacts
+from app.customers.parts.notes import CustomerNotes
 from app.customers.parts.preferences import CommunicationPreferences
 from app.customers.parts.services import CustomerServices
 from app.customers.parts.subscriptions import change_state
@@ -43,13 +43,13 @@ def fill_dossier(
 ) -> None:
     """Create the parts of one customer. ``number`` varies them; ``by`` is the author of the note."""
     for kind in ("billing", "shipping")[: 1 + number % 2]:
-        _create_part(Addresses, customer, _address(kind, number, place))
-    _create_part(Contacts, customer, _contact(number, person, str(customer.email)))
+        _create_part(CustomerAddresses, customer, _address(kind, number, place))
+    _create_part(CustomerContacts, customer, _contact(number, person, str(customer.email)))
     for turn in range(1 + number % 3):
         channel, topic = PREFERENCES[(number + turn) % len(PREFERENCES)]
         preference = {"channel": channel, "topic": topic, "opted_in": number % 5 != 0, "source": "contract"}
         _create_part(CommunicationPreferences, customer, preference)
-    _create_part(Notes, customer, {"body": NOTES[number % len(NOTES)], "is_pinned": number % 4 == 0}, author=by)
+    _create_part(CustomerNotes, customer, {"body": NOTES[number % len(NOTES)], "is_pinned": number % 4 == 0}, author=by)
     # Before the services: counting them raises the customer's version outside of this session.
     for state in STATE_PATHS[number % len(STATE_PATHS)]:
         change_state(customer, state, None)

@@ -13,8 +13,7 @@ from app.positions.schemas import PositionSchema
 class Positions(Crud):
     """Positions of the company."""
 
-    model, schema, path = Position, PositionSchema, "/positions"
-    permission = "position"
+    model, schema, path, permission = Position, PositionSchema, "/positions", "position"
     filters = ("title", "organization_unit_id", "level")
     sort = ("created_at", "updated_at", "title", "level")
     expand = {

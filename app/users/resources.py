@@ -16,7 +16,7 @@ from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent, get_row
 from app.core.db.models import db
 from app.core.web.body import json_body, no_content
-from app.core.web.declaration import declare
+from app.core.web.declaration import CREATED_WITH_VERSION, declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.web.etag import check_if_match, etag, is_unchanged
@@ -79,11 +79,10 @@ class CreateUser(WriteUser):
         "createUser",
         body=UserSchema(),
         answer=UserSchema(),
-        status=201,
         errors=(409,),
-        headers=("Location", "ETag"),
         upload=AVATAR,
         takes_json=True,
+        **CREATED_WITH_VERSION,
     )
     def post(self) -> Response:
         Users.wire.check_refs(db.session(), self.values)

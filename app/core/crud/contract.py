@@ -106,7 +106,8 @@ class DeclaredResource(Endpoint, abstract=True):
     @classmethod
     def _nouns(cls) -> tuple[str, str]:
         """Singular and plural: the declared ones, else from the names of the schema and of the class."""
-        return cls.nouns or (words(cls.schema.__name__.removesuffix("Schema")), words(cls.__name__))
+        singular = cls.permission.replace("_", " ") or words(cls.schema.__name__.removesuffix("Schema"))
+        return cls.nouns or (singular, words(cls.__name__))
 
     @classmethod
     def _details(cls, method: str, collection: bool) -> dict[str, Any]:

@@ -72,4 +72,5 @@ def _decorator(contract: Callable[P, Declaration]) -> Callable[P, Callable[[Meth
 declare = _decorator(Declaration)
 """Declare a method of a hand-written endpoint. Its docstring, or that of the class, is the summary."""
 CREATED: Mapping[str, Any] = {"status": 201, "headers": ("Location",)}
-"""The part of a declaration that all methods share which create a resource."""
+"""The status and the headers of creations."""
+CREATED_WITH_VERSION: Mapping[str, Any] = {"status": 201, "headers": ("Location", "ETag")}

@@ -66,7 +66,7 @@ class Endpoint(Resource):
         cls.is_abstract = abstract
         if not abstract and bool(cls.permission) == (cls.access in ("public", "self")):
             raise TypeError(f"{cls.__name__} must state a permission, or that it is public or self.")
-        if cls.default_roles is not None:
+        if cls.default_roles is not None and not abstract:
             declare_default_roles(cls.service, cls.permission, cls.default_roles)
 
     @classmethod

@@ -26,13 +26,13 @@ from app.core.files.picture import STORAGE_ERRORS, check_enabled
 from app.core.files.stored_file import Deposit, FileOwner, NewObject, StoredFile, storage_caller
 from app.core.services import services
 from app.core.web.body import answer
-from app.core.web.declaration import declare
+from app.core.web.declaration import CREATED_WITH_VERSION, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.forms import TEXT_BYTES, Upload, parse_texts, receive_form
 from app.customers.documents.kinds import KINDS, TEXT, Kind, kind_of, safe_name
 from app.customers.documents.office_files import MB, Unacceptable
-from app.customers.documents.resources import CustomerDocument, Documents, DocumentSchema, check_dates
+from app.customers.documents.resources import CustomerDocument, CustomerDocuments, DocumentSchema, check_dates
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER
 
@@ -55,16 +55,15 @@ class QuotaExceeded(Conflict):
 class UploadDocument(Endpoint):
     """Documents of a customer."""
 
-    path, permission, own_transaction = Documents.path, Documents.permission, True
+    path, permission, own_transaction = CustomerDocuments.path, CustomerDocuments.permission, True
 
     @declare(
         "uploadCustomerDocument",
         body=DocumentSchema(),
         upload=FILE,
         answer=DocumentSchema(),
-        status=201,
         errors=(409, *STORAGE_ERRORS),
-        headers=("Location", "ETag"),
+        **CREATED_WITH_VERSION,
     )
     def post(self, customer_id: UUID) -> Response:
         """Upload a document of a customer. A PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or text in UTF-8."""
@@ -75,14 +74,14 @@ class UploadDocument(Endpoint):
             values, upload = _receive_form(stack)
             file_values, kind = _inspect_file(upload)
             with _read_transaction():
-                Documents.wire.check_refs(db.session(), values)
+                CustomerDocuments.wire.check_refs(db.session(), values)
                 check_room(customer_id, upload.size)
             deposit = _store_file(customer_id, upload, kind)
         with deposit.undo_on_error(), company_transaction(principal().company_id):
             row = _add_row(deposit, customer_id, values | file_values)
             deposit.is_complete = True
-            headers = {"Location": f"{request.script_root}{request.path}/{row.id}", **Documents().etag_headers(row)}
-            return answer(Documents().serialize(row), 201, headers)
+            documents, location = CustomerDocuments(), f"{request.script_root}{request.path}/{row.id}"
+            return answer(documents.serialize(row), 201, {"Location": location, **documents.etag_headers(row)})
 
 
 @contextmanager
@@ -96,7 +95,7 @@ def _receive_form(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
     """Raises RequestEntityTooLarge, Invalid, and the errors of ``received_form``."""
     most = services().settings.max_document_size_mb * MB
     texts, upload = receive_form(stack, FILE, most_bytes=most + TEXT_BYTES)
-    values = Documents.wire.checked(parse_texts(texts, Documents.wire))
+    values = CustomerDocuments.wire.checked(parse_texts(texts, CustomerDocuments.wire))
     check_dates(values)
     if upload is None or upload.size == 0:
         raise Invalid.field(FILE, "A file is required." if upload is None else "Is empty.")
@@ -165,7 +164,7 @@ def content_type(media_type: str) -> str:
 class DownloadDocument(Endpoint):
     """The file of a document."""
 
-    path, permission, moved = f"{Documents.path}/<id>/download", Documents.permission, True
+    path, permission, moved = f"{CustomerDocuments.path}/<id>/download", CustomerDocuments.permission, True
     own_transaction = revalidated = True
     file_query: ClassVar = TenantQuery(
         select(*FILE_OF_DOCUMENT)

@@ -13,18 +13,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
 from app.base.errors import Invalid
-from app.core.crud.crud import Crud
 from app.core.crud.filters import Filter
 from app.core.db.models import Model, folded
 from app.core.files.stored_file import FileRecord
 from app.core.web.body import json_body
 from app.core.web.declaration import declare
-from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.parameters import parse_boolean
 from app.core.wire.schema import BaseSchema, CodeRef, Text, Timestamp, column_field, read_only_id
-from app.customers.parts.part import CUSTOMER, CustomerPart, PartSchema, below_customer, get_part, save
+from app.customers.parts.part import CustomerPart, CustomerParts, PartSchema, below_customer, get_part, save
 from app.document_types.models import DocumentType
 
 STATUSES = ("pending", "verified", "rejected")
@@ -90,13 +88,11 @@ def _filter_expired(text: str) -> ColumnElement[bool]:
     return expired if parse_boolean("is_expired", text) else not_(expired)
 
 
-class Documents(Crud):
+class CustomerDocuments(CustomerParts):
     """Documents of a customer."""
 
-    nouns = ("customer document", "customer documents")
     model, schema, path = CustomerDocument, DocumentSchema, "/customers/<customer_id>/documents"
-    permission, parent = "customer_document", CUSTOMER
-    default_roles, moved = MANAGED, True
+    permission = "customer_document"
     filters = ("document_type", "number", "verification_status", "media_type", "sha256")
     more_filters = {"is_expired": Filter(_filter_expired, {"type": "boolean"})}
     sort = ("created_at", "updated_at", "expires_on", "size")
@@ -118,12 +114,12 @@ class Documents(Crud):
 class VerifyDocument(Endpoint):
     """The verification of a document by a user."""
 
-    path, permission = f"{Documents.path}/<id>/verify", Documents.permission
+    path, permission = f"{CustomerDocuments.path}/<id>/verify", CustomerDocuments.permission
 
     @declare("verifyCustomerDocument", body=VerdictSchema(), answer=DocumentSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify or reject a document, or withdraw the decision. A rejection needs a reason."""
-        documents, row = Documents(), get_part(CustomerDocument, customer_id, id)
+        documents, row = CustomerDocuments(), get_part(CustomerDocument, customer_id, id)
         values = VerdictSchema().checked(json_body())
         if values["status"] == REJECTED and not values.get("reason"):
             raise Invalid.field("reason", "Say why it is rejected.")

@@ -27,15 +27,15 @@ from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require_all
 from app.core.web.principal import principal
 from app.customers.documents.files import FILE_OF_DOCUMENT, key_of
-from app.customers.documents.resources import CustomerDocument, Documents
+from app.customers.documents.resources import CustomerDocument, CustomerDocuments
 from app.customers.export.archive import Export, ObjectFile, SpooledFile
 from app.customers.logo import CustomerLogo
 from app.customers.merge.models import CustomerMerge
-from app.customers.merge.resources import Merges
+from app.customers.merge.resources import CustomerMerges
 from app.customers.models import Customer
-from app.customers.parts.addresses import Addresses
-from app.customers.parts.contacts import Contacts
-from app.customers.parts.notes import Notes
+from app.customers.parts.addresses import CustomerAddresses
+from app.customers.parts.contacts import CustomerContacts
+from app.customers.parts.notes import CustomerNotes
 from app.customers.parts.preferences import CommunicationPreferences, ConsentHistory
 from app.customers.parts.services import CustomerServices
 from app.customers.parts.subscriptions import SubscriptionHistory
@@ -45,24 +45,24 @@ from app.customers.resources import Customers
 ARCHIVE = "application/zip"
 PAGE = 500
 COLLECTIONS: Mapping[str, type[Crud]] = {
-    "addresses": Addresses,
-    "contacts": Contacts,
+    "addresses": CustomerAddresses,
+    "contacts": CustomerContacts,
     "communication-preferences": CommunicationPreferences,
     "consent-history": ConsentHistory,
-    "documents": Documents,
-    "merges": Merges,
-    "notes": Notes,
+    "documents": CustomerDocuments,
+    "merges": CustomerMerges,
+    "notes": CustomerNotes,
     "services": CustomerServices,
     "subscription-history": SubscriptionHistory,
     "tags": TagsOfCustomer,
 }
 """The parts, by the name of their file in the archive."""
-HIDDEN_COLUMNS: Mapping[type[Crud], Mapping[str, Any]] = {Merges: {"kept": CustomerMerge.undo_log}}
+HIDDEN_COLUMNS: Mapping[type[Crud], Mapping[str, Any]] = {CustomerMerges: {"kept": CustomerMerge.undo_log}}
 """Columns that no other endpoint shows."""
 # The caller could read each part by itself.
 REQUIRED_PERMISSIONS = (
     *dict.fromkeys((endpoint.permission, "LIST") for endpoint in COLLECTIONS.values()),
-    (Documents.permission, "READ"),
+    (CustomerDocuments.permission, "READ"),
     (CustomerLogo.permission, "READ"),
 )
 

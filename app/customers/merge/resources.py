@@ -88,10 +88,9 @@ class UndoneSchema(BaseSchema):
     restored = fields.Nested(CustomerSchema, dump_only=True)
 
 
-class Merges(Crud):
+class CustomerMerges(Crud):
     """What was merged into a customer."""
 
-    nouns = ("customer merge", "customer merges")
     model, schema, path = CustomerMerge, MergeSchema, "/customers/<customer_id>/merge"
     permission, parent, moved = "customer_merge", CUSTOMER, True
     sort = ("created_at",)
@@ -101,7 +100,7 @@ class Merges(Crud):
 class MergeCustomers(Endpoint):
     """Another customer becomes part of this one."""
 
-    path, permission, item = Merges.path, Merges.permission, "customer_id"
+    path, permission, item = CustomerMerges.path, CustomerMerges.permission, "customer_id"
     parameters = {"POST": {"dry_run": QueryFlag()}}
 
     @contextmanager
@@ -138,7 +137,7 @@ class MergeCustomers(Endpoint):
 class UndoMerge(Endpoint):
     """A merge that did not happen after all."""
 
-    path, permission, item = f"{Merges.path}/<merge_id>/undo", Merges.permission, "merge_id"
+    path, permission, item = f"{CustomerMerges.path}/<merge_id>/undo", CustomerMerges.permission, "merge_id"
     operations = {"POST": "DELETE"}
 
     @declare("undoCustomerMerge", answer=UndoneSchema(), errors=(409,))

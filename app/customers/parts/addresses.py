@@ -12,11 +12,9 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
-from app.core.crud.crud import Crud
 from app.core.db.models import IsSet, Model
 from app.core.web.body import json_body
 from app.core.web.declaration import declare
-from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Flag, Number, Text, Timestamp, column_field, read_only_id
@@ -24,6 +22,7 @@ from app.customers.countries import Country
 from app.customers.parts.part import (
     CUSTOMER_IN_TURN,
     CustomerPart,
+    CustomerParts,
     PartSchema,
     below_customer,
     demote_primary,
@@ -88,13 +87,11 @@ class VerificationSchema(BaseSchema):
     note = column_field(CustomerAddress.verification_note)
 
 
-class Addresses(Crud):
+class CustomerAddresses(CustomerParts):
     """Addresses of a customer."""
 
-    nouns = ("customer address", "customer addresses")
     model, schema, path = CustomerAddress, AddressSchema, "/customers/<customer_id>/addresses"
     permission, parent = "customer_address", CUSTOMER_IN_TURN
-    default_roles, moved = MANAGED, True
     filters = ("type", "is_primary", "city", "country")
 
     def create(self, values: dict[str, Any]) -> CustomerAddress:
@@ -115,12 +112,12 @@ class Addresses(Crud):
 class VerifyAddress(Endpoint):
     """The verification of an address by a user."""
 
-    path, permission = f"{Addresses.path}/<id>/verify", Addresses.permission
+    path, permission = f"{CustomerAddresses.path}/<id>/verify", CustomerAddresses.permission
 
     @declare("verifyCustomerAddress", body=VerificationSchema(), answer=AddressSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify an address, or withdraw the verification."""
-        addresses, row = Addresses(), get_part(CustomerAddress, customer_id, id)
+        addresses, row = CustomerAddresses(), get_part(CustomerAddress, customer_id, id)
         values = VerificationSchema().checked(json_body())
         addresses.check_version(row)
         verification = {"verified_at": utcnow(), "verified_by": principal().user_id}

@@ -10,14 +10,13 @@ from marshmallow import ValidationError, fields, post_load, validate
 from sqlalchemy import String, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db, folded
-from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import AlwaysComplete, BaseSchema, Email, Flag, Text, column_field
 from app.customers.models import Customer
 from app.customers.parts.part import (
     CUSTOMER_IN_TURN,
     CustomerPart,
+    CustomerParts,
     PartSchema,
     below_customer,
     demote_primary,
@@ -87,13 +86,11 @@ class ContactSchema(PartSchema):
     notes = column_field(CustomerContact.notes)
 
 
-class Contacts(Crud):
+class CustomerContacts(CustomerParts):
     """Contacts of a customer."""
 
-    nouns = ("customer contact", "customer contacts")
     model, schema, path = CustomerContact, ContactSchema, "/customers/<customer_id>/contacts"
     permission, parent = "customer_contact", CUSTOMER_IN_TURN
-    default_roles, moved = MANAGED, True
     filters = ("is_primary", "first_name", "last_name")
 
     def create(self, values: dict[str, Any]) -> CustomerContact:

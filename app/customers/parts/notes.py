@@ -11,15 +11,13 @@ from sqlalchemy import String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.permission import Permission
-from app.core.crud.crud import Crud
 from app.core.db.models import Model, db
 from app.core.db.transaction import company_transaction
-from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import OPERATIONS
 from app.core.web.permission import require
 from app.core.web.principal import principal
 from app.core.wire.schema import Flag, column_field, read_only_id
-from app.customers.parts.part import CUSTOMER, CustomerPart, PartSchema, below_customer, caller_id
+from app.customers.parts.part import CustomerPart, CustomerParts, PartSchema, below_customer, caller_id
 
 VISIBILITIES = ("internal", "customer")
 MAX_BODY = 10_000
@@ -46,16 +44,14 @@ class NoteSchema(PartSchema):
     author = read_only_id(allow_none=True)
 
 
-class Notes(Crud):
+class CustomerNotes(CustomerParts):
     """Notes on a customer, pinned ones first."""
 
-    nouns = ("customer note", "customer notes")
     model, schema, path = CustomerNote, NoteSchema, "/customers/<customer_id>/notes"
-    permission, parent = "customer_note", CUSTOMER
+    permission = "customer_note"
     # Authors with READ may remove their own notes; ``before`` requires DELETE for those of others.
     operations = {**OPERATIONS, "DELETE": "READ"}
     also_required = (Permission("identity", "customer_note", "DELETE"),)
-    default_roles, moved = MANAGED, True
     filters = ("is_pinned", "visibility", "author")
 
     def before(self, **ids: UUID) -> None:

@@ -15,6 +15,7 @@ from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent, not_found
 from app.core.db.models import TenantRecord, belongs_to, db, same_tenant
 from app.core.web.body import answer
+from app.core.web.default_roles import MANAGED
 from app.core.web.principal import principal
 from app.core.wire.schema import OwnedSchema, read_only_id
 from app.customers.models import Customer
@@ -27,6 +28,12 @@ class CustomerPart(TenantRecord):
     """A row that belongs to one customer and is deleted with it."""
 
     customer_id: Mapped[UUID] = mapped_column(sort_order=-1)
+
+
+class CustomerParts(Crud, abstract=True):
+    """A collection below a customer. GET answers 307 below a merged customer."""
+
+    parent, default_roles, moved = CUSTOMER, MANAGED, True
 
 
 class PartSchema(OwnedSchema):

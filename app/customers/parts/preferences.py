@@ -15,12 +15,12 @@ from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db
-from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import BaseSchema, Flag, Text, Timestamp, column_field, read_only_id
 from app.customers.parts.part import (
     CUSTOMER,
     CUSTOMER_IN_TURN,
     CustomerPart,
+    CustomerParts,
     PartSchema,
     below_customer,
     caller_id,
@@ -106,14 +106,12 @@ class ConsentChangeSchema(BaseSchema):
     new = fields.Nested(ConsentSchema, dump_only=True, allow_none=True)
 
 
-class CommunicationPreferences(Crud):
+class CommunicationPreferences(CustomerParts):
     """Messages that a customer accepts, by channel and topic."""
 
-    nouns = ("communication preference", "communication preferences")
     model, schema = CommunicationPreference, PreferenceSchema
     path = "/customers/<customer_id>/communication-preferences"
     permission, parent = "communication_preference", CUSTOMER_IN_TURN
-    default_roles, moved = MANAGED, True
     filters = ("channel", "topic", "opted_in")
 
     def create(self, values: dict[str, Any]) -> CommunicationPreference:

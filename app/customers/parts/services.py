@@ -13,13 +13,11 @@ from sqlalchemy import Date, Index, String, UniqueConstraint, case, or_, select,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
-from app.core.crud.crud import Crud
 from app.core.db.models import Model, db
 from app.core.web.declaration import Declaration
-from app.core.web.default_roles import MANAGED
 from app.core.wire.schema import column_field
 from app.customers.models import Customer
-from app.customers.parts.part import CUSTOMER_IN_TURN, CustomerPart, PartSchema, below_customer
+from app.customers.parts.part import CUSTOMER_IN_TURN, CustomerPart, CustomerParts, PartSchema, below_customer
 
 
 class CustomerService(CustomerPart, Model):
@@ -50,13 +48,11 @@ class ServiceSchema(PartSchema):
     external_id = column_field(CustomerService.external_id)
 
 
-class CustomerServices(Crud):
+class CustomerServices(CustomerParts):
     """Services rendered to a customer."""
 
-    nouns = ("customer service", "customer services")
     model, schema, path = CustomerService, ServiceSchema, "/customers/<customer_id>/services"
     permission, parent = "customer_service", CUSTOMER_IN_TURN
-    default_roles, moved = MANAGED, True
     filters = ("external_id",)
     sort = ("created_at", "performed_on")
     verbs = ("list", "create", "retrieve")

@@ -26,7 +26,7 @@ from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import OwnedSchema, column_field
 from app.customers.models import Customer
-from app.customers.parts.part import CUSTOMER
+from app.customers.parts.part import CustomerParts
 
 COLOR = validate.Regexp(r"^#[0-9a-fA-F]{6}$", error="Must be a color such as #1e90ff.")
 
@@ -82,13 +82,12 @@ class Tags(Crud):
         add_customer_counts(items)
 
 
-class TagsOfCustomer(Crud):
+class TagsOfCustomer(CustomerParts):
     """Tags of a customer."""
 
     nouns = ("tag of a customer", "tags of a customer")
     model, schema, path = Tag, TagSchema, "/customers/<customer_id>/tags"
-    permission, parent = "customer_tag", CUSTOMER
-    default_roles, moved = MANAGED, True
+    permission = "customer_tag"
     filters, sort = Tags.filters, Tags.sort
     verbs = ("list",)
 

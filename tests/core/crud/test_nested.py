@@ -8,7 +8,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from app.core.db import tenancy
-from app.customers.parts.notes import Notes
+from app.customers.parts.notes import CustomerNotes
 from tests.customers.dossier import ADDRESS, NOTE, PARTS, customer, ids, shown
 from tests.support.clients import Tenant
 from tests.support.roles import user_with
@@ -122,11 +122,11 @@ def test_values_of_a_row_below_another_are_prepared_before_it_is_created(
 ) -> None:
     prepared = []
 
-    def note(_self: Notes, values: dict[str, Any]) -> None:
+    def note(_self: CustomerNotes, values: dict[str, Any]) -> None:
         prepared.append(tenancy._in_transaction.get())
         values["body"] = values["body"].upper()
 
-    monkeypatch.setattr(Notes, "before_create", note)
+    monkeypatch.setattr(CustomerNotes, "before_create", note)
     path = f"{customer(acme)}/notes"
 
     assert acme.admin.post(path, {"body": "quiet"}).get_json()["body"] == "QUIET"

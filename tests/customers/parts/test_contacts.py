@@ -12,7 +12,7 @@ from flask import Flask
 
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.customers.parts.contacts import Contacts
+from app.customers.parts.contacts import CustomerContacts
 from app.customers.parts.part import CUSTOMER_IN_TURN
 from tests.customers.dossier import CONTACT, Json, customer, ids, rows, shown
 from tests.support.clients import Tenant
@@ -116,7 +116,7 @@ def test_a_contact_that_another_transaction_has_not_committed_yet_is_not_forgott
         customer_id = UUID(owner.rpartition("/")[2])
         with app.app_context(), tenant(acme.company_id), unit_of_work():
             CUSTOMER_IN_TURN.check_exists(customer_id)
-            Contacts().create({"first_name": "Lovelace", "customer_id": customer_id})
+            CustomerContacts().create({"first_name": "Lovelace", "customer_id": customer_id})
             written.set()
             time.sleep(0.3)
 
