@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 
 from app.base.errors import ApiError
 from app.clients.storage.interface import Unlistable
-from app.core.files.check import check
+from app.core.files.check import check_storage
 from app.core.jobs import outbox
 
 storage = AppGroup("storage", help="Avatars, logos and documents in storage.")
@@ -34,7 +34,7 @@ def check_all(repair: bool) -> None:
 def _check_objects(repair: bool) -> int:
     count = 0
     try:
-        for line in check(repair=repair):
+        for line in check_storage(repair=repair):
             click.echo(line)
             count += 1
     except Unlistable as error:

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from app.base.errors import Forbidden
 from app.core.db.lookup import check_exists
 from app.core.db.transaction import company_transaction
-from app.core.files.picture import attach, check_enabled, deposit_picture
+from app.core.files.picture import attach_file, check_enabled, deposit_picture
 from app.core.files.stored_file import Deposit, FileOwner
 from app.core.web.principal import principal
 from app.core.wire.forms import Upload, parse_texts, receive_form
@@ -59,7 +59,7 @@ class UserForm:
 
     def attach_to(self, user: User) -> None:
         if self.deposit is not None:
-            attach(user, "avatar_file_id", self.deposit)
+            attach_file(user, "avatar_file_id", self.deposit)
 
     @contextmanager
     def undo_on_error(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from app.core.db.lookup import lock_row
 from app.core.db.tenancy import PLATFORM_TABLES
 from app.core.db.transaction import company_transaction, platform_session, unit_of_work
 from app.core.files.images import WHOLE
-from app.core.files.picture import Picture, detach, path_of, picture_object
+from app.core.files.picture import Picture, detach_file, path_of, picture_object
 from app.core.files.stored_file import (
     REMOVE,
     Deposit,
@@ -61,7 +61,7 @@ class CompanyFiles:
         return {owner.key(path) for owner, paths in self.files.values() for path in paths}
 
 
-def check(*, repair: bool) -> Iterator[str]:
+def check_storage(*, repair: bool) -> Iterator[str]:
     """Yields a line for each fault. Raises the errors of Storage."""
     with platform_session() as session:
         company = next(model for model in _models() if model.__tablename__ in PLATFORM_TABLES)
@@ -177,7 +177,7 @@ def _hide(company: CompanyFiles, file_id: UUID) -> None:
             return
         row = lock_row(reference.model, reference.row_id)
         if row is not None and getattr(row, reference.column) == file_id:
-            detach(row, reference.column)
+            detach_file(row, reference.column)
 
 
 def _report_orphans(listing: Listing, *, repair: bool) -> Iterator[str]:

@@ -120,7 +120,7 @@ class Picture(Endpoint, abstract=True):
             upload = receive_file(stack, self.field)
             deposit = deposit_picture(FileOwner(self.company_of(id), self.model.bucket, id), upload)
         with deposit.undo_on_error(), self._locked_row(id) as row:
-            attach(row, self.column(), deposit)
+            attach_file(row, self.column(), deposit)
         location = f"{request.script_root}{request.path}"
         content = {"message": f"The {self.field} is stored.", "file_id": deposit.id, f"has_{self.field}": True}
         return answer(content, 201, {"Location": location})
@@ -131,7 +131,7 @@ class Picture(Endpoint, abstract=True):
         with self._locked_row(id) as row:
             if getattr(row, self.column()) is None:
                 raise self._not_found()
-            detach(row, self.column())
+            detach_file(row, self.column())
         return no_content()
 
     def check_row(self, id: UUID) -> None:
@@ -218,7 +218,7 @@ def picture_object(file_id: UUID, field: str, edge: int, file: BinaryIO) -> NewO
     return NewObject(path_of(file_id, field, edge), file, os.fstat(file.fileno()).st_size, MEDIA_TYPE)
 
 
-def attach(row: Any, column: str, deposit: Deposit) -> None:
+def attach_file(row: Any, column: str, deposit: Deposit) -> None:
     """Let the row show the file, in the open transaction, and discard its earlier file."""
     earlier = getattr(row, column)
     setattr(row, column, deposit.id)
@@ -228,7 +228,7 @@ def attach(row: Any, column: str, deposit: Deposit) -> None:
     deposit.is_complete = True
 
 
-def detach(row: Any, column: str) -> None:
+def detach_file(row: Any, column: str) -> None:
     earlier = getattr(row, column)
     setattr(row, column, None)
     db.session.flush()

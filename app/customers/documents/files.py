@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -68,12 +67,12 @@ class UploadDocument(Endpoint):
     def post(self, customer_id: UUID) -> Response:
         """Upload a document of a customer. A PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or text in UTF-8."""
         check_enabled()
-        with _read_transaction():
+        with company_transaction(principal().company_id, writes=False):
             CUSTOMER.check_exists(customer_id)
         with ExitStack() as stack:
             values, upload = _receive_form(stack)
             file_values, kind = _inspect_file(upload)
-            with _read_transaction():
+            with company_transaction(principal().company_id, writes=False):
                 CustomerDocuments.wire.check_refs(db.session(), values)
                 check_room(customer_id, upload.size)
             deposit = _store_file(customer_id, upload, kind)
@@ -82,13 +81,6 @@ class UploadDocument(Endpoint):
             deposit.is_complete = True
             documents, location = CustomerDocuments(), f"{request.script_root}{request.path}/{row.id}"
             return answer(documents.serialize(row), 201, {"Location": location, **documents.etag_headers(row)})
-
-
-@contextmanager
-def _read_transaction() -> Iterator[None]:
-    """A short transaction of the caller's company."""
-    with company_transaction(principal().company_id, writes=False):
-        yield
 
 
 def _receive_form(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
@@ -157,10 +149,6 @@ def key_of(company_id: UUID, row: Any) -> Key:
     return FileOwner(company_id, row.bucket_type, row.bucket_id).key(path)
 
 
-def content_type(media_type: str) -> str:
-    return f"{media_type}; charset=utf-8" if media_type == TEXT.media_type else media_type
-
-
 class DownloadDocument(Endpoint):
     """The file of a document."""
 
@@ -194,7 +182,7 @@ class DownloadDocument(Endpoint):
         except Missing:
             log.error("stored_file_missing", document_id=id, remedy="flask storage check")
             raise
-        media_type = content_type(row.media_type)
+        media_type = f"{row.media_type}; charset=utf-8" if row.media_type == TEXT.media_type else row.media_type
         return download(content, byte_range, size=row.size, name=row.file_name, media_type=media_type, tag=row.sha256)
 
     def _read_row(self, customer_id: UUID, id: UUID) -> Any:
@@ -203,6 +191,6 @@ class DownloadDocument(Endpoint):
             rows = read_in_own_transaction(self.file_query, {"item_id": id, "customer_id": customer_id})
         if rows:
             return rows[0]
-        with _read_transaction():
+        with company_transaction(principal().company_id, writes=False):
             CUSTOMER.check_exists(customer_id)
         raise not_found(CustomerDocument)

@@ -45,7 +45,7 @@ class VerifiedSchema(BaseSchema):
 
 
 class SendVerification(Endpoint):
-    """Links that prove a customer's e-mail address."""
+    """Mailed links that verify a customer's e-mail address."""
 
     path, permission, item = "/customers/<customer_id>/verify-email", "customer", "customer_id"
     operations = {"POST": "UPDATE"}
@@ -65,9 +65,9 @@ class VerifyCustomerEmail(Endpoint):
 
     @declare("verifyCustomerEmail", answer=VerifiedSchema(), media=(HTML, JSON), also=(400,))
     def get(self) -> Response:
-        """Prove by the token of a mailed link that an address is one's own."""
+        """Verify a customer's e-mail address by the token of a mailed link."""
         if request.method == "HEAD":
-            # HEAD does not follow the link: mail filters check its existence so.
+            # HEAD does not use the link up: mail filters check links by it.
             return _add_vary(Response(mimetype=HTML))
         wants_page = request.accept_mimetypes.best_match((HTML, JSON), HTML) == HTML
         try:
