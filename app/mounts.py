@@ -1,4 +1,4 @@
-"""The slices, and how what they declare becomes one service."""
+"""The list of slices, and the service that their declarations make."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from app.core.web.routing import Api
 
 Endpoints = tuple[type[Endpoint], ...]
 
-# A slice exports what it has of ENDPOINTS, MAILS, JOBS, SUBSCRIPTIONS and ERROR_HANDLERS. Subscribers of one event run
-# in this order.
+# A slice exports ENDPOINTS, and MAILS, JOBS, SUBSCRIPTIONS and ERROR_HANDLERS if there are any. Subscribers of one
+# event run in this order.
 SLICES: tuple[ModuleType, ...] = (
     document_types,
     companies,
@@ -57,23 +57,23 @@ CORE_JOBS: Mapping[str, JobHandler] = {
 
 
 def mount(app: Flask, slices: Iterable[ModuleType] = SLICES) -> None:
-    """The whole service."""
+    """Mount the whole service."""
     services: Services = app.extensions["identity"]
     slices = tuple(slices)
-    endpoints = (*_endpoints(slices), *_engine(services.settings))
+    endpoints = (*_endpoints(slices), *_engine_endpoints(services.settings))
     _mount_all(app, endpoints)
     services.catalogue.update(_permissions(endpoints))
-    for error, handler in _exported(slices, "ERROR_HANDLERS"):
+    for error, handler in _exports(slices, "ERROR_HANDLERS"):
         app.register_error_handler(error, handler)
-    for subscription in chain.from_iterable(getattr(each, "SUBSCRIPTIONS", ()) for each in slices):
+    for subscription in chain.from_iterable(getattr(module, "SUBSCRIPTIONS", ()) for module in slices):
         services.subscribers.setdefault(subscription.event, []).append(subscription.subscriber)
     services.jobs.update(CORE_JOBS)
-    services.jobs.update(_exported(slices, "JOBS"))
-    services.jobs.update(mail.jobs(dict(_exported(slices, "MAILS"))))
+    services.jobs.update(_exports(slices, "JOBS"))
+    services.jobs.update(mail.jobs(dict(_exports(slices, "MAILS"))))
 
 
 def mount_engine(app: Flask) -> None:
-    """The embedded engine alone: below /guardian, and where the Guardian protocol looks for it."""
+    """Mount only the embedded engine: below /guardian, and at the paths of the Guardian protocol."""
     services: Services = app.extensions["identity"]
     api = _mount_all(app, (*system.PROBES, *ENGINE))
     for endpoint in ENGINE:
@@ -89,15 +89,15 @@ def _mount_all(app: Flask, endpoints: Endpoints) -> Api:
 
 
 def _endpoints(slices: Iterable[ModuleType]) -> Endpoints:
-    return tuple(chain.from_iterable(getattr(each, "ENDPOINTS", ()) for each in slices))
+    return tuple(chain.from_iterable(getattr(module, "ENDPOINTS", ()) for module in slices))
 
 
-def _exported(slices: Iterable[ModuleType], name: str) -> Iterator[tuple[Any, Any]]:
-    return chain.from_iterable(getattr(each, name, {}).items() for each in slices)
+def _exports(slices: Iterable[ModuleType], name: str) -> Iterator[tuple[Any, Any]]:
+    return chain.from_iterable(getattr(module, name, {}).items() for module in slices)
 
 
-def _engine(settings: Settings) -> Endpoints:
-    """Without the engine's decisions where another engine decides about the roles that are kept here."""
+def _engine_endpoints(settings: Settings) -> Endpoints:
+    """All endpoints of the embedded engine; only those of its roles if another engine decides by them."""
     if settings.embedded_guardian:
         return ENGINE
     return guardian.ROLES if settings.keeps_roles else ()

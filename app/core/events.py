@@ -1,4 +1,4 @@
-"""Named events: a slice announces what it does, and later slices act on it in the same transaction."""
+"""Named events: one slice emits them, and later slices act on them in the same transaction."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ P = ParamSpec("P")
 
 
 class Event(Generic[P]):
-    """``P`` are the arguments of its subscribers."""
+    """``P`` are the parameters of its subscribers."""
 
     def emit(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Run the subscribers in the order of their slices. An error in one undoes the transaction."""
+        """Run the subscribers in the order of their slices. An error of one rolls the transaction back."""
         for subscriber in services().subscribers.get(self, ()):
             subscriber(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""What create_app builds once and every request finds: settings, tokens, passwords, the policy engine."""
+"""The objects that ``create_app`` builds once for all requests: settings, tokens, the policy engine …"""
 
 from __future__ import annotations
 

@@ -140,8 +140,8 @@ class CompositionEndpoint(Endpoint, abstract=True):
         values = schema.checked(json_body())
         schema.check_refs(db.session(), values)
         element = self.composition.add(owner, values[self.composition.element_id], by=principal().user_id)
-        shown = {name: getattr(element, name) for name in self.elements.columns}
-        return answer(shown, 201, {"Location": f"{request.script_root}{self.elements.path}/{element.id}"})
+        element_values = {name: getattr(element, name) for name in self.elements.columns}
+        return answer(element_values, 201, {"Location": f"{request.script_root}{self.elements.path}/{element.id}"})
 
     def delete(self, **ids: UUID) -> Response:
         self.composition.remove(self._owner(ids), ids[self.composition.element_id], by=principal().user_id)
