@@ -9,13 +9,7 @@ from app.core.events import Subscription
 from app.users.events import on_email_changed, on_user_activated, on_user_deactivated
 
 TAG = "accounts"
-ENDPOINTS = (
-    *auth.ENDPOINTS,
-    *passwords.ENDPOINTS,
-    *onboarding.ENDPOINTS,
-    *emails.ENDPOINTS,
-    *invitations.ENDPOINTS,
-)
+ENDPOINTS = (*auth.ENDPOINTS, *passwords.ENDPOINTS, *onboarding.ENDPOINTS, *emails.ENDPOINTS, *invitations.ENDPOINTS)
 MAILS = {**passwords.MAILS, **onboarding.MAILS, **invitations.MAILS, **emails.MAILS}
 JOBS = onboarding.JOBS
 SUBSCRIPTIONS = (

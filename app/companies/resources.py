@@ -109,14 +109,7 @@ class CreateCompany(Endpoint):
         with company_transaction(uuid7()):
             yield
 
-    @declare(
-        "createCompany",
-        body=wire,
-        answer=Companies.wire,
-        status=201,
-        errors=(409,),
-        headers=("Location", "ETag"),
-    )
+    @declare("createCompany", body=wire, answer=Companies.wire, status=201, errors=(409,), headers=("Location", "ETag"))
     def post(self) -> Response:
         self.wire.check_refs(db.session(), self.values)
         admin = self.values.pop("admin", None)

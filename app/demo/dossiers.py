@@ -16,20 +16,9 @@ from app.customers.parts.subscriptions import change_state
 from app.customers.parts.tags import Tags, assign_tag
 from app.demo.names import STREETS, phone_number, slug
 
-TAGS = {
-    "Key account": "#b8860b",
-    "Pays late": "#b22222",
-    "Seasonal": "#2e8b57",
-}
+TAGS = {"Key account": "#b8860b", "Pays late": "#b22222", "Seasonal": "#2e8b57"}
 # The states of subscription that customers in turn have passed.
-STATE_PATHS = (
-    ("active",),
-    ("active", "past_due"),
-    ("trial",),
-    ("active", "suspended"),
-    ("active", "cancelled"),
-    (),
-)
+STATE_PATHS = (("active",), ("active", "past_due"), ("trial",), ("active", "suspended"), ("active", "cancelled"), ())
 PREFERENCES = (("email", "billing"), ("email", "marketing"), ("sms", "outage"), ("phone", "service"))
 NOTES = ("Prefers deliveries before noon.", "Asks for an invoice on paper.", "Has a dog that is friendly.")
 

@@ -18,12 +18,7 @@ from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import QueryFlag
 from app.organization_units.models import OrganizationUnit
-from app.organization_units.schemas import (
-    AncestorsSchema,
-    DeletedSubtreeSchema,
-    OrganizationUnitSchema,
-    TreeSchema,
-)
+from app.organization_units.schemas import AncestorsSchema, DeletedSubtreeSchema, OrganizationUnitSchema, TreeSchema
 from app.organization_units.service import count_subtree, create_unit, delete_unit, move_unit
 
 SUMMARY = ("id", "name", "path", "level")

@@ -16,13 +16,7 @@ class Position(TenantRecord, Counted, Model):
     __tablename__ = "position"
     __table_args__ = (
         same_tenant("organization_unit_id", "organization_unit"),
-        Index(
-            "ix_position_company_id_organization_unit_id",
-            "company_id",
-            "organization_unit_id",
-            "created_at",
-            "id",
-        ),
+        Index("ix_position_company_id_organization_unit_id", "company_id", "organization_unit_id", "created_at", "id"),
         *listed_by("position", "created_at", "title_key"),
     )
 

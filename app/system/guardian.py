@@ -14,12 +14,7 @@ from app.core.web.endpoint import Endpoint
 from app.guardian.initialization import has_administrator, initialize_engine
 from app.system.health import CheckResult
 from app.system.resources import Health, Version, check_init_token
-from app.system.schemas import (
-    EngineConfigSchema,
-    EngineInitializedSchema,
-    EngineInitSchema,
-    InitializedSchema,
-)
+from app.system.schemas import EngineConfigSchema, EngineInitializedSchema, EngineInitSchema, InitializedSchema
 from app.system.service import platform_company
 
 

@@ -244,11 +244,7 @@ def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
 
 def live_sessions(user_id: UUID) -> tuple[Any, ...]:
     """The conditions of the user's live sessions."""
-    return (
-        AuthSession.user_id == user_id,
-        AuthSession.revoked_at.is_(None),
-        AuthSession.expires_at > utcnow(),
-    )
+    return (AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None), AuthSession.expires_at > utcnow())
 
 
 def end_sessions_of(user_id: UUID) -> None:

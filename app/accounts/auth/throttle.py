@@ -133,7 +133,5 @@ def _upsert(attempts: Any, may_follow: Any) -> Any:
     now = _time("now_")
     statement = upsert(LoginFailure).values(key=bindparam("key_"), attempts=1, last_attempt_at=now)
     return statement.on_conflict_do_update(
-        index_elements=[LoginFailure.key],
-        set_={"attempts": attempts, "last_attempt_at": now},
-        where=may_follow,
+        index_elements=[LoginFailure.key], set_={"attempts": attempts, "last_attempt_at": now}, where=may_follow
     ).returning(LoginFailure.attempts)

@@ -8,30 +8,11 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import (
-    JSON,
-    DateTime,
-    ForeignKeyConstraint,
-    Index,
-    MetaData,
-    String,
-    Text,
-    TypeDecorator,
-    Uuid,
-    event,
-)
+from sqlalchemy import JSON, DateTime, ForeignKeyConstraint, Index, MetaData, String, Text, TypeDecorator, Uuid, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import (
-    DeclarativeBase,
-    Mapped,
-    MappedColumn,
-    Session,
-    UOWTransaction,
-    declared_attr,
-    mapped_column,
-)
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, Session, UOWTransaction, declared_attr, mapped_column
 from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow

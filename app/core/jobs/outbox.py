@@ -55,11 +55,7 @@ class OutboxEntry(Identified, Model):
 def enqueue(kind: str, payload: Mapping[str, Any], *, delay: timedelta = timedelta()) -> UUID:
     """Request a job of a kind in ``services().jobs``, in the current transaction."""
     entry = OutboxEntry(
-        id=uuid7(),
-        kind=kind,
-        tenant_id=current_scope().company_id,
-        payload=dict(payload),
-        due_at=utcnow() + delay,
+        id=uuid7(), kind=kind, tenant_id=current_scope().company_id, payload=dict(payload), due_at=utcnow() + delay
     )
     db.session.add(entry)
     db.session.flush()

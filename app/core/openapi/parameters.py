@@ -41,12 +41,7 @@ def _query_parameters(route: Route, declared: Declaration, components: Component
 def _collection_parameter(listing: Listing, name: str) -> Json:
     known: Json = {
         "page": {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER, "description": "From 1."},
-        "limit": {
-            "type": "integer",
-            "minimum": 1,
-            "default": listing.limit,
-            "description": f"Cut to {MAX_LIMIT}.",
-        },
+        "limit": {"type": "integer", "minimum": 1, "default": listing.limit, "description": f"Cut to {MAX_LIMIT}."},
         "offset": {
             "type": "integer",
             "minimum": 0,
@@ -84,12 +79,7 @@ def _column_filter_schema(column: Any) -> Json:
 def _path_parameters(path: str) -> list[Json]:
     names = re.findall(r"<(\w+)>", path)
     return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": UUID_SCHEMA if is_id(name) else {"type": "string"},
-        }
+        {"name": name, "in": "path", "required": True, "schema": UUID_SCHEMA if is_id(name) else {"type": "string"}}
         for name in names
     ]
 

@@ -141,10 +141,7 @@ class Authenticator:
             host = urlsplit(origin).netloc.lower()
         except ValueError:
             return False
-        return bool(host) and host in (
-            request.host.lower(),
-            urlsplit(self.settings.public_url).netloc.lower(),
-        )
+        return bool(host) and host in (request.host.lower(), urlsplit(self.settings.public_url).netloc.lower())
 
 
 def _check_live(claims: Claims, state: AuthState) -> None:

@@ -40,10 +40,7 @@ class CustomerAddress(CustomerPart, Model):
     """A customer has at most one primary address of each type."""
 
     __tablename__ = "customer_address"
-    __table_args__ = (
-        *below_customer("customer_address", "verified_by"),
-        one_primary("customer_address", "type"),
-    )
+    __table_args__ = (*below_customer("customer_address", "verified_by"), one_primary("customer_address", "type"))
 
     type: Mapped[str] = mapped_column(String(10))
     label: Mapped[str | None] = mapped_column(String(100))

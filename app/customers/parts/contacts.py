@@ -71,10 +71,7 @@ def check_primaries(methods: list[dict[str, Any]]) -> None:
 
 
 class ContactSchema(PartSchema):
-    example = {
-        "first_name": "Noor",
-        "methods": [{"kind": "email", "value": "noor@brightwater.example"}],
-    }
+    example = {"first_name": "Noor", "methods": [{"kind": "email", "value": "noor@brightwater.example"}]}
     first_name = column_field(CustomerContact.first_name, required=True)
     last_name = column_field(CustomerContact.last_name)
     title = column_field(CustomerContact.title)
