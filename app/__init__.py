@@ -48,7 +48,7 @@ class Service(Flask):
         return func
 
 
-# The environment may be that of a service that uses this engine: its settings for the client do not apply here.
+# The environment may be that of a client of this engine. Its settings for clients do not apply here.
 ENGINE = {
     "GUARDIAN_SERVICE_URL": "embedded",
     "GUARDIAN_PROTOCOL": "guardian",

@@ -17,6 +17,7 @@ from app.base.errors import Conflict, Invalid
 from app.companies.service import lock_company, lock_company_shared
 from app.core.crud.erase import dependents, erase
 from app.core.db.models import db, fold_columns, folded_names
+from app.core.db.transaction import execute_and_count
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
 
 
@@ -36,7 +37,7 @@ def create_unit(values: dict[str, Any]) -> OrganizationUnit:
 def move_unit(unit: OrganizationUnit, parent_id: UUID | None, values: dict[str, Any]) -> None:
     """Move the unit with its subtree below another parent, in one UPDATE.
 
-    ``values`` are the unit's other changes, made in the same UPDATE: a new name must be free below the new parent only.
+    ``values`` are other changes of the unit, in the same UPDATE: a new name need only be free below the new parent.
     Raises Invalid for its own descendant, Conflict after a concurrent move.
     """
     parent = find_parent(parent_id)
@@ -118,8 +119,7 @@ def _rewrite_paths(unit: OrganizationUnit, parent: OrganizationUnit | None, chan
         "row_version": OrganizationUnit.row_version + 1,
         "updated_at": utcnow(),
     }
-    statement = update(OrganizationUnit).where(within).values(values)
-    db.session.execute(statement.execution_options(synchronize_session=False))
+    execute_and_count(update(OrganizationUnit).where(within).values(values))
 
 
 def _only_for(unit: OrganizationUnit, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Health, configuration, first initialisation and documentation of the service."""
+"""Health, configuration, first initialization and documentation of the service."""
 
 from app.system.docs import Docs, DocsAsset, OpenApiJson, OpenApiYaml
 from app.system.guardian import GuardianConfig, GuardianHealth, GuardianInitDb, GuardianVersion

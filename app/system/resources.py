@@ -206,7 +206,7 @@ class InitDb(Endpoint):
 
 
 def _load_body() -> dict[str, Any]:
-    """The body of a first initialisation. Raises Invalid."""
+    """The body of a first initialization. Raises Invalid."""
     schema = InitSchema()
     values = schema.checked(json_body())
     with unit_of_work(writes=False) as session:

@@ -1,4 +1,4 @@
-"""The first initialisation: the platform company and its administrator, in one transaction."""
+"""The first initialization: the platform company and its administrator, in one transaction."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_thirty_two_bytes_are_counted_as_bytes() -> None:
     assert production(JWT_SECRET="éàüößçñœæøåžšđćč") == []
 
 
-def test_production_needs_a_token_for_its_initialisation() -> None:
+def test_production_needs_a_token_for_its_initialization() -> None:
     assert names_in(production(INIT_TOKEN="")) == {"INIT_TOKEN"}
 
 

@@ -1,4 +1,4 @@
-"""The engine as a process of its own, and this service asking it: from the first initialisation on."""
+"""The engine as a process of its own, and this service asking it: from the first initialization on."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def discard_expired(job: Job) -> None:
     """The handler of ``DISCARD``. An extended registration has a later job."""
     expired = (Registration.id == UUID(job.payload["registration_id"]), Registration.expires_at <= utcnow())
     with unit_of_work():
-        db.session.execute(delete(Registration).where(*expired).execution_options(synchronize_session=False))
+        execute_and_count(delete(Registration).where(*expired))
 
 
 def _hash(address: str) -> bytes:

@@ -47,10 +47,9 @@ def store_code(request: Job, user_id: UUID, hashed: str) -> bool:
     """Store a new code in place of all earlier ones. False if the request is outdated, used or one too many.
 
     Inside the tenant's unit of work, with the user's row locked. Each request has one row. Another attempt to mail
-    it replaces the code, keeps the count of guesses, and is not one more request of the day.
+    it replaces the code and keeps the count of guesses. It is not one more request of the day.
     """
-    delete_old = delete(Otp).where(Otp.user_id == user_id, Otp.created_at <= request.created_at - DAY)
-    db.session.execute(delete_old.execution_options(synchronize_session=False))
+    execute_and_count(delete(Otp).where(Otp.user_id == user_id, Otp.created_at <= request.created_at - DAY))
     rows = db.session.scalars(select(Otp).where(Otp.user_id == user_id)).all()
     current = next((row for row in rows if row.id == request.id), None)
     is_outdated = any((row.created_at, row.id) > (request.created_at, request.id) for row in rows)
@@ -70,8 +69,7 @@ def _is_spent(current: Otp) -> bool:
 
 def revoke_codes(user_id: UUID) -> None:
     """End all live codes of the user. Inside the tenant's unit of work."""
-    statement = update(Otp).where(Otp.user_id == user_id, *_live()).values(expires_at=utcnow())
-    db.session.execute(statement.execution_options(synchronize_session=False))
+    execute_and_count(update(Otp).where(Otp.user_id == user_id, *_live()).values(expires_at=utcnow()))
 
 
 class CountedCode(NamedTuple):

@@ -36,7 +36,7 @@ class Crud(DeclaredResource, abstract=True):
     # Hooks
 
     def before_create(self, values: dict[str, Any]) -> None:
-        """Prepare the values of a new row outside the transaction: hashing, normalising."""
+        """Prepare the values of a new row outside the transaction: hashing, normalizing."""
 
     def create(self, values: dict[str, Any]) -> Any:
         """Add and flush the new row, inside the transaction."""

@@ -1,7 +1,7 @@
 """Exact row counts that cost the same in a company of ten and of a million rows.
 
-``row_count`` holds deltas: triggers (``migrations/ddl.py``) add one per statement, so that
-concurrent writers of one tenant neither wait for each other nor deadlock. Readers sum the deltas.
+``row_count`` holds deltas. Triggers (``migrations/ddl.py``) insert one per statement, and readers sum them: concurrent
+writers of one tenant neither wait for each other nor deadlock.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from app.core.db.transaction import is_writing
 Params = Any
 
 READING = b"BEGIN READ ONLY"
-# psycopg sends no BEGIN and prepares nothing: at every ROLLBACK, which ends each of our reads, it would
-# forget its statements and drop those of this module.
+# psycopg sends no BEGIN and prepares nothing. At every ROLLBACK, which ends each of our reads, it would forget its
+# statements and drop those of this module.
 DRIVER = {"autocommit": True, "prepare_threshold": None}
 TIMEOUTS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
 # Without these a lost host would block a thread for 15 minutes, until TCP gives up.
@@ -188,7 +188,7 @@ def _build_single(query: str, binds: Mapping[str, BindParameter[Any]]) -> Single
 
 
 def _may_be_literal(bind: BindParameter[Any] | None) -> bool:
-    """A parameter with a value of its own holds a constant of the code, such as the name of a table."""
+    """A parameter with its own value holds a constant of the code, such as a table's name."""
     return bind is not None and (not bind.required or isinstance(bind.type, LITERAL))
 
 

@@ -28,6 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from app.core.db.models import Timestamped, Versioned, db
 from app.core.db.references import referrers
 from app.core.db.row_json import Json, columns_of, insert_rows, to_json
+from app.core.db.transaction import execute_and_count
 
 TARGET, SOURCE = "target", "source"
 SIDES = (TARGET, SOURCE)
@@ -134,7 +135,7 @@ class ReferringColumn:
 
     def _remove(self, where: ColumnElement[bool]) -> list[Json]:
         rows = [to_json(row._mapping) for row in db.session.execute(select(*columns_of(self.model)).where(where))]
-        db.session.execute(delete(self.model).where(where).execution_options(synchronize_session=False))
+        execute_and_count(delete(self.model).where(where))
         return rows
 
     def _update(self, where: ColumnElement[bool], values: Json) -> Json:

@@ -40,7 +40,7 @@ class UnguardedStatement(RuntimeError):
 
 
 class _TenantColumn:
-    """The column, where SQLAlchemy analyses the criterion on the marker class itself."""
+    """The column, where SQLAlchemy analyzes the criterion on the marker class itself."""
 
     def __get__(self, instance: Any, owner: type) -> Any:
         return column("company_id", Uuid())

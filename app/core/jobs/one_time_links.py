@@ -68,7 +68,7 @@ def revoke_all(subject_id: UUID) -> None:
 
 
 def _delete(*where: ColumnElement[bool]) -> None:
-    db.session.execute(delete(OneTimeLink).where(*where).execution_options(synchronize_session=False))
+    execute_and_count(delete(OneTimeLink).where(*where))
 
 
 def rotate_token(link_id: UUID) -> tuple[OneTimeLink, str] | None:

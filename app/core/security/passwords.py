@@ -82,7 +82,7 @@ class Passwords:
         """Raises Invalid for ``field``. Characters are counted after NFKC (NIST SP 800-63B)."""
         if not _is_storable(password):
             raise Invalid.field(field, "Contains a character that is not allowed.")
-        text = _normalised(password) if len(password) <= MAX_RAW_LENGTH else password
+        text = _normalized(password) if len(password) <= MAX_RAW_LENGTH else password
         if len(text) < self._min_length:
             raise Invalid.field(field, f"Must have at least {self._min_length} characters.")
         if len(text) > MAX_LENGTH:
@@ -105,7 +105,7 @@ class Passwords:
         legacy = _legacy_verifier(stored)
         if legacy is None:
             return self._hasher.verify(stored, _secret(password))
-        forms = dict.fromkeys((password, _normalised(password)))
+        forms = dict.fromkeys((password, _normalized(password)))
         return any(legacy(stored, form) for form in forms)
 
     def _refuse_slowly(self, password: str) -> bool:
@@ -134,13 +134,13 @@ def _bcrypt_matches(stored: str, password: str) -> bool:
     return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], stored.encode())
 
 
-def _normalised(password: str) -> str:
+def _normalized(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
 def _secret(password: str) -> bytes:
     """No stored password has a lone surrogate, but a comparison with one must not fail."""
-    return _normalised(password).encode(errors="surrogatepass")
+    return _normalized(password).encode(errors="surrogatepass")
 
 
 def _is_storable(password: str) -> bool:
@@ -148,7 +148,7 @@ def _is_storable(password: str) -> bool:
 
 
 def _names(email: str) -> set[str]:
-    address = _normalised(email).strip().casefold()
+    address = _normalized(email).strip().casefold()
     return {address, address.rpartition("@")[0]}
 
 

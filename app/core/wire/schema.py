@@ -17,7 +17,7 @@ from app.base.text import CANONICAL_UUID, CONTROL, normalize_email
 INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
 
 
-# Normalisation holds the interpreter, for a time quadratic in the length of a run of combining marks.
+# Normalization holds the interpreter, for a time quadratic in the length of a run of combining marks.
 MAX_RAW_LENGTH = 16_000
 
 
@@ -57,7 +57,7 @@ class Email(Text):
 
     @classmethod
     def is_valid(cls, text: str) -> bool:
-        """Whether the text is one normalised address.
+        """Whether the text is one normalized address.
 
         A quoted local part could hold a comma. An invisible character could imitate another address, and an encoded
         word (RFC 2047) could become another one in a header. All three are refused.

@@ -29,10 +29,10 @@ def statuses(answers: list[Answer]) -> list[int]:
     return sorted(answer.status for answer in answers)
 
 
-# The first initialisation
+# The first initialization
 
 
-def test_one_of_several_first_initialisations_wins(
+def test_one_of_several_first_initializations_wins(
     fleet: Fleet, emptied: Callable[[], None], everything: Engine, anonymous: ApiClient
 ) -> None:
     counts = []

@@ -54,7 +54,7 @@ def test_more_than_128_characters_are_refused(password: str) -> None:
     assert refusal(password) == "Must have at most 128 characters."
 
 
-def test_characters_are_counted_after_normalisation() -> None:
+def test_characters_are_counted_after_normalization() -> None:
     """Each syllable is three characters before NFKC and one after it; one ligature is eighteen."""
     composed = "한국말금강산봄날"
     decomposed = "".join(chr(0x1100 + i) + chr(0x1161 + i) + chr(0x11A8 + i) for i in range(16)) * 8
@@ -276,7 +276,7 @@ def test_no_stored_text_raises(start: str, rest: str) -> None:
     assert PASSWORDS.needs_rehash(start + rest)
 
 
-def test_a_password_longer_than_any_real_one_is_not_even_normalised() -> None:
+def test_a_password_longer_than_any_real_one_is_not_even_normalized() -> None:
     stored = PASSWORDS.hash("x" * (MAX_RAW_LENGTH + 1))
 
     assert not PASSWORDS.verify(stored, "x" * (MAX_RAW_LENGTH + 1))
@@ -341,7 +341,7 @@ def test_bcrypt_reads_72_bytes_as_it_always_did(password: str) -> None:
 
 
 @pytest.mark.parametrize("made_from", ["cafe\u0301 ①", "café 1"])
-def test_an_older_hash_verifies_in_the_form_it_was_made_from_or_normalised(made_from: str) -> None:
+def test_an_older_hash_verifies_in_the_form_it_was_made_from_or_normalized(made_from: str) -> None:
     by_werkzeug = generate_password_hash(made_from, "pbkdf2:sha256:1000")
     by_bcrypt = bcrypt.hashpw(made_from.encode(), bcrypt.gensalt(4)).decode()
 

@@ -189,7 +189,7 @@ def test_booleans_are_true_and_false_only(acme: Tenant) -> None:
         assert refused(answer) == (400, "VALIDATION_ERROR"), value
 
 
-def test_text_is_trimmed_and_normalised(acme: Tenant) -> None:
+def test_text_is_trimmed_and_normalized(acme: Tenant) -> None:
     given = {"name": "  E\u0301cole \n", "address": "1\n2\t3", "email": "  E\u0301cole@EXAMPLE.com "}
 
     made = acme.admin.create("/customers", given)
@@ -435,7 +435,7 @@ def test_an_id_may_be_written_in_capitals_and_in_no_other_way(acme: Tenant, wile
 
 
 @one_database
-def test_a_run_of_combining_marks_is_refused_before_it_is_normalised(anonymous: ApiClient) -> None:
+def test_a_run_of_combining_marks_is_refused_before_it_is_normalized(anonymous: ApiClient) -> None:
     hostile = "a" + "\u0301" * 20_000 + "\u0327" * 20_000
 
     started = time.process_time()
