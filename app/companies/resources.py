@@ -22,7 +22,7 @@ from app.core.db.models import db
 from app.core.db.tenancy import current_scope
 from app.core.db.transaction import company_transaction, platform_session
 from app.core.web.body import answer, json_body
-from app.core.web.declaration import Declaration, declare
+from app.core.web.declaration import CREATED_WITH_VERSION, Declaration, declare
 from app.core.web.endpoint import UNSAFE_METHODS, Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import QueryFlag
@@ -109,7 +109,7 @@ class CreateCompany(Endpoint):
         with company_transaction(uuid7()):
             yield
 
-    @declare("createCompany", body=wire, answer=Companies.wire, status=201, errors=(409,), headers=("Location", "ETag"))
+    @declare("createCompany", body=wire, answer=Companies.wire, errors=(409,), **CREATED_WITH_VERSION)
     def post(self) -> Response:
         self.wire.check_refs(db.session(), self.values)
         admin = self.values.pop("admin", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ from app.users.schemas import ProfileSchema, UserChangeSchema, UserSchema
 from app.users.service import change_user, create_user, delete_user, hash_password
 
 CHANGES = UserChangeSchema()
+WITH_AVATAR: Mapping[str, Any] = {"answer": UserSchema(), "upload": AVATAR, "takes_json": True}
 
 
 class Users(Crud):
@@ -75,15 +76,7 @@ class CreateUser(WriteUser):
                 self.form.store()
                 self.values["id"] = self.form.user_id
 
-    @declare(
-        "createUser",
-        body=UserSchema(),
-        answer=UserSchema(),
-        errors=(409,),
-        upload=AVATAR,
-        takes_json=True,
-        **CREATED_WITH_VERSION,
-    )
+    @declare("createUser", body=Users.wire, errors=(409,), **WITH_AVATAR, **CREATED_WITH_VERSION)
     def post(self) -> Response:
         Users.wire.check_refs(db.session(), self.values)
         user = create_user(self.values)
@@ -102,19 +95,12 @@ class ChangeUser(WriteUser):
                 self.form = UserForm.receive_change(stack, CHANGES, ids["id"])
                 self.form.store()
 
-    @declare("replaceUser", body=UserChangeSchema(), answer=UserSchema(), errors=(404, 409, 412))
+    @declare("replaceUser", body=CHANGES, answer=Users.wire, errors=(404, 409, 412))
     def put(self, id: UUID) -> Response:
         """Replace a user."""
         return self._change(id, partial=False)
 
-    @declare(
-        "updateUser",
-        body=UserChangeSchema(partial=True),
-        answer=UserSchema(),
-        errors=(404, 409, 412),
-        upload=AVATAR,
-        takes_json=True,
-    )
+    @declare("updateUser", body=UserChangeSchema(partial=True), errors=(404, 409, 412), **WITH_AVATAR)
     def patch(self, id: UUID) -> Response:
         return self._change(id, partial=True)
 
