@@ -14,7 +14,7 @@ from typing import IO
 
 import pytest
 
-from app.config.settings import ROOT, declared, default_of
+from app.config.settings import ROOT, default_of, setting_fields
 
 APPLICATION = """
 def application(environ, start_response):
@@ -24,7 +24,7 @@ def application(environ, start_response):
     return [body]
 """
 LIMIT = 8190
-DEFAULTS = {each.name: default_of(each) for each in declared()}
+DEFAULTS = {each.name: default_of(each) for each in setting_fields()}
 CLAIMS = ["X-Forwarded-Proto: https", "X-Forwarded-For: 9.9.9.9", "Script_Name: /a", "Path_Info: /b"]
 
 Serve = Callable[..., "Service"]
