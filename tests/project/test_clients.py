@@ -1,4 +1,4 @@
-"""The generated clients of docs/clients.md, run as they stand there against a running service."""
+"""The clients of docs/clients.md, run as they stand there against a running service."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def address(sqlite_app: Flask) -> Iterator[str]:
     server.shutdown()
 
 
-def documented(language: str, address: str, email: str) -> str:
-    """The example of a language, for this service and somebody in it."""
-    example = re.search(rf"```{language}\n(.*?)```", DOCUMENTED, re.DOTALL)
+def documented(heading: str, address: str, email: str) -> str:
+    """The example below a heading, for this service and somebody in it."""
+    example = re.search(rf"## {heading}\n.*?```\w+\n(.*?)```", DOCUMENTED, re.DOTALL)
     assert example is not None
     here = {"http://127.0.0.1:5000": address, "admin@acme.example": email, "tulip-anchor-violin-42": PASSWORD}
     return re.sub("|".join(map(re.escape, here)), lambda match: here[match[0]], example[1])
@@ -73,7 +73,7 @@ def run(folder: Path, *command: str | Path, **environment: str) -> str:
 @pytest.fixture
 def administrator(sqlite_app: Flask, request: pytest.FixtureRequest) -> str:
     """The address of one in a company of its own."""
-    admin = make_tenant(sqlite_app, request.node.name.partition("_client")[0].removeprefix("test_")).admin
+    admin = make_tenant(sqlite_app, request.node.name.removeprefix("test_").partition("_")[0]).admin
     return admin.email
 
 
@@ -83,7 +83,7 @@ def test_typescript_client_does_what_the_documentation_shows(
     programs = tools / "node_modules" / ".bin"
     (tmp_path / "node_modules").symlink_to(tools / "node_modules")
     (tmp_path / "package.json").write_text(json.dumps({"type": "module"}))
-    (tmp_path / "client.ts").write_text(documented("ts", address, administrator))
+    (tmp_path / "client.ts").write_text(documented("TypeScript", address, administrator))
 
     run(tmp_path, programs / "openapi-typescript", CONTRACT, "-o", "identity.d.ts")
     strict = ("--strict", "--skipLibCheck", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler")
@@ -96,7 +96,7 @@ def test_python_client_does_what_the_documentation_shows(
     tools: Path, tmp_path: Path, address: str, administrator: str
 ) -> None:
     (tmp_path / "settings.yml").write_text("post_hooks: []\n")
-    (tmp_path / "client.py").write_text(documented("python", address, administrator))
+    (tmp_path / "client.py").write_text(documented("Python", address, administrator))
     packages = {"PYTHONPATH": str(tools / "python")}
 
     generator = (sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none")
@@ -106,3 +106,9 @@ def test_python_client_does_what_the_documentation_shows(
     )  # fmt: skip
 
     assert run(tmp_path, sys.executable, "client.py", **packages) == PRINTED
+
+
+def test_requests_does_what_the_documentation_shows(tmp_path: Path, address: str, administrator: str) -> None:
+    (tmp_path / "client.py").write_text(documented("Python with requests", address, administrator))
+
+    assert run(tmp_path, sys.executable, "client.py", NO_PROXY="*") == PRINTED

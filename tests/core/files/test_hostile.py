@@ -11,13 +11,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-import urllib3
 from PIL import Image
 
 from tests.across.faults.service import Service
 from tests.core.files.stored import avatar_of
 from tests.core.files.test_uploads import bomb, passes
 from tests.support.clients import Tenant
+from tests.support.http import send as request
 from tests.support.marks import flaky, one_database
 from tests.support.pictures import encoded, opened, picture
 
@@ -60,10 +60,9 @@ class Watcher:
             self.sizes.append(resident(process))
 
     def _ask(self) -> None:
-        http = urllib3.PoolManager()
         while not self._stop.wait(0.01):
             started = time.perf_counter()
-            assert http.request("GET", f"{self.service.url}/health").status == 200
+            assert request("GET", f"{self.service.url}/health").status_code == 200
             self.seconds.append(time.perf_counter() - started)
 
     @property
@@ -107,14 +106,11 @@ def test_a_picture_arrives_whole_through_a_real_server(service: Service, acme: T
     path, token = avatar_of(acme.admin), acme.admin.token
     send(service, token, path, encoded(Image.merge("RGB", [Image.effect_noise((200, 200), 60)] * 3)))
 
-    # A connection that stays open would hold the server back when it ends.
-    headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
-    answers = [
-        urllib3.request("GET", f"{service.url}{path}{query}", headers=headers, timeout=5) for query in ("", "?size=64")
-    ]
+    headers = {"Authorization": f"Bearer {token}"}
+    whole, small = (request("GET", f"{service.url}{path}{query}", headers=headers) for query in ("", "?size=64"))
 
-    assert [opened(each.data).size for each in answers] == [(200, 200), (64, 64)]
-    assert len(answers[0].data) > 20_000
+    assert (opened(whole.content).size, opened(small.content).size) == ((200, 200), (64, 64))
+    assert len(whole.content) > 20_000
 
 
 def test_ten_hostile_pictures_at_once_cost_little_memory_and_nobody_else_waits(service: Service, acme: Tenant) -> None:
@@ -139,10 +135,5 @@ def test_ten_hostile_pictures_at_once_cost_little_memory_and_nobody_else_waits(s
 
 
 def send(service: Service, token: str | None, path: str, data: bytes) -> int:
-    http = urllib3.PoolManager(timeout=60, retries=False)
-    return http.request(
-        "POST",
-        f"{service.url}{path}",
-        fields={"avatar": ("a.png", data)},
-        headers={"Authorization": f"Bearer {token}"},
-    ).status
+    headers = {"Authorization": f"Bearer {token}"}
+    return request("POST", f"{service.url}{path}", files={"avatar": ("a.png", data)}, headers=headers).status_code

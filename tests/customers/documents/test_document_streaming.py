@@ -12,6 +12,7 @@ from zipfile import BadZipFile, ZipFile
 
 import psutil
 import pytest
+import requests
 import urllib3
 
 from tests.across.faults.service import Service
@@ -19,6 +20,7 @@ from tests.core.files.test_hostile import Watcher
 from tests.customers.documents.files import TYPE
 from tests.customers.dossier import customer
 from tests.support.clients import Tenant
+from tests.support.http import send
 from tests.support.marks import one_database
 
 pytestmark = one_database
@@ -34,17 +36,16 @@ def service(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield started
 
 
-def http(service: Service, company: Tenant, method: str, path: str, **options: object) -> urllib3.BaseHTTPResponse:
+def http(service: Service, company: Tenant, method: str, path: str, **options: object) -> requests.Response:
     headers = {"Authorization": f"Bearer {company.admin.token}"} | options.pop("headers", {})  # type: ignore[operator]
-    pool = urllib3.PoolManager(timeout=60, retries=False)
-    return pool.request(method, f"{service.url}{path}", headers=headers, **options)  # type: ignore[arg-type]
+    return send(method, f"{service.url}{path}", headers=headers, **options)
 
 
 def uploaded(service: Service, company: Tenant, owner: str, data: bytes = LARGE) -> str:
     """The path of a new document."""
-    form = {"document_type": TYPE, "file": ("large.pdf", data, "application/pdf")}
-    answer = http(service, company, "POST", f"{owner}/documents", fields=form)
-    assert answer.status == 201, answer.data
+    files = {"file": ("large.pdf", data, "application/pdf")}
+    answer = http(service, company, "POST", f"{owner}/documents", data={"document_type": TYPE}, files=files)
+    assert answer.status_code == 201, answer.text
     return f"{owner}/documents/{answer.json()['id']}"
 
 
@@ -56,9 +57,10 @@ def test_a_document_of_20_mb_goes_in_and_out_in_little_memory(service: Service, 
         time.sleep(0.1)
         path = uploaded(service, acme, owner)
         uploaded(service, acme, owner)
-        whole = http(service, acme, "GET", f"{path}/download").data
-        part = http(service, acme, "GET", f"{path}/download", headers={"Range": f"bytes={5 * MB}-{15 * MB - 1}"}).data
-        export = http(service, acme, "GET", f"{owner}/export").data
+        whole = http(service, acme, "GET", f"{path}/download").content
+        middle = {"Range": f"bytes={5 * MB}-{15 * MB - 1}"}
+        part = http(service, acme, "GET", f"{path}/download", headers=middle).content
+        export = http(service, acme, "GET", f"{owner}/export").content
 
     print(f"{watcher.growth / MB:.1f} MB")
     assert (whole == LARGE, part == LARGE[5 * MB : 15 * MB]) == (True, True)
@@ -71,8 +73,8 @@ def test_an_export_that_is_broken_off_by_a_crash_is_seen_to_be(service: Service,
     owner = customer(acme)
     for _ in range(3):
         uploaded(service, acme, owner)
-    answer = http(service, acme, "GET", f"{owner}/export", preload_content=False)
-    received = bytearray(answer.read(MB))
+    answer = http(service, acme, "GET", f"{owner}/export", stream=True)
+    received = bytearray(answer.raw.read(MB))
 
     [worker] = psutil.Process(service.pid).children()
     worker.send_signal(signal.SIGKILL)
@@ -84,6 +86,6 @@ def test_an_export_that_is_broken_off_by_a_crash_is_seen_to_be(service: Service,
         ZipFile(BytesIO(received))
 
 
-def read_on(answer: urllib3.BaseHTTPResponse, received: bytearray) -> None:
-    while chunk := answer.read(MB):
+def read_on(answer: requests.Response, received: bytearray) -> None:
+    while chunk := answer.raw.read(MB):
         received += chunk
