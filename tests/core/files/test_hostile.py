@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 from PIL import Image
 
 from tests.across.faults.service import Service
@@ -60,10 +61,11 @@ class Watcher:
             self.sizes.append(resident(process))
 
     def _ask(self) -> None:
-        while not self._stop.wait(0.01):
-            started = time.perf_counter()
-            assert request("GET", f"{self.service.url}/health").status_code == 200
-            self.seconds.append(time.perf_counter() - started)
+        with requests.Session() as session:
+            while not self._stop.wait(0.01):
+                started = time.perf_counter()
+                assert session.get(f"{self.service.url}/health", timeout=60).status_code == 200
+                self.seconds.append(time.perf_counter() - started)
 
     @property
     def growth(self) -> int:
