@@ -116,7 +116,9 @@ class Connection:
         self._is_resolved = self._socket != NO_SOCKET or self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0
         is_clean = self._socket != NO_SOCKET and (not self._is_secure or self._has_no_input())
         self._multi.remove_handle(self.handle)
-        self.handle.setopt(pycurl.WRITEFUNCTION, len)  # whatever the last response went to can go
+        # An idle connection keeps neither a file nor a body alive.
+        self.handle.setopt(pycurl.WRITEFUNCTION, len)
+        self.handle.setopt(pycurl.READFUNCTION, _no_bytes)
         self._loop, self._idle_since = None, time.monotonic()
         return is_clean
 
@@ -162,3 +164,7 @@ def _trusted_certificates() -> list[tuple[int, str]]:
     """Those of this machine, as Python finds them: the wheel's libcurl looks where its builder had them."""
     paths = ssl.get_default_verify_paths()
     return [(option, path) for option, path in ((pycurl.CAINFO, paths.cafile), (pycurl.CAPATH, paths.capath)) if path]
+
+
+def _no_bytes(_count: int) -> bytes:
+    return b""

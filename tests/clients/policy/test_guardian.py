@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import resource
 import socket
 import ssl
 import time
@@ -772,6 +773,20 @@ def test_it_is_not_sent_a_third_time(engine: FakeGuardian) -> None:
         RemoteTransport(engine.url, 5.0, 1).send("POST", "/check-access", LARGE, {})
 
     assert engine.connections == 2
+
+
+def test_descriptors_above_1023_are_waited_for(engine: FakeGuardian) -> None:
+    """A server of many connections has such, and select() knows none of them."""
+    engine.behaviour = _grants_late
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2048)), hard))
+    taken = [os.dup(0) for _ in range(1100)]
+    try:
+        check(client_of(engine.url, timeout=2.0))
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_close_gives_up_the_idle_connections(engine: FakeGuardian) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from app.base.errors import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
@@ -253,12 +257,32 @@ def test_a_storage_that_does_not_listen_is_unavailable(backend: str) -> None:
         storage.check_health()
 
 
-def test_a_storage_that_reads_no_more_has_the_last_word(failing: Storage, fake: FakeStorage) -> None:
-    """It says why and hangs up, while most of the file is unsent."""
-    fake.behaviour = answers(507, {})
+@pytest.fixture
+def full() -> Iterator[str]:
+    """A storage that says why after the first bytes of a request, and hangs up."""
 
-    with pytest.raises(Unavailable):
-        put(failing, key(), bytes(8_000_000))
+    def refuse() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(answer(507, {}))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=refuse, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.usefixtures("s3")
+@pytest.mark.parametrize("backend", REMOTE)
+def test_a_storage_that_reads_no_more_has_the_last_word(backend: str, full: str) -> None:
+    """Most of the file is unsent."""
+    with capture_logs() as logged, pytest.raises(Unavailable):
+        put(remote(backend, full), key(), bytes(8_000_000))
+
+    assert [(line["event"], line.get("status")) for line in logged] == [("storage_refused", 507)]
 
 
 @by_row(
