@@ -30,7 +30,7 @@ def at(request: pytest.FixtureRequest, app: Flask) -> Through:
     if request.param == "kept here":
         return lambda client: client
     make: Variant = request.getfixturevalue("variant")
-    remote = make(GUARDIAN_SERVICE_URL=request.getfixturevalue("served").url)
+    remote = make(GUARDIAN_SERVICE_URL=request.getfixturevalue("served").url, GUARDIAN_SERVICE_TIMEOUT="30")
     return lambda client: moved(client, remote)
 
 

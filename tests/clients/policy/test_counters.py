@@ -17,6 +17,7 @@ from app.clients.policy.request import AccessRequest, GrantAll, TooManyInFlight
 from app.core.services import services
 from tests.fakes.guardian import FakeGuardian, answers, denies, grants
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import flaky
 from tests.support.variants import Variant
 
 QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE")
@@ -148,6 +149,7 @@ def test_no_endpoint_shows_them(acme: Tenant) -> None:
     assert acme.admin.get("/metrics").status_code == 404
 
 
+@flaky
 def test_counting_and_the_breaker_cost_microseconds(registry: Registry) -> None:
     watched = MeteredEngine(GrantAll(), PolicyCounters(registry), Breaker(outcome_of))
 
