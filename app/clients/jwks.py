@@ -59,7 +59,7 @@ class JwksClient:
 
     def _fetch(self) -> None:
         try:
-            self._keys = dict(_usable(_listed(self._download())))
+            self._keys = dict(_usable(_keys_in(self._download())))
         except (CallFailed, ValueError) as error:
             log.warning("jwks_not_fetched", error=type(error).__name__)
 
@@ -73,19 +73,19 @@ class JwksClient:
         return body.getvalue()
 
 
-def _listed(document: bytes) -> list[Any]:
-    found = orjson.loads(document)
-    keys = found.get("keys") if isinstance(found, dict) else None
+def _keys_in(document: bytes) -> list[Any]:
+    key_set = orjson.loads(document)
+    keys = key_set.get("keys") if isinstance(key_set, dict) else None
     if not isinstance(keys, list):
         raise ValueError("not a key set")
     return keys
 
 
-def _usable(listed: list[Any]) -> Iterator[tuple[str, VerificationKey]]:
-    """What is not a signature key that we accept is skipped (RFC 7517 section 5)."""
-    for jwk in listed:
+def _usable(jwks: list[Any]) -> Iterator[tuple[str, VerificationKey]]:
+    """Keys of other uses, types or curves are skipped (RFC 7517 section 5)."""
+    for jwk in jwks:
         algorithm = _algorithm_of(jwk)
-        key = _parsed(jwk, algorithm) if algorithm else None
+        key = _public_key(jwk, algorithm) if algorithm else None
         if algorithm and key:
             yield jwk["kid"], (algorithm, key)
 
@@ -101,7 +101,7 @@ def _algorithm_of(jwk: object) -> str | None:
     return algorithm if jwk.get("alg", algorithm) == algorithm else None
 
 
-def _parsed(jwk: dict[str, Any], algorithm: str) -> PublicKey | None:
+def _public_key(jwk: dict[str, Any], algorithm: str) -> PublicKey | None:
     public = {name: jwk.get(name) for name in PUBLIC_MEMBERS[jwk["kty"]]}
     try:
         key: PublicKey = PyJWK(public, algorithm).key

@@ -25,7 +25,7 @@ class Limits:
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._limiter = _limiter(app, settings) if settings.ratelimit_enabled else None
-        self.redis: Redis | None = self._limiter.storage if self._limiter and _in_redis(settings) else None  # type: ignore[assignment]
+        self.redis: Redis | None = self._limiter.storage if self._limiter and _uses_redis(settings) else None  # type: ignore[assignment]
 
     def over(self, view: View, limits: str, exempt: Callable[[], bool]) -> View:
         """``limits`` such as ``50/hour;200/day``, each counted per view and client."""
@@ -36,7 +36,7 @@ class Limits:
 
 def _limiter(app: Flask, settings: Settings) -> Limiter:
     uri = settings.ratelimit_storage_uri
-    if _in_redis(settings):
+    if _uses_redis(settings):
         # The import registers the scheme; a process that counts in memory need not hold the library.
         from app.clients.redis_storage import SCHEME
 
@@ -54,12 +54,12 @@ def _limiter(app: Flask, settings: Settings) -> Limiter:
     return limiter
 
 
-def _in_redis(settings: Settings) -> bool:
+def _uses_redis(settings: Settings) -> bool:
     return settings.ratelimit_storage_uri.startswith("redis")
 
 
 def client_of(address: str | None) -> str:
-    """The address, or of IPv6 the /64: whoever has one such network has all of its addresses."""
+    """The address, or the /64 of an IPv6 address: one client usually holds such a whole network."""
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:

@@ -98,7 +98,7 @@ class SmtpMailer:
             if self._overdue.is_set():
                 # The lease may be over, and somebody else at it.
                 raise TimeoutError("The server was too slow to greet.")
-            connection.deliver(_written(message, self._sender))
+            connection.deliver(_email(message, self._sender))
         except BaseException:
             self.close()
             raise
@@ -135,17 +135,17 @@ class SmtpMailer:
                 host.sock.shutdown(2)
 
 
-def _written(message: Message, sender: str, encoding: str | None = None) -> EmailMessage:
+def _email(message: Message, sender: str, encoding: str | None = None) -> EmailMessage:
     """``encoding`` is the Content-Transfer-Encoding. Raises ValueError for a line break in a header."""
-    found = EmailMessage()
-    found["Subject"], found["From"], found["To"] = message.subject, sender, _routable(message.to)
-    found["Date"] = localtime()
-    found["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2].strip('> ')}>"
+    email = EmailMessage()
+    email["Subject"], email["From"], email["To"] = message.subject, sender, _routable(message.to)
+    email["Date"] = localtime()
+    email["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2].strip('> ')}>"
     # RFC 3834 section 5: no absence notices in answer.
-    found["Auto-Submitted"] = "auto-generated"
-    found.set_content(message.text, cte=encoding)
-    found.add_alternative(message.html, subtype="html", cte=encoding)
-    return found
+    email["Auto-Submitted"] = "auto-generated"
+    email.set_content(message.text, cte=encoding)
+    email.add_alternative(message.html, subtype="html", cte=encoding)
+    return email
 
 
 def _routable(address: str) -> str:
@@ -154,7 +154,7 @@ def _routable(address: str) -> str:
     Python's own codec is that of RFC 3490, which makes ``strasse`` of ``straße``: the domain of somebody else.
     """
     local, _, domain = address.rpartition("@")
-    return f"{local}@{'.'.join(_label(each) for each in domain.split('.'))}"
+    return f"{local}@{'.'.join(_label(label) for label in domain.split('.'))}"
 
 
 def _label(text: str) -> str:
@@ -182,4 +182,4 @@ class SilentMailer:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             # Unencoded, so that a link can be copied out of it.
-            file.write(_written(message, "identity@localhost", "8bit").as_bytes(policy=SMTPUTF8))
+            file.write(_email(message, "identity@localhost", "8bit").as_bytes(policy=SMTPUTF8))

@@ -19,7 +19,7 @@ SCHEME = "steady+"
 STEP_SECONDS = 0.1
 """What connecting to Redis, or one answer of it, may take."""
 AWAY_SECONDS = 5.0
-"""How long Redis is not asked again after it failed."""
+"""Pause after a failure of Redis, before it is tried again."""
 LOG_EVERY_SECONDS = 60.0
 
 
@@ -40,36 +40,36 @@ class Redis(RedisStorage):
         self._lock, self._away_until, self._logged_at = Lock(), 0.0, -math.inf
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        return cast(int, self._counted("incr", key, expiry, amount))
+        return cast(int, self._call("incr", key, expiry, amount))
 
     def get(self, key: str) -> int:
-        return cast(int, self._counted("get", key))
+        return cast(int, self._call("get", key))
 
     def get_expiry(self, key: str) -> float:
-        return cast(float, self._counted("get_expiry", key))
+        return cast(float, self._call("get_expiry", key))
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        return cast(bool, self._counted("acquire_entry", key, limit, expiry, amount))
+        return cast(bool, self._call("acquire_entry", key, limit, expiry, amount))
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        return cast(tuple[float, int], self._counted("get_moving_window", key, limit, expiry))
+        return cast(tuple[float, int], self._call("get_moving_window", key, limit, expiry))
 
     def ping(self) -> None:
         """Raises RedisError."""
         self.storage.ping()
 
-    def _counted(self, method: str, *args: Any) -> Any:
-        if self._is_to_be_asked():
+    def _call(self, method: str, *args: Any) -> Any:
+        if self._may_try():
             try:
-                found = getattr(super(), method)(*args)
+                result = getattr(super(), method)(*args)
                 self._away_until = 0.0
-                return found
+                return result
             except (RedisError, OSError) as error:
                 self._note(error)
         return getattr(self._own, method)(*args)
 
-    def _is_to_be_asked(self) -> bool:
-        """While it is away, one request at a time tries."""
+    def _may_try(self) -> bool:
+        """One request at a time tries while Redis is away."""
         now = time.monotonic()
         with self._lock:
             if now < self._away_until:

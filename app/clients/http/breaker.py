@@ -34,7 +34,7 @@ class CircuitOpen(Unavailable):
     """The call was not tried."""
 
 
-def _unnoticed(_state: State) -> None:
+def _ignore(_state: State) -> None:
     """For breakers that nobody watches."""
 
 
@@ -49,7 +49,7 @@ class Breaker:
         self,
         outcome_of: Callable[[BaseException | None], Outcome],
         *,
-        notice: Callable[[State], None] = _unnoticed,
+        notice: Callable[[State], None] = _ignore,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._outcome_of = outcome_of

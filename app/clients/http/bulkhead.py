@@ -1,4 +1,4 @@
-"""A bound on what goes on at once, so that what is slow takes some threads of a process and never all."""
+"""A bound on concurrent work, so that slow work takes some threads of a process and never all."""
 
 from __future__ import annotations
 

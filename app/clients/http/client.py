@@ -32,7 +32,7 @@ class HttpClient:
 
     @contextmanager
     def exchanges(self) -> Iterator[Exchanges]:
-        """Those under way at the end are given up."""
+        """Calls under way at the end are given up."""
         exchanges = Exchanges(self._idle.get())
         try:
             yield exchanges

@@ -1,4 +1,4 @@
-"""One kept connection each, and the loop that drives those of a thread."""
+"""A kept connection, and the loop that drives the connections of a thread."""
 
 from __future__ import annotations
 

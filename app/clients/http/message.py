@@ -1,4 +1,4 @@
-"""What goes out and what comes back: requests that cannot hold another line, and responses with their headers."""
+"""Requests that cannot hold another line, and responses with their headers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """``body`` stands at its end. ``is_cut``: the body was longer than the request allows, and was given up.
+    """``body`` stands at its end. ``is_cut``: the body was longer than the request allows, and the rest was dropped.
 
     Header names are lower-case; values of one name are joined by commas (RFC 9110 section 5.3).
     """

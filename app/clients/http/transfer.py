@@ -1,4 +1,4 @@
-"""One request on one handle of libcurl: what it may do, and what each of its failures means."""
+"""One request on one handle of libcurl: its options, and the meaning of its failures."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Transfer:
         return ""
 
     def _allow_once(self, *_addresses: object) -> int:
-        """libcurl sends again what got no reply on a kept connection, even when all of it had gone out."""
+        """libcurl repeats a request without a reply on a kept connection, even one that had gone out entirely."""
         if self._has_begun:
             return pycurl.PREREQFUNC_ABORT
         self._has_begun = True

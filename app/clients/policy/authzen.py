@@ -10,7 +10,7 @@ import orjson
 from app.base.errors import Forbidden
 from app.clients.http.origin import root_of
 from app.clients.policy.discovery import Discovery
-from app.clients.policy.parsing import Reply, busy, checked_request_id, parsed, printable, unusable
+from app.clients.policy.parsing import Reply, busy, checked_request_id, parse_object, printable, unusable
 from app.clients.policy.request import AccessRequest
 from app.clients.policy.transport import RemoteTransport
 
@@ -44,7 +44,7 @@ class AuthZenClient:
     def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
         """As ``check``. Raises ValueError for questions of several users: they have one subject here."""
         common = self._common(questions[0], request_id)
-        if len({(each.user_id, each.company_id, each.roles) for each in questions}) > 1:
+        if len({(question.user_id, question.company_id, question.roles) for question in questions}) > 1:
             raise ValueError("The questions are about several subjects.")
         headers = self._headers(request_id)
         for first in range(0, len(questions), MAX_BATCH):
@@ -61,18 +61,18 @@ class AuthZenClient:
         path = self._discovery.endpoints(deadline).evaluations
         if path is None or len(questions) == 1:
             return self._check_singly(questions, common, headers)
-        body = orjson.dumps({**common, "evaluations": [_asked(each) for each in questions]})
+        body = orjson.dumps({**common, "evaluations": [_evaluation(question) for question in questions]})
         reply = self._transport.send("POST", path, body, headers, deadline=deadline)
         if reply.status in NO_BATCHES:
             return self._check_singly(questions, common, headers)
-        _judge_all(_answered(reply), len(questions))
+        _judge_all(_parse_answer(reply), len(questions))
 
     def _check_singly(self, questions: Sequence[AccessRequest], common: Json, headers: Mapping[str, str]) -> None:
         for question in questions:
             deadline = self._transport.deadline()
             path = self._discovery.endpoints(deadline).evaluation
-            body = orjson.dumps({**common, **_asked(question)})
-            _judge(_answered(self._transport.send("POST", path, body, headers, deadline=deadline)))
+            body = orjson.dumps({**common, **_evaluation(question)})
+            _judge(_parse_answer(self._transport.send("POST", path, body, headers, deadline=deadline)))
 
     def _headers(self, request_id: str) -> dict[str, str]:
         return {
@@ -92,7 +92,7 @@ class AuthZenClient:
         }
 
 
-def _asked(question: AccessRequest) -> Json:
+def _evaluation(question: AccessRequest) -> Json:
     """Two services may use one name, so policies can tell them apart by ``service``."""
     properties = {"company_id": question.company_id, "service": question.service}
     if question.parent_kind:
@@ -101,24 +101,24 @@ def _asked(question: AccessRequest) -> Json:
     return {"action": {"name": question.operation.lower()}, "resource": resource}
 
 
-def _answered(reply: Reply) -> Mapping[str, Any]:
+def _parse_answer(reply: Reply) -> Mapping[str, Any]:
     if reply.status == 429:
         raise busy("status 429")
     if reply.status != 200:
         raise unusable(f"status {reply.status}")
-    return parsed(reply)
+    return parse_object(reply)
 
 
-def _judge_all(answer: Mapping[str, Any], asked: int) -> None:
+def _judge_all(answer: Mapping[str, Any], expected: int) -> None:
     """A missing item is a denial; one too many, and the two sides are out of step."""
     items = answer.get("evaluations")
-    if not isinstance(items, list) or len(items) > asked:
+    if not isinstance(items, list) or len(items) > expected:
         raise unusable("no decision for each question")
     for item in items:
         if not isinstance(item, dict):
             raise unusable("no boolean decision")
         _judge(item)
-    if len(items) < asked:
+    if len(items) < expected:
         raise Forbidden()
 
 
@@ -134,6 +134,6 @@ def _reason(context: object) -> str | None:
     """What is meant for users; ``reason_admin`` is not (Reason Object)."""
     if not isinstance(context, dict):
         return None
-    given = context.get("reason_user", context.get("reason"))
-    texts = given.values() if isinstance(given, dict) else [given]
-    return next((shown for text in texts if isinstance(text, str) and (shown := printable(text))), None)
+    reason = context.get("reason_user", context.get("reason"))
+    texts = reason.values() if isinstance(reason, dict) else [reason]
+    return next((line for text in texts if isinstance(text, str) and (line := printable(text))), None)

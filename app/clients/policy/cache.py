@@ -15,43 +15,43 @@ MAX_GRANTS = 10_000
 
 
 class _Entries:
-    """When each key was asked, on the clock of the grants."""
+    """Times of the questions by their keys, on the clock of the grants."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.asked: OrderedDict[Hashable, float] = OrderedDict()
+        self.asked_at: OrderedDict[Hashable, float] = OrderedDict()
 
 
 class Grants:
-    """The keys last used, at most ``limit``, each for ``ttl`` seconds since the question was asked."""
+    """The keys last used, at most ``limit``, all for ``ttl`` seconds since the question was asked."""
 
     def __init__(self, ttl: float, limit: int = MAX_GRANTS, clock: Callable[[], float] = time.monotonic) -> None:
         self._ttl, self._limit, self.clock = ttl, limit, clock
         self._entries: PerProcess[_Entries] = PerProcess(_Entries)
 
     def __len__(self) -> int:
-        return len(self._entries.get().asked)
+        return len(self._entries.get().asked_at)
 
     def __contains__(self, key: Hashable) -> bool:
         entries = self._entries.get()
         with entries.lock:
-            asked = entries.asked.get(key)
-            if asked is None:
+            asked_at = entries.asked_at.get(key)
+            if asked_at is None:
                 return False
-            if self.clock() - asked >= self._ttl:
-                del entries.asked[key]
+            if self.clock() - asked_at >= self._ttl:
+                del entries.asked_at[key]
                 return False
-            entries.asked.move_to_end(key)
+            entries.asked_at.move_to_end(key)
             return True
 
-    def keep(self, key: Hashable, asked: float) -> None:
-        """``asked``: when the question was, on this clock. An engine may have changed its mind since."""
+    def keep(self, key: Hashable, asked_at: float) -> None:
+        """``asked_at`` is the time of the question on this clock: the engine may have changed its mind since."""
         entries = self._entries.get()
         with entries.lock:
-            entries.asked[key] = asked
-            entries.asked.move_to_end(key)
-            if len(entries.asked) > self._limit:
-                entries.asked.popitem(last=False)
+            entries.asked_at[key] = asked_at
+            entries.asked_at.move_to_end(key)
+            if len(entries.asked_at) > self._limit:
+                entries.asked_at.popitem(last=False)
 
 
 class CachingEngine:
@@ -70,25 +70,25 @@ class CachingEngine:
         self.check_all([question], token=token, request_id=request_id)
 
     def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
-        open_questions = [each for each in questions if not self._is_granted(each)]
+        open_questions = [question for question in questions if not self._is_granted(question)]
         if not open_questions:
             return
-        asked = self._grants.clock()
+        asked_at = self._grants.clock()
         if len(open_questions) == 1:
             self._engine.check(open_questions[0], token=token, request_id=request_id)
         else:
             self._engine.check_all(open_questions, token=token, request_id=request_id)
-        for each in open_questions:
-            self._grants.keep(self._key_of(each), asked)
+        for question in open_questions:
+            self._grants.keep(self._key_of(question), asked_at)
 
     def _is_granted(self, question: AccessRequest) -> bool:
-        found = self._key_of(question) in self._grants
-        (self._counters.hits if found else self._counters.misses).inc()
-        return found
+        is_granted = self._key_of(question) in self._grants
+        (self._counters.hits if is_granted else self._counters.misses).inc()
+        return is_granted
 
 
 def whole(question: AccessRequest) -> Hashable:
-    """For engines that may decide by each part of the question."""
+    """For engines that may decide by any part of the question."""
     return question
 
 

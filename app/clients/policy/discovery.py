@@ -13,7 +13,7 @@ import structlog
 
 from app.base.errors import ApiError
 from app.clients.http.per_process import PerProcess
-from app.clients.policy.parsing import Reply, parsed
+from app.clients.policy.parsing import Reply, parse_object
 from app.clients.policy.request import TooManyInFlight
 
 log = structlog.get_logger(__name__)
@@ -72,24 +72,24 @@ class Discovery:
         try:
             reply = self._transport.send("GET", self.path, b"", accepted, deadline=now + (deadline - now) / 2)
             self._due = None if reply.status < 500 and reply.status != 429 else self._due
-            self._endpoints = self._honoured(reply)
+            self._endpoints = self._choose_endpoints(reply)
         except TooManyInFlight:
             self._due = now
         except ApiError as error:
             log.info("policy_engine_not_discovered", reason=type(error).__name__)
 
-    def _honoured(self, reply: Reply) -> Endpoints:
-        """What the document says, if it is about this engine, and nothing but this engine."""
+    def _choose_endpoints(self, reply: Reply) -> Endpoints:
+        """The document's endpoints, if it is about this engine; else the present ones."""
         if reply.status != 200:
             return self._endpoints
-        document = parsed(reply)
-        named = document.get("policy_decision_point")
-        if not isinstance(named, str) or named.rstrip("/") != self._url:
+        document = parse_object(reply)
+        url = document.get("policy_decision_point")
+        if not isinstance(url, str) or url.rstrip("/") != self._url:
             log.warning("policy_engine_document_ignored", reason="it is about another policy_decision_point")
             return self._endpoints
-        return self._stated(document)
+        return self._endpoints_in(document)
 
-    def _stated(self, document: Mapping[str, Any]) -> Endpoints:
+    def _endpoints_in(self, document: Mapping[str, Any]) -> Endpoints:
         single = self._path_of(document.get("access_evaluation_endpoint"))
         if single is None:
             log.warning("policy_engine_document_ignored", reason="no evaluation endpoint on the engine's own host")

@@ -1,4 +1,4 @@
-"""A remote engine by the settings, and the directory of roles that is kept there."""
+"""A remote engine by the settings, and the directory of its roles."""
 
 from __future__ import annotations
 

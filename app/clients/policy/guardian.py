@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from app.base.errors import BadGateway, Forbidden, Unauthenticated
-from app.clients.policy.parsing import TOKEN, Reply, busy, checked_request_id, parsed, printable, unusable
+from app.clients.policy.parsing import TOKEN, Reply, busy, checked_request_id, parse_object, printable, unusable
 from app.clients.policy.request import AccessRequest
 
 GRANTS = ("access_granted", "granted", "allowed", "decision")
@@ -50,10 +50,10 @@ class GuardianClient:
     def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
         """Raises Forbidden, BadGateway, Unavailable, GatewayTimeout or Unauthenticated unless granted."""
         headers = headers_of(token, request_id)
-        _judge(self._transport.send("POST", "/check-access", self._asked(question), headers))
+        _judge(self._transport.send("POST", "/check-access", self._body(question), headers))
 
     def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
-        """One call each, up to the first that is not granted: the protocol has no other way."""
+        """One call per question, up to the first denial: the protocol has no other way."""
         for question in questions:
             self.check(question, token=token, request_id=request_id)
 
@@ -63,7 +63,7 @@ class GuardianClient:
         if not 200 <= reply.status < 300:
             raise unusable(f"status {reply.status}")
 
-    def _asked(self, question: AccessRequest) -> bytes:
+    def _body(self, question: AccessRequest) -> bytes:
         return orjson.dumps(
             {
                 "user_id": question.user_id,
@@ -99,7 +99,7 @@ def _judge(reply: Reply) -> None:
         raise unusable("status 401", TokenRefused)
     if reply.status != 200 and reply.status not in DENIALS:
         raise unusable(f"status {reply.status}")
-    answer = parsed(reply)
+    answer = parse_object(reply)
     if reply.status != 200 or not _is_granted(answer):
         raise Forbidden(reason_of(answer))
 

@@ -1,4 +1,4 @@
-"""What one request asks a remote Guardian about roles, in its caller's name and within one deadline."""
+"""Questions of one request to a remote Guardian about roles, in its caller's name and within one deadline."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ Fly = Callable[[Mapping[str, str], float], AbstractContextManager[Flight]]
 Lists = dict[UUID, list[StrictReader]]
 
 
-class Answer(NamedTuple):
+class EngineAnswer(NamedTuple):
     status: int
     document: Any
 
 
 class GuardianApi:
     def __init__(self, fly: Fly, actor: Actor, deadline: float) -> None:
-        self._fly, self._asker, self._deadline = fly, actor, deadline
+        self._fly, self._actor, self._deadline = fly, actor, deadline
         self._headers = headers_of(actor.token, actor.request_id)
 
     def assignments_of(self, user_id: UUID) -> list[StrictReader]:
-        found = self.listed(f"/user-roles?user_id={user_id}", "user_roles", "roles")
-        if any(each.uuid("user_id", user_id) != user_id for each in found):
+        assignments = self.read_list(f"/user-roles?user_id={user_id}", "user_roles", "roles")
+        if any(assignment.uuid("user_id", user_id) != user_id for assignment in assignments):
             raise unusable("assignments of another user")
-        return found
+        return assignments
 
     def assignment(self, user_id: UUID, assignment_id: UUID) -> StrictReader:
         """Raises NotFound, also for one of another user or company."""
-        found = self.done(Call("GET", f"/user-roles/{assignment_id}"), "user_role")
-        told = self._own_item(found, assignment_id, "user_role")
-        if told.uuid("user_id") != user_id:
+        document = self.execute(Call("GET", f"/user-roles/{assignment_id}"), "user_role")
+        assignment = self._own_item(document, assignment_id, "user_role")
+        if assignment.uuid("user_id") != user_id:
             raise _missing("user_role")
-        return told
+        return assignment
 
     def role(self, role_id: UUID) -> StrictReader:
         """Raises NotFound, also for one of another company."""
-        found = self.done(Call("GET", f"/roles/{role_id}"), "role")
-        return self._own_item(found, role_id, "role")
+        document = self.execute(Call("GET", f"/roles/{role_id}"), "role")
+        return self._own_item(document, role_id, "role")
 
     def roles_by_id(self, role_ids: Iterable[UUID]) -> dict[UUID, StrictReader]:
-        found = self._read({role_id: f"/roles/{role_id}" for role_id in role_ids})
-        return {role_id: _identical(self.told(each), role_id) for role_id, each in found.items()}
+        documents = self._read({role_id: f"/roles/{role_id}" for role_id in role_ids})
+        return {role_id: _require_id(self.reader_of(document), role_id) for role_id, document in documents.items()}
 
     def policies_by_role(self, role_ids: Iterable[UUID]) -> Lists:
         return self._lists({role_id: _policies(role_id) for role_id in role_ids}, "policies")
@@ -63,28 +63,28 @@ class GuardianApi:
         return self._lists({policy_id: _permissions(policy_id) for policy_id in policy_ids}, "permissions")
 
     def holdings(self, role_ids: Iterable[UUID]) -> tuple[Lists, Lists]:
-        """Policies by role and permissions by policy, each asked for as soon as its policy is known."""
+        """Policies by role and permissions by policy; permissions are asked for as soon as their policy is known."""
         policies: Lists = {}
         permissions: Lists = {}
-        paths: dict[tuple[str, UUID], str] = {("policies", each): _policies(each) for each in role_ids}
-        for (name, owner), document, more in self._reading(paths):
+        paths: dict[tuple[str, UUID], str] = {("policies", role_id): _policies(role_id) for role_id in role_ids}
+        for (name, owner), document, more in self._read_each(paths):
             items = self._items(document, (name,))
             if name == "permissions":
                 permissions[owner] = items
                 continue
             policies[owner] = items
-            more({("permissions", each.id): _permissions(each.id) for each in items})
-        policies = self._all_completed(policies, _policies, "policies")
-        permissions = self._all_completed(permissions, _permissions, "permissions")
-        late = [each.id for each in unique(policies.values()) if each.id not in permissions]
+            more({("permissions", policy.id): _permissions(policy.id) for policy in items})
+        policies = self._with_all_pages(policies, _policies, "policies")
+        permissions = self._with_all_pages(permissions, _permissions, "permissions")
+        late = [policy.id for policy in unique(policies.values()) if policy.id not in permissions]
         return policies, permissions | self.permissions_by_policy(late)
 
-    def listed(self, path: str, *names: str) -> list[StrictReader]:
+    def read_list(self, path: str, *names: str) -> list[StrictReader]:
         """A whole list."""
         [document] = self._read({path: path}).values()
-        return self._completed(path, self._items(document, names), names)
+        return self._with_further_pages(path, self._items(document, names), names)
 
-    def done(self, call: Call, kind: str) -> Any:
+    def execute(self, call: Call, kind: str) -> Any:
         """The document of a call about one thing of a kind. Raises Forbidden, NotFound, Conflict and BadRequest."""
         with self._fly(self._headers, self._deadline) as flight:
             flight.add(call)
@@ -93,69 +93,69 @@ class GuardianApi:
             _refuse(answer, kind)
         return answer.document
 
-    def told(self, document: Any) -> StrictReader:
-        """What must be of the actor's company, where it says so."""
-        told = StrictReader(object_of(document))
-        if self._is_foreign(told):
+    def reader_of(self, document: Any) -> StrictReader:
+        """Raises BadGateway for an item that states another company than the actor's."""
+        item = StrictReader(object_of(document))
+        if self._is_foreign(item):
             raise unusable("something of another company")
-        return told
+        return item
 
-    def _own_item(self, document: Any, wanted: UUID, kind: str) -> StrictReader:
-        told = _identical(StrictReader(object_of(document)), wanted)
-        if self._is_foreign(told):
+    def _own_item(self, document: Any, item_id: UUID, kind: str) -> StrictReader:
+        item = _require_id(StrictReader(object_of(document)), item_id)
+        if self._is_foreign(item):
             raise _missing(kind)
-        return told
+        return item
 
-    def _is_foreign(self, told: StrictReader) -> bool:
-        company_id = self._asker.company_id
-        return bool(told.uuid("company_id", company_id) != company_id)
+    def _is_foreign(self, item: StrictReader) -> bool:
+        company_id = self._actor.company_id
+        return bool(item.uuid("company_id", company_id) != company_id)
 
     def _lists(self, paths: Mapping[UUID, str], name: str) -> Lists:
-        found = {each: self._items(document, (name,)) for each, document in self._read(paths).items()}
-        return self._all_completed(found, paths.__getitem__, name)
+        lists = {owner: self._items(document, (name,)) for owner, document in self._read(paths).items()}
+        return self._with_all_pages(lists, paths.__getitem__, name)
 
     def _read(self, paths: Mapping[Key, str]) -> dict[Key, Any]:
         """The documents in the order of the paths."""
-        found = {key: document for key, document, _ in self._reading(paths)}
-        return {key: found[key] for key in paths}
+        documents = {key: document for key, document, _ in self._read_each(paths)}
+        return {key: documents[key] for key in paths}
 
-    def _reading(self, paths: Mapping[Key, str]) -> Iterator[tuple[Key, Any, Callable[[Mapping[Key, str]], None]]]:
+    def _read_each(self, paths: Mapping[Key, str]) -> Iterator[tuple[Key, Any, Callable[[Mapping[Key, str]], None]]]:
         """Documents as they come, and a way to ask for more; a key is asked for once.
 
-        Raises Forbidden, and BadGateway for what the engine itself spoke of and does not find.
+        Raises Forbidden, and BadGateway for an item that the engine itself named and does not find.
         """
-        asked: set[Key] = set()
+        requested: set[Key] = set()
 
-        def ask(wanted: Mapping[Key, str]) -> None:
-            for key, path in wanted.items():
-                if key not in asked:
-                    asked.add(key)
+        def add(more: Mapping[Key, str]) -> None:
+            for key, path in more.items():
+                if key not in requested:
+                    requested.add(key)
                     flight.add(Call("GET", path, about=key))
 
         if not paths:
             return
         with self._fly(self._headers, self._deadline) as flight:
-            ask(paths)
+            add(paths)
             for key, reply in flight:
-                yield key, _part(answer_of(reply)), ask
+                yield key, _part(answer_of(reply)), add
 
     def _items(self, document: Any, names: Iterable[str]) -> list[StrictReader]:
-        return [self.told(each) for each in items_of(document, names)]
+        return [self.reader_of(item) for item in items_of(document, names)]
 
-    def _all_completed(self, lists: Lists, path_of: Callable[[UUID], str], name: str) -> Lists:
-        return {each: self._completed(path_of(each), items, (name,)) for each, items in lists.items()}
+    def _with_all_pages(self, lists: Lists, path_of: Callable[[UUID], str], name: str) -> Lists:
+        return {owner: self._with_further_pages(path_of(owner), items, (name,)) for owner, items in lists.items()}
 
-    def _completed(self, path: str, items: list[StrictReader], names: Iterable[str]) -> list[StrictReader]:
+    def _with_further_pages(self, path: str, items: list[StrictReader], names: Iterable[str]) -> list[StrictReader]:
         """With the pages that follow. An engine that knows no pages gives the same one again."""
-        found = {each.id: each for each in items}
+        by_id = {item.id: item for item in items}
         page, last = 1, items
         while len(last) == WHOLE_PAGE:
             page += 1
             further = f"{path}{'&' if '?' in path else '?'}page={page}&limit={WHOLE_PAGE}"
             [document] = self._read({further: further}).values()
-            last = [each for each in self._items(document, names) if each.id not in found]
-            found.update((each.id, each) for each in last)
-        return list(found.values())
+            last = [item for item in self._items(document, names) if item.id not in by_id]
+            by_id.update((item.id, item) for item in last)
+        return list(by_id.values())
 
 
 def _policies(role_id: UUID) -> str:
@@ -166,7 +166,7 @@ def _permissions(policy_id: UUID) -> str:
     return f"/policies/{policy_id}/permissions"
 
 
-def _part(answer: Answer) -> Any:
+def _part(answer: EngineAnswer) -> Any:
     """Raises Forbidden and BadGateway."""
     if answer.status == 403:
         _refuse(answer, "")
@@ -175,23 +175,23 @@ def _part(answer: Answer) -> Any:
     return answer.document
 
 
-def answer_of(reply: Reply) -> Answer:
-    """Raises Unavailable and BadGateway for whatever says nothing about the question."""
+def answer_of(reply: Reply) -> EngineAnswer:
+    """Raises Unavailable and BadGateway for a reply that says nothing about the question."""
     if reply.status == 429:
         raise busy("status 429")
     if reply.status == 401:
         raise unusable("status 401", TokenRefused)
     if reply.status == 204:
-        return Answer(reply.status, None)
+        return EngineAnswer(reply.status, None)
     if reply.status not in (*DONE, *REFUSED):
         raise unusable(f"status {reply.status}")
-    return Answer(reply.status, strict_json(reply, MAX_DATA_BYTES))
+    return EngineAnswer(reply.status, strict_json(reply, MAX_DATA_BYTES))
 
 
-def _refuse(answer: Answer, kind: str) -> NoReturn:
+def _refuse(answer: EngineAnswer, kind: str) -> NoReturn:
     """The engine's refusal in its own words."""
-    told = object_of(answer.document)
-    reason, code = reason_of(told), _known(StrictReader(told).code)
+    values = object_of(answer.document)
+    reason, code = reason_of(values), _contract_code(StrictReader(values).code)
     if answer.status == 403:
         raise Forbidden(reason, code=code)
     if answer.status == 404:
@@ -202,7 +202,7 @@ def _refuse(answer: Answer, kind: str) -> NoReturn:
     raise BadRequest(reason)
 
 
-def _known(code: str | None) -> str | None:
+def _contract_code(code: str | None) -> str | None:
     """The contract names every code, so a foreign one is left out."""
     return code if code in known_codes() else None
 
@@ -211,12 +211,12 @@ def _missing(kind: str) -> NotFound:
     return NotFound(f"{kind.replace('_', ' ').capitalize()} not found.", code=f"{kind.upper()}_NOT_FOUND")
 
 
-def _identical(told: StrictReader, wanted: UUID) -> StrictReader:
-    if told.id != wanted:
+def _require_id(item: StrictReader, item_id: UUID) -> StrictReader:
+    if item.id != item_id:
         raise unusable("another thing than the one asked for")
-    return told
+    return item
 
 
 def unique(lists: Iterable[Iterable[StrictReader]]) -> list[StrictReader]:
-    """Each id once, in order."""
-    return list({each.id: each for items in lists for each in items}.values())
+    """Every id once, in order."""
+    return list({item.id: item for items in lists for item in items}.values())

@@ -1,4 +1,4 @@
-"""What the policy engine's client counts, ready for Prometheus; nothing here is served anywhere."""
+"""Counters of the policy engine's client for Prometheus; nothing here is served anywhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.clients.policy.request import AccessRequest, PolicyEngine, TooManyInFli
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 GRANTED, BROKEN = "granted", "error"
-# The first that fits: the special ones stand before what they are a kind of.
+# The first fitting row counts: a subclass stands before its base.
 OUTCOMES: tuple[tuple[type[BaseException], str, Outcome], ...] = (
     (Forbidden, "denied", Outcome.SUCCESS),
     (TokenRefused, "token_refused", Outcome.SUCCESS),
@@ -30,7 +30,7 @@ OUTCOMES: tuple[tuple[type[BaseException], str, Outcome], ...] = (
 )
 
 
-def named(error: BaseException | None) -> str:
+def outcome_name(error: BaseException | None) -> str:
     return GRANTED if error is None else next(name for kind, name, _ in OUTCOMES if isinstance(error, kind))
 
 
@@ -70,7 +70,7 @@ class PolicyCounters:
         self._breaker.set(state)
 
     def note(self, error: BaseException | None, seconds: float) -> None:
-        name = named(error)
+        name = outcome_name(error)
         self._checks[name].inc()
         if name not in ("too_many_in_flight", "circuit_open", "not_asked"):
             self._seconds.observe(seconds)
@@ -81,18 +81,18 @@ class MeteredEngine:
 
     def __init__(self, engine: PolicyEngine, counters: PolicyCounters, breaker: Breaker | None = None) -> None:
         self._engine, self._counters = engine, counters
-        self._guarded = breaker.call if breaker else nullcontext
+        self._guard = breaker.call if breaker else nullcontext
 
     def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
-        with self._observed(), self._guarded():
+        with self._observe(), self._guard():
             self._engine.check(question, token=token, request_id=request_id)
 
     def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
-        with self._observed(), self._guarded():
+        with self._observe(), self._guard():
             self._engine.check_all(questions, token=token, request_id=request_id)
 
     @contextmanager
-    def _observed(self) -> Iterator[None]:
+    def _observe(self) -> Iterator[None]:
         started = time.perf_counter()
         try:
             yield

@@ -1,4 +1,4 @@
-"""What an engine tells, read field by field: a value of another kind than promised makes all of it unusable."""
+"""An engine's answers, read field by field: a value of another kind than promised makes all unusable."""
 
 from __future__ import annotations
 
@@ -48,48 +48,48 @@ class StrictReader:
 
     @property
     def id(self) -> UUID:
-        found: UUID = self.uuid("id")
-        return found
+        value: UUID = self.uuid("id")
+        return value
 
     @property
     def code(self) -> str | None:
         """An error's, as this service writes them; None for what other engines may put there."""
-        found = self._values.get("error_code")
-        return found if isinstance(found, str) and CODE.fullmatch(found) else None
+        value = self._values.get("error_code")
+        return value if isinstance(value, str) and CODE.fullmatch(value) else None
 
     def uuid(self, name: str, default: Any = _REQUIRED) -> Any:
-        found = self._values.get(name)
-        if found is None and default is not _REQUIRED:
+        value = self._values.get(name)
+        if value is None and default is not _REQUIRED:
             return default
-        if not isinstance(found, str) or not CANONICAL_UUID.fullmatch(found):
+        if not isinstance(value, str) or not CANONICAL_UUID.fullmatch(value):
             raise unusable(f"{name} is no id")
-        return UUID(found)
+        return UUID(value)
 
     def required_text(self, name: str) -> str:
-        found = self.optional_text(name)
-        if not found:
+        value = self.optional_text(name)
+        if not value:
             raise unusable(f"{name} is missing")
-        return found
+        return value
 
     def optional_text(self, name: str) -> str | None:
-        found = self._values.get(name)
-        if found is not None and (not isinstance(found, str) or CONTROL.search(found)):
+        value = self._values.get(name)
+        if value is not None and (not isinstance(value, str) or CONTROL.search(value)):
             raise unusable(f"{name} is no text")
-        return found
+        return value
 
     def flag(self, name: str) -> bool:
-        found = self._values.get(name)
-        if found is not None and not isinstance(found, bool):
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, bool):
             raise unusable(f"{name} is neither true nor false")
-        return bool(found)
+        return bool(value)
 
     def time(self, name: str) -> str | None:
         """As this service writes times. One without a zone is UTC: that is how Guardian keeps them."""
-        found = self._values.get(name)
-        if found is None:
+        value = self._values.get(name)
+        if value is None:
             return None
         try:
-            time = datetime.fromisoformat(found)
+            time = datetime.fromisoformat(value)
             aware = time if time.tzinfo else time.replace(tzinfo=UTC)
             return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         except (TypeError, ValueError, OverflowError):
@@ -106,11 +106,11 @@ def items_of(document: Any, names: Iterable[str]) -> list[Any]:
     """A bare array, or the one that stands under one of its names."""
     if isinstance(document, list):
         return document
-    told = object_of(document)
-    found = next((told[name] for name in (*names, "data") if name in told), None)
-    if not isinstance(found, list):
+    values = object_of(document)
+    items = next((values[name] for name in (*names, "data") if name in values), None)
+    if not isinstance(items, list):
         raise unusable("no list")
-    return found
+    return items
 
 
 MAX_REASON_CHARACTERS = 200
@@ -129,7 +129,7 @@ def checked_request_id(request_id: str) -> str:
     return request_id
 
 
-def parsed(reply: Reply) -> Mapping[str, Any]:
+def parse_object(reply: Reply) -> Mapping[str, Any]:
     """The JSON object of a reply. Raises BadGateway."""
     answer = strict_json(reply, MAX_BODY_BYTES)
     if not isinstance(answer, dict):
@@ -155,21 +155,21 @@ def _is_json(content_type: str) -> bool:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    values = dict(pairs)
+    if len(values) != len(pairs):
         raise ValueError("duplicate key")
-    return found
+    return values
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-# orjson keeps the last of two equal keys and cannot be told not to.
+# orjson keeps the last of two equal keys and cannot refuse them.
 STRICT_JSON = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
 
 
 def printable(text: str) -> str:
     """A reason as it may stand in our own answer: one line of at most MAX_REASON_CHARACTERS."""
-    shown = "".join(each if each.isprintable() else " " for each in text[: 4 * MAX_REASON_CHARACTERS])
-    return " ".join(shown.split())[:MAX_REASON_CHARACTERS].rstrip()
+    line = "".join(character if character.isprintable() else " " for character in text[: 4 * MAX_REASON_CHARACTERS])
+    return " ".join(line.split())[:MAX_REASON_CHARACTERS].rstrip()

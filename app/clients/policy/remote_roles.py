@@ -24,53 +24,53 @@ class RemoteRoleDirectory:
         self._fan_out = FanOut(transport)
 
     def roles_of(self, user_id: UUID, actor: Actor) -> list[Json]:
-        engine = self._asked_by(actor)
+        engine = self._api(actor)
         assignments = engine.assignments_of(user_id)
         roles = engine.roles_by_id(_role_ids(assignments))
-        return [_assignment(each, user_id, roles[each.uuid("role_id")]) for each in assignments]
+        return [_assignment(item, user_id, roles[item.uuid("role_id")]) for item in assignments]
 
     def assign(self, user_id: UUID, role_id: UUID, actor: Actor) -> Json:
-        engine = self._asked_by(actor)
+        engine = self._api(actor)
         role = engine.role(role_id)
         body = orjson.dumps({"user_id": user_id, "role_id": role_id})
-        made = engine.told(engine.done(Call("POST", "/user-roles", body), "role"))
-        if made.uuid("user_id", user_id) != user_id or made.uuid("role_id", role_id) != role_id:
+        assignment = engine.reader_of(engine.execute(Call("POST", "/user-roles", body), "role"))
+        if assignment.uuid("user_id", user_id) != user_id or assignment.uuid("role_id", role_id) != role_id:
             raise unusable("another assignment than the one asked for")
-        return _assignment(made, user_id, role)
+        return _assignment(assignment, user_id, role)
 
     def assignment(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> Json:
-        engine = self._asked_by(actor)
-        found = engine.assignment(user_id, assignment_id)
-        [role] = engine.roles_by_id([found.uuid("role_id")]).values()
-        return _assignment(found, user_id, role)
+        engine = self._api(actor)
+        assignment = engine.assignment(user_id, assignment_id)
+        [role] = engine.roles_by_id([assignment.uuid("role_id")]).values()
+        return _assignment(assignment, user_id, role)
 
     def unassign(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> None:
-        engine = self._asked_by(actor)
+        engine = self._api(actor)
         engine.assignment(user_id, assignment_id)
-        engine.done(Call("DELETE", f"/user-roles/{assignment_id}"), "user_role")
+        engine.execute(Call("DELETE", f"/user-roles/{assignment_id}"), "user_role")
 
     def policies_of(self, user_id: UUID, actor: Actor) -> list[Json]:
-        engine = self._asked_by(actor)
+        engine = self._api(actor)
         held = engine.policies_by_role(_role_ids(engine.assignments_of(user_id)))
-        return [_named(each) for each in unique(held.values())]
+        return [_common_fields(policy) for policy in unique(held.values())]
 
     def permissions_of(self, user_id: UUID, actor: Actor) -> list[Json]:
-        engine = self._asked_by(actor)
+        engine = self._api(actor)
         policies, permissions = engine.holdings(_role_ids(engine.assignments_of(user_id)))
         # An administrator's role has no policies, so only those without any need a look.
         bare = engine.roles_by_id([role_id for role_id, held in policies.items() if not held])
         if any(map(_is_administrators, bare.values())):
-            return _permissions(engine.listed("/permissions", "permissions"))
+            return _permissions(engine.read_list("/permissions", "permissions"))
         return _permissions(unique(permissions.values()))
 
     def roles(self, actor: Actor) -> list[Json]:
-        engine = self._asked_by(actor)
-        roles = engine.listed("/roles", "roles")
+        engine = self._api(actor)
+        roles = engine.read_list("/roles", "roles")
         policies, permissions = engine.holdings([role.id for role in roles if not _is_administrators(role)])
-        names = {role_id: _names(permissions[each.id] for each in held) for role_id, held in policies.items()}
+        names = {role_id: _names(permissions[policy.id] for policy in held) for role_id, held in policies.items()}
         return [_assignable(role, names.get(role.id, list(ALL))) for role in roles]
 
-    def _asked_by(self, actor: Actor) -> GuardianApi:
+    def _api(self, actor: Actor) -> GuardianApi:
         return GuardianApi(self._fly, actor, self._transport.deadline())
 
     @contextmanager
@@ -80,7 +80,7 @@ class RemoteRoleDirectory:
 
 
 def _role_ids(assignments: Iterable[StrictReader]) -> list[UUID]:
-    return list(dict.fromkeys(each.uuid("role_id") for each in assignments))
+    return list(dict.fromkeys(assignment.uuid("role_id") for assignment in assignments))
 
 
 def _is_administrators(role: StrictReader) -> bool:
@@ -88,47 +88,49 @@ def _is_administrators(role: StrictReader) -> bool:
     return role.flag("is_system") and role.optional_text("code") == ADMINISTRATOR
 
 
-def _assignment(told: StrictReader, user_id: UUID, role: StrictReader) -> Json:
-    made = told.time("created_at")
-    return {"id": told.id, "user_id": user_id, "role_id": role.id, "created_at": made, "role": _role(role)}
+def _assignment(item: StrictReader, user_id: UUID, role: StrictReader) -> Json:
+    created_at = item.time("created_at")
+    return {"id": item.id, "user_id": user_id, "role_id": role.id, "created_at": created_at, "role": _role(role)}
 
 
-def _role(told: StrictReader) -> Json:
-    return {**_named(told), "code": told.optional_text("code"), "is_system": told.flag("is_system")}
+def _role(item: StrictReader) -> Json:
+    return {**_common_fields(item), "code": item.optional_text("code"), "is_system": item.flag("is_system")}
 
 
-def _named(told: StrictReader) -> Json:
+def _common_fields(item: StrictReader) -> Json:
     """A role or policy."""
     return {
-        "id": told.id,
-        "company_id": told.uuid("company_id", None),
-        "name": told.required_text("name"),
-        "description": told.optional_text("description"),
-        "created_at": told.time("created_at"),
-        "updated_at": told.time("updated_at"),
+        "id": item.id,
+        "company_id": item.uuid("company_id", None),
+        "name": item.required_text("name"),
+        "description": item.optional_text("description"),
+        "created_at": item.time("created_at"),
+        "updated_at": item.time("updated_at"),
     }
 
 
-def _assignable(told: StrictReader, permissions: list[str]) -> Json:
-    role = _role(told)
+def _assignable(item: StrictReader, permissions: list[str]) -> Json:
+    role = _role(item)
     return {**{name: role[name] for name in ("id", "name", "code", "description")}, "permissions": permissions}
 
 
-def _permissions(told: Iterable[StrictReader]) -> list[Json]:
-    shown = [_permission(each) for each in told]
-    return sorted(shown, key=lambda each: (each["service"] or "", each["resource_name"], each["operation"]))
+def _permissions(items: Iterable[StrictReader]) -> list[Json]:
+    permissions = [_permission(item) for item in items]
+    return sorted(permissions, key=lambda row: (row["service"] or "", row["resource_name"], row["operation"]))
 
 
-def _permission(told: StrictReader) -> Json:
+def _permission(item: StrictReader) -> Json:
     return {
-        "id": told.id,
-        "service": told.optional_text("service"),
-        "resource_name": told.required_text("resource_name"),
-        "operation": told.required_text("operation"),
-        "description": told.optional_text("description"),
+        "id": item.id,
+        "service": item.optional_text("service"),
+        "resource_name": item.required_text("resource_name"),
+        "operation": item.required_text("operation"),
+        "description": item.optional_text("description"),
     }
 
 
 def _names(lists: Iterable[Iterable[StrictReader]]) -> list[str]:
-    shown = _permissions(unique(lists))
-    return [permission_name(each["service"] or "identity", each["resource_name"], each["operation"]) for each in shown]
+    return [
+        permission_name(permission["service"] or "identity", permission["resource_name"], permission["operation"])
+        for permission in _permissions(unique(lists))
+    ]

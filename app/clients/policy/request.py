@@ -1,4 +1,4 @@
-"""What every protocol shares: the question, and how strictly an engine's answer is read."""
+"""The question and the engine's interface, shared by every protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANY = "*"
 class AccessRequest:
     """``parent_kind`` is the kind of the parent in a nested path: position for ``/positions/{id}/users``.
 
-    ``roles`` are those that the caller's token states; None where it states none. ``policy_version``
+    ``roles`` are those of the caller's token; None where it states none. ``policy_version``
     is never sent: it moves with every change of a role in the company.
     """
 
@@ -46,7 +46,7 @@ class PolicyEngine(Protocol):
     def check(self, question: AccessRequest, *, token: str, request_id: str) -> None: ...
 
     def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
-        """Several questions of one user: raises unless each is granted."""
+        """Several questions of one user: raises unless all are granted."""
 
 
 class GrantAll:

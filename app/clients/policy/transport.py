@@ -1,4 +1,4 @@
-"""Calls to a remote policy engine: one deadline for each in all, and a bound on how many are in flight."""
+"""Calls to a remote policy engine: one deadline for a whole call, and a bound on the calls in flight."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RemoteTransport:
         return self._origin.path_of(url)
 
     def deadline(self) -> float:
-        """That of a call which begins now, on the monotonic clock."""
+        """Deadline of a call that begins now, on the monotonic clock."""
         return time.monotonic() + self._timeout
 
     def request(

@@ -1,4 +1,4 @@
-"""Which storage the settings name."""
+"""The storage that the settings name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from app.config.settings import Settings
 
 
 def storage_of(settings: Settings) -> Storage:
-    """By STORAGE_BACKEND. What each imports costs those only who use it."""
+    """By STORAGE_BACKEND. A backend's libraries are imported only where it is used."""
     if settings.storage_backend == "local":
         from app.clients.storage.local import LocalStorage
 

@@ -1,4 +1,4 @@
-"""Where files are kept: one small interface, and what keeps them by ``STORAGE_BACKEND``."""
+"""The interface of storages, and the one of ``STORAGE_BACKEND=none``."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ class Key(NamedTuple):
         return f"{self.company_id}/{self.bucket_type}/{self.bucket_id}/{self.path}"
 
     @classmethod
-    def parsed(cls, text: str) -> Key | None:
+    def parse(cls, text: str) -> Key | None:
         """The reverse of str(); None for what is not ours."""
         company_id, bucket_type, bucket_id, path = (text.split("/", 3) + [""] * 4)[:4]
         if not BUCKET.fullmatch(bucket_type) or not path:
             return None
         with suppress(ValueError):
-            found = cls(UUID(company_id), bucket_type, UUID(bucket_id), path)
-            return found if str(found) == text else None
+            key = cls(UUID(company_id), bucket_type, UUID(bucket_id), path)
+            return key if str(key) == text else None
         return None
 
 
-class Caller(NamedTuple):
-    """In whose name an operation is asked for, and by when on the monotonic clock all of it must be done."""
+class StorageCaller(NamedTuple):
+    """Token of the user behind an operation, and its deadline on the monotonic clock."""
 
     token: str
     deadline: float
 
     @classmethod
-    def within(cls, seconds: float, token: str = "") -> Caller:
+    def within(cls, seconds: float, token: str = "") -> StorageCaller:
         return cls(token, time.monotonic() + seconds)
 
 
@@ -63,7 +63,7 @@ class Caller(NamedTuple):
 class Content:
     """An opened object or a part of it: ``length`` bytes of ``file`` from where it stands, ``size`` in all.
 
-    The bytes are here already: whoever passes them on slowly holds no connection to a storage.
+    The bytes are here already: a slow client holds no connection to a storage.
     """
 
     file: BinaryIO
@@ -92,14 +92,14 @@ class Storage(Protocol):
     needs_caller: bool
     """Whether it asks who is calling, also when something is removed."""
 
-    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
+    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
         """Keep ``size`` bytes from the file's beginning. Returns the storage's own name for the object, which
         ``remove`` wants back."""
 
-    def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
+    def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
         """The bytes from ``start`` to before ``end``. Raises Missing."""
 
-    def remove(self, key: Key, reference: str, caller: Caller) -> None:
+    def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
         """It is gone afterwards, whether or not it was there."""
 
     def stored(self) -> Iterator[Stored]:
@@ -121,20 +121,20 @@ class NoStorage:
 
     name, needs_caller = "none", False
 
-    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
+    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
         raise disabled()
 
-    def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
+    def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
         raise disabled()
 
-    def remove(self, key: Key, reference: str, caller: Caller) -> None:
+    def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
         raise disabled()
 
     def stored(self) -> Iterator[Stored]:
         raise Unlistable()
 
     def check_health(self) -> None:
-        """Nothing is what is wanted."""
+        """Healthy by definition: there is no storage."""
 
 
 def disabled() -> Unavailable:
@@ -150,6 +150,6 @@ def unusable() -> Unavailable:
 
 
 def part_of(size: int, start: int, end: int | None) -> tuple[int, int]:
-    """Start and length of what there is of a wished part."""
+    """Start and length of the existing bytes of a wished part."""
     start = min(start, size)
     return start, max(0, min(size, size if end is None else end) - start)

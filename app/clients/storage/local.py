@@ -16,10 +16,10 @@ import structlog
 from app.clients.storage.interface import (
     CHUNK_BYTES,
     DOCUMENTS,
-    Caller,
     Content,
     Key,
     Missing,
+    StorageCaller,
     Stored,
     part_of,
     unusable,
@@ -35,7 +35,7 @@ ATTEMPTS = 3
 
 
 class LocalStorage:
-    """Written under another name, synced and renamed: what has its name is whole, also after a power cut."""
+    """Files are written under another name, synced and renamed: a named one is whole, also after a power cut."""
 
     name, needs_caller = "local", False
 
@@ -44,14 +44,14 @@ class LocalStorage:
         self._root = ROOT / folder
         self._documents = ROOT / (documents or folder)
 
-    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
+    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
         target = self._path(key)
-        with _translated():
-            self._written(target, file)
+        with _translate_errors():
+            self._write(target, file)
         return ""
 
-    def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
-        with _translated():
+    def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
+        with _translate_errors():
             # Nothing is read ahead: a server that passes on the descriptor begins where it stands.
             file = cast(BinaryIO, self._path(key).open("rb", buffering=0))
             size = os.fstat(file.fileno()).st_size
@@ -60,12 +60,12 @@ class LocalStorage:
                 file.seek(start)
         return Content(file, size, length)
 
-    def remove(self, key: Key, reference: str, caller: Caller) -> None:
+    def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
         target = self._path(key)
-        with _translated():
+        with _translate_errors():
             target.unlink(missing_ok=True)
         for folder in target.parents:
-            if folder in (self._root, self._documents) or not _is_removed(folder):
+            if folder in (self._root, self._documents) or not _remove_if_empty(folder):
                 return
 
     def stored(self) -> Iterator[Stored]:
@@ -73,25 +73,25 @@ class LocalStorage:
         for root in dict.fromkeys((self._root, self._documents)):
             for folder, _, names in os.walk(root, onerror=_raise):
                 for name in names:
-                    yield from _described(root, Path(folder) / name)
+                    yield from _describe(root, Path(folder) / name)
 
     def check_health(self) -> None:
         """Raises Unavailable unless a file can be written."""
-        with _translated():
+        with _translate_errors():
             for root in dict.fromkeys((self._root, self._documents)):
                 _check_writable(root)
 
     def _path(self, key: Key) -> Path:
         return (self._documents if key.path.startswith(f"{DOCUMENTS}/") else self._root) / str(key)
 
-    def _written(self, target: Path, file: BinaryIO) -> None:
+    def _write(self, target: Path, file: BinaryIO) -> None:
         part = target.with_name(f"{target.name}.{uuid4().hex}{UNFINISHED}")
         try:
-            with _created(part) as written:
+            with _create(part) as copy:
                 file.seek(0)
-                copyfileobj(file, written, CHUNK_BYTES)
-                written.flush()
-                os.fsync(written.fileno())
+                copyfileobj(file, copy, CHUNK_BYTES)
+                copy.flush()
+                os.fsync(copy.fileno())
             os.replace(part, target)
         except BaseException:
             part.unlink(missing_ok=True)
@@ -100,18 +100,18 @@ class LocalStorage:
 
 
 def _raise(error: OSError) -> None:
-    """A folder that nobody has made yet holds nothing; any other that cannot be read holds who knows what."""
+    """A folder that does not exist holds nothing; another that cannot be read may hold anything."""
     if not isinstance(error, FileNotFoundError):
         log.warning("storage_failed", cause=error.strerror)
         raise unusable() from error
 
 
-def _described(root: Path, path: Path) -> Iterator[Stored]:
-    key = Key.parsed(path.relative_to(root).as_posix())
+def _describe(root: Path, path: Path) -> Iterator[Stored]:
+    key = Key.parse(path.relative_to(root).as_posix())
     with suppress(FileNotFoundError):
         if key is not None:
-            found = path.stat()
-            yield Stored(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+            status = path.stat()
+            yield Stored(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _check_writable(root: Path) -> None:
@@ -123,7 +123,7 @@ def _check_writable(root: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
-def _created(path: Path) -> BinaryIO:
+def _create(path: Path) -> BinaryIO:
     """A removal may take an empty folder away between its making and its use."""
     for _ in range(ATTEMPTS):
         with suppress(FileNotFoundError):
@@ -141,8 +141,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_removed(folder: Path) -> bool:
-    """Only if it is empty."""
+def _remove_if_empty(folder: Path) -> bool:
+    """Whether it was empty, and is gone."""
     try:
         folder.rmdir()
     except OSError:
@@ -151,7 +151,7 @@ def _is_removed(folder: Path) -> bool:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Raises Missing and Unavailable."""
     try:
         yield

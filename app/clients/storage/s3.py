@@ -1,4 +1,4 @@
-"""Any S3-compatible store. boto3 knows where it is and signs; what is signed goes over our own HTTP.
+"""Any S3-compatible store. boto3 finds it and signs; signed requests go over our own HTTP.
 
 boto3 itself has timeouts for a connection and for a read, and none for a call: a store that trickles would
 hold a thread for ever.
@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from app.clients.http.message import FileBody
 from app.clients.storage.exchange import StorageExchange, StoredReply, failed, log, missing
-from app.clients.storage.interface import Caller, Content, Key, Stored, part_of, refused, unusable
+from app.clients.storage.interface import Content, Key, StorageCaller, Stored, part_of, refused, unusable
 from app.config.settings import Settings
 
 SIGNED_SECONDS = 300
@@ -46,18 +46,19 @@ class S3Storage:
         )
         self._client: Any = boto3.client("s3", endpoint_url=settings.s3_endpoint_url or None, config=config)
 
-    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
-        url = self._signed("put_object", Key=self._name(key), ContentType=media_type)
+    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
+        url = self._signed_url("put_object", Key=self._name(key), ContentType=media_type)
         reply = self._exchange.send("PUT", url, {"Content-Type": media_type}, caller.deadline, FileBody(file, size))
         if reply.status != 200:
             raise failed(reply)
         reply.file.close()
         return ""
 
-    def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
+    def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
         wished = f"bytes={start}-{'' if end is None else end - 1}"
         headers = {"Range": wished} if start or end is not None else {}
-        reply = self._exchange.send("GET", self._signed("get_object", Key=self._name(key)), headers, caller.deadline)
+        url = self._signed_url("get_object", Key=self._name(key))
+        reply = self._exchange.send("GET", url, headers, caller.deadline)
         if reply.status == 404 and not _lacks_bucket(reply):
             raise missing(reply)
         if reply.status == 206:
@@ -70,8 +71,8 @@ class S3Storage:
         reply.file.seek(start)
         return Content(reply.file, reply.size, length)
 
-    def remove(self, key: Key, reference: str, caller: Caller) -> None:
-        url = self._signed("delete_object", Key=self._name(key))
+    def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
+        url = self._signed_url("delete_object", Key=self._name(key))
         reply = self._exchange.send("DELETE", url, {}, caller.deadline)
         if reply.status not in (200, 204) and (reply.status != 404 or _lacks_bucket(reply)):
             raise failed(reply)
@@ -82,16 +83,17 @@ class S3Storage:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         try:
             for page in pages:
-                for each in page.get("Contents", ()):
-                    key = Key.parsed(each["Key"].removeprefix(prefix))
+                for item in page.get("Contents", ()):
+                    key = Key.parse(item["Key"].removeprefix(prefix))
                     if key is not None:
-                        yield Stored(key, each["Size"], each["LastModified"])
+                        yield Stored(key, item["Size"], item["LastModified"])
         except (BotoCoreError, ClientError) as error:
             log.warning("storage_failed", cause=type(error).__name__)
             raise unusable() from error
 
     def check_health(self) -> None:
-        reply = self._exchange.send("HEAD", self._signed("head_bucket"), {}, Caller.within(HEALTH_SECONDS).deadline)
+        url = self._signed_url("head_bucket")
+        reply = self._exchange.send("HEAD", url, {}, StorageCaller.within(HEALTH_SECONDS).deadline)
         if reply.status != 200:
             raise failed(reply)
         reply.file.close()
@@ -99,19 +101,19 @@ class S3Storage:
     def _name(self, key: Key) -> str:
         return f"{self._prefix}/{key}" if self._prefix else str(key)
 
-    def _size(self, key: Key, caller: Caller) -> int:
-        reply = self._exchange.send("HEAD", self._signed("head_object", Key=self._name(key)), {}, caller.deadline)
+    def _size(self, key: Key, caller: StorageCaller) -> int:
+        reply = self._exchange.send("HEAD", self._signed_url("head_object", Key=self._name(key)), {}, caller.deadline)
         size = reply.headers.get("content-length", "")
         if reply.status != 200 or not size.isdecimal():
             raise failed(reply)
         reply.file.close()
         return int(size)
 
-    def _signed(self, operation: str, **params: str) -> str:
+    def _signed_url(self, operation: str, **params: str) -> str:
         """Raises Unavailable without credentials."""
         try:
-            wanted = {"Bucket": self._bucket, **params}
-            url: str = self._client.generate_presigned_url(operation, wanted, ExpiresIn=SIGNED_SECONDS)
+            parameters = {"Bucket": self._bucket, **params}
+            url: str = self._client.generate_presigned_url(operation, parameters, ExpiresIn=SIGNED_SECONDS)
         except BotoCoreError as error:
             log.warning("storage_failed", cause=type(error).__name__)
             raise unusable() from error
@@ -119,10 +121,10 @@ class S3Storage:
 
 
 def _lacks_bucket(reply: StoredReply) -> bool:
-    """404 is also what a store says that has no such bucket, or was told a wrong one."""
-    found = reply.file.read(MOST_ERROR_BYTES)
+    """A store also answers 404 where the bucket itself is missing."""
+    body = reply.file.read(MOST_ERROR_BYTES)
     reply.file.seek(0)
-    return NO_BUCKET in found
+    return NO_BUCKET in body
 
 
 def _whole_size(reply: StoredReply) -> int:

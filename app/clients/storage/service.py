@@ -1,4 +1,4 @@
-"""The external Storage Service: multipart uploads, in the name of whoever calls this service."""
+"""The external Storage Service: multipart uploads, in the caller's name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.base.errors import Unauthenticated
 from app.clients.http.message import FileBody
 from app.clients.policy.parsing import TOKEN
 from app.clients.storage.exchange import StorageExchange, StoredReply, failed, missing
-from app.clients.storage.interface import Caller, Content, Key, Stored, Unlistable, part_of, refused
+from app.clients.storage.interface import Content, Key, StorageCaller, Stored, Unlistable, part_of, refused
 from app.config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ class StorageService:
         self._url = settings.storage_service_url.rstrip("/")
         self._exchange = StorageExchange(settings.threads)
 
-    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: Caller) -> str:
+    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
         boundary = token_hex(16)
         headers = _headers(caller) | {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         body = FileBody(file, size, _before(key, boundary, media_type), f"\r\n--{boundary}--\r\n".encode())
@@ -42,7 +42,7 @@ class StorageService:
             raise failed(reply)
         return _reference(reply)
 
-    def open(self, key: Key, caller: Caller, *, start: int = 0, end: int | None = None) -> Content:
+    def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
         """Download the whole object, whatever the range: the protocol knows no ranges."""
         url = f"{self._url}/download/proxy?{urlencode(_place(key))}"
         reply = self._exchange.send("GET", url, _headers(caller), caller.deadline)
@@ -56,7 +56,7 @@ class StorageService:
         reply.file.seek(start)
         return Content(reply.file, reply.size, length)
 
-    def remove(self, key: Key, reference: str, caller: Caller) -> None:
+    def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
         if not reference:
             # Its reply to the upload was lost, so nobody knows what it calls this, if it has it.
             log.warning("stored_file_uncertain", key=str(key), remedy="look for it in the Storage Service")
@@ -72,7 +72,7 @@ class StorageService:
         raise Unlistable()
 
     def check_health(self) -> None:
-        reply = self._exchange.send("GET", f"{self._url}/health", {}, Caller.within(HEALTH_SECONDS).deadline)
+        reply = self._exchange.send("GET", f"{self._url}/health", {}, StorageCaller.within(HEALTH_SECONDS).deadline)
         if reply.status >= 500:
             raise failed(reply)
         reply.file.close()
@@ -82,7 +82,7 @@ def _place(key: Key) -> dict[str, str]:
     return {"bucket_type": key.bucket_type, "bucket_id": str(key.bucket_id), "logical_path": key.path}
 
 
-def _headers(caller: Caller) -> dict[str, str]:
+def _headers(caller: StorageCaller) -> dict[str, str]:
     """Raises Unauthenticated: a verified token may still carry junk, as base64 decoders skip it."""
     if not TOKEN.fullmatch(caller.token):
         raise Unauthenticated("The access token is malformed.")
@@ -101,13 +101,13 @@ def _before(key: Key, boundary: str, media_type: str) -> bytes:
 
 
 def _reference(reply: StoredReply) -> str:
-    """Raises BadGateway for an reply that names no file."""
+    """Raises BadGateway for a reply that names no file."""
     try:
         with reply.file:
-            found = orjson.loads(reply.file.read(MOST_JSON_BYTES + 1))
+            document = orjson.loads(reply.file.read(MOST_JSON_BYTES + 1))
     except orjson.JSONDecodeError:
         raise refused() from None
-    reference = found.get("file_id") if isinstance(found, dict) else None
+    reference = document.get("file_id") if isinstance(document, dict) else None
     if not isinstance(reference, str) or not 0 < len(reference) <= MOST_REFERENCE or not reference.isprintable():
         raise refused()
     return reference

@@ -22,7 +22,7 @@ from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
 from app.base.errors import ApiError
-from app.clients.storage.interface import Caller, Key
+from app.clients.storage.interface import Key, StorageCaller
 from app.core.db.models import Identified, JsonDocument, Model, db
 from app.core.db.tenancy import TenantScoped
 from app.core.db.transaction import company_transaction
@@ -148,10 +148,10 @@ class Deposit:
             log.error("stored_file_orphaned", file_id=self.id, remedy="flask storage check")
 
 
-def storage_caller() -> Caller:
+def storage_caller() -> StorageCaller:
     """The caller of a storage operation that begins now."""
     caller = g.get("principal") if has_request_context() else None
-    return Caller.within(services().settings.storage_request_timeout, caller.token if caller else "")
+    return StorageCaller.within(services().settings.storage_request_timeout, caller.token if caller else "")
 
 
 def discard(*conditions: ColumnElement[bool]) -> None:
@@ -178,7 +178,7 @@ def _enqueue(files: list[dict[str, Any]]) -> None:
 def remove_objects(job: Job) -> None:
     """The job of REMOVE. Raises the errors of Storage, and ValueError if the keys have changed since."""
     token = unseal(SEALED, job.payload["token"]) if job.payload["token"] else ""
-    caller = Caller.within(min(services().settings.storage_request_timeout, MOST_JOB_SECONDS), token)
+    caller = StorageCaller.within(min(services().settings.storage_request_timeout, MOST_JOB_SECONDS), token)
     for file in job.payload["files"]:
         owner = FileOwner(job.company_id, file["bucket_type"], UUID(file["bucket_id"]))
         for path, reference in file["objects"].items():

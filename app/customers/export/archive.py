@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from app.base.errors import ApiError
-from app.clients.storage.interface import CHUNK_BYTES, Caller, Key, Missing, Storage
+from app.clients.storage.interface import CHUNK_BYTES, Key, Missing, Storage, StorageCaller
 from app.core.files.zip_stream import ZipEntry, stream_zip
 from app.core.web.body import JSON_OPTIONS
 
@@ -95,7 +95,7 @@ class Export:
         try:
             if file.key is None:
                 raise Missing()
-            content = self.storage.open(file.key, Caller.within(self.seconds, self.token))
+            content = self.storage.open(file.key, StorageCaller.within(self.seconds, self.token))
         except ApiError as error:
             self._record(ManifestEntry(file.name, fault=error.error_code))
             return

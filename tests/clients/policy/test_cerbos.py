@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from app import create_app
 from app.base.errors import BadGateway, Forbidden
 from app.clients.policy.authzen import AuthZenClient
-from app.clients.policy.parsing import parsed
+from app.clients.policy.parsing import parse_object
 from app.clients.policy.request import AccessRequest
 from app.clients.policy.transport import RemoteTransport
 from app.core.services import services
@@ -293,7 +293,7 @@ def test_the_fixture_meets_the_scenarios_own_requests(
         "POST", "/access/v1/evaluation", body, {"Content-Type": "application/json"}
     )
 
-    assert (reply.status, parsed(reply)["decision"]) == (200, decision)
+    assert (reply.status, parse_object(reply)["decision"]) == (200, decision)
 
 
 def test_a_request_that_cerbos_finds_wrong_is_502_and_no_decision(certified: Cerbos) -> None:

@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from app.base.errors import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.bulkhead import Bulkhead
 from app.clients.storage.factory import storage_of
-from app.clients.storage.interface import Caller, Key, Missing, NoStorage, Storage, Unlistable
+from app.clients.storage.interface import Key, Missing, NoStorage, Storage, StorageCaller, Unlistable
 from app.clients.storage.local import LocalStorage
 from app.config.environment import load_settings
 from tests.core.files.conftest import BACKENDS, Environ
@@ -46,11 +46,11 @@ def key(path: str = "x/avatar.png") -> Key:
     return Key(uuid7(), "users", uuid7(), path)
 
 
-def caller(seconds: float = 5.0) -> Caller:
-    return Caller.within(seconds, "a.b.c")
+def caller(seconds: float = 5.0) -> StorageCaller:
+    return StorageCaller.within(seconds, "a.b.c")
 
 
-def put(storage: Storage, where: Key, content: bytes = CONTENT, by: Caller | None = None) -> str:
+def put(storage: Storage, where: Key, content: bytes = CONTENT, by: StorageCaller | None = None) -> str:
     return storage.put(where, BytesIO(content), len(content), "image/png", by or caller())
 
 
@@ -188,7 +188,7 @@ ID = "01a1f8a1-3551-7665-9e8b-67c4fa6e8107"
 
 @by_row("text", ["", "a/users/b/c", f"{ID}/users/{ID}", f"{ID}/Else/{ID}/x", f"{ID.upper()}/users/{ID}/x", "../x"])
 def test_names_that_are_none_of_ours_are_no_keys(text: str) -> None:
-    assert Key.parsed(text) is None
+    assert Key.parse(text) is None
 
 
 # Remote ones that fail
@@ -328,7 +328,7 @@ def test_the_service_is_asked_in_the_callers_name(fake: FakeStorage) -> None:
     assert seen.headers["cookie"] == "access_token=a.b.c"
     assert list(fake.objects) == [("users", str(where.bucket_id), where.path)]
     with pytest.raises(Unauthenticated):
-        put(storage, where, by=Caller.within(1, "a\r\nb"))
+        put(storage, where, by=StorageCaller.within(1, "a\r\nb"))
     fake.refused.add("a.b.c")
     with pytest.raises(BadGateway):
         read(storage, where)
