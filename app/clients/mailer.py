@@ -23,9 +23,9 @@ from app.config.settings import ROOT, Settings
 log = structlog.get_logger(__name__)
 
 STEP_SECONDS = 10.0
-"""What one answer of the server may take."""
+"""Time limit of one answer of the server."""
 DEADLINE_SECONDS = 45.0
-"""What a whole mail may take, below the lease of its job."""
+"""Time limit of a whole mail, below the lease of its job."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _email(message: Message, sender: str, encoding: str | None = None) -> EmailM
 
 
 def _routable(address: str) -> str:
-    """The domain as DNS has it (RFC 5890). What is left beyond ASCII needs a server with SMTPUTF8 (RFC 6531).
+    """The domain as DNS has it (RFC 5890). Other characters beyond ASCII need a server with SMTPUTF8 (RFC 6531).
 
     Python's own codec is that of RFC 3490, which makes ``strasse`` of ``straße``: the domain of somebody else.
     """

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 SCHEME = "steady+"
 STEP_SECONDS = 0.1
-"""What connecting to Redis, or one answer of it, may take."""
+"""Time limit of connecting to Redis, and of one answer of it."""
 AWAY_SECONDS = 5.0
 """Pause after a failure of Redis, before it is tried again."""
 LOG_EVERY_SECONDS = 60.0

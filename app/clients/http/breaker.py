@@ -41,8 +41,8 @@ def _ignore(_state: State) -> None:
 class Breaker:
     """After MAX_FAILURES failures in a row calls are refused for OPEN_SECONDS, then one is tried.
 
-    An outcome counts only in the period in which its call began: what was under way when the circuit
-    opened neither closes it nor keeps it open.
+    An outcome counts only in the period in which its call began. A call that was under way when the
+    circuit opened neither closes it nor keeps it open.
     """
 
     def __init__(

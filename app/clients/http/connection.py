@@ -103,7 +103,7 @@ class Connection:
         return not running
 
     def code(self) -> int:
-        """How the transfer that has ended ended: libcurl's error, or 0."""
+        """Result of the transfer that has ended: libcurl's error, or 0."""
         _, _, failures = self._multi.info_read()
         return int(failures[0][1]) if failures else 0
 
@@ -161,7 +161,7 @@ class Connection:
 
 
 def _trusted_certificates() -> list[tuple[int, str]]:
-    """Those of this machine, as Python finds them: the wheel's libcurl looks where its builder had them."""
+    """Certificates of this machine, as Python finds them: the wheel's libcurl looks where its builder had them."""
     paths = ssl.get_default_verify_paths()
     return [(option, path) for option, path in ((pycurl.CAINFO, paths.cafile), (pycurl.CAPATH, paths.capath)) if path]
 

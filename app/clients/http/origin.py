@@ -26,7 +26,7 @@ class Origin:
         return cls(parts.scheme, host, parts.port or PORTS[parts.scheme])
 
     def path_of(self, url: str) -> str | None:
-        """The path of a URL on this very origin; None for any other URL, and for a path that no request can name."""
+        """The path of a URL on this very origin. None for other URLs, and for paths that no request can name."""
         try:
             other = Origin.parse(url)
         except ValueError:

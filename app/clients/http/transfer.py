@@ -90,7 +90,7 @@ class Transfer:
         return response
 
     def _fault_of(self, handle: pycurl.Curl, version: bytes, response: Response) -> str:
-        """What libcurl lets pass: a head cut off after a line, any version, a compressed body, surplus bytes."""
+        """Faults that libcurl lets pass: a head cut off after a line, any version, a compressed body, surplus bytes."""
         is_whole_head = b"\r\n" in self._lines or b"\n" in self._lines
         if not is_whole_head or not version.startswith(b"HTTP/1.") or response.status == 101:
             return "The head is not that of an HTTP/1 response."

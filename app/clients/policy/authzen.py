@@ -26,8 +26,8 @@ RolesOf = Callable[[AccessRequest], Sequence[str]]
 class AuthZenClient:
     """Believes nothing but ``"decision": true`` in an answer of 200.
 
-    Every other status is a failure, 400, 403 and 404 too: the protocol keeps them apart from decisions
-    (Transport, Error Responses). The caller's token is not passed on; the engine knows us by ``secret``.
+    Every other status is a failure, 400, 403 and 404 too: none is a decision (Transport, Error
+    Responses). The caller's token is not passed on; the engine knows us by ``secret``.
     """
 
     def __init__(self, url: str, timeout: float, max_in_flight: int, *, roles_of: RolesOf, secret: str = "") -> None:
@@ -83,7 +83,7 @@ class AuthZenClient:
         }
 
     def _common(self, question: AccessRequest, request_id: str) -> Json:
-        """What several questions of one request share; Cerbos insists on a context."""
+        """The shared part of several questions of one request; Cerbos insists on a context."""
         roles = list(self._roles_of(question) if question.roles is None else question.roles)
         properties = {"company_id": question.company_id, "roles": roles, "cerbos.roles": roles}
         return {
@@ -131,7 +131,7 @@ def _judge(answer: Mapping[str, Any]) -> None:
 
 
 def _reason(context: object) -> str | None:
-    """What is meant for users; ``reason_admin`` is not (Reason Object)."""
+    """The reason for users; ``reason_admin`` is not meant for them (Reason Object)."""
     if not isinstance(context, dict):
         return None
     reason = context.get("reason_user", context.get("reason"))

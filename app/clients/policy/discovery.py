@@ -1,4 +1,4 @@
-"""Where an AuthZEN engine answers: by its discovery document (AuthZEN 1.0, PDP Metadata) or by the default paths."""
+"""Endpoints of an AuthZEN engine: by its discovery document (AuthZEN 1.0, PDP Metadata) or by the default paths."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Endpoints:
 class Discovery:
     """Looks the document up before the first question, and again later only if the engine did not answer.
 
-    While one thread looks it up, the others go by the default paths: with an engine that hangs they
+    While one thread looks it up, the others go by the default paths. With an engine that hangs they
     would all wait here, outside the bound on calls in flight.
     """
 

@@ -36,8 +36,8 @@ class Call(NamedTuple):
 class FanOut:
     """Shares the transport's connections and its bound on calls in flight.
 
-    A fifth of the permits is left to permission checks: those fail at once where there is none, and a page
-    about somebody's roles must not be why.
+    A fifth of the permits is left to permission checks: they fail at once without one. A page about
+    somebody's roles must not be the cause.
     """
 
     def __init__(self, transport: RemoteTransport) -> None:

@@ -1,1 +1,1 @@
-"""Where files are kept."""
+"""Storages of files."""

@@ -1,6 +1,6 @@
 """Any S3-compatible store. boto3 finds it and signs; signed requests go over our own HTTP.
 
-boto3 itself has timeouts for a connection and for a read, and none for a call: a store that trickles would
+boto3 itself has timeouts for a connection and for a read, and none for a call. A store that trickles would
 hold a thread for ever.
 """
 
