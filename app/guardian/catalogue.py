@@ -49,8 +49,8 @@ def _holders() -> Mapping[Permission, list[str]]:
 
 
 def _policy(kind: str, permissions: list[Permission], holders: Mapping[Permission, list[str]]) -> Json:
-    services = groupby(permissions, key=lambda item: item.service)
-    rules = [rule for service, items in services for rule in _rules(service, list(items), holders)]
+    by_service = groupby(permissions, key=lambda item: item.service)
+    rules = [rule for service, items in by_service for rule in _rules(service, list(items), holders)]
     return {
         "apiVersion": "api.cerbos.dev/v1",
         "resourcePolicy": {"resource": kind, "version": "default", "rules": rules},

@@ -56,7 +56,7 @@ class Exchanges:
     def begin(self, request: Request, deadline: float, sink: BinaryIO) -> Transfer:
         """Raises CallFailed after the deadline, and ValueError for a request that cannot be sent."""
         transfer = Transfer(request, deadline, sink)
-        self._loop.begin(self._take(), transfer)
+        self._begin(self._take(), transfer)
         return transfer
 
     def wait(self, deadline: float) -> list[tuple[Transfer, Response]]:
@@ -67,7 +67,7 @@ class Exchanges:
             code = connection.code()
             if transfer.may_repeat(connection.handle, code):
                 self._end(connection, is_failed=True)
-                self._loop.begin(Connection(), transfer)
+                self._begin(Connection(), transfer)
                 continue
             try:
                 response = transfer.response(connection.handle, code)
@@ -83,6 +83,15 @@ class Exchanges:
             self._end(connection, is_failed=True)
         self._loop.under_way.clear()
 
+    def _begin(self, connection: Connection, transfer: Transfer) -> None:
+        try:
+            self._loop.begin(connection, transfer)
+        except BaseException:
+            if self._loop.under_way.pop(connection, None):
+                connection.stop()
+            connection.close()
+            raise
+
     def _take(self) -> Connection:
         try:
             while not (connection := self._idle.pop()).is_alive():
@@ -94,5 +103,12 @@ class Exchanges:
     def _end(self, connection: Connection, *, is_failed: bool) -> None:
         if connection.stop() and not is_failed:
             self._idle.append(connection)
+            self._close_stale()
         else:
             connection.close()
+
+    def _close_stale(self) -> None:
+        """The connections that a burst needed and nothing uses since, which wait at the bottom."""
+        with suppress(IndexError):
+            while self._idle[0].is_stale():
+                self._idle.pop(0).close()

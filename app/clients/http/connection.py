@@ -65,7 +65,9 @@ class Loop:
         wake_at = min([connection.wake_at for connection in self.under_way])
         seconds = min(seconds_left(deadline), wake_at - time.monotonic())
         for descriptor, _ in self._poll.poll(max(0.0, seconds) * 1000):
-            self._act(self._watched[descriptor], descriptor)
+            # Acting on one descriptor may close another: two addresses of a host are tried side by side.
+            if (connection := self._watched.get(descriptor)) is not None:
+                self._act(connection, descriptor)
         now = time.monotonic()
         if wake_at <= now:
             for connection in [connection for connection in self.under_way if connection.wake_at <= now]:
@@ -116,18 +118,24 @@ class Connection:
         self._is_resolved = self._socket != NO_SOCKET or self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0
         is_clean = self._socket != NO_SOCKET and (not self._is_secure or self._has_no_input())
         self._multi.remove_handle(self.handle)
-        # An idle connection keeps neither a file nor a body alive.
-        self.handle.setopt(pycurl.WRITEFUNCTION, len)
-        self.handle.setopt(pycurl.READFUNCTION, _no_bytes)
+        self._forget_transfer()
         self._loop, self._idle_since = None, time.monotonic()
         return is_clean
+
+    def _forget_transfer(self) -> None:
+        """An idle connection keeps no file, body or token alive."""
+        for option, value in _IDLE_OPTIONS:
+            self.handle.setopt(option, value)
+
+    def is_stale(self) -> bool:
+        return time.monotonic() - self._idle_since > MAX_IDLE_SECONDS
 
     def is_alive(self) -> bool:
         """A peer that closed, or speaks unasked, makes it readable; one that a firewall forgot shows nothing.
 
         libcurl looks at a connection once a second only.
         """
-        if time.monotonic() - self._idle_since > MAX_IDLE_SECONDS:
+        if self.is_stale():
             return False
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
@@ -166,5 +174,19 @@ def _trusted_certificates() -> list[tuple[int, str]]:
     return [(option, path) for option, path in ((pycurl.CAINFO, paths.cafile), (pycurl.CAPATH, paths.capath)) if path]
 
 
-def _no_bytes(_count: int) -> bytes:
+def _read_nothing(_count: int) -> bytes:
     return b""
+
+
+def _allow(*_addresses: object) -> int:
+    return int(pycurl.PREREQFUNC_OK)
+
+
+_IDLE_OPTIONS: tuple[tuple[int, object], ...] = (
+    (pycurl.WRITEFUNCTION, len),
+    (pycurl.HEADERFUNCTION, len),
+    (pycurl.READFUNCTION, _read_nothing),
+    (pycurl.PREREQFUNCTION, _allow),
+    (pycurl.HTTPHEADER, []),
+    (pycurl.POSTFIELDS, b""),
+)

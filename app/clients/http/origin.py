@@ -20,9 +20,9 @@ class Origin:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()
         if parts.scheme not in PORTS or not host or not url.isascii():
-            raise ValueError("The policy engine's URL must be http(s)://host in ASCII.")
+            raise ValueError("The URL must be http(s)://host in ASCII.")
         if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError("The policy engine's URL must have no credentials, query or fragment.")
+            raise ValueError("The URL must have no credentials, query or fragment.")
         return cls(parts.scheme, host, parts.port or PORTS[parts.scheme])
 
     def path_of(self, url: str) -> str | None:

@@ -17,6 +17,7 @@ from app.core.crud.expand import Expansion, embed
 from app.core.crud.paging import ListQuery, parse, parse_choices
 from app.core.db.lookup import not_found
 from app.core.db.models import db
+from app.core.db.transaction import company_transaction
 from app.core.services import services
 from app.core.web.body import answer, json_body, no_content
 from app.core.web.etag import check_if_match, etag, is_unchanged
@@ -90,7 +91,7 @@ class Crud(DeclaredResource, abstract=True):
         except ApiError:
             if self.parent is not None:
                 # A missing parent is reported before a faulty body.
-                with self.transaction():
+                with company_transaction(principal().company_id, writes=False):
                     self.check_parent()
             raise
 

@@ -101,6 +101,9 @@ class DeferredBeginCursor(psycopg.Cursor[Any]):
         try:
             self._send(begin, *preparation, call)
         except LOST as error:
+            if isinstance(error, psycopg.errors.FeatureNotSupported) and single.name not in state.prepared:
+                raise
+            state.prepared.discard(single.name)
             # The statement is the first of its transaction: ROLLBACK undoes nothing else, and no result was returned.
             super().execute(b"ROLLBACK", prepare=False)
             self._send(begin, *REMEDIES[type(error)](single), call)
@@ -167,6 +170,7 @@ def numbered(query: str) -> tuple[str, tuple[str, ...]]:
 
 # Only values of these types are written into a message: the server logs its text and shows it to operators.
 LITERAL = (Boolean, Date, DateTime, Integer, Uuid)
+MAX_SINGLES = 1000
 _singles: dict[str, SingleStatement | None] = {}
 
 
@@ -174,8 +178,10 @@ def _single(query: str, context: Any) -> SingleStatement | None:
     """None unless the statement is marked ``single_statement`` and no parameter is free text."""
     if context is None or not context.execution_options.get("single_statement"):
         return None
-    # Statements with this mark are built once each, so their number is bounded.
     if query not in _singles:
+        # Statements with this mark are built once each. One that is not must fill no memory.
+        if len(_singles) >= MAX_SINGLES:
+            return None
         _singles[query] = _build_single(query, context.compiled.binds)
     return _singles[query]
 

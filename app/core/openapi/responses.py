@@ -44,7 +44,7 @@ ANY_PROBLEM = ("Problem", "Any other error, such as 413, 415, 502, 503 or 504.",
 EMPTY: dict[int, tuple[str, str, tuple[str, ...]]] = {
     204: ("NoContent", "Done.", ()),
     304: ("NotModified", "The resource still has the version that If-None-Match names.", ("ETag",)),
-    307: ("MovedTo", "The customer was merged into another, which is at Location.", ("Location",)),
+    307: ("MovedTo", "The resource was merged into another, which is at Location.", ("Location",)),
 }
 REASONS = {200: "Nothing new was created.", 206: "The part that Range asks for."}
 SUCCESS = {200: "Success.", 201: "Created.", 202: "Accepted."}

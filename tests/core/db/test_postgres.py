@@ -192,3 +192,16 @@ def test_what_a_request_inlines_is_no_free_text(acme: Tenant, monkeypatch: pytes
 
     assert any("EXECUTE" in text for text in sent)
     assert not any("kestrow" in text.lower() for text in sent)
+
+
+def test_reads_of_a_whole_transaction_travel_in_one_message(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    customer = acme.admin.create("/customers", {"name": "Kestrow"})
+    paths = ("/customers", f"/customers/{customer['id']}")
+    for path in paths:
+        acme.admin.get(path)
+
+    with texts_sent(monkeypatch) as sent:
+        answers = [acme.admin.get(path) for path in paths]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [text for text in sent if "; EXECUTE" not in text or not text.endswith("COMMIT")] == []

@@ -1,0 +1,79 @@
+"""What the client keeps between two calls."""
+
+from __future__ import annotations
+
+import gc
+import time
+import weakref
+from io import BytesIO
+
+import pytest
+
+from app.clients.http import connection
+from app.clients.http.client import HttpClient
+from app.clients.http.message import FileBody, Request
+from tests.fakes.guardian import FakeGuardian
+
+
+class Sink(BytesIO):
+    """BytesIO itself takes no weak reference."""
+
+
+def request_of(url: str, body: bytes | FileBody = b"{}", method: str = "POST") -> Request:
+    return Request(method, f"{url}/check-access", {"Authorization": "Bearer secret"}, body, 65536)
+
+
+def in_a_second() -> float:
+    return time.monotonic() + 1.0
+
+
+@pytest.fixture
+def engine():  # type: ignore[no-untyped-def]
+    with FakeGuardian() as running:
+        yield running
+
+
+def test_an_idle_connection_keeps_no_sink_and_no_body_alive(engine: FakeGuardian) -> None:
+    client, sink, file = HttpClient(), Sink(), Sink(b"{}")
+    kept = [weakref.ref(sink), weakref.ref(file)]
+
+    client.send(request_of(engine.url, FileBody(file, 2)), in_a_second(), sink)
+    del sink, file
+    gc.collect()
+
+    assert [reference() for reference in kept] == [None, None]
+    client.send(request_of(engine.url), in_a_second())
+    assert engine.connections == 1
+
+
+def test_a_request_that_cannot_be_sent_leaves_no_connection_behind(engine: FakeGuardian) -> None:
+    client = HttpClient()
+    client.send(request_of(engine.url), in_a_second())
+    gc.collect()
+    before = sum(isinstance(thing, connection.Connection) for thing in gc.get_objects())
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="printable ASCII"):
+            client.send(request_of(engine.url, method="PO ST"), in_a_second())
+    gc.collect()
+
+    assert sum(isinstance(thing, connection.Connection) for thing in gc.get_objects()) <= before
+    client.send(request_of(engine.url), in_a_second())
+
+
+def test_connections_that_only_a_burst_needed_are_closed(engine: FakeGuardian, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = HttpClient()
+    with client.exchanges() as exchanges:
+        waiting = {exchanges.begin(request_of(engine.url), in_a_second(), BytesIO()) for _ in range(5)}
+        while waiting:
+            waiting -= {transfer for transfer, _ in exchanges.wait(in_a_second())}
+    assert engine.connections == 5
+    gc.collect()
+    before = sum(isinstance(thing, connection.Connection) for thing in gc.get_objects())
+
+    client.send(request_of(engine.url), in_a_second())
+    monkeypatch.setattr(connection, "MAX_IDLE_SECONDS", 0.0)
+    client.send(request_of(engine.url), in_a_second())
+    gc.collect()
+
+    assert sum(isinstance(thing, connection.Connection) for thing in gc.get_objects()) < before
