@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, bindparam, func, select
 
 from app.core.crud.filters import Listing
 from app.core.crud.paging import ListQuery
@@ -73,7 +73,7 @@ class Reader:
     def _page(self, query: ListQuery) -> Select[Any]:
         sort_value = self.listing.sort_column(query.sort).label("sort_")
         statement = query.ordered(select(*self.columns.values(), sort_value))
-        return statement.limit(bindparam("limit_", type_=Integer)).offset(bindparam("offset_", type_=Integer))
+        return statement.limit(bindparam("limit_", type_=BigInteger)).offset(bindparam("offset_", type_=BigInteger))
 
     def total(
         self, rows: Sequence[Row[Any]], where: Sequence[ColumnElement[bool]], members: Select[UUID] | None = None
