@@ -1,4 +1,4 @@
-"""What happens to users, for later slices. Subscribers run with the user's row locked."""
+"""Events of users, for later slices. Subscribers run with the user's row locked."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def parts_that_clash() -> tuple[str, ...]:
 
 
 def _address(user_id: UUID | None, email: str | None) -> Any:
-    """What tells two addresses apart: the linked user, or the customer's own address."""
+    """The identity behind an address: the linked user, or else the address itself."""
     return user_id or email
 
 

@@ -89,7 +89,7 @@ class UndoneSchema(BaseSchema):
 
 
 class CustomerMerges(Crud):
-    """What was merged into a customer."""
+    """Customers that were merged into another."""
 
     model, schema, path = CustomerMerge, MergeSchema, "/customers/<customer_id>/merge"
     permission, parent, moved = "customer_merge", CUSTOMER, True
