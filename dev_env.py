@@ -1,7 +1,5 @@
 """A developer's settings: the files .env.development and .env.test, and the generated secret."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import re

@@ -1,7 +1,5 @@
 """The list of slices, and the service that their declarations make."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from types import ModuleType

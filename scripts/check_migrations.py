@@ -3,8 +3,6 @@
 The resulting schema must equal the models (``flask db check``).
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import subprocess

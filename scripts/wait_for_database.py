@@ -1,7 +1,5 @@
 """Waits until the database of DATABASE_URL answers; gives up after WAIT_FOR_DB_SECONDS (60)."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,5 @@
 """Two databases, two tenants, and clients that hold every answer against the contract."""
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

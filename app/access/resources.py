@@ -1,7 +1,5 @@
 """/users/{id}/roles, policies and permissions, wherever the roles are kept."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

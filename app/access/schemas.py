@@ -1,7 +1,5 @@
 """Roles of users on the wire. Fields that another engine may not know can be null."""
 
-from __future__ import annotations
-
 from marshmallow import fields
 
 from app.core.wire.schema import BaseSchema, Ref, Timestamp, read_only_id

@@ -1,7 +1,5 @@
 """The time of day."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 

@@ -1,7 +1,5 @@
 """Key pairs that sign tokens, and derived keys for all other purposes."""
 
-from __future__ import annotations
-
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Opaque tokens: 256 random bits, after the company's id in clear, by which a look-up binds its tenant."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import secrets

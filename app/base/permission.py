@@ -1,7 +1,5 @@
 """Entries of the catalogue of permissions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 KEY = ("service", "resource_name", "operation")

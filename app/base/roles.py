@@ -1,7 +1,5 @@
 """Interfaces to roles, wherever they are kept: those of a tenant as a whole, and those of one user."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Forms of text for comparison, patterns of refused text, and words of generated names."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from uuid import UUID

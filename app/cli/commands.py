@@ -1,7 +1,5 @@
 """The operator's flask commands by name; serving processes load none of them."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 import click

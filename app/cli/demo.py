@@ -1,7 +1,5 @@
 """flask demo: example data."""
 
-from __future__ import annotations
-
 import click
 from flask.cli import with_appcontext
 from sqlalchemy.exc import IntegrityError

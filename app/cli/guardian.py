@@ -1,7 +1,5 @@
 """flask guardian: the embedded policy engine and its catalogue of permissions."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

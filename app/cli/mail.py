@@ -1,7 +1,5 @@
 """flask mail: the worker as a process of its own, and its failed jobs."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from uuid import UUID

@@ -1,7 +1,5 @@
 """flask openapi: the contract file."""
 
-from __future__ import annotations
-
 import sys
 
 import click

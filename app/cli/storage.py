@@ -1,7 +1,5 @@
 """flask storage: compare the storage with the database, and list failed removals."""
 
-from __future__ import annotations
-
 import sys
 
 import click

@@ -1,7 +1,5 @@
 """flask users: the operator's help for users and administrators."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Key set of an external auth service (RFC 7517), fetched over HTTP and kept in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from threading import Lock

@@ -1,7 +1,5 @@
 """Mail leaves the process here: by SMTP, or into a folder where a developer reads it."""
 
-from __future__ import annotations
-
 import os
 import smtplib
 import ssl

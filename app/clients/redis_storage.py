@@ -1,7 +1,5 @@
 """Counters of the rate limits in Redis, and in this process's memory while Redis fails."""
 
-from __future__ import annotations
-
 import math
 import time
 from threading import Lock

@@ -1,7 +1,5 @@
 """Events of companies, for later slices."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

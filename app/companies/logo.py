@@ -1,7 +1,5 @@
 """/companies/{id}/logo"""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from app.companies.models import Company

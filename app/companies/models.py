@@ -1,7 +1,5 @@
 """The tenants."""
 
-from __future__ import annotations
-
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, synonym
 

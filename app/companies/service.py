@@ -1,7 +1,5 @@
 """The company's row as the lock of its tenant, and the numbers of its rows."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import Integer, Uuid, column, select, text

@@ -1,7 +1,5 @@
 """The settings from the environment; no other module reads it. All faults are reported at once."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from typing import Any

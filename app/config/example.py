@@ -1,7 +1,5 @@
 """Generates env.example: every variable with its meaning and default."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import Field
 from textwrap import wrap

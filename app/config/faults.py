@@ -1,7 +1,5 @@
 """Faults of settings, alone or in combination, one sentence each."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from urllib.parse import urlsplit

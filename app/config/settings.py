@@ -1,7 +1,5 @@
 """The settings of the service, typed."""
 
-from __future__ import annotations
-
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any

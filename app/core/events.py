@@ -1,7 +1,5 @@
 """Named events: one slice emits them, and later slices act on them in the same transaction."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, ParamSpec

@@ -1,7 +1,5 @@
 """The objects that ``create_app`` builds once for all requests: settings, tokens, the policy engine …"""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event

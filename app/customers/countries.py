@@ -1,7 +1,5 @@
 """Countries by their codes of ISO 3166-1 alpha-2. Input may also be an alpha-3 code or an English name."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """/customers/{id}/logo"""
 
-from __future__ import annotations
-
 from app.core.files.picture import Picture
 from app.core.web.default_roles import MANAGED
 from app.customers.models import Customer

@@ -1,7 +1,5 @@
 """Customers: the clients of a company."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from uuid import UUID
 

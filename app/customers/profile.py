@@ -1,7 +1,5 @@
 """/customers/profile: a signed-in user's own record as a customer."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """/customers"""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Response

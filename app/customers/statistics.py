@@ -1,7 +1,5 @@
 """GET /customers/stats"""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The example companies of ``companies.yml``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

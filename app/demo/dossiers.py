@@ -1,7 +1,5 @@
 """Example dossiers: addresses, contacts, preferences, notes, services and tags."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Hints for using the demo data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from app.demo.companies import EXAMPLES

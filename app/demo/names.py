@@ -1,7 +1,5 @@
 """Names of people and businesses, the same in every run and without repetition."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterator
 from itertools import count, product

@@ -1,7 +1,5 @@
 """Creates the example companies by the services and schemas of the API."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, cycle, islice, repeat

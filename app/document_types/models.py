@@ -1,7 +1,5 @@
 """The global table of document types."""
 
-from __future__ import annotations
-
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 

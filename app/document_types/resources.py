@@ -1,7 +1,5 @@
 """/document-types"""
 
-from __future__ import annotations
-
 from flask import Response
 from sqlalchemy import select
 

@@ -1,7 +1,5 @@
 """The catalogue of permissions in the formats of other engines."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby

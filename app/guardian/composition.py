@@ -1,7 +1,5 @@
 """The elements of roles and policies. Adding or removing one requires the permissions that it grants."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The decision, as one SQL query, and the transport of this service's own questions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID

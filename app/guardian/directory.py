@@ -1,7 +1,5 @@
 """``RoleDirectory`` on the tables of the embedded engine."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Permissions of another service, from a file; the embedded engine then decides about them too."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The first administrator of a company that exists already without roles."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import select

@@ -1,7 +1,5 @@
 """Roles, their policies, the permissions of these, and the roles of users."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 

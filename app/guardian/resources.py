@@ -1,7 +1,5 @@
 """/guardian/… Lists are bare arrays, as Guardian's clients expect."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Rules against escalation: a caller changes only roles and policies whose permissions the caller has."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

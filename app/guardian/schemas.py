@@ -1,7 +1,5 @@
 """The embedded engine on the wire."""
 
-from __future__ import annotations
-
 from marshmallow import fields
 
 from app.core.wire.schema import BaseSchema, Flag, Id, OwnedSchema, Ref, Text, Timestamp, column_field, read_only_id

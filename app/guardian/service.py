@@ -1,7 +1,5 @@
 """Default roles, assignments without escalation, and the last administrator."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID

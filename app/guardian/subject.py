@@ -1,7 +1,5 @@
 """The roles of a subject for an external engine that decides by the roles of this service."""
 
-from __future__ import annotations
-
 from sqlalchemy import bindparam, select
 
 from app.clients.policy.request import AccessRequest

@@ -1,7 +1,5 @@
 """A tree, stored as materialized paths."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, and_, or_, text

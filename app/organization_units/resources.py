@@ -1,7 +1,5 @@
 """/organization_units, and the views of the tree."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

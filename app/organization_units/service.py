@@ -4,8 +4,6 @@ Moves and deletions lock the company's row; creations share it. Creations theref
 read no path that a move is about to change.
 """
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The positions that users hold."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import Index, String

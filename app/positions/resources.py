@@ -1,7 +1,5 @@
 """/positions, and the positions of one unit."""
 
-from __future__ import annotations
-
 from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent

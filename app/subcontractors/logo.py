@@ -1,7 +1,5 @@
 """/subcontractors/{id}/logo"""
 
-from __future__ import annotations
-
 from app.core.files.picture import Picture
 from app.core.web.default_roles import MANAGED
 from app.subcontractors.models import Subcontractor

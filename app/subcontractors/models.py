@@ -1,7 +1,5 @@
 """The subcontractors of a company."""
 
-from __future__ import annotations
-
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 

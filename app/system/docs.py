@@ -1,7 +1,5 @@
 """The OpenAPI document, and a page that shows it without resources of other hosts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Health, version, configuration and initialization of an embedded engine deployed as a service."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from flask import Response, current_app

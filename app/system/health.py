@@ -1,7 +1,5 @@
 """Health checks: the database within the request, other dependencies in the background."""
 
-from __future__ import annotations
-
 import re
 import threading
 import time

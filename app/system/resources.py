@@ -1,7 +1,5 @@
 """/health, /version, /config, /init-db"""
 
-from __future__ import annotations
-
 import hmac
 import re
 from collections.abc import Mapping

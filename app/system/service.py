@@ -1,7 +1,5 @@
 """The first initialization: the platform company and its administrator, in one transaction."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

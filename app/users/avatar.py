@@ -1,7 +1,5 @@
 """/users/{id}/avatar. Users change their own avatar only."""
 
-from __future__ import annotations
-
 from app.core.files.picture import OwnedByCaller, Picture
 from app.users.models import User
 

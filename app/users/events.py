@@ -1,7 +1,5 @@
 """Events of users, for later slices. Subscribers run with the user's row locked."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from app.core.events import Event

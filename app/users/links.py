@@ -1,7 +1,5 @@
 """The purposes of one-time links whose subject is a user."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import select

@@ -1,7 +1,5 @@
 """Users, and the global keys by which they sign in."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """/users, the caller's own profile, and the users of one position."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any

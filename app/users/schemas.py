@@ -1,7 +1,5 @@
 """Users on the wire. No schema of this file shows a password or a hash."""
 
-from __future__ import annotations
-
 from typing import Any, NoReturn
 
 from marshmallow import ValidationError, fields, validate

@@ -1,7 +1,5 @@
 """Users together with the keys by which they sign in."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Measures the service on PostgreSQL: seeds, serves, applies load, compares with the floors, reports."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform

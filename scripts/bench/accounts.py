@@ -3,8 +3,6 @@
 ``python -m scripts.bench.accounts`` calls a real gunicorn on PostgreSQL over HTTP.
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 import secrets

@@ -1,7 +1,5 @@
 """The measured cases: their requests, callers and aims."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Sequence

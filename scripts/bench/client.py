@@ -1,7 +1,5 @@
 """Single calls of a service; wrk makes the load."""
 
-from __future__ import annotations
-
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 

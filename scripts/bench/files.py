@@ -1,7 +1,5 @@
 """Pictures: a download compared with a bare ``send_file``, and the time of a large upload."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from io import BytesIO

@@ -5,8 +5,6 @@ engine over a kept connection. The table is the service's own, under the same ro
 is opened for one company, so no statement is needed to set it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Profiles the workers under load with py-spy, by functions of the service's code."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

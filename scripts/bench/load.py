@@ -1,7 +1,5 @@
 """Load by wrk and its figures: requests/s, latency, CPU of the service and of the database."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """Interleaves the repeats of all cases, so that a slow minute of the machine affects all of them."""
 
-from __future__ import annotations
-
 import statistics
 import sys
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Creates companies of known sizes by SQL as their own tenant, and sessions by the service's own code."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

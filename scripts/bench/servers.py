@@ -1,7 +1,5 @@
 """The processes of a run: PostgreSQL, nginx in place of the policy engine, and gunicorn."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil

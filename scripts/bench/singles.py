@@ -1,7 +1,5 @@
 """Measurements by one caller alone: the start, the whole tree, the move of a large unit, and query plans."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Compares worker settings: their speed, and their remaining capacity when the policy engine hangs."""
 
-from __future__ import annotations
-
 import statistics
 import threading
 import time

@@ -1,7 +1,5 @@
 """Whoever keeps the roles: this service itself, or the same engine as a process of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Roles, policies and permissions of users, the same whoever keeps the roles."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

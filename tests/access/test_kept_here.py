@@ -1,7 +1,5 @@
 """What only this service's own tables give: a fixed number of statements, and answers for everybody."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -32,12 +30,7 @@ def test_everybody_may_ask_what_they_may_do(acme: Tenant, role: str | None) -> N
         ("/users/roles", 4),
     ],
 )
-def test_reading_costs_a_fixed_number_of_statements(
-    acme: Tenant,
-    statements: Any,
-    path: str,
-    allowed: int,
-) -> None:
+def test_reading_costs_a_fixed_number_of_statements(acme: Tenant, statements: Any, path: str, allowed: int) -> None:
     admin, counted = acme.admin, []
     for _ in range(2):
         give(acme, admin, role_with(acme, READ))

@@ -1,7 +1,5 @@
 """Role data of a remote Guardian through a real socket, with faults in each part of what is asked."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """A remote Guardian asked side by side: bounded, within one deadline, and nothing left behind."""
 
-from __future__ import annotations
-
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The rules of docs/architecture.md, executable."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import Counter

@@ -3,8 +3,6 @@
 The input is the same in every run and on both databases.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Generated from the routes and the tables: a new entity is covered without an edit here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A new entity is its folder, one mounted slice and a migration: everything else finds it by itself."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What /companies adds to the kernel: the platform company sees all, everyone else sees their own."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

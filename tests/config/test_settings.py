@@ -1,7 +1,5 @@
 """The environment becomes settings, or a list of everything that is wrong with it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

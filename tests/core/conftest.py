@@ -1,7 +1,5 @@
 """Applications with other settings on the test's database, and what they log."""
 
-from __future__ import annotations
-
 import io
 import json
 import sys

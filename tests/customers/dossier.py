@@ -1,7 +1,5 @@
 """Customers and their parts, made through the API."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.support.clients import Tenant, unique

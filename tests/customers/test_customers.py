@@ -1,7 +1,5 @@
 """What /customers adds to the kernel."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.clients import Tenant

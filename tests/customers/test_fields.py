@@ -1,7 +1,5 @@
 """What the dossier adds to the customer itself: fields, a linked user, filters, search, embedding."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

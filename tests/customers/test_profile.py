@@ -1,7 +1,5 @@
 """/customers/profile: what users say of themselves as customers."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """What /document-types adds to the kernel: a global list that only the platform changes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

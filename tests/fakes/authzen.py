@@ -1,7 +1,5 @@
 """A policy engine of the AuthZEN protocol, made of the one that answers as told."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """No fake: the real Cerbos, as a process of the tests."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """A policy engine on a loopback socket that answers as told, also in ways that no HTTP library would."""
 
-from __future__ import annotations
-
 import json
 import socket
 import ssl
@@ -42,10 +40,7 @@ Behaviour = Callable[[Exchange], bool]
 
 
 def answer(
-    status: int = 200,
-    body: object = None,
-    content_type: str | None = "application/json",
-    headers: Iterable[str] = (),
+    status: int = 200, body: object = None, content_type: str | None = "application/json", headers: Iterable[str] = ()
 ) -> bytes:
     """A whole HTTP/1.1 answer; ``body`` is sent as JSON unless it is bytes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()

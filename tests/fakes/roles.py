@@ -1,7 +1,5 @@
 """A remote Guardian's role data on the socket of FakeGuardian, with a fault wherever a test wants one."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading

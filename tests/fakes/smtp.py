@@ -1,7 +1,5 @@
 """A real SMTP server that keeps what it accepts, and misbehaves when told to."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A Storage Service on a loopback socket: keeps what it is sent, in memory, or behaves as told."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from io import BytesIO

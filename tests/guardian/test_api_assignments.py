@@ -1,7 +1,5 @@
 """Which user has which role: changes, the last administrator, and nobody above themselves."""
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event

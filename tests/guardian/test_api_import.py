@@ -1,7 +1,5 @@
 """``flask guardian import``: another service's permissions, and decisions about them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

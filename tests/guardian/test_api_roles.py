@@ -1,7 +1,5 @@
 """Roles and policies of the embedded engine, in the service and as a process of its own."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

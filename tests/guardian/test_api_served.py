@@ -1,7 +1,5 @@
 """The engine as a process of its own, and this service asking it: from the first initialization on."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """The engine's own health, version, configuration and first administrator."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID, uuid4
 

@@ -1,7 +1,5 @@
 """The embedded policy engine: what the default roles may, and that nobody gives away what they lack."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The tree as a dictionary: slow, obvious, and what the service must agree with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any

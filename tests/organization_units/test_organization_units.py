@@ -1,7 +1,5 @@
 """What /organization_units adds to the kernel: a tree that stays right."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Whatever is done to the tree, in whatever order, it is what a naive dictionary says."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Flask

@@ -1,7 +1,5 @@
 """What /positions adds to the kernel: a place in a unit, and who holds it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The clients of docs/clients.md, run as they stand there against a running service."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

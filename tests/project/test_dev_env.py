@@ -1,7 +1,5 @@
 """dev_env: the settings of a developer, and the secret that is made once."""
 
-from __future__ import annotations
-
 import fcntl
 import stat
 import subprocess

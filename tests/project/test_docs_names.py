@@ -1,7 +1,5 @@
 """README.md and docs/ name only files, classes and functions that exist."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """docker-entrypoint.sh as a process, with stand-ins for gunicorn and flask that write down what they see."""
 
-from __future__ import annotations
-
 import functools
 import os
 import re

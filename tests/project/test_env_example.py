@@ -1,7 +1,5 @@
 """env.example is what the settings say, and can be used as it stands."""
 
-from __future__ import annotations
-
 import re
 
 from dotenv import dotenv_values

@@ -1,7 +1,5 @@
 """gunicorn.conf.py under a real gunicorn with a small application."""
 
-from __future__ import annotations
-
 import os
 import re
 import runpy

@@ -1,7 +1,5 @@
 """README.md and docs/: what they tell the reader to paste works, and what they point at is there."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

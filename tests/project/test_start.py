@@ -1,7 +1,5 @@
 """A process that serves imports what serving needs, and nothing else."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Clients that speak as somebody, and the two tenants that every test has."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Every answer that a test sees is held against openapi.yml."""
 
-from __future__ import annotations
-
 import json
 from functools import cache, lru_cache
 from typing import Any

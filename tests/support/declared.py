@@ -1,7 +1,5 @@
 """Bodies, rows and paths built from what the routes declare: a new entity needs no edit here."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A look at the database past tenants and row-level security, for what no client may see."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

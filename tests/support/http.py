@@ -1,7 +1,5 @@
 """Requests over a socket, to a service that runs as a process."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import requests

@@ -1,7 +1,5 @@
 """Mailed links: what came for whom, and the token in it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

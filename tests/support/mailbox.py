@@ -1,7 +1,5 @@
 """Where the mails of a service go that sends none: a folder, read after the outbox was worked off."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes, policy

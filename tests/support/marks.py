@@ -1,7 +1,5 @@
 """Where a test runs, and how often. Without a mark a test of the database runs on SQLite and on PostgreSQL, once."""
 
-from __future__ import annotations
-
 import pytest
 
 one_database = pytest.mark.databases("sqlite")

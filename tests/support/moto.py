@@ -1,7 +1,5 @@
 """moto's S3 as a process of its own."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

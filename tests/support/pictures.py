@@ -1,7 +1,5 @@
 """Pictures of any kind, and how they are sent."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Iterator

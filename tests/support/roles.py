@@ -1,7 +1,5 @@
 """Roles with exactly the permissions that a test is about."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import select

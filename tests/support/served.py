@@ -1,7 +1,5 @@
 """``flask guardian serve`` as a process of its own, and clients that speak to it over a socket."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

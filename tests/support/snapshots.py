@@ -1,7 +1,5 @@
 """The state in which a test finds its database, and the way back to it, whichever process changed what."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path

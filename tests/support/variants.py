@@ -1,7 +1,5 @@
 """Applications with other settings on the test's own database."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

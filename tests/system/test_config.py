@@ -1,7 +1,5 @@
 """/config: what a browser needs before login, and the settings for those who run the platform."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``flask demo``: what it makes, once, and for whom it does nothing."""
 
-from __future__ import annotations
-
 import re
 from itertools import islice
 from pathlib import Path

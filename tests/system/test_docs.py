@@ -1,7 +1,5 @@
 """The OpenAPI document, and its page in a real browser."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The examples in the OpenAPI document, sent as they stand to a service with the demo's data."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Health: only the database is asked live, and nothing that hangs delays anybody."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """/init-db: the platform company and its administrator, all at once or not at all, and only once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

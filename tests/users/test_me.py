@@ -1,7 +1,5 @@
 """/users/me: the caller, who needs a token and no permission."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.support.clients import ApiClient, Tenant

@@ -1,7 +1,5 @@
 """No representation, log line or error ever contains a password or a hash."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from typing import Any

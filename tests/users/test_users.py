@@ -1,7 +1,5 @@
 """What /users adds to the kernel: sign-in names, passwords that go in and never out, and who must stay."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

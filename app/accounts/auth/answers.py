@@ -1,7 +1,5 @@
 """The answers of every kind of sign-in, and what a request tells of its client."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Response, request

@@ -1,7 +1,5 @@
 """The two cookies of a browser: access and refresh token."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from flask import Response

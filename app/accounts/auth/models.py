@@ -1,7 +1,5 @@
 """Sessions, their refresh tokens, and the counters of failed sign-ins."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import UUID
 

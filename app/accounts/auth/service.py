@@ -1,7 +1,5 @@
 """Sign-in by password, and the state of the subject of a token."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Sessions: start, rotation of refresh tokens with detection of reuse, and end."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple

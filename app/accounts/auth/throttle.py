@@ -1,7 +1,5 @@
 """Delays after failed attempts, per account and network: a stranger cannot lock the owner out."""
 
-from __future__ import annotations
-
 import hmac
 import ipaddress
 import math

@@ -1,7 +1,5 @@
 """Mails about a change of address: a link to the new address, a notice to the former one."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import select

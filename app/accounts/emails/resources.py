@@ -1,7 +1,5 @@
 """/users/me/email and /auth/confirm-email"""
 
-from __future__ import annotations
-
 from flask import Response, request
 
 from app.accounts.auth.answers import claims

@@ -1,7 +1,5 @@
 """Changes of an address: requested with the password, confirmed by a link, announced to the former address."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The mail of an invitation."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import select

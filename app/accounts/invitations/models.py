@@ -1,7 +1,5 @@
 """The table of open invitations."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 from uuid import UUID

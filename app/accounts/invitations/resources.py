@@ -1,7 +1,5 @@
 """/users/invitations and /auth/accept-invitation"""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

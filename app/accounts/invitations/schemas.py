@@ -1,7 +1,5 @@
 """Invitations on the wire."""
 
-from __future__ import annotations
-
 from marshmallow import fields, validate
 
 from app.accounts.auth.schemas import TokenSchema

@@ -1,7 +1,5 @@
 """Invitations: the user exists at once, and can sign in after the mailed link was followed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Mails of sign-up and verification."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import select

@@ -1,7 +1,5 @@
 """The table of registrations with an unverified address."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Index, LargeBinary, Text

@@ -3,8 +3,6 @@
 User and company are created when the mailed link is followed.
 """
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

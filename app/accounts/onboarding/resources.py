@@ -1,7 +1,5 @@
 """/auth/register, and the verification of addresses."""
 
-from __future__ import annotations
-
 from flask import Response, request
 
 from app.accounts.auth.schemas import MessageSchema, TokenSchema

@@ -1,7 +1,5 @@
 """Creation of a company with its first unit, position and administrator."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

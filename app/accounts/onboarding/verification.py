@@ -1,7 +1,5 @@
 """Verification of an address by a mailed link: it completes a registration, or marks a user as verified."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 import structlog

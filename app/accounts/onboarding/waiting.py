@@ -1,7 +1,5 @@
 """Registrations until their link is followed. One address may have several."""
 
-from __future__ import annotations
-
 import hmac
 import json
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Mailed codes: six digits, stored as a slow hash of an HMAC, with at most one live code per account."""
 
-from __future__ import annotations
-
 import hmac
 import os
 import re

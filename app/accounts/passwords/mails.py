@@ -1,7 +1,5 @@
 """Mails about passwords."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The table of mailed codes."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Changes and resets of passwords, and /verify_password."""
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Callable
 from typing import Any

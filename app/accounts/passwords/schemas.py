@@ -1,7 +1,5 @@
 """Changes and verification of passwords on the wire."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import INCLUDE, fields, validate

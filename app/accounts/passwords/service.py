@@ -1,7 +1,5 @@
 """Changes of passwords: by the user, by a mailed code, by an administrator."""
 
-from __future__ import annotations
-
 import hmac
 import secrets
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A circuit breaker: an engine that keeps failing is left alone for a while, and nobody waits for it."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A bound on concurrent work, so that slow work takes some threads of a process and never all."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """State that a forked child must not share with its parent."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from typing import Generic, TypeVar

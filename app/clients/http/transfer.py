@@ -1,7 +1,5 @@
 """One request on one handle of libcurl: its options, and the meaning of its failures."""
 
-from __future__ import annotations
-
 import time
 from typing import BinaryIO
 

@@ -1,7 +1,5 @@
 """The AuthZEN protocol: OpenID AuthZEN Authorization API 1.0, single and batch evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Grants remembered across requests, where GUARDIAN_DECISION_TTL_SECONDS allows it."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import OrderedDict

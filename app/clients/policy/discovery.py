@@ -1,7 +1,5 @@
 """Endpoints of an AuthZEN engine: by its discovery document (AuthZEN 1.0, PDP Metadata) or by the default paths."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Mapping

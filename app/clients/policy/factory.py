@@ -1,7 +1,5 @@
 """A remote engine by the settings, and the directory of its roles."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from app.clients.http.breaker import Breaker

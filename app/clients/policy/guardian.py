@@ -1,7 +1,5 @@
 """The Guardian protocol: asks one question over one transport and believes a strict grant only."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol

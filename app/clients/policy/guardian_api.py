@@ -1,7 +1,5 @@
 """Questions of one request to a remote Guardian about roles, in its caller's name and within one deadline."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, NoReturn, TypeVar

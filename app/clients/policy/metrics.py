@@ -1,7 +1,5 @@
 """Counters of the policy engine's client for Prometheus; nothing here is served anywhere."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext

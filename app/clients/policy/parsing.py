@@ -1,7 +1,5 @@
 """An engine's answers, read field by field: a value of another kind than promised makes all unusable."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """Roles kept by a remote Guardian: ``RoleDirectory`` over HTTP, in the caller's name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The question and the engine's interface, shared by every protocol."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Calls to a remote policy engine: one deadline for a whole call, and a bound on the calls in flight."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from threading import Semaphore

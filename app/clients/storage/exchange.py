@@ -1,7 +1,5 @@
 """HTTP with a storage: bodies go from file to file, and a whole exchange has one deadline."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile

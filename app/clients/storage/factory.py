@@ -1,7 +1,5 @@
 """The storage that the settings name."""
 
-from __future__ import annotations
-
 from app.clients.storage.interface import NoStorage, Storage
 from app.config.settings import Settings
 

@@ -1,7 +1,5 @@
 """Files below a folder of this host, or of a file system that all hosts share."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

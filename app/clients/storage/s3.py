@@ -4,8 +4,6 @@ boto3 itself has timeouts for a connection and for a read, and none for a call. 
 hold a thread for ever.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """The external Storage Service: multipart uploads, in the caller's name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from secrets import token_hex
 from typing import BinaryIO

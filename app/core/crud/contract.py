@@ -1,7 +1,5 @@
 """The declaration of a resource, and the contract of its methods that follows from it."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Declarative list, create, retrieve, replace, modify and remove of one model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID

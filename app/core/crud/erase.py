@@ -5,8 +5,6 @@ and raises the row versions; the rows behind a required reference are deleted fi
 leads to a 409.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, select, update

@@ -1,7 +1,5 @@
 """``expand=``: declared relations embedded as small objects, one statement each whatever the page size."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass

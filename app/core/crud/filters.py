@@ -1,7 +1,5 @@
 """The declaration of a list, and the conditions that follow from its parameters."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

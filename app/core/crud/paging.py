@@ -1,7 +1,5 @@
 """Filter, search, sort, page and cursor over a select."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -4,8 +4,6 @@ Neither the ORM's entities nor marshmallow stand between a row and its JSON: tog
 more than the query. The schema alone still decides what is shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any

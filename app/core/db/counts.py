@@ -4,8 +4,6 @@
 writers of one tenant neither wait for each other nor deadlock.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID

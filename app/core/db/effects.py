@@ -1,7 +1,5 @@
 """Effects that run after the commit and may be lost. Work that must not be lost is an outbox row instead."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextvars import ContextVar
 

@@ -1,7 +1,5 @@
 """Database connections: limits, pragmas, and the start of a transaction on either database."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import Any
 

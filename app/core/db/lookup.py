@@ -1,7 +1,5 @@
 """Rows by id, and one form of "not found" for all models."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any

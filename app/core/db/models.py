@@ -1,7 +1,5 @@
 """Base classes and columns of the models."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar

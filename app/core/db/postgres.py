@@ -4,8 +4,6 @@ BEGIN, one read and ROLLBACK cost three round trips. On loopback each takes 70 Â
 here. BEGIN is therefore sent with the first statement; one marked ``single_statement`` shares its message.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable, Mapping

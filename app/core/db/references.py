@@ -1,7 +1,5 @@
 """References to rows of a model, by the foreign keys."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

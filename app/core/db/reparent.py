@@ -4,8 +4,6 @@ A unique key may allow only one of two rows. The loser is demoted where the key 
 removed otherwise. A move raises row versions but not ``updated_at``: a later edit can be recognized by that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Rows as JSON, and back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any

@@ -4,8 +4,6 @@ Guard three, row-level security, is in ``migrations/ddl.py``. It reads the tenan
 ``core/db/postgres.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

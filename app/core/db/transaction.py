@@ -1,7 +1,5 @@
 """The one place that commits, and prepared reads."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar

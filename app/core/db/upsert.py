@@ -1,7 +1,5 @@
 """INSERT … ON CONFLICT for either database: SQLAlchemy has one class for each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite

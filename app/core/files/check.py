@@ -1,7 +1,5 @@
 """The operator's comparison of the storage with the database, for all companies."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress

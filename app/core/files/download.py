@@ -1,7 +1,5 @@
 """Downloads: attachments that browsers do not display, whole or one range of bytes."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """Pictures and thumbnails from uploads, decoded one at a time in a separate process (``core/files/decoding``)."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

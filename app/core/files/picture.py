@@ -1,7 +1,5 @@
 """The one picture that a row may have: an avatar or a logo."""
 
-from __future__ import annotations
-
 import inspect
 import io
 import os

@@ -4,8 +4,6 @@ Storage has no transactions. An object is stored before its row, and removed if 
 Deleting a row enqueues a job in the same transaction, which removes the objects.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field

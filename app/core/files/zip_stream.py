@@ -1,7 +1,5 @@
 """ZIP archives, sent while they are written; memory never holds a whole file."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The argument of a job's handler."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime

@@ -4,8 +4,6 @@
 the same paragraphs. A paragraph of only the code is shown large, and one of only the link as a button.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """One-time links: a mailed token, stored as a hash, that works once for one purpose and one subject."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID

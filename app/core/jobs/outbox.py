@@ -4,8 +4,6 @@ The queue belongs to no tenant and outlives the company whose files it removes. 
 values are encrypted (``core/security/encryption.py``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Executes the jobs of the outbox, in a thread of every serving process or in a process of its own."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time

@@ -1,7 +1,5 @@
 """Routes and declarations → an OpenAPI 3.1 document."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """The codes of errors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from app.base.errors import known_codes

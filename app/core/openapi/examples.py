@@ -1,7 +1,5 @@
 """Examples of request bodies."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from app.core.openapi.schemas import input_fields

@@ -1,7 +1,5 @@
 """One operation of the OpenAPI document."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 

@@ -1,7 +1,5 @@
 """The parameters of an operation, in its path, query and headers."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

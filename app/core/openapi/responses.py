@@ -1,7 +1,5 @@
 """The responses of an operation, and the responses that operations share."""
 
-from __future__ import annotations
-
 from app.core.openapi.schemas import TEXT, Components, Json, ref
 from app.core.web.declaration import Declaration
 from app.core.web.endpoint import UNSAFE_METHODS

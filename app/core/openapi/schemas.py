@@ -1,7 +1,5 @@
 """Marshmallow schemas → the components of the OpenAPI document."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """Encryption of small values in the database, with a key derived from SECRET_KEY for each purpose."""
 
-from __future__ import annotations
-
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 

@@ -1,7 +1,5 @@
 """Passwords: the rules for new ones, their hashes, and older kinds of hashes that still verify."""
 
-from __future__ import annotations
-
 import os
 import re
 import secrets

@@ -1,7 +1,5 @@
 """The body of a request, and JSON answers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any, NoReturn

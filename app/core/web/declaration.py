@@ -1,7 +1,5 @@
 """The contract of an endpoint's methods. Only the OpenAPI document reads it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, ParamSpec, TypeVar

@@ -1,7 +1,5 @@
 """The default roles of permissions, as endpoints declare them. The Administrator holds every permission."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from app.base.permission import Permission

@@ -1,7 +1,5 @@
 """The path of a request: authenticate, ask the policy engine, bind the tenant, run, answer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Versions of rows as entity tags: conditional reads and writes."""
 
-from __future__ import annotations
-
 from flask import request
 
 from app.base.errors import PreconditionFailed

@@ -1,7 +1,5 @@
 """Headers of every answer: the request's id, security headers, CORS."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Structured logs: one line per request, JSON on standard output, secrets redacted."""
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

@@ -1,7 +1,5 @@
 """Questions to the policy engine in the caller's name, each once per request."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from flask import g

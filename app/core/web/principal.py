@@ -1,7 +1,5 @@
 """The caller of a request by its token, and the defence against cross-site request forgery."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Every exception becomes one problem document: RFC 9457, plus the members that existing clients read."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

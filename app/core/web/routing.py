@@ -1,7 +1,5 @@
 """The routes of the application."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Forms with a file (RFC 7578), received into temporary files, so that memory never holds an upload."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Query parameters as texts, before any field loads them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from app.base.errors import Invalid

@@ -1,7 +1,5 @@
 """The base schema, and fields that take their limits from the columns of models."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Files of customers' documents, stored byte for byte within the limits of customer and company."""
 
-from __future__ import annotations
-
 import hashlib
 from contextlib import ExitStack
 from typing import Any, ClassVar, cast

@@ -1,7 +1,5 @@
 """The kind of a document's file, decided by its bytes alone."""
 
-from __future__ import annotations
-
 import codecs
 import os
 import re

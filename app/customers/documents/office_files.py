@@ -1,7 +1,5 @@
 """A bounded check that tells DOCX and XLSX from other ZIPs. It unpacks nothing and parses no XML."""
 
-from __future__ import annotations
-
 import os
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """/customers/{id}/documents: the data of documents; ``files`` has uploads and downloads."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The archive of an export, written while it is sent and outside of any transaction."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field

@@ -1,7 +1,5 @@
 """GET /customers/{id}/export: all data about a customer as one ZIP."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from tempfile import TemporaryFile

@@ -1,7 +1,5 @@
 """Merges one customer into another, and records how to undo it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta

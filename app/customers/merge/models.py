@@ -1,7 +1,5 @@
 """Merged customers: their survivors, and how to undo each merge."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 from uuid import UUID

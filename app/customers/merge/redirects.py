@@ -1,7 +1,5 @@
 """Redirects of merged customers, looked up on the way to a 404 and at no other time."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from flask import Response, current_app, request

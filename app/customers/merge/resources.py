@@ -1,7 +1,5 @@
 """/customers/{id}/merge: two customers become one, and two again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

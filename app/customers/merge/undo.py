@@ -1,7 +1,5 @@
 """Undoes a merge: both customers as they were; the survivor keeps what was added since."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 from uuid import UUID

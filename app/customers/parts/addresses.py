@@ -1,7 +1,5 @@
 """/customers/{id}/addresses: addresses for bills, services and shipments."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """POST /customers/bulk-tag"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """/customers/{id}/contacts: people at a customer, with their numbers and addresses."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """/customers/{id}/notes: a company's notes on a customer."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

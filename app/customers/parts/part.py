@@ -1,7 +1,5 @@
 """The common base of the parts of a customer's dossier."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """/customers/{id}/communication-preferences, and the history of their changes."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """/customers/{id}/services: services rendered to a customer, each counted once."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any

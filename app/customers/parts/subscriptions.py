@@ -1,7 +1,5 @@
 """/customers/{id}/subscription-state: the state of a subscription, and its history."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Tags of a company, and their assignment to customers."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any

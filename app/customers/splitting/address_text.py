@@ -1,7 +1,5 @@
 """Split free-text addresses into fields, without guessing."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """flask customers: an operator's commands for the customers of every company."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Mails to customers."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import select

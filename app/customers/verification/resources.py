@@ -1,7 +1,5 @@
 """/customers/{id}/verify-email, and the page of the mailed link."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Verification of a customer's e-mail address by a mailed link."""
 
-from __future__ import annotations
-
 import math
 from datetime import timedelta
 from uuid import UUID

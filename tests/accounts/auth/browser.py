@@ -1,7 +1,5 @@
 """A browser that keeps cookies, and short ways to the rows behind it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.cookies import Morsel, SimpleCookie

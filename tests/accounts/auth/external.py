@@ -1,7 +1,5 @@
 """Tokens as an external auth service that shares the secret would sign them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

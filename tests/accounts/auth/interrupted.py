@@ -1,7 +1,5 @@
 """A moment between two steps, at which something else happens."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from app.core.security.passwords import Passwords

@@ -1,7 +1,5 @@
 """PATCH /users/me/change-password, and what is out of reach until it was done."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -195,12 +193,7 @@ def test_until_then_everything_else_is_403(app: Flask, pending: Browser) -> None
             reachable.add((route.method, route.path))
 
     assert len(routes) > 40
-    assert reachable == {
-        ("GET", "/users/me"),
-        ("PATCH", "/users/me"),
-        ("PATCH", PATH),
-        ("GET", "/auth/verify"),
-    }
+    assert reachable == {("GET", "/users/me"), ("PATCH", "/users/me"), ("PATCH", PATH), ("GET", "/auth/verify")}
 
 
 def test_until_then_refresh_and_verify_work_and_say_so(pending: Browser) -> None:

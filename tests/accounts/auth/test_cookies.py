@@ -1,7 +1,5 @@
 """The attributes of the two cookies, which differ between a laptop and a deployment."""
 
-from __future__ import annotations
-
 import pytest
 from flask import Flask
 

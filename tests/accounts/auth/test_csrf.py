@@ -1,7 +1,5 @@
 """Another site cannot make a browser act, and only listed origins may read."""
 
-from __future__ import annotations
-
 import pytest
 from flask import Flask
 

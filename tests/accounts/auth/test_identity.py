@@ -1,7 +1,5 @@
 """Who calls: bearer or cookie and nothing else, our tokens and those of an external service."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """POST /auth/login."""
 
-from __future__ import annotations
-
 import statistics
 import time
 import unicodedata

@@ -1,7 +1,5 @@
 """POST /auth/refresh: rotation, reuse, and the end of a session."""
 
-from __future__ import annotations
-
 from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta

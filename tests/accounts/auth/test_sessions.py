@@ -1,7 +1,5 @@
 """Logout, verify, and the list of one's own sessions; every end is immediate and everywhere."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Guessing is slowed down per account and network."""
 
-from __future__ import annotations
-
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """An address that an administrator changes: not verified any more, links die, and the old one is told."""
 
-from __future__ import annotations
-
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.letters import Letters
 

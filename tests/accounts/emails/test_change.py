@@ -1,7 +1,5 @@
 """One's own address: asked for with the password, confirmed through the new mailbox, told to the old one."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from uuid import UUID

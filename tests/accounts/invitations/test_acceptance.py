@@ -1,7 +1,5 @@
 """Acceptance: the account comes alive, and its owner is signed in, once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """POST /companies with an administrator: everything comes into being together, and they are invited."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Invitations: made, listed, sent again and revoked, and nobody hands out roles that way which they lack."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

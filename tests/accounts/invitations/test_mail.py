@@ -1,7 +1,5 @@
 """What strangers type can be no more than a name in the mails that others get."""
 
-from __future__ import annotations
-
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, update
@@ -39,15 +37,7 @@ def invitation(company: Tenant, everything: Engine, letters: Letters, name: str)
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "evil.example",
-        "https://evil",
-        "see evil.example/x now",
-        "mail me@evil",
-        "Wile \u202egpj",
-        "a\\evil",
-    ],
+    "name", ["evil.example", "https://evil", "see evil.example/x now", "mail me@evil", "Wile \u202egpj", "a\\evil"]
 )
 def test_name_that_could_be_taken_for_a_link_is_left_out(
     acme: Tenant, everything: Engine, letters: Letters, name: str

@@ -1,7 +1,5 @@
 """Roles of an invitation where a remote engine keeps them: given with the inviter's token, taken back on failure."""
 
-from __future__ import annotations
-
 import pytest
 from flask import Flask
 from sqlalchemy import Engine

@@ -1,7 +1,5 @@
 """How often one client may ask the public endpoints of sign-up, verification, invitation and change of address."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.clients import ApiClient

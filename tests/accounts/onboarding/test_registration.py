@@ -1,7 +1,5 @@
 """Public sign-up: who may, what comes into being, and that nobody learns whose address is known."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Proof of an address: links that work once, for whom they were mailed, and not for ever."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Short ways to a mailed code and to the rows behind it."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta
 from typing import Any

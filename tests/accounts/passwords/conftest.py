@@ -1,7 +1,5 @@
 """What the tests of passwords share."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.clients import ApiClient, Tenant

@@ -1,7 +1,5 @@
 """POST /users/{id}/admin-reset-password."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -129,11 +127,7 @@ def test_the_user_is_told_without_the_password(mailbox: Mailbox, acme: Tenant, p
 def test_whoever_is_inactive_or_invited_stays_so_and_is_not_told(
     mailbox: Mailbox, app: Flask, acme: Tenant, person: ApiClient
 ) -> None:
-    execute(
-        app,
-        acme,
-        update(User).where(User.id == UUID(person.user_id)).values(is_active=False, password_hash=None),
-    )
+    execute(app, acme, update(User).where(User.id == UUID(person.user_id)).values(is_active=False, password_hash=None))
 
     temporary = acme.admin.post(path_of(person)).get_json()["temporary_password"]
 

@@ -1,7 +1,5 @@
 """flask users: the operator's commands."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

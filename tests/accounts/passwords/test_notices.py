@@ -1,7 +1,5 @@
 """The mails that tell somebody what happened to their password."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.clients import PASSWORD, ApiClient, Tenant

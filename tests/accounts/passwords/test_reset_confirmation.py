@@ -1,7 +1,5 @@
 """POST /users/password-reset/confirm."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """POST /users/password-reset/request, and the mail that follows."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """POST /verify_password, asked by an external auth service."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

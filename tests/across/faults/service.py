@@ -1,7 +1,5 @@
 """The whole product under a real gunicorn, and a PostgreSQL that can be taken away."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """A hanging policy engine takes no thread that other endpoints need."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """A database that restarts, is not there, is locked, or has no connection left: 503, and nothing is lost."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """A policy engine that does not clearly grant: the request is not executed, and the answer says why."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time

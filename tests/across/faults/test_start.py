@@ -1,7 +1,5 @@
 """What the service refuses to start with, and says so in one go."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A real Redis, and a line to it that can be cut or slowed down."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

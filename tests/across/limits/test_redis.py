@@ -1,7 +1,5 @@
 """Limits counted in Redis: together for all processes, and in memory while Redis is down or slow."""
 
-from __future__ import annotations
-
 import io
 import json
 import threading

@@ -1,7 +1,5 @@
 """A fleet per database, and the rule that no race may end in a crash."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from shutil import rmtree
 

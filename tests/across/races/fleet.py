@@ -1,7 +1,5 @@
 """Several processes of the service on one database, let loose at the same moment."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -1,7 +1,5 @@
 """Links that several follow at once, and one address that several sign up with."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

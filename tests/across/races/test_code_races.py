@@ -1,7 +1,5 @@
 """Guesses by the dozen at the same moment: a code and a password stand as many as the limit says."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Customers that several processes merge, part and write to at the same moment: nothing lost, nothing twice."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.across.races.fleet import SIZE, Answer, Fleet, Wish, by

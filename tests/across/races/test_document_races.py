@@ -1,7 +1,5 @@
 """Several processes upload documents at the same moment: no limit is passed, and no file is left that nobody shows."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from typing import Any

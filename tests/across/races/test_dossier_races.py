@@ -1,7 +1,5 @@
 """Several processes change one customer's dossier at the same moment: no rule of it is broken, nothing is lost."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from sqlalchemy import Engine

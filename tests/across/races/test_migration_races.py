@@ -1,7 +1,5 @@
 """``flask db upgrade`` by several processes at once on an empty database."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Several processes want the same thing at the same moment: one gets it, and the directory stays right."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

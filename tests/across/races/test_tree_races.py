@@ -1,7 +1,5 @@
 """Several processes change one tree: no cycle, every path right, whatever the order."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

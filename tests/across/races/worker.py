@@ -1,7 +1,5 @@
 """The processes of a fleet: each makes requests when told to start. Settings come from the environment."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

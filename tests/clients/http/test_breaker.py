@@ -1,7 +1,5 @@
 """The circuit breaker, on a clock that is set by hand."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

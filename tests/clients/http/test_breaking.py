@@ -1,7 +1,5 @@
 """The circuit breaker around both clients, on real sockets."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

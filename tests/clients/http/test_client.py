@@ -1,7 +1,5 @@
 """What the client keeps between two calls."""
 
-from __future__ import annotations
-
 import gc
 import time
 import weakref

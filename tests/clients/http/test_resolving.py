@@ -1,7 +1,5 @@
 """Names are looked up within the deadline, by the resolver of a namespace that has no network but its own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The AuthZEN client against a real socket: what goes out, what is believed, and where it is sent."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,16 +13,7 @@ from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.request import AccessRequest
 from tests.clients.policy.test_guardian import UNREACHABLE, UNUSABLE, refused_url
 from tests.fakes.authzen import BATCH, NOT_FOUND, PERMITS, SINGLE, serving, spelled
-from tests.fakes.guardian import (
-    Behaviour,
-    Exchange,
-    FakeGuardian,
-    answer,
-    answers,
-    decides_each,
-    hangs,
-    sends,
-)
+from tests.fakes.guardian import Behaviour, Exchange, FakeGuardian, answer, answers, decides_each, hangs, sends
 from tests.support.rows import by_row
 
 TIMEOUT, SLACK = 0.4, 0.6

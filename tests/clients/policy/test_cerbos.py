@@ -1,7 +1,5 @@
 """The AuthZEN client against the real Cerbos, with the policies that the catalogue is written as."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """The counters: every check in exactly one of them, the latency of those that were forwarded, and what it costs."""
 
-from __future__ import annotations
-
 import time
 from uuid import uuid4
 

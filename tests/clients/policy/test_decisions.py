@@ -1,7 +1,5 @@
 """Remembered grants in the service: what they save, and that a change of a role is seen at once everywhere."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

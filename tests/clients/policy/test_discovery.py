@@ -1,7 +1,5 @@
 """Where the AuthZEN client asks: by the engine's own document where that is to be believed, else by default."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Whatever the engine does, through the whole service: no request is executed without a strict grant."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Remembered grants, without the service: what is kept, for how long, and for which question."""
 
-from __future__ import annotations
-
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The policy engine's client against a real socket: whatever the engine does, only a strict grant grants."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import json
@@ -391,8 +389,7 @@ def test_cookies_of_the_engine_and_credentials_of_the_environment_are_not_sent(
 
 
 @pytest.mark.parametrize(
-    "token",
-    ["", "a\r\nX-Evil: 1", "a\r\n X-Evil: 1", "a\nb", "a\n", "a\x00b", "a; role=admin", 'a"b', "a b", "é"],
+    "token", ["", "a\r\nX-Evil: 1", "a\r\n X-Evil: 1", "a\nb", "a\n", "a\x00b", "a; role=admin", 'a"b', "a b", "é"]
 )
 def test_a_token_that_would_break_out_of_its_cookie_is_401_and_never_sent(engine: FakeGuardian, token: str) -> None:
     engine.behaviour = grants
@@ -436,16 +433,7 @@ def test_the_transport_sends_no_line_that_holds_another(
 
 @pytest.mark.parametrize(
     "url",
-    [
-        "",
-        "engine",
-        "ftp://engine",
-        "http://",
-        "http://u:p@engine",
-        "http://engine?x=1",
-        "http://engine#x",
-        "http://é",
-    ],
+    ["", "engine", "ftp://engine", "http://", "http://u:p@engine", "http://engine?x=1", "http://engine#x", "http://é"],
 )
 def test_a_url_that_is_not_an_address_is_refused_at_start(url: str) -> None:
     with pytest.raises(ValueError, match="URL"):

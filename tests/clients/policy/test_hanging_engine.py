@@ -1,7 +1,5 @@
 """An engine that hangs takes neither the service's other endpoints with it nor another engine's calls."""
 
-from __future__ import annotations
-
 import http.client
 import os
 import re

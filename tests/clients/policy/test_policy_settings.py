@@ -1,7 +1,5 @@
 """What an operator sets: which engine, in which language, with whose roles; and the catalogue for it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

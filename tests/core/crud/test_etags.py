@@ -1,7 +1,5 @@
 """Versions of items: conditional reads, conditional writes, and writers at the same time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """``expand=``: related rows as small objects, at a fixed cost, and only for those who may list them."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

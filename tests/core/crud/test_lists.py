@@ -1,7 +1,5 @@
 """Pages, cursors, filters, search and order: what every list of the service does alike."""
 
-from __future__ import annotations
-
 import base64
 import itertools
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Collections below a row, from one ``parent`` declaration; shown on the parts of a customer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

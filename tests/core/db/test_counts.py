@@ -1,7 +1,5 @@
 """Totals that are kept instead of taken: exact after whatever happens to the rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """What is promised for after the commit: it comes after the commit, or not at all."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

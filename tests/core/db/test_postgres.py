@@ -1,7 +1,5 @@
 """A connection's prepared statements: lost, stale or another's, they are prepared again, and no name is in a text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

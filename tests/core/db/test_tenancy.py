@@ -1,8 +1,6 @@
 """The session's guard: what it narrows, what it stamps, and what it refuses. Row-level security is
 tested in tests/across/test_isolation.py; everything here holds on SQLite, which has none."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
@@ -331,12 +329,7 @@ def test_a_tenant_cannot_be_bound_inside_a_transaction(acme: Tenant, globex: Ten
 
 
 def test_a_unit_of_work_cannot_start_inside_another(acme: Tenant) -> None:
-    with (
-        tenant(acme.company_id),
-        unit_of_work(),
-        pytest.raises(RuntimeError, match="inside another"),
-        unit_of_work(),
-    ):
+    with tenant(acme.company_id), unit_of_work(), pytest.raises(RuntimeError, match="inside another"), unit_of_work():
         pass
 
 

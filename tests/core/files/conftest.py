@@ -1,7 +1,5 @@
 """Storages of every kind, each of them real."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

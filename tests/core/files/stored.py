@@ -1,7 +1,5 @@
 """What a test sees of storage and the rows about it."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from flask import Flask

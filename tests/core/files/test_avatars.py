@@ -1,7 +1,5 @@
 """Avatars: who may change and see them, what is stored and served, and what becomes of it."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest

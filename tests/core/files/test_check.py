@@ -1,7 +1,5 @@
 """``flask storage check``: orphans, missing files, and removals that were given up."""
 
-from __future__ import annotations
-
 import os
 import time
 from io import BytesIO

@@ -1,7 +1,5 @@
 """Storage and database fail at the worst moment: no flag lies, and no file is left that nobody shows."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

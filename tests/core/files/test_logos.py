@@ -1,7 +1,5 @@
 """Logos of companies, customers and subcontractors."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.core.files.stored import all_of, drained, objects_of

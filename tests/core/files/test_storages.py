@@ -1,7 +1,5 @@
 """What every storage promises, each against the real thing, and what a bad one does to a call."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Whatever is sent as a picture: a PNG of our own comes out of it, or a reason."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from io import BytesIO

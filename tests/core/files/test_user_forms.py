@@ -1,7 +1,5 @@
 """POST /users and PATCH /users/{id} as forms with an avatar."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from typing import Any
 
@@ -129,10 +127,7 @@ def test_a_change_that_is_refused_keeps_the_earlier_avatar(acme: Tenant) -> None
         patch(me, me.user_id, {"position_id": str(uuid7())} | avatar()),
         patch(me, str(uuid7()), avatar()),
         me.patch(
-            f"/users/{me.user_id}",
-            data=avatar(),
-            content_type="multipart/form-data",
-            headers={"If-Match": '"999"'},
+            f"/users/{me.user_id}", data=avatar(), content_type="multipart/form-data", headers={"If-Match": '"999"'}
         ),
     ]
 

@@ -1,7 +1,5 @@
 """Forks worker processes when told to; their jobs append a line to a file, slowly enough to be killed at it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

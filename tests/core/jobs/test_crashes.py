@@ -1,7 +1,5 @@
 """Workers that are killed at any moment, and several at once: nothing is lost, and little is done twice."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

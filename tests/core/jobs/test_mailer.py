@@ -1,7 +1,5 @@
 """Mail that leaves by SMTP, and mail that only a developer sees."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Iterator
@@ -191,9 +189,7 @@ def test_without_the_service_a_developer_finds_the_mail_in_a_file(variant: Varia
 
 
 def test_production_without_the_service_says_so_and_writes_no_file(
-    variant: Variant,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    variant: Variant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = variant(**PRODUCTION, MAIL_FOLDER=str(tmp_path))
 

@@ -1,7 +1,5 @@
 """The mail server goes away while codes are asked for: nobody notices, and every mail comes later, once."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What is written in the outbox happens, later, at least once, and only if its transaction did."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from datetime import timedelta

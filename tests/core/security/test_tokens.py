@@ -1,7 +1,5 @@
 """What is signed is accepted, and nothing else is; no token raises anything but a refusal."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json

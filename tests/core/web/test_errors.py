@@ -1,7 +1,5 @@
 """One shape for every error, from every layer, and nothing of the inside in it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any

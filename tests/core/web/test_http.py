@@ -1,7 +1,5 @@
 """What goes around every answer: headers, request ids, CORS, CSRF, HEAD and OPTIONS, slashes, proxies."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One line per request, with what an operator needs and nothing that is secret or personal."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

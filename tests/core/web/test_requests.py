@@ -1,7 +1,5 @@
 """Bodies, PUT and PATCH, and the order in which one request is refused."""
 
-from __future__ import annotations
-
 import io
 import json
 import time

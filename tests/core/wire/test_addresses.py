@@ -1,7 +1,5 @@
 """What is one e-mail address."""
 
-from __future__ import annotations
-
 import unicodedata
 from typing import Any
 

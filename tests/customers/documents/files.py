@@ -1,7 +1,5 @@
 """Small files of every kind that a document may be, and how they are sent."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile

@@ -1,7 +1,5 @@
 """Storage, database and processes fail in the middle of it: no document without a file, no file without one."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable

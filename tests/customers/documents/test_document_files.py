@@ -1,7 +1,5 @@
 """The files of documents: parts of them, their names on the way out, and the limits of what is kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any

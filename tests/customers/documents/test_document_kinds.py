@@ -1,7 +1,5 @@
 """What may be a document, told by its bytes alone; and what becomes of its name."""
 
-from __future__ import annotations
-
 import random
 import struct
 import tracemalloc

@@ -1,7 +1,5 @@
 """Large documents through a real gunicorn: its memory, and what a client sees when it dies in the middle."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator

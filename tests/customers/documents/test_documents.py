@@ -1,7 +1,5 @@
 """What /customers/{id}/documents adds to a part: a file, when it expires, and whether it was verified."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO

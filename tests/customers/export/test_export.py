@@ -1,7 +1,5 @@
 """GET /customers/{id}/export: all of it, or a manifest that says what is missing."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import date

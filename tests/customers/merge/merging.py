@@ -1,7 +1,5 @@
 """Merging two customers through the API."""
 
-from __future__ import annotations
-
 from werkzeug.test import TestResponse
 
 from tests.customers.dossier import Json

@@ -1,7 +1,5 @@
 """Two customers become one: everything of the source moves, what clashes loses by rule, and nothing is lost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from io import BytesIO

@@ -1,7 +1,5 @@
 """Where both customers have what only one can have, one of the two loses."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.customers.dossier import ADDRESS, CONTACT, PREFERENCE, SERVICE, customer, ids, rows

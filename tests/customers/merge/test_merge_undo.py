@@ -1,7 +1,5 @@
 """A merge is taken back: both customers as they were, unless something stands in the way, which is named."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID

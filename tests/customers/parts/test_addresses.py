@@ -1,7 +1,5 @@
 """What /customers/{id}/addresses adds to a part: one primary of each type, and verification."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.customers.dossier import ADDRESS, Json, customer, rows, shown

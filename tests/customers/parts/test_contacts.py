@@ -1,7 +1,5 @@
 """What /customers/{id}/contacts adds to a part: methods, one primary, and what a search finds."""
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event

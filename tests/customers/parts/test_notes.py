@@ -1,7 +1,5 @@
 """What /customers/{id}/notes adds to a part: pinned ones first, and who may remove one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What /customers/{id}/communication-preferences adds to a part: one per channel and topic, and its history."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

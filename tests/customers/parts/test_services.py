@@ -1,7 +1,5 @@
 """What /customers/{id}/services adds to a part: each counts once."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

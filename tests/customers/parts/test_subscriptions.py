@@ -1,7 +1,5 @@
 """/customers/{id}/subscription-state: the steps that docs/customers.md draws, and no others."""
 
-from __future__ import annotations
-
 import re
 from itertools import permutations, product
 from typing import Any

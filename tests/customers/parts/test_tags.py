@@ -1,7 +1,5 @@
 """/tags, the tags of a customer, the filter by tag, and many customers at once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """``flask customers split-addresses``: from one line to fields, and what it leaves alone."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import astuple
 

@@ -1,7 +1,5 @@
 """A customer's address is verified by whoever reads its mail, and no longer than it is the address."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

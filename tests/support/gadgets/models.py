@@ -1,7 +1,5 @@
 """A gadget that a subcontractor may have built."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import String

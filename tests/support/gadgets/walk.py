@@ -1,7 +1,5 @@
 """``python -m tests.support.gadgets.walk URL``: what a service with the slice shows of it, as JSON."""
 
-from __future__ import annotations
-
 import json
 import sys
 from typing import Any

@@ -6,8 +6,6 @@ The program reads standard input, writes a PNG to each descriptor and a verdict 
 picture itself, at most 1024 pixels a side; any other edge is the side of a square.
 """
 
-from __future__ import annotations
-
 import os
 import resource
 import sys
