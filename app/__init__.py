@@ -13,7 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.accounts.auth.service import auth_state_of
 from app.base.roles import RoleDirectory
-from app.cli import commands
+from app.cli.commands import LazyGroup
 from app.clients.limiter import Limits
 from app.clients.mailer import Mailer, SilentMailer, SmtpMailer
 from app.clients.policy.cache import CachingEngine, Grants, whole, without_item
@@ -80,13 +80,13 @@ def _assemble(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     app.config["TESTING"] = settings.flask_env == "testing"
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    commands.install(app)
+    app.cli = LazyGroup(app.name)
     engine.configure(app, settings)
     Migrations(app)
     app.extensions["identity"] = _build_services(settings, _mailer(app, settings), Limits(app, settings))
-    headers.install(app, settings)
-    logs.install(app, settings)
-    problems.install(app)
+    headers.install_headers(app, settings)
+    logs.install_request_log(app, settings)
+    problems.install_error_handlers(app)
     mount_all(app)
     if settings.is_deployed and not settings.trusted_proxies:
         logs.log.warning("no_proxy_is_trusted", consequence="behind a proxy all clients share one address")

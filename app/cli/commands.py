@@ -3,7 +3,6 @@
 from importlib import import_module
 
 import click
-from flask import Flask
 from flask.cli import AppGroup
 
 COMMANDS = {
@@ -30,7 +29,3 @@ class LazyGroup(AppGroup):
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         return command
-
-
-def install(app: Flask) -> None:
-    app.cli = LazyGroup(app.name)

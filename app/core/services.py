@@ -1,8 +1,8 @@
 """The objects that ``create_app`` builds once for all requests: settings, tokens, the policy engine …"""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from threading import Event
 from typing import Any, Protocol, cast
 
 from flask import current_app
@@ -46,7 +46,7 @@ class Services:
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     jobs: dict[str, JobHandler] = field(default_factory=dict)
     subscribers: dict[object, list[Callable[..., None]]] = field(default_factory=dict)
-    wake: Event = field(default_factory=Event)
+    wake: threading.Event = field(default_factory=threading.Event)
 
 
 def services() -> Services:

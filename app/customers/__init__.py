@@ -34,7 +34,7 @@ ENDPOINTS = (
 )  # fmt: skip
 MAILS = {"customer_email": mails.customer_email}
 JOBS = {execute.FORGET: undo.forget}
-ERROR_HANDLERS = {CustomerNotFound: redirects.not_found}
+ERROR_HANDLERS = {CustomerNotFound: redirects.render_missing_customer}
 SUBSCRIPTIONS = (
     Subscription(on_user_deleting, unverify_customer_of),
     Subscription(on_email_changed, unverify_customer_of),

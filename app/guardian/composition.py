@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, select
 
 from app.core.db.lookup import get_row, not_found
 from app.core.db.models import db
+from app.guardian.escalation import check_editable, check_held, check_policy_not_above
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy
-from app.guardian.rules import check_editable, check_held, check_policy_not_above
 
 Check = Callable[[Any, UUID], None]
 

@@ -10,8 +10,8 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.services import services
+from app.guardian.escalation import is_administrator
 from app.guardian.models import Role, UserRole
-from app.guardian.rules import is_administrator
 from app.users.models import User
 
 

@@ -16,8 +16,8 @@ from app.core.db.models import add_in_order, db
 from app.core.db.upsert import upsert
 from app.core.services import services
 from app.core.web.default_roles import is_held_by_default
+from app.guardian.escalation import check_not_above, is_administrator
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole, permission_id
-from app.guardian.rules import check_not_above, is_administrator
 from app.users.models import User
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.base.errors import Invalid, InvalidId
 from app.base.text import CANONICAL_UUID, fold, normalize_email
-from app.core.wire.parameters import Args, parse_boolean
+from app.core.wire.query import Args, parse_boolean
 
 DEFAULT_LIMIT = 50
 MAX_NUMBER = 2**31 - 1

@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, Select, and_, not_, or_, tuple_
 
 from app.base.errors import Invalid
 from app.core.crud.filters import MAX_NUMBER, Listing, is_nullable
-from app.core.wire.parameters import Args, parse_boolean, parse_choice, parse_parameters
+from app.core.wire.query import Args, parse_boolean, parse_choice, parse_parameters
 
 MAX_LIMIT = 1000
 
 
 @dataclass(frozen=True)
-class Position:
+class CursorPosition:
     """The last row of the previous page: its sort value, its id, and whether it is pinned."""
 
     value: Any
@@ -39,7 +39,7 @@ class ListQuery:
     descending: bool
     conditions: tuple[ColumnElement[bool], ...]
     by_cursor: bool = False
-    position: Position | None = None
+    position: CursorPosition | None = None
     counted: bool = True
     members: Select[UUID] | None = None
     fingerprint: bytes = field(default=b"", repr=False)
@@ -161,7 +161,7 @@ def _seal(key: bytes, fingerprint: bytes, payload: bytes) -> bytes:
     return hmac.digest(key, fingerprint + payload, "sha256")[:16]
 
 
-def _position(listing: Listing, sort: str, cursor: str, key: bytes, fingerprint: bytes) -> Position:
+def _position(listing: Listing, sort: str, cursor: str, key: bytes, fingerprint: bytes) -> CursorPosition:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except ValueError:
@@ -173,4 +173,4 @@ def _position(listing: Listing, sort: str, cursor: str, key: bytes, fingerprint:
     value, row_id, *pinned = orjson.loads(payload)
     kind = listing.sort_column(sort).type.python_type
     is_time = value is not None and kind in (date, datetime)
-    return Position(kind.fromisoformat(value) if is_time else value, UUID(row_id), any(pinned))
+    return CursorPosition(kind.fromisoformat(value) if is_time else value, UUID(row_id), any(pinned))

@@ -52,7 +52,7 @@ class Clash(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rule:
+class UniqueRule:
     """At most one row, or one whose ``flag`` is set, for each value of the ``same`` columns below one owner."""
 
     same: tuple[str, ...]
@@ -78,21 +78,21 @@ class ReferringColumn:
         return getattr(self.model, name)  # type: ignore[no-any-return]
 
     @property
-    def rules(self) -> list[Rule]:
+    def rules(self) -> list[UniqueRule]:
         return [rule for key in _unique_keys(self.model.__table__) if (rule := self._rule(key)) is not None]
 
-    def _rule(self, unique: UniqueConstraint | PrimaryKeyConstraint | Index) -> Rule | None:
+    def _rule(self, unique: UniqueConstraint | PrimaryKeyConstraint | Index) -> UniqueRule | None:
         names = [column.name for column in unique.columns]
         if self.column.key not in names:
             return None
         where = unique.dialect_options["postgresql"]["where"] if isinstance(unique, Index) else None
         same = tuple(name for name in names if name not in ("company_id", self.column.key))
-        return Rule(same, "" if where is None else str(where))
+        return UniqueRule(same, "" if where is None else str(where))
 
     def below(self, owner: UUID) -> ColumnElement[bool]:
         return self.column == owner
 
-    def losers(self, rule: Rule, loser: UUID, winner: UUID) -> ColumnElement[bool]:
+    def losers(self, rule: UniqueRule, loser: UUID, winner: UUID) -> ColumnElement[bool]:
         """Rows below the loser that clash with a row below the winner."""
         other = aliased(self.model)
         rivals = [other.company_id == self.model.company_id, getattr(other, self.column.key) == winner]
@@ -103,7 +103,7 @@ class ReferringColumn:
             mine &= getattr(self.model, rule.flag)
         return mine & exists(select(getattr(other, self.key.key)).where(*rivals))
 
-    def clashes(self, rule: Rule, sides: Sides) -> list[Clash]:
+    def clashes(self, rule: UniqueRule, sides: Sides) -> list[Clash]:
         mine, other = aliased(self.model), aliased(self.model)
         rivals = [mine.company_id == other.company_id]
         rivals += [getattr(mine, name) == getattr(other, name) for name in rule.same]
@@ -118,7 +118,7 @@ class ReferringColumn:
 
     # Moving
 
-    def move(self, sides: Sides, winner: str, clashing: Iterable[Rule]) -> Json:
+    def move(self, sides: Sides, winner: str, clashing: Iterable[UniqueRule]) -> Json:
         """Returns the undo log for ``move_back``, ready for JSON."""
         undo_log: Json = {"removed": [], "demoted": {}}
         ids = sides.loser_and_winner(winner)

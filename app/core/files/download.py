@@ -67,11 +67,11 @@ def download(
     response.content_length = content.length
     if byte_range:
         response.content_range.set(start, end, size)
-    response.headers.extend(headers_of(name) | {"Accept-Ranges": "bytes", "ETag": f'"{tag}"'})
+    response.headers.extend(download_headers(name) | {"Accept-Ranges": "bytes", "ETag": f'"{tag}"'})
     return response
 
 
-def headers_of(name: str) -> dict[str, str]:
+def download_headers(name: str) -> dict[str, str]:
     return {"Content-Disposition": disposition(name), **SANDBOX}
 
 

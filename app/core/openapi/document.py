@@ -42,12 +42,13 @@ def build_document(routes: Iterable[Route]) -> Json:
     operations = [operation for item in paths.values() for operation in item.values()]
     _check_unique(operation["operationId"] for operation in operations)
     components.parameters |= share_parameters(operations)
+    tags = {find_tag(route.endpoint) for route in ordered}
     return {
         "openapi": "3.1.0",
         "info": INFO,
         "servers": [{"url": "/"}],
         "security": [{"cookie": []}, {"bearer": []}],
-        "tags": [tag._asdict() for tag in sorted({find_tag(route.endpoint) for route in ordered})],
+        "tags": [{"name": name, "description": text} for name, text in sorted(tags)],
         "paths": paths,
         "components": components.by_section() | {"securitySchemes": SECURITY_SCHEMES},
     }

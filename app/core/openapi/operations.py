@@ -9,7 +9,7 @@ from app.core.openapi.examples import body_example
 from app.core.openapi.parameters import describe_parameters
 from app.core.openapi.responses import describe_responses
 from app.core.openapi.schemas import Components, Json, form_schema
-from app.core.web.declaration import JSON, Declaration, Tag
+from app.core.web.declaration import JSON, Declaration
 from app.core.web.endpoint import Endpoint
 from app.core.web.routing import Route
 from app.core.wire.forms import FORM
@@ -20,7 +20,7 @@ def describe_operation(route: Route, components: Components) -> Json:
     summary, description = _summarize(route, declared)
     operation: Json = {
         "operationId": declared.operation_id,
-        "tags": [find_tag(route.endpoint).name],
+        "tags": [find_tag(route.endpoint)[0]],
         "summary": summary,
     }
     if description:
@@ -42,18 +42,18 @@ def _permission(permission: Permission) -> Json:
     return {name: getattr(permission, name) for name in names}
 
 
-def find_tag(endpoint: type[Endpoint]) -> Tag:
-    """The endpoint's own tag, or the ``TAG`` of its module or of the nearest package.
+def find_tag(endpoint: type[Endpoint]) -> tuple[str, str]:
+    """Name and description: the endpoint's own tag, or the ``TAG`` of its module or of the nearest package.
 
     The docstring of that place describes the tag. Raises LookupError.
     """
     if endpoint.tag:
-        return Tag(endpoint.tag, _first_line(endpoint))
+        return endpoint.tag, _first_line(endpoint)
     name = endpoint.__module__
     while name:
         module = sys.modules[name]
         if hasattr(module, "TAG"):
-            return Tag(module.TAG, _first_line(module))
+            return module.TAG, _first_line(module)
         name = name.rpartition(".")[0]
     raise LookupError(f"{endpoint.__name__} has no tag, and no package above it has a TAG.")
 

@@ -13,7 +13,7 @@ from app.core.openapi.schemas import UUID_SCHEMA, Components, Json, column_schem
 from app.core.web.declaration import Declaration
 from app.core.web.endpoint import is_id
 from app.core.web.routing import Route
-from app.core.wire.parameters import MAX_REPEATED
+from app.core.wire.query import MAX_REPEATED
 
 
 def describe_parameters(route: Route, declared: Declaration, components: Components) -> list[Json]:

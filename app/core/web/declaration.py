@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from app.core.wire.schema import BaseSchema
 
@@ -10,13 +10,6 @@ P = ParamSpec("P")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 JSON = "application/json"
-
-
-class Tag(NamedTuple):
-    """A group of operations."""
-
-    name: str
-    description: str
 
 
 @dataclass(frozen=True)

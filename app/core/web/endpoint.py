@@ -19,7 +19,7 @@ from app.core.web.declaration import Declaration
 from app.core.web.default_roles import DefaultRoles, declare_default_roles
 from app.core.web.permission import require, resource_id_of
 from app.core.web.principal import principal
-from app.core.wire.parameters import parse_single_parameters
+from app.core.wire.query import parse_single_parameters
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -24,7 +24,7 @@ HEADERS = {
 EXPOSED = "ETag, Location, X-Request-ID, Retry-After"
 
 
-def install(app: Flask, settings: Settings) -> None:
+def install_headers(app: Flask, settings: Settings) -> None:
     app.url_map.merge_slashes = False
     app.before_request(_set_request_id)
     app.after_request(_header_writer(settings))

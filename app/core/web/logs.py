@@ -54,7 +54,7 @@ def redact(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableM
     return line
 
 
-def install(app: Flask, settings: Settings) -> None:
+def install_request_log(app: Flask, settings: Settings) -> None:
     app.before_request(_start_clock)
     if logging.getLevelName(settings.log_level) <= logging.INFO:
         app.after_request(_log_request)

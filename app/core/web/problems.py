@@ -58,7 +58,7 @@ def render(error: ApiError) -> Response:
     return response
 
 
-def install(app: Flask) -> None:
+def install_error_handlers(app: Flask) -> None:
     app.register_error_handler(ApiError, render)
     app.register_error_handler(HTTPException, render_http)
     app.register_error_handler(IntegrityError, _render_integrity_error)

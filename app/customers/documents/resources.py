@@ -18,7 +18,7 @@ from app.core.web.body import json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.core.wire.parameters import parse_boolean
+from app.core.wire.query import parse_boolean
 from app.core.wire.schema import BaseSchema, CodeRef, Text, Timestamp, column_field, read_only_id
 from app.customers.parts.part import CustomerPart, CustomerParts, PartSchema, below_customer, get_part, save
 from app.document_types.models import DocumentType

@@ -14,7 +14,7 @@ from app.base.clock import utcnow
 from app.core.crud.crud import Crud
 from app.core.db.lookup import not_found
 from app.core.db.models import db
-from app.core.files.download import BINARY, headers_of
+from app.core.files.download import BINARY, download_headers
 from app.core.files.images import WHOLE
 from app.core.files.picture import path_of
 from app.core.files.stored_file import FileOwner, StoredFile
@@ -80,7 +80,7 @@ class ExportCustomer(Endpoint):
         if row is None:
             raise not_found(Customer)
         export = _read_export(Customers.reader.as_item(row))
-        response = Response(export.stream(), content_type=ARCHIVE, headers=headers_of(f"customer-{id}.zip"))
+        response = Response(export.stream(), content_type=ARCHIVE, headers=download_headers(f"customer-{id}.zip"))
         # The server closes the response also if it never starts the stream.
         response.call_on_close(export.rows.close)
         return response

@@ -13,7 +13,7 @@ from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.db.lookup import not_found
 from app.core.db.models import db
-from app.core.db.reparent import SOURCE, TARGET, ReferringColumn, Rule, Sides, referring_columns
+from app.core.db.reparent import SOURCE, TARGET, ReferringColumn, Sides, UniqueRule, referring_columns
 from app.core.db.row_json import columns_of, to_json
 from app.core.db.transaction import is_writing
 from app.core.jobs import one_time_links
@@ -41,7 +41,7 @@ class ClashingRows:
     """Pairs of rows, one of each customer, that a unique key does not allow side by side."""
 
     reference: ReferringColumn
-    rule: Rule
+    rule: UniqueRule
     rows: list[tuple[UUID, UUID]]
 
     def describe(self, winner: str) -> Iterator[Json]:

@@ -26,7 +26,7 @@ def merged_into(survivor_id: UUID) -> CustomerMerged:
     return CustomerMerged(f"The customer was merged into {survivor_id}.")
 
 
-def not_found(error: CustomerNotFound) -> Response:
+def render_missing_customer(error: CustomerNotFound) -> Response:
     """The error handler: 307 to the survivor for a read, 409 for a write, 404 without a merge."""
     id_in_path = _id_in_path()
     try:

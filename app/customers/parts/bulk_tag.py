@@ -14,7 +14,7 @@ from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
-from app.core.wire.parameters import parse_parameters
+from app.core.wire.query import parse_parameters
 from app.core.wire.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
 from app.customers.models import Customer
 from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign_tag, unassign_tag

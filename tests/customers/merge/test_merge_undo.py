@@ -162,7 +162,7 @@ def test_who_just_missed_an_undo_is_not_told_that_there_is_nothing(acme: Tenant,
 
     with acme.app.test_request_context(path, method=method, headers=headers):
         acme.app.extensions["identity"].authenticator.authenticate()
-        answer = redirects.not_found(CustomerNotFound())
+        answer = redirects.render_missing_customer(CustomerNotFound())
 
     assert (answer.status_code, answer.headers.get("Location")) == (status, path if status == 307 else None)
 
