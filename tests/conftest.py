@@ -17,6 +17,8 @@ from tests.support.databases import DIRECTORY, SOCKETS, Postgres, migrate, worke
 from tests.support.stages import Stage, Stages
 
 DATABASES = ("sqlite", "postgresql")
+LONGEST = ("across", "project")
+"""Folders whose tests start fleets and servers. They run first, or one process would be left with a long file."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     postgres = Postgres.start(directory / "postgres")
     os.environ |= {DIRECTORY: str(directory), SOCKETS: postgres.socket_dir}
     config.add_cleanup(postgres.stop)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).parts[0] not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
