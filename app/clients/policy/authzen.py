@@ -35,16 +35,14 @@ class AuthZenClient:
         self._roles_of = roles_of
         self._credentials = {"Authorization": f"Bearer {secret}"} if secret else {}
 
-    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
-        """Raises Forbidden, BadGateway, Unavailable or GatewayTimeout unless granted."""
-        self._check_singly([question], self._common(question, request_id), self._headers(request_id))
+    def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
+        """Raises Forbidden, BadGateway, Unavailable or GatewayTimeout unless granted.
 
-    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
-        """As ``check``. Raises ValueError for questions of several users: they have one subject here."""
-        common = self._common(questions[0], request_id)
+        Raises ValueError for questions of several users: they have one subject here.
+        """
         if len({(question.user_id, question.company_id, question.roles) for question in questions}) > 1:
             raise ValueError("The questions are about several subjects.")
-        headers = self._headers(request_id)
+        common, headers = self._common(questions[0], request_id), self._headers(request_id)
         for first in range(0, len(questions), MAX_BATCH):
             self._check_batch(questions[first : first + MAX_BATCH], common, headers)
 
@@ -55,9 +53,11 @@ class AuthZenClient:
             raise unusable(f"status {reply.status}")
 
     def _check_batch(self, questions: Sequence[AccessRequest], common: Json, headers: Mapping[str, str]) -> None:
+        if len(questions) == 1:
+            return self._check_singly(questions, common, headers)
         deadline = self._transport.deadline()
         path = self._discovery.endpoints(deadline).evaluations
-        if path is None or len(questions) == 1:
+        if path is None:
             return self._check_singly(questions, common, headers)
         body = orjson.dumps({**common, "evaluations": [_evaluation(question) for question in questions]})
         reply = self._transport.send("POST", path, body, headers, deadline=deadline)

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
+from operator import attrgetter
 
 from app.clients.http.per_process import PerProcess
 from app.clients.policy.metrics import PolicyCounters
@@ -12,12 +13,12 @@ from app.clients.policy.request import AccessRequest, PolicyEngine
 MAX_GRANTS = 10_000
 
 
-class _Entries:
-    """Times of the questions by their keys, on the clock of the grants."""
+Times = OrderedDict[Hashable, float]
+"""Times of the questions by their keys, on the clock of the grants."""
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.asked_at: OrderedDict[Hashable, float] = OrderedDict()
+
+def _locked_times() -> tuple[threading.Lock, Times]:
+    return threading.Lock(), OrderedDict()
 
 
 class Grants:
@@ -25,31 +26,31 @@ class Grants:
 
     def __init__(self, ttl: float, limit: int = MAX_GRANTS, clock: Callable[[], float] = time.monotonic) -> None:
         self._ttl, self._limit, self.clock = ttl, limit, clock
-        self._entries: PerProcess[_Entries] = PerProcess(_Entries)
+        self._entries = PerProcess(_locked_times)
 
     def __len__(self) -> int:
-        return len(self._entries.get().asked_at)
+        return len(self._entries.get()[1])
 
     def __contains__(self, key: Hashable) -> bool:
-        entries = self._entries.get()
-        with entries.lock:
-            asked_at = entries.asked_at.get(key)
+        lock, times = self._entries.get()
+        with lock:
+            asked_at = times.get(key)
             if asked_at is None:
                 return False
             if self.clock() - asked_at >= self._ttl:
-                del entries.asked_at[key]
+                del times[key]
                 return False
-            entries.asked_at.move_to_end(key)
+            times.move_to_end(key)
             return True
 
     def keep(self, key: Hashable, asked_at: float) -> None:
         """``asked_at`` is the time of the question on this clock: the engine may have changed its mind since."""
-        entries = self._entries.get()
-        with entries.lock:
-            entries.asked_at[key] = asked_at
-            entries.asked_at.move_to_end(key)
-            if len(entries.asked_at) > self._limit:
-                entries.asked_at.popitem(last=False)
+        lock, times = self._entries.get()
+        with lock:
+            times[key] = asked_at
+            times.move_to_end(key)
+            if len(times) > self._limit:
+                times.popitem(last=False)
 
 
 class CachingEngine:
@@ -64,18 +65,12 @@ class CachingEngine:
     ) -> None:
         self._engine, self._grants, self._counters, self._key_of = engine, grants, counters, key_of
 
-    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
-        self.check_all([question], token=token, request_id=request_id)
-
-    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
+    def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
         open_questions = [question for question in questions if not self._is_granted(question)]
         if not open_questions:
             return
         asked_at = self._grants.clock()
-        if len(open_questions) == 1:
-            self._engine.check(open_questions[0], token=token, request_id=request_id)
-        else:
-            self._engine.check_all(open_questions, token=token, request_id=request_id)
+        self._engine.check(*open_questions, token=token, request_id=request_id)
         for question in open_questions:
             self._grants.keep(self._key_of(question), asked_at)
 
@@ -90,14 +85,7 @@ def whole(question: AccessRequest) -> Hashable:
     return question
 
 
-def without_item(question: AccessRequest) -> Hashable:
-    """For engines that are told neither the item nor roles."""
-    return (
-        question.user_id,
-        question.company_id,
-        question.resource_name,
-        question.operation,
-        question.service,
-        question.parent_kind,
-        question.policy_version,
-    )
+without_item = attrgetter(
+    "user_id", "company_id", "resource_name", "operation", "service", "parent_kind", "policy_version"
+)
+"""For engines that are told neither the item nor roles."""

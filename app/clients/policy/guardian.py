@@ -1,6 +1,6 @@
 """The Guardian protocol: asks one question over one transport and believes a strict grant only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -45,15 +45,14 @@ class GuardianClient:
         self._transport = transport
         self._names = names
 
-    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
-        """Raises Forbidden, BadGateway, Unavailable, GatewayTimeout or Unauthenticated unless granted."""
-        headers = headers_of(token, request_id)
-        _judge(self._transport.send("POST", "/check-access", self._body(question), headers))
+    def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
+        """One call per question, up to the first denial: the protocol has no batches.
 
-    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
-        """One call per question, up to the first denial: the protocol has no other way."""
+        Raises Forbidden, BadGateway, Unavailable, GatewayTimeout or Unauthenticated unless granted.
+        """
+        headers = headers_of(token, request_id)
         for question in questions:
-            self.check(question, token=token, request_id=request_id)
+            _judge(self._transport.send("POST", "/check-access", self._body(question), headers))
 
     def check_health(self) -> None:
         """Raises unless the engine answers its health endpoint with success."""

@@ -1,8 +1,7 @@
 """Counters of the policy engine's client for Prometheus; nothing here is served anywhere."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -83,19 +82,11 @@ class MeteredEngine:
         self._engine, self._counters = engine, counters
         self._guard = breaker.call if breaker else nullcontext
 
-    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
-        with self._observe(), self._guard():
-            self._engine.check(question, token=token, request_id=request_id)
-
-    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
-        with self._observe(), self._guard():
-            self._engine.check_all(questions, token=token, request_id=request_id)
-
-    @contextmanager
-    def _observe(self) -> Iterator[None]:
+    def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
         started = time.perf_counter()
         try:
-            yield
+            with self._guard():
+                self._engine.check(*questions, token=token, request_id=request_id)
         except BaseException as error:
             self._counters.note(error, time.perf_counter() - started)
             raise

@@ -1,6 +1,5 @@
 """The question and the engine's interface, shared by every protocol."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -41,17 +40,12 @@ class PolicyEngine(Protocol):
     token cannot be passed on.
     """
 
-    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None: ...
-
-    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
-        """Several questions of one user: raises unless all are granted."""
+    def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
+        """Questions of one user: raises unless all are granted."""
 
 
 class GrantAll:
     """USE_GUARDIAN_SERVICE=false, for development."""
 
-    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
-        """Nobody is asked."""
-
-    def check_all(self, questions: Sequence[AccessRequest], *, token: str, request_id: str) -> None:
-        """Nobody is asked."""
+    def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
+        """Grant everything."""

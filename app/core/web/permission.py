@@ -41,8 +41,6 @@ def _check_all(access_requests: list[AccessRequest]) -> None:
     granted: set[AccessRequest] = g.setdefault("granted", set())
     new = [item for item in dict.fromkeys(access_requests) if item not in granted]
     engine, token = services().engine, principal().token
-    if len(new) == 1:
-        engine.check(new[0], token=token, request_id=g.request_id)
-    elif new:
-        engine.check_all(new, token=token, request_id=g.request_id)
+    if new:
+        engine.check(*new, token=token, request_id=g.request_id)
     granted.update(new)

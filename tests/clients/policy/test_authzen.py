@@ -34,10 +34,7 @@ def client_of(url: str, *, secret: str = "", timeout: float = TIMEOUT, max_in_fl
 
 
 def check(client: AuthZenClient, *questions: AccessRequest) -> None:
-    if len(questions) > 1:
-        client.check_all(questions, token=TOKEN, request_id="request-1")
-    else:
-        client.check(*(questions or (QUESTION,)), token=TOKEN, request_id="request-1")
+    client.check(*(questions or (QUESTION,)), token=TOKEN, request_id="request-1")
 
 
 def refusal(client: AuthZenClient, *questions: AccessRequest) -> ApiError:

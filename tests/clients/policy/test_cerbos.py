@@ -247,10 +247,10 @@ def test_a_batch_of_the_scenario_is_granted_when_each_of_it_is(
     client = client_of(certified)
 
     if subject == "alice" or "WRITE" not in operations:
-        client.check_all(questions, token="", request_id="request-1")
+        client.check(*questions, token="", request_id="request-1")
         return
     with pytest.raises(Forbidden):
-        client.check_all(questions, token="", request_id="request-1")
+        client.check(*questions, token="", request_id="request-1")
 
 
 @pytest.mark.parametrize("count", [49, 50, 51, 101])
@@ -258,9 +258,9 @@ def test_more_questions_than_cerbos_takes_at_once_are_asked_in_several_batches(c
     questions = [asked("alice", (), "READ", f"record-{each}") for each in range(count)]
     client = client_of(certified)
 
-    client.check_all(questions, token="", request_id="request-1")
+    client.check(*questions, token="", request_id="request-1")
     with pytest.raises(Forbidden):
-        client.check_all([*questions, asked("alice", (), "WRITE", "record-2")], token="", request_id="request-1")
+        client.check(*questions, asked("alice", (), "WRITE", "record-2"), token="", request_id="request-1")
 
 
 def user(name: str, **properties: str) -> dict[str, Any]:

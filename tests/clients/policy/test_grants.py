@@ -73,7 +73,8 @@ def test_a_forked_child_remembers_nothing_and_does_not_wait_for_its_parents_thre
     kept = Grants(60.0)
     kept.keep("key", kept.clock())
 
-    with kept._entries.get().lock:  # as if another thread of the parent held it
+    lock, _ = kept._entries.get()
+    with lock:  # as if another thread of the parent held it
         child = os.fork()
         if child == 0:
             signal.alarm(5)
@@ -94,10 +95,7 @@ class Engine:
     error: ApiError | None = None
     asked: list[AccessRequest] = field(default_factory=list)
 
-    def check(self, question: AccessRequest, *, token: str, request_id: str) -> None:
-        self.check_all([question], token=token, request_id=request_id)
-
-    def check_all(self, questions: Any, *, token: str, request_id: str) -> None:
+    def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
         self.asked += questions
         if self.error:
             raise self.error
@@ -108,7 +106,7 @@ def remembering(engine: Engine, key_of: Any = without_item) -> CachingEngine:
 
 
 def check(client: CachingEngine, *questions: AccessRequest) -> None:
-    client.check_all(questions, token=TOKEN, request_id="request-1")
+    client.check(*questions, token=TOKEN, request_id="request-1")
 
 
 def test_a_grant_is_asked_for_once() -> None:
