@@ -45,7 +45,7 @@ def answer(
     """A whole HTTP/1.1 answer; ``body`` is sent as JSON unless it is bytes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     declared = [f"Content-Type: {content_type}"] if content_type else []
-    lines = [f"HTTP/1.1 {status} StrictReader", *declared, f"Content-Length: {len(content)}", *headers]
+    lines = [f"HTTP/1.1 {status} Reason", *declared, f"Content-Length: {len(content)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
 
 

@@ -90,7 +90,7 @@ class FakeRoles:
 
     def _answer(self, exchange: Exchange) -> bool:
         status, body = self._said(exchange.seen.method, exchange.seen.path, exchange.seen.body)
-        exchange.socket.sendall(b"HTTP/1.1 204 StrictReader\r\n\r\n" if status == 204 else answer(status, body))
+        exchange.socket.sendall(b"HTTP/1.1 204 Reason\r\n\r\n" if status == 204 else answer(status, body))
         return True
 
     def _said(self, method: str, target: str, body: bytes) -> tuple[int, Any]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
 from app.base.errors import Forbidden
-from app.clients.http.origin import root_of
 from app.clients.policy.discovery import Discovery
-from app.clients.policy.parsing import Reply, busy, checked_request_id, parse_object, printable, unusable
+from app.clients.policy.parsing import ACCEPT, Reply, check_status, json_headers, parse_object, printable, unusable
 from app.clients.policy.request import AccessRequest
 from app.clients.policy.transport import RemoteTransport
 
@@ -30,7 +30,7 @@ class AuthZenClient:
 
     def __init__(self, url: str, timeout: float, max_in_flight: int, *, roles_of: RolesOf, secret: str = "") -> None:
         """Raises ValueError for a URL that is not ``http(s)://host[:port][/prefix]``."""
-        self._transport = RemoteTransport(root_of(url), timeout, max_in_flight)
+        self._transport = RemoteTransport(url.removesuffix(urlsplit(url).path), timeout, max_in_flight)
         self._discovery = Discovery(url, self._transport)
         self._roles_of = roles_of
         self._credentials = {"Authorization": f"Bearer {secret}"} if secret else {}
@@ -42,13 +42,13 @@ class AuthZenClient:
         """
         if len({(question.user_id, question.company_id, question.roles) for question in questions}) > 1:
             raise ValueError("The questions are about several subjects.")
-        common, headers = self._common(questions[0], request_id), self._headers(request_id)
+        common, headers = self._common(questions[0], request_id), json_headers(request_id, self._credentials)
         for first in range(0, len(questions), MAX_BATCH):
             self._check_batch(questions[first : first + MAX_BATCH], common, headers)
 
     def check_health(self) -> None:
         """The protocol has no health endpoint: any answer that is no failure will do."""
-        reply = self._transport.send("GET", self._discovery.path, b"", {"Accept": "application/json"})
+        reply = self._transport.send("GET", self._discovery.path, b"", ACCEPT)
         if reply.status >= 500:
             raise unusable(f"status {reply.status}")
 
@@ -72,14 +72,6 @@ class AuthZenClient:
             body = orjson.dumps({**common, **_evaluation(question)})
             _judge(_parse_answer(self._transport.send("POST", path, body, headers, deadline=deadline)))
 
-    def _headers(self, request_id: str) -> dict[str, str]:
-        return {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "X-Request-ID": checked_request_id(request_id),
-            **self._credentials,
-        }
-
     def _common(self, question: AccessRequest, request_id: str) -> Json:
         """The shared part of several questions of one request; Cerbos insists on a context."""
         roles = list(self._roles_of(question) if question.roles is None else question.roles)
@@ -100,10 +92,7 @@ def _evaluation(question: AccessRequest) -> Json:
 
 
 def _parse_answer(reply: Reply) -> Mapping[str, Any]:
-    if reply.status == 429:
-        raise busy("status 429")
-    if reply.status != 200:
-        raise unusable(f"status {reply.status}")
+    check_status(reply, (200,))
     return parse_object(reply)
 
 

@@ -3,16 +3,16 @@
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
 
 from app.base.errors import ApiError
 from app.clients.http.per_process import PerProcess
-from app.clients.policy.parsing import Reply, parse_object
+from app.clients.policy.parsing import ACCEPT, Reply, parse_object
 from app.clients.policy.request import TooManyInFlight
+from app.clients.policy.transport import RemoteTransport
 
 log = structlog.get_logger(__name__)
 
@@ -20,16 +20,7 @@ WELL_KNOWN = "/.well-known/authzen-configuration"
 RETRY_SECONDS = 30.0
 
 
-class Getter(Protocol):
-    def path_of(self, url: str) -> str | None: ...
-
-    def send(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str], *, deadline: float | None = None
-    ) -> Reply: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoints:
+class Endpoints(NamedTuple):
     """Paths on the engine's host. ``evaluations`` is None for an engine that takes no batches."""
 
     evaluation: str
@@ -43,7 +34,7 @@ class Discovery:
     would all wait here, outside the bound on calls in flight.
     """
 
-    def __init__(self, url: str, transport: Getter) -> None:
+    def __init__(self, url: str, transport: RemoteTransport) -> None:
         self._url, self._transport = url.rstrip("/"), transport
         prefix = urlsplit(self._url).path
         self.path = WELL_KNOWN + prefix
@@ -66,9 +57,8 @@ class Discovery:
         if self._due is None or now < self._due:
             return
         self._due = now + RETRY_SECONDS
-        accepted = {"Accept": "application/json"}
         try:
-            reply = self._transport.send("GET", self.path, b"", accepted, deadline=now + (deadline - now) / 2)
+            reply = self._transport.send("GET", self.path, b"", ACCEPT, deadline=now + (deadline - now) / 2)
             self._due = None if reply.status < 500 and reply.status != 429 else self._due
             self._endpoints = self._choose_endpoints(reply)
         except TooManyInFlight:
@@ -88,11 +78,11 @@ class Discovery:
         return self._endpoints_in(document)
 
     def _endpoints_in(self, document: Mapping[str, Any]) -> Endpoints:
-        single = self._path_of(document.get("access_evaluation_endpoint"))
-        if single is None:
+        evaluation = self._path_of(document.get("access_evaluation_endpoint"))
+        if evaluation is None:
             log.warning("policy_engine_document_ignored", reason="no evaluation endpoint on the engine's own host")
             return self._endpoints
-        return Endpoints(single, self._path_of(document.get("access_evaluations_endpoint")))
+        return Endpoints(evaluation, self._path_of(document.get("access_evaluations_endpoint")))
 
     def _path_of(self, url: object) -> str | None:
         """On another host our token, and the decision, would be somebody else's."""

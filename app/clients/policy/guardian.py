@@ -6,8 +6,17 @@ from typing import Any, Protocol
 
 import orjson
 
-from app.base.errors import BadGateway, Forbidden, Unauthenticated
-from app.clients.policy.parsing import TOKEN, Reply, busy, checked_request_id, parse_object, printable, unusable
+from app.base.errors import BadGateway, Forbidden
+from app.clients.policy.parsing import (
+    ACCEPT,
+    Reply,
+    check_status,
+    json_headers,
+    parse_object,
+    printable,
+    token_cookie,
+    unusable,
+)
 from app.clients.policy.request import AccessRequest
 
 GRANTS = ("access_granted", "granted", "allowed", "decision")
@@ -56,7 +65,7 @@ class GuardianClient:
 
     def check_health(self) -> None:
         """Raises unless the engine answers its health endpoint with success."""
-        reply = self._transport.send("GET", "/health", b"", {"Accept": "application/json"})
+        reply = self._transport.send("GET", "/health", b"", ACCEPT)
         if not 200 <= reply.status < 300:
             raise unusable(f"status {reply.status}")
 
@@ -78,24 +87,12 @@ class GuardianClient:
 
 
 def headers_of(token: str, request_id: str) -> dict[str, str]:
-    """Raises Unauthenticated: a verified token may still carry junk, as base64 decoders skip it."""
-    if not TOKEN.fullmatch(token):
-        raise Unauthenticated("The access token is malformed.")
-    return {
-        "Accept": "application/json",
-        "Content-Type": "application/json",
-        "Cookie": f"access_token={token}",
-        "X-Request-ID": checked_request_id(request_id),
-    }
+    """Raises Unauthenticated and ValueError for a malformed token or request id."""
+    return json_headers(request_id, token_cookie(token))
 
 
 def _judge(reply: Reply) -> None:
-    if reply.status == 429:
-        raise busy("status 429")
-    if reply.status == 401:
-        raise unusable("status 401", TokenRefused)
-    if reply.status != 200 and reply.status not in DENIALS:
-        raise unusable(f"status {reply.status}")
+    check_status(reply, (200, *DENIALS), TokenRefused)
     answer = parse_object(reply)
     if reply.status != 200 or not _is_granted(answer):
         raise Forbidden(reason_of(answer))

@@ -1,35 +1,31 @@
 """Questions of one request to a remote Guardian about roles, in its caller's name and within one deadline."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import closing
+from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 from app.base.errors import BadRequest, Conflict, Forbidden, NotFound, known_codes
 from app.base.roles import Actor
-from app.clients.policy.flight import MAX_DATA_BYTES, Call, Flight
+from app.clients.http.breaker import Breaker
+from app.clients.http.message import Request
 from app.clients.policy.guardian import TokenRefused, headers_of, reason_of
-from app.clients.policy.parsing import Reply, StrictReader, busy, items_of, object_of, strict_json, unusable
+from app.clients.policy.parsing import Reply, StrictReader, check_status, items_of, object_of, strict_json, unusable
+from app.clients.policy.transport import RemoteTransport
 
+MAX_DATA_BYTES = 1024 * 1024
 WHOLE_PAGE = 1000
 """A list with so many items may have more: our own engine cuts its bare arrays there."""
-DONE, REFUSED = (200, 201), (400, 403, 404, 409)
-
+REFUSALS = (400, 403, 404, 409)
 
 Key = TypeVar("Key", bound=Hashable)
-Fly = Callable[[Mapping[str, str], float], AbstractContextManager[Flight]]
 Lists = dict[UUID, list[StrictReader]]
 
 
-class EngineAnswer(NamedTuple):
-    status: int
-    document: Any
-
-
 class GuardianApi:
-    def __init__(self, fly: Fly, actor: Actor, deadline: float) -> None:
-        self._fly, self._actor, self._deadline = fly, actor, deadline
-        self._headers = headers_of(actor.token, actor.request_id)
+    def __init__(self, transport: RemoteTransport, breaker: Breaker, actor: Actor) -> None:
+        self._transport, self._breaker, self._actor = transport, breaker, actor
+        self._headers, self._deadline = headers_of(actor.token, actor.request_id), transport.deadline()
 
     def assignments_of(self, user_id: UUID) -> list[StrictReader]:
         assignments = self.read_list(f"/user-roles?user_id={user_id}", "user_roles", "roles")
@@ -39,57 +35,38 @@ class GuardianApi:
 
     def assignment(self, user_id: UUID, assignment_id: UUID) -> StrictReader:
         """Raises NotFound, also for one of another user or company."""
-        document = self.execute(Call("GET", f"/user-roles/{assignment_id}"), "user_role")
-        assignment = self._own_item(document, assignment_id, "user_role")
+        assignment = self._own_item(f"/user-roles/{assignment_id}", assignment_id, "user_role")
         if assignment.uuid("user_id") != user_id:
             raise _missing("user_role")
         return assignment
 
     def role(self, role_id: UUID) -> StrictReader:
         """Raises NotFound, also for one of another company."""
-        document = self.execute(Call("GET", f"/roles/{role_id}"), "role")
-        return self._own_item(document, role_id, "role")
+        return self._own_item(f"/roles/{role_id}", role_id, "role")
 
     def roles_by_id(self, role_ids: Iterable[UUID]) -> dict[UUID, StrictReader]:
         documents = self._read({role_id: f"/roles/{role_id}" for role_id in role_ids})
         return {role_id: _require_id(self.reader_of(document), role_id) for role_id, document in documents.items()}
 
     def policies_by_role(self, role_ids: Iterable[UUID]) -> Lists:
-        return self._lists({role_id: _policies(role_id) for role_id in role_ids}, "policies")
-
-    def permissions_by_policy(self, policy_ids: Iterable[UUID]) -> Lists:
-        return self._lists({policy_id: _permissions(policy_id) for policy_id in policy_ids}, "permissions")
+        return self._lists({role_id: f"/roles/{role_id}/policies" for role_id in role_ids}, "policies")
 
     def holdings(self, role_ids: Iterable[UUID]) -> tuple[Lists, Lists]:
-        """Policies by role and permissions by policy; permissions are asked for as soon as their policy is known."""
-        policies: Lists = {}
-        permissions: Lists = {}
-        paths: dict[tuple[str, UUID], str] = {("policies", role_id): _policies(role_id) for role_id in role_ids}
-        for (name, owner), document, more in self._read_each(paths):
-            items = self._items(document, (name,))
-            if name == "permissions":
-                permissions[owner] = items
-                continue
-            policies[owner] = items
-            more({("permissions", policy.id): _permissions(policy.id) for policy in items})
-        policies = self._with_all_pages(policies, _policies, "policies")
-        permissions = self._with_all_pages(permissions, _permissions, "permissions")
-        late = [policy.id for policy in unique(policies.values()) if policy.id not in permissions]
-        return policies, permissions | self.permissions_by_policy(late)
+        """Policies by role and permissions by policy."""
+        policies = self.policies_by_role(role_ids)
+        paths = {policy.id: f"/policies/{policy.id}/permissions" for policy in unique(policies.values())}
+        return policies, self._lists(paths, "permissions")
 
     def read_list(self, path: str, *names: str) -> list[StrictReader]:
         """A whole list."""
-        [document] = self._read({path: path}).values()
-        return self._with_further_pages(path, self._items(document, names), names)
+        return self._lists({path: path}, *names)[path]
 
-    def execute(self, call: Call, kind: str) -> Any:
+    def execute(self, method: str, path: str, kind: str, body: bytes = b"") -> Any:
         """The document of a call about one thing of a kind. Raises Forbidden, NotFound, Conflict and BadRequest."""
-        with self._fly(self._headers, self._deadline) as flight:
-            flight.add(call)
-            [answer] = [answer_of(reply) for _, reply in flight]
-        if answer.status in REFUSED:
-            _refuse(answer, kind)
-        return answer.document
+        [(status, document)] = self._send({path: self._request(method, path, body)}, answer_of).values()
+        if status in REFUSALS:
+            _refuse(status, document, kind)
+        return document
 
     def reader_of(self, document: Any) -> StrictReader:
         """Raises BadGateway for an item that states another company than the actor's."""
@@ -98,8 +75,8 @@ class GuardianApi:
             raise unusable("something of another company")
         return item
 
-    def _own_item(self, document: Any, item_id: UUID, kind: str) -> StrictReader:
-        item = _require_id(StrictReader(object_of(document)), item_id)
+    def _own_item(self, path: str, item_id: UUID, kind: str) -> StrictReader:
+        item = _require_id(StrictReader(object_of(self.execute("GET", path, kind))), item_id)
         if self._is_foreign(item):
             raise _missing(kind)
         return item
@@ -108,40 +85,9 @@ class GuardianApi:
         company_id = self._actor.company_id
         return bool(item.uuid("company_id", company_id) != company_id)
 
-    def _lists(self, paths: Mapping[UUID, str], name: str) -> Lists:
-        lists = {owner: self._items(document, (name,)) for owner, document in self._read(paths).items()}
-        return self._with_all_pages(lists, paths.__getitem__, name)
-
-    def _read(self, paths: Mapping[Key, str]) -> dict[Key, Any]:
-        """The documents in the order of the paths."""
-        documents = {key: document for key, document, _ in self._read_each(paths)}
-        return {key: documents[key] for key in paths}
-
-    def _read_each(self, paths: Mapping[Key, str]) -> Iterator[tuple[Key, Any, Callable[[Mapping[Key, str]], None]]]:
-        """Documents as they come, and a way to ask for more; a key is asked for once.
-
-        Raises Forbidden, and BadGateway for an item that the engine itself named and does not find.
-        """
-        requested: set[Key] = set()
-
-        def add(more: Mapping[Key, str]) -> None:
-            for key, path in more.items():
-                if key not in requested:
-                    requested.add(key)
-                    flight.add(Call("GET", path, about=key))
-
-        if not paths:
-            return
-        with self._fly(self._headers, self._deadline) as flight:
-            add(paths)
-            for key, reply in flight:
-                yield key, _part(answer_of(reply)), add
-
-    def _items(self, document: Any, names: Iterable[str]) -> list[StrictReader]:
-        return [self.reader_of(item) for item in items_of(document, names)]
-
-    def _with_all_pages(self, lists: Lists, path_of: Callable[[UUID], str], name: str) -> Lists:
-        return {owner: self._with_further_pages(path_of(owner), items, (name,)) for owner, items in lists.items()}
+    def _lists(self, paths: Mapping[Key, str], *names: str) -> dict[Key, list[StrictReader]]:
+        lists = {key: self._items(document, names) for key, document in self._read(paths).items()}
+        return {key: self._with_further_pages(paths[key], items, names) for key, items in lists.items()}
 
     def _with_further_pages(self, path: str, items: list[StrictReader], names: Iterable[str]) -> list[StrictReader]:
         """With the pages that follow. An engine that knows no pages gives the same one again."""
@@ -155,46 +101,48 @@ class GuardianApi:
             by_id.update((item.id, item) for item in last)
         return list(by_id.values())
 
+    def _items(self, document: Any, names: Iterable[str]) -> list[StrictReader]:
+        return [self.reader_of(item) for item in items_of(document, names)]
 
-def _policies(role_id: UUID) -> str:
-    return f"/roles/{role_id}/policies"
+    def _read(self, paths: Mapping[Key, str]) -> dict[Key, Any]:
+        """The documents. Raises Forbidden, and BadGateway for an item that the engine named and does not find."""
+        return self._send({key: self._request("GET", path) for key, path in paths.items()}, _part) if paths else {}
+
+    def _send(self, requests: Mapping[Key, Request], parse: Callable[[Reply], Any]) -> dict[Key, Any]:
+        """The parsed replies, in the order of the requests."""
+        with self._breaker.call(), closing(self._transport.send_all(requests, self._deadline)) as replies:
+            parsed = {key: parse(reply) for key, reply in replies}
+        return {key: parsed[key] for key in requests}
+
+    def _request(self, method: str, path: str, body: bytes = b"") -> Request:
+        return self._transport.request(method, path, body, self._headers, MAX_DATA_BYTES)
 
 
-def _permissions(policy_id: UUID) -> str:
-    return f"/policies/{policy_id}/permissions"
-
-
-def _part(answer: EngineAnswer) -> Any:
+def _part(reply: Reply) -> Any:
     """Raises Forbidden and BadGateway."""
-    if answer.status == 403:
-        _refuse(answer, "")
-    if answer.status != 200:
-        raise unusable(f"status {answer.status} for a part")
-    return answer.document
+    status, document = answer_of(reply)
+    if status == 403:
+        _refuse(status, document, "")
+    if status != 200:
+        raise unusable(f"status {status} for a part")
+    return document
 
 
-def answer_of(reply: Reply) -> EngineAnswer:
-    """Raises Unavailable and BadGateway for a reply that says nothing about the question."""
-    if reply.status == 429:
-        raise busy("status 429")
-    if reply.status == 401:
-        raise unusable("status 401", TokenRefused)
-    if reply.status == 204:
-        return EngineAnswer(reply.status, None)
-    if reply.status not in (*DONE, *REFUSED):
-        raise unusable(f"status {reply.status}")
-    return EngineAnswer(reply.status, strict_json(reply, MAX_DATA_BYTES))
+def answer_of(reply: Reply) -> tuple[int, Any]:
+    """Status and document. Raises Unavailable and BadGateway for a reply that says nothing about the question."""
+    check_status(reply, (200, 201, 204, *REFUSALS), TokenRefused)
+    return reply.status, None if reply.status == 204 else strict_json(reply, MAX_DATA_BYTES)
 
 
-def _refuse(answer: EngineAnswer, kind: str) -> NoReturn:
+def _refuse(status: int, document: Any, kind: str) -> NoReturn:
     """The engine's refusal in its own words."""
-    values = object_of(answer.document)
+    values = object_of(document)
     reason, code = reason_of(values), _contract_code(StrictReader(values).code)
-    if answer.status == 403:
+    if status == 403:
         raise Forbidden(reason, code=code)
-    if answer.status == 404:
+    if status == 404:
         raise _missing(kind)
-    if answer.status == 409:
+    if status == 409:
         # There is one way in which giving a role contradicts anything.
         raise Conflict(reason, code=code, errors={"role_id": ["Already in use."]} if kind == "role" else None)
     raise BadRequest(reason)

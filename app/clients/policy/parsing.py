@@ -2,20 +2,24 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
 import structlog
 
-from app.base.errors import BadGateway, Unavailable
+from app.base.errors import BadGateway, Unauthenticated, Unavailable
 from app.base.text import CANONICAL_UUID, CONTROL
 
 log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
+ACCEPT = {"Accept": "application/json"}
+MAX_REASON_CHARACTERS = 200
 CODE = re.compile(r"[A-Z][A-Z0-9_]{0,49}")
+TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750 section 2.1, safe inside a cookie
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _REQUIRED = object()
 
 
@@ -33,9 +37,18 @@ def unusable(cause: str, error: type[BadGateway] = BadGateway) -> BadGateway:
     return error("The policy engine gave no usable answer.")
 
 
-def busy(cause: str) -> Unavailable:
-    log.warning("policy_engine_busy", cause=cause)
-    return Unavailable("The policy engine is busy.")
+def json_headers(request_id: str, credentials: Mapping[str, str]) -> dict[str, str]:
+    """Raises ValueError for a malformed request id."""
+    if not REQUEST_ID.fullmatch(request_id):
+        raise ValueError("The request id is malformed.")
+    return {**ACCEPT, "Content-Type": "application/json", "X-Request-ID": request_id, **credentials}
+
+
+def token_cookie(token: str) -> dict[str, str]:
+    """Raises Unauthenticated: a verified token may still carry junk, as base64 decoders skip it."""
+    if not TOKEN.fullmatch(token):
+        raise Unauthenticated("The access token is malformed.")
+    return {"Cookie": f"access_token={token}"}
 
 
 class StrictReader:
@@ -111,33 +124,23 @@ def items_of(document: Any, names: Iterable[str]) -> list[Any]:
     return items
 
 
-MAX_REASON_CHARACTERS = 200
-
-
-TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750 section 2.1, safe inside a cookie
-
-
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-
-def checked_request_id(request_id: str) -> str:
-    """Raises ValueError."""
-    if not REQUEST_ID.fullmatch(request_id):
-        raise ValueError("The request id is malformed.")
-    return request_id
+def check_status(reply: Reply, expected: Container[int], token_error: type[BadGateway] = BadGateway) -> None:
+    """Raises Unavailable, ``token_error`` for 401, and BadGateway for a reply that says nothing about the question."""
+    if reply.status == 429:
+        log.warning("policy_engine_busy", cause="status 429")
+        raise Unavailable("The policy engine is busy.")
+    if reply.status not in expected:
+        raise unusable(f"status {reply.status}", token_error if reply.status == 401 else BadGateway)
 
 
 def parse_object(reply: Reply) -> Mapping[str, Any]:
     """The JSON object of a reply. Raises BadGateway."""
-    answer = strict_json(reply, MAX_BODY_BYTES)
-    if not isinstance(answer, dict):
-        raise unusable("not a JSON object")
-    return answer
+    return object_of(strict_json(reply, MAX_BODY_BYTES))
 
 
-def strict_json(reply: Reply, most: int) -> Any:
-    """The JSON of a reply of at most so many bytes. Raises BadGateway."""
-    if reply.is_cut or len(reply.body) > most:
+def strict_json(reply: Reply, max_bytes: int) -> Any:
+    """Raises BadGateway."""
+    if reply.is_cut or len(reply.body) > max_bytes:
         raise unusable("body too long")
     if reply.content_type and not _is_json(reply.content_type):
         raise unusable("not declared as JSON")

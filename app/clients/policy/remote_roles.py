@@ -1,14 +1,12 @@
 """Roles kept by a remote Guardian: ``RoleDirectory`` over HTTP, in the caller's name."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
 from uuid import UUID
 
 import orjson
 
 from app.base.roles import ADMINISTRATOR, ALL, Actor, Json, permission_name
 from app.clients.http.breaker import Breaker
-from app.clients.policy.flight import Call, FanOut, Flight
 from app.clients.policy.guardian_api import GuardianApi, unique
 from app.clients.policy.parsing import StrictReader, unusable
 from app.clients.policy.transport import RemoteTransport
@@ -19,7 +17,6 @@ class RemoteRoleDirectory:
 
     def __init__(self, transport: RemoteTransport, breaker: Breaker) -> None:
         self._transport, self._breaker = transport, breaker
-        self._fan_out = FanOut(transport)
 
     def roles_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         engine = self._api(actor)
@@ -31,7 +28,7 @@ class RemoteRoleDirectory:
         engine = self._api(actor)
         role = engine.role(role_id)
         body = orjson.dumps({"user_id": user_id, "role_id": role_id})
-        assignment = engine.reader_of(engine.execute(Call("POST", "/user-roles", body), "role"))
+        assignment = engine.reader_of(engine.execute("POST", "/user-roles", "role", body))
         if assignment.uuid("user_id", user_id) != user_id or assignment.uuid("role_id", role_id) != role_id:
             raise unusable("another assignment than the one asked for")
         return _assignment(assignment, user_id, role)
@@ -45,7 +42,7 @@ class RemoteRoleDirectory:
     def unassign(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> None:
         engine = self._api(actor)
         engine.assignment(user_id, assignment_id)
-        engine.execute(Call("DELETE", f"/user-roles/{assignment_id}"), "user_role")
+        engine.execute("DELETE", f"/user-roles/{assignment_id}", "user_role")
 
     def policies_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         engine = self._api(actor)
@@ -69,12 +66,7 @@ class RemoteRoleDirectory:
         return [_assignable(role, names.get(role.id, list(ALL))) for role in roles]
 
     def _api(self, actor: Actor) -> GuardianApi:
-        return GuardianApi(self._fly, actor, self._transport.deadline())
-
-    @contextmanager
-    def _fly(self, headers: Mapping[str, str], deadline: float) -> Iterator[Flight]:
-        with self._breaker.call(), self._fan_out.flight(headers, deadline) as flight:
-            yield flight
+        return GuardianApi(self._transport, self._breaker, actor)
 
 
 def _role_ids(assignments: Iterable[StrictReader]) -> list[UUID]:

@@ -8,9 +8,8 @@ from urllib.parse import urlencode
 import orjson
 import structlog
 
-from app.base.errors import Unauthenticated
 from app.clients.http.message import FileBody
-from app.clients.policy.parsing import TOKEN
+from app.clients.policy.parsing import token_cookie
 from app.clients.storage.exchange import StorageExchange, StoredReply, failed, missing
 from app.clients.storage.interface import Content, Key, StorageCaller, Stored, Unlistable, part_of, refused
 from app.config.settings import Settings
@@ -33,7 +32,7 @@ class StorageService:
 
     def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
         boundary = token_hex(16)
-        headers = _headers(caller) | {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        headers = token_cookie(caller.token) | {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         body = FileBody(file, size, _before(key, boundary, media_type), f"\r\n--{boundary}--\r\n".encode())
         reply = self._exchange.send("POST", f"{self._url}/upload/proxy", headers, caller.deadline, body)
         if reply.status not in (200, 201):
@@ -43,7 +42,7 @@ class StorageService:
     def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
         """Download the whole object, whatever the range: the protocol knows no ranges."""
         url = f"{self._url}/download/proxy?{urlencode(_place(key))}"
-        reply = self._exchange.send("GET", url, _headers(caller), caller.deadline)
+        reply = self._exchange.send("GET", url, token_cookie(caller.token), caller.deadline)
         if reply.status == 404:
             raise missing(reply)
         if reply.status != 200:
@@ -59,7 +58,7 @@ class StorageService:
             # Its reply to the upload was lost, so nobody knows what it calls this, if it has it.
             log.warning("stored_file_uncertain", key=str(key), remedy="look for it in the Storage Service")
             return
-        headers = _headers(caller) | {"Content-Type": "application/json"}
+        headers = token_cookie(caller.token) | {"Content-Type": "application/json"}
         body = orjson.dumps({"file_id": reference, "physical": True})
         reply = self._exchange.send("DELETE", f"{self._url}/delete", headers, caller.deadline, body)
         if reply.status not in (200, 202, 204, 404):
@@ -78,13 +77,6 @@ class StorageService:
 
 def _place(key: Key) -> dict[str, str]:
     return {"bucket_type": key.bucket_type, "bucket_id": str(key.bucket_id), "logical_path": key.path}
-
-
-def _headers(caller: StorageCaller) -> dict[str, str]:
-    """Raises Unauthenticated: a verified token may still carry junk, as base64 decoders skip it."""
-    if not TOKEN.fullmatch(caller.token):
-        raise Unauthenticated("The access token is malformed.")
-    return {"Cookie": f"access_token={caller.token}"}
 
 
 def _before(key: Key, boundary: str, media_type: str) -> bytes:
