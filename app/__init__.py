@@ -18,7 +18,7 @@ from app.clients.limiter import Limits
 from app.clients.mailer import Mailer, SilentMailer, SmtpMailer
 from app.clients.policy.cache import CachingEngine, Grants, whole, without_item
 from app.clients.policy.guardian import GuardianClient
-from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
+from app.clients.policy.metrics import MeteredEngine, PolicyCounters, policy_breaker
 from app.clients.policy.request import GrantAll, PolicyEngine
 from app.clients.storage.factory import storage_of
 from app.config.environment import load_settings
@@ -144,10 +144,9 @@ def _build_remote_policy(
     settings: Settings, counters: PolicyCounters
 ) -> tuple[PolicyEngine, RoleDirectory, HealthMonitor]:
     """AuthZEN does not define roles, so they are embedded. libcurl costs only a service that calls out by it."""
-    from app.clients.http.breaker import Breaker
     from app.clients.policy.factory import build_authzen, build_guardian, health_check
 
-    breaker = Breaker(outcome_of, notice=counters.note_breaker)
+    breaker = policy_breaker(counters)
     remote: PolicyEngine
     role_directory: RoleDirectory
     if settings.guardian_protocol == "authzen":

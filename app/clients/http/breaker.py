@@ -1,4 +1,4 @@
-"""A circuit breaker: an engine that keeps failing is left alone for a while, and nobody waits for it."""
+"""A circuit breaker: a peer that keeps failing is left alone for a while, and nobody waits for it."""
 
 import threading
 import time
@@ -7,12 +7,8 @@ from contextlib import contextmanager
 from enum import IntEnum
 from math import ceil
 
-import structlog
-
 from app.base.errors import Unavailable
 from app.clients.http.per_process import PerProcess
-
-log = structlog.get_logger(__name__)
 
 MAX_FAILURES = 5
 OPEN_SECONDS = 5.0
@@ -23,17 +19,13 @@ class State(IntEnum):
 
 
 class Outcome(IntEnum):
-    """Of one call. ``UNKNOWN``: the engine was not reached, for a reason that is not its own."""
+    """Of one call. ``UNKNOWN``: the peer was not reached, for a reason that is not its own."""
 
     SUCCESS, FAILURE, UNKNOWN = range(3)
 
 
 class CircuitOpen(Unavailable):
     """The call was not tried."""
-
-
-def _ignore(_state: State) -> None:
-    """For breakers that nobody watches."""
 
 
 class Breaker:
@@ -46,12 +38,13 @@ class Breaker:
     def __init__(
         self,
         outcome_of: Callable[[BaseException | None], Outcome],
-        *,
-        notice: Callable[[State], None] = _ignore,
+        refusal: str,
+        notice: Callable[[State], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``refusal`` is the text of CircuitOpen; ``notice`` is called with every new state."""
         self._outcome_of = outcome_of
-        self._circuits = PerProcess(lambda: _Circuit(notice, clock))
+        self._circuits = PerProcess(lambda: _Circuit(refusal, notice, clock))
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -69,8 +62,8 @@ class Breaker:
 class _Circuit:
     """The state of a breaker in one process."""
 
-    def __init__(self, notice: Callable[[State], None], clock: Callable[[], float]) -> None:
-        self._notice, self._clock = notice, clock
+    def __init__(self, refusal: str, notice: Callable[[State], None], clock: Callable[[], float]) -> None:
+        self._refusal, self._notice, self._clock = refusal, notice, clock
         self._lock = threading.Lock()
         self._failures, self._period, self._open_until = 0, 0, 0.0
         self._state = State.CLOSED
@@ -86,7 +79,7 @@ class _Circuit:
         """One call at a time, once the pause is over. Raises CircuitOpen."""
         wait = self._open_until - self._clock()
         if self._state is State.TRYING or wait > 0:
-            raise CircuitOpen("The policy engine is not available.", retry_after=max(1, ceil(wait)))
+            raise CircuitOpen(self._refusal, retry_after=max(1, ceil(wait)))
         self._become(State.TRYING)
 
     def leave(self, period: int, outcome: Outcome) -> None:
@@ -110,8 +103,6 @@ class _Circuit:
         self._become(State.OPEN)
 
     def _become(self, state: State) -> None:
-        if state is self._state:
-            return
-        self._state = state
-        self._notice(state)
-        log.warning("policy_engine_circuit", state=state.name.lower())
+        if state is not self._state:
+            self._state = state
+            self._notice(state)

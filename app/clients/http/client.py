@@ -1,16 +1,29 @@
-"""Outbound HTTP/1.1 by libcurl: connections are kept, a call has one deadline, the environment has no say."""
+"""Outbound HTTP/1.1 by libcurl: connections are kept, a call has one deadline, the environment has no say.
+
+A request is sent again only if a kept connection was lost before the whole request went out. The peer
+cannot have acted on such a request; every other one fails, because the peer may have executed it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import select
+import time
+from contextlib import closing, suppress
 from io import BytesIO
 from typing import BinaryIO
 
-from app.clients.http.connection import Connection, Loop
+import pycurl
+
+from app.clients.http.connection import Connection
 from app.clients.http.message import Request, Response
 from app.clients.http.per_process import PerProcess
-from app.clients.http.transfer import Transfer
+from app.clients.http.transfer import Transfer, seconds_left
+
+_EVENTS = {
+    pycurl.POLL_IN: select.POLLIN,
+    pycurl.POLL_OUT: select.POLLOUT,
+    pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
+}
 
 
 class HttpClient:
@@ -24,20 +37,15 @@ class HttpClient:
         exchanges = Exchanges(self._idle.get())
         try:
             exchanges.begin(request, deadline, sink or BytesIO())
-            while True:
-                for _, response in exchanges.wait(deadline):
-                    return response
+            while not (responses := exchanges.wait(deadline)):
+                continue
+            return responses[0][1]
         finally:
             exchanges.close()
 
-    @contextmanager
-    def exchanges(self) -> Iterator[Exchanges]:
+    def exchanges(self) -> closing[Exchanges]:
         """Calls under way at the end are given up."""
-        exchanges = Exchanges(self._idle.get())
-        try:
-            yield exchanges
-        finally:
-            exchanges.close()
+        return closing(Exchanges(self._idle.get()))
 
     def close(self) -> None:
         """Close the idle connections; later calls open new ones."""
@@ -48,10 +56,15 @@ class HttpClient:
 
 
 class Exchanges:
-    """Requests of one thread, side by side."""
+    """Requests of one thread, side by side. Polls by itself: pycurl's own select knows no descriptor above 1023."""
+
+    __slots__ = ("_ended", "_idle", "_poll", "_under_way", "_watched")
 
     def __init__(self, idle: list[Connection]) -> None:
-        self._idle, self._loop = idle, Loop()
+        self._idle, self._poll = idle, select.poll()
+        self._watched: dict[int, Connection] = {}
+        self._under_way: dict[Connection, Transfer] = {}
+        self._ended: dict[Connection, None] = {}
 
     def begin(self, request: Request, deadline: float, sink: BinaryIO) -> Transfer:
         """Raises CallFailed after the deadline, and ValueError for a request that cannot be sent."""
@@ -60,10 +73,13 @@ class Exchanges:
         return transfer
 
     def wait(self, deadline: float) -> list[tuple[Transfer, Response]]:
-        """The responses that are whole after some activity. Raises CallFailed."""
+        """The responses that are whole after some activity. Raises CallFailed, also after the deadline."""
+        if not self._ended:
+            self._run(deadline)
+        ended, self._ended = self._ended, {}
         responses = []
-        for connection in self._loop.wait(deadline):
-            transfer = self._loop.under_way.pop(connection)
+        for connection in ended:
+            transfer = self._under_way.pop(connection)
             code = connection.code()
             if transfer.may_repeat(connection.handle, code):
                 self._end(connection, is_failed=True)
@@ -79,18 +95,45 @@ class Exchanges:
         return responses
 
     def close(self) -> None:
-        for connection in self._loop.under_way:
+        for connection in self._under_way:
             self._end(connection, is_failed=True)
-        self._loop.under_way.clear()
+        self._under_way.clear()
+
+    def _watch(self, connection: Connection, event: int, descriptor: int) -> None:
+        if event == pycurl.POLL_REMOVE:
+            self._poll.unregister(descriptor)
+            del self._watched[descriptor]
+        else:
+            self._poll.register(descriptor, _EVENTS[event])
+            self._watched[descriptor] = connection
 
     def _begin(self, connection: Connection, transfer: Transfer) -> None:
         try:
-            self._loop.begin(connection, transfer)
+            transfer.configure(connection.handle)
+            self._under_way[connection] = transfer
+            connection.start(self._watch, transfer)
+            self._act(connection, pycurl.SOCKET_TIMEOUT)
         except BaseException:
-            if self._loop.under_way.pop(connection, None):
+            if self._under_way.pop(connection, None):
                 connection.stop()
             connection.close()
             raise
+
+    def _run(self, deadline: float) -> None:
+        wake_at = min([connection.wake_at for connection in self._under_way])
+        seconds = min(seconds_left(deadline), wake_at - time.monotonic())
+        for descriptor, _ in self._poll.poll(max(0.0, seconds) * 1000):
+            # Acting on one descriptor may close another: two addresses of a host are tried side by side.
+            if (connection := self._watched.get(descriptor)) is not None:
+                self._act(connection, descriptor)
+        now = time.monotonic()
+        if wake_at <= now:
+            for connection in [connection for connection in self._under_way if connection.wake_at <= now]:
+                self._act(connection, pycurl.SOCKET_TIMEOUT)
+
+    def _act(self, connection: Connection, descriptor: int) -> None:
+        if connection.act(descriptor) or self._under_way[connection].has_changed_protocol():
+            self._ended[connection] = None
 
     def _take(self) -> Connection:
         try:
@@ -101,14 +144,10 @@ class Exchanges:
         return connection
 
     def _end(self, connection: Connection, *, is_failed: bool) -> None:
-        if connection.stop() and not is_failed:
-            self._idle.append(connection)
-            self._close_stale()
-        else:
-            connection.close()
-
-    def _close_stale(self) -> None:
-        """The connections that a burst needed and nothing uses since, which wait at the bottom."""
+        if not connection.stop() or is_failed:
+            return connection.close()
+        self._idle.append(connection)
+        # Connections that only a burst needed wait at the bottom.
         with suppress(IndexError):
             while self._idle[0].is_stale():
                 self._idle.pop(0).close()

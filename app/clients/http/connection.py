@@ -1,4 +1,4 @@
-"""A kept connection, and the loop that drives the connections of a thread."""
+"""A kept connection of libcurl, and the version of libcurl that it needs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import math
 import select
 import ssl
 import time
-from collections.abc import Iterable
-from threading import Thread
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Lock, Thread
+from typing import Any
 
 import pycurl
 
-from app.clients.http.transfer import NO_SOCKET, Transfer, seconds_left
+from app.clients.http.per_process import PerProcess
+from app.clients.http.transfer import NO_SOCKET, Transfer
 
+MIN_LIBCURL = 0x080400
+"""Since this version MAXFILESIZE also ends a transfer whose length was not declared."""
+NEEDED_FEATURES = pycurl.VERSION_SSL | pycurl.VERSION_ASYNCHDNS
 MAX_IDLE_SECONDS = 30.0
 _OPTIONS: tuple[tuple[int, int | str], ...] = (
     (pycurl.NOSIGNAL, 1),
@@ -21,61 +28,45 @@ _OPTIONS: tuple[tuple[int, int | str], ...] = (
     (pycurl.PROXY, ""),  # or libcurl takes the environment's
     (pycurl.PATH_AS_IS, 1),
 )
-_EVENTS = {
-    pycurl.POLL_IN: select.POLLIN,
-    pycurl.POLL_OUT: select.POLLOUT,
-    pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
-}
 
 
-class Loop:
-    """Drives the connections of one thread. Polls by itself: pycurl's own select knows no descriptor above 1023."""
+def require_libcurl(version_info: tuple[Any, ...]) -> None:
+    """Raises ImportError unless libcurl bounds a body of unknown length, knows TLS and looks names up in time."""
+    _, version, number, _, features, *_ = version_info
+    if number < MIN_LIBCURL or features & NEEDED_FEATURES != NEEDED_FEATURES:
+        raise ImportError(f"libcurl {version} is too old, or lacks TLS or asynchronous DNS; 8.4.0 is needed.")
 
-    __slots__ = ("_ended", "_poll", "_watched", "under_way")
+
+require_libcurl(pycurl.version_info())
+
+
+class Reaper:
+    """Closes connections one after the other, on a thread that ends with the last of them."""
 
     def __init__(self) -> None:
-        self._poll = select.poll()
-        self._watched: dict[int, Connection] = {}
-        self._ended: dict[Connection, None] = {}
-        self.under_way: dict[Connection, Transfer] = {}
+        self._queue: deque[pycurl.CurlMulti] = deque()
+        self._lock = Lock()
 
-    def begin(self, connection: Connection, transfer: Transfer) -> None:
-        """Raises CallFailed after the deadline, and ValueError for a request that cannot be sent."""
-        transfer.configure(connection.handle)
-        self.under_way[connection] = transfer
-        connection.start(self, transfer)
-        self._act(connection, pycurl.SOCKET_TIMEOUT)
+    def close(self, multi: pycurl.CurlMulti) -> None:
+        with self._lock:
+            self._queue.append(multi)
+            is_first = len(self._queue) == 1
+        if is_first:
+            Thread(target=self._run, name="reaper of connections", daemon=True).start()
 
-    def wait(self, deadline: float) -> Iterable[Connection]:
-        """The connections whose transfer has ended, after some activity. Raises CallFailed after the deadline."""
-        if not self._ended:
-            self._run(deadline)
-        ended, self._ended = self._ended, {}
-        return ended
+    def _run(self) -> None:
+        while True:
+            with suppress(pycurl.error):
+                self._queue[0].close()
+            with self._lock:
+                self._queue.popleft()
+                if not self._queue:
+                    return
 
-    def watch(self, connection: Connection, event: int, descriptor: int) -> None:
-        if event == pycurl.POLL_REMOVE:
-            self._poll.unregister(descriptor)
-            del self._watched[descriptor]
-        else:
-            self._poll.register(descriptor, _EVENTS[event])
-            self._watched[descriptor] = connection
 
-    def _run(self, deadline: float) -> None:
-        wake_at = min([connection.wake_at for connection in self.under_way])
-        seconds = min(seconds_left(deadline), wake_at - time.monotonic())
-        for descriptor, _ in self._poll.poll(max(0.0, seconds) * 1000):
-            # Acting on one descriptor may close another: two addresses of a host are tried side by side.
-            if (connection := self._watched.get(descriptor)) is not None:
-                self._act(connection, descriptor)
-        now = time.monotonic()
-        if wake_at <= now:
-            for connection in [connection for connection in self.under_way if connection.wake_at <= now]:
-                self._act(connection, pycurl.SOCKET_TIMEOUT)
-
-    def _act(self, connection: Connection, descriptor: int) -> None:
-        if connection.act(descriptor) or self.under_way[connection].has_changed_protocol():
-            self._ended[connection] = None
+_reaper = PerProcess(Reaper)
+Watch = Callable[["Connection", int, int], None]
+"""Learns which descriptor of a connection is waited for, and the event."""
 
 
 class Connection:
@@ -88,13 +79,13 @@ class Connection:
         self._multi.setopt(pycurl.M_MAXCONNECTS, 1)
         for option, value in (*_OPTIONS, *_trusted_certificates()):
             self.handle.setopt(option, value)
-        self._loop: Loop | None = None
+        self._report: Watch | None = None
         self._socket, self._idle_since = NO_SOCKET, 0.0
         self._is_secure, self._is_resolved = False, True
         self.wake_at = math.inf
 
-    def start(self, loop: Loop, transfer: Transfer) -> None:
-        self._loop, self._is_secure = loop, transfer.request.url.startswith("https:")
+    def start(self, watch: Watch, transfer: Transfer) -> None:
+        self._report, self._is_secure = watch, transfer.request.url.startswith("https:")
         self._multi.add_handle(self.handle)
 
     def act(self, descriptor: int) -> bool:
@@ -119,7 +110,7 @@ class Connection:
         is_clean = self._socket != NO_SOCKET and (not self._is_secure or self._has_no_input())
         self._multi.remove_handle(self.handle)
         self._forget_transfer()
-        self._loop, self._idle_since = None, time.monotonic()
+        self._report, self._idle_since = None, time.monotonic()
         return is_clean
 
     def _forget_transfer(self) -> None:
@@ -142,11 +133,11 @@ class Connection:
         return not poll.poll(0)
 
     def close(self) -> None:
-        """libcurl waits for a name that is being looked up; a thread is left behind to do so."""
+        """libcurl waits for a name that is being looked up; the reaper waits in its place."""
         if self._is_resolved:
             self._multi.close()
         else:
-            Thread(target=self._multi.close, daemon=True).start()
+            _reaper.get().close(self._multi)
 
     def _has_no_input(self) -> bool:
         self.handle.setopt(pycurl.CONNECT_ONLY, 1)  # or it may not be read from
@@ -161,8 +152,8 @@ class Connection:
         return False
 
     def _watch(self, event: int, descriptor: int, _multi: object, _data: object) -> None:
-        if self._loop is not None:
-            self._loop.watch(self, event, descriptor)
+        if self._report is not None:
+            self._report(self, event, descriptor)
 
     def _set_timer(self, milliseconds: int) -> None:
         self.wake_at = math.inf if milliseconds < 0 else time.monotonic() + milliseconds / 1000

@@ -40,9 +40,11 @@ class AuthZenClient:
 
         Raises ValueError for questions of several users: they have one subject here.
         """
+        common, headers = self._common(questions[0], request_id), json_headers(request_id, self._credentials)
+        if len(questions) == 1:
+            return self._check_singly(questions, common, headers)
         if len({(question.user_id, question.company_id, question.roles) for question in questions}) > 1:
             raise ValueError("The questions are about several subjects.")
-        common, headers = self._common(questions[0], request_id), json_headers(request_id, self._credentials)
         for first in range(0, len(questions), MAX_BATCH):
             self._check_batch(questions[first : first + MAX_BATCH], common, headers)
 
@@ -53,11 +55,9 @@ class AuthZenClient:
             raise unusable(f"status {reply.status}")
 
     def _check_batch(self, questions: Sequence[AccessRequest], common: Json, headers: Mapping[str, str]) -> None:
-        if len(questions) == 1:
-            return self._check_singly(questions, common, headers)
         deadline = self._transport.deadline()
         path = self._discovery.endpoints(deadline).evaluations
-        if path is None:
+        if path is None or len(questions) == 1:
             return self._check_singly(questions, common, headers)
         body = orjson.dumps({**common, "evaluations": [_evaluation(question) for question in questions]})
         reply = self._transport.send("POST", path, body, headers, deadline=deadline)

@@ -3,12 +3,15 @@
 import time
 from contextlib import nullcontext
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from app.base.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.breaker import Breaker, CircuitOpen, Outcome, State
 from app.clients.policy.guardian import TokenRefused
 from app.clients.policy.request import AccessRequest, PolicyEngine, TooManyInFlight
+
+log = structlog.get_logger(__name__)
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -67,12 +70,17 @@ class PolicyCounters:
 
     def note_breaker(self, state: State) -> None:
         self._breaker.set(state)
+        log.warning("policy_engine_circuit", state=state.name.lower())
 
     def note(self, error: BaseException | None, seconds: float) -> None:
         name = outcome_name(error)
         self._checks[name].inc()
         if name not in ("too_many_in_flight", "circuit_open", "not_asked"):
             self._seconds.observe(seconds)
+
+
+def policy_breaker(counters: PolicyCounters) -> Breaker:
+    return Breaker(outcome_of, "The policy engine is not available.", counters.note_breaker)
 
 
 class MeteredEngine:

@@ -24,7 +24,7 @@ class Bench:
     told: list[State] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.breaker = Breaker(outcome_of, notice=self.told.append, clock=lambda: self.now)
+        self.breaker = Breaker(outcome_of, "The peer is not available.", self.told.append, lambda: self.now)
 
     def call(self, error: BaseException | None = None) -> None:
         """Raises CircuitOpen when the call is not let through."""

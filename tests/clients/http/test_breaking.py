@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from app.base.errors import ApiError, BadGateway, Forbidden, GatewayTimeout
 from app.clients.http import breaker as module
-from app.clients.http.breaker import Breaker, CircuitOpen
+from app.clients.http.breaker import CircuitOpen
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.guardian import GuardianClient, TokenRefused
-from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
+from app.clients.policy.metrics import MeteredEngine, PolicyCounters, policy_breaker
 from app.clients.policy.request import AccessRequest, TooManyInFlight
 from app.clients.policy.transport import RemoteTransport
 from tests.clients.policy.test_guardian import eventually, refused_url
@@ -47,7 +47,7 @@ def engine() -> Iterator[FakeGuardian]:
 
 def guarded(protocol: str, url: str, *, max_in_flight: int = 8) -> MeteredEngine:
     counters = PolicyCounters(CollectorRegistry())
-    return MeteredEngine(CLIENTS[protocol](url, max_in_flight), counters, Breaker(outcome_of))
+    return MeteredEngine(CLIENTS[protocol](url, max_in_flight), counters, policy_breaker(counters))
 
 
 def check(client: MeteredEngine) -> None:

@@ -1,11 +1,14 @@
-"""What the client keeps between two calls."""
+"""Connections between two calls, and the libcurl that they need."""
 
 import gc
+import threading
 import time
 import weakref
 from io import BytesIO
+from threading import Event
 
 import psutil
+import pycurl
 import pytest
 
 from app.clients.http import connection
@@ -75,3 +78,45 @@ def test_connections_that_only_a_burst_needed_are_closed(engine: FakeGuardian, m
     client.send(request_of(engine.url), in_a_second())
 
     assert open_connections(engine) <= 1
+
+
+VERSION = pycurl.version_info()
+
+
+@pytest.mark.parametrize(
+    ("number", "features"),
+    [
+        (0x080300, VERSION[4]),
+        (VERSION[2], VERSION[4] & ~pycurl.VERSION_SSL),
+        (VERSION[2], VERSION[4] & ~pycurl.VERSION_ASYNCHDNS),
+    ],
+    ids=["old", "without TLS", "without asynchronous DNS"],
+)
+def test_a_libcurl_that_cannot_keep_the_limits_is_refused(number: int, features: int) -> None:
+    with pytest.raises(ImportError, match=r"8\.4\.0 is needed"):
+        connection.require_libcurl((VERSION[0], "8.3.0", number, VERSION[3], features, *VERSION[5:]))
+
+
+class Unresolved:
+    """Stands for a handle of libcurl whose name is being looked up."""
+
+    def __init__(self) -> None:
+        self.gate, self.is_closed = Event(), False
+
+    def close(self) -> None:
+        self.is_closed = self.gate.wait(5)
+
+
+def test_unresolved_connections_are_closed_by_one_thread_that_ends_with_the_last() -> None:
+    reaper, handles = connection.Reaper(), [Unresolved() for _ in range(5)]
+    earlier = set(threading.enumerate())
+
+    for handle in handles:
+        reaper.close(handle)
+    [thread] = set(threading.enumerate()) - earlier
+    for handle in handles:
+        handle.gate.set()
+    thread.join(5)
+
+    assert not thread.is_alive()
+    assert all(handle.is_closed for handle in handles)

@@ -6,11 +6,12 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from prometheus_client import CollectorRegistry, generate_latest
+from structlog.testing import capture_logs
 
 from app.base.errors import BadGateway, Forbidden, GatewayTimeout, Unauthenticated, Unavailable
-from app.clients.http.breaker import Breaker, CircuitOpen, Outcome, State
+from app.clients.http.breaker import CircuitOpen, Outcome, State
 from app.clients.policy.guardian import TokenRefused
-from app.clients.policy.metrics import OUTCOMES, MeteredEngine, PolicyCounters, outcome_of
+from app.clients.policy.metrics import OUTCOMES, MeteredEngine, PolicyCounters, outcome_of, policy_breaker
 from app.clients.policy.request import AccessRequest, GrantAll, TooManyInFlight
 from app.core.services import services
 from tests.fakes.guardian import FakeGuardian, answers, denies, grants
@@ -93,15 +94,18 @@ def test_what_a_kind_means_for_the_breaker(name: str, outcome: Outcome) -> None:
 
 def test_the_state_of_the_breaker_is_shown(registry: Registry) -> None:
     counters = PolicyCounters(registry)
-    breaker = Breaker(outcome_of, notice=counters.note_breaker)
+    breaker = policy_breaker(counters)
     states = []
 
-    for _ in range(6):
-        states.append(registry.get_sample_value("identity_policy_breaker_state"))
-        with pytest.raises(Unavailable), breaker.call():
-            raise Unavailable()
+    with capture_logs() as lines:
+        for _ in range(6):
+            states.append(registry.get_sample_value("identity_policy_breaker_state"))
+            with pytest.raises(Unavailable) as refusal, breaker.call():
+                raise Unavailable()
 
     assert states == [State.CLOSED] * 5 + [State.OPEN]
+    assert refusal.value.detail == "The policy engine is not available."
+    assert [(line["event"], line["state"]) for line in lines] == [("policy_engine_circuit", "open")]
 
 
 def registry_of(app: Flask) -> Registry:
@@ -149,7 +153,8 @@ def test_no_endpoint_shows_them(acme: Tenant) -> None:
 
 @flaky
 def test_counting_and_the_breaker_cost_microseconds(registry: Registry) -> None:
-    watched = MeteredEngine(GrantAll(), PolicyCounters(registry), Breaker(outcome_of))
+    counters = PolicyCounters(registry)
+    watched = MeteredEngine(GrantAll(), counters, policy_breaker(counters))
 
     plain, full = (min(_seconds_of(each) for _ in range(5)) for each in (GrantAll(), watched))
 
