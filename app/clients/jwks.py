@@ -1,6 +1,6 @@
 """Key set of an external auth service (RFC 7517), fetched over HTTP and kept in memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from threading import Lock
 from time import monotonic
@@ -29,11 +29,11 @@ VerificationKey = tuple[str, PublicKey]
 class JwksClient:
     """One per process. ``timeout`` bounds a fetch in seconds; a known ``kid`` never waits for one."""
 
-    def __init__(self, url: str, timeout: float = 3.0, *, refetch_seconds: float = REFETCH_SECONDS) -> None:
-        self._url, self._timeout, self._pause = url, timeout, refetch_seconds
+    def __init__(self, url: str, timeout: float = 3.0, *, clock: Callable[[], float] = monotonic) -> None:
+        self._url, self._timeout, self._clock = url, timeout, clock
         self._client = HttpClient()
         self._keys: Mapping[str, VerificationKey] | None = None
-        self._due = monotonic()
+        self._due = clock()
         self._lock = Lock()
 
     def key(self, kid: str) -> VerificationKey | None:
@@ -49,8 +49,8 @@ class JwksClient:
         if not self._lock.acquire(timeout=self._timeout):
             return
         try:
-            if monotonic() >= self._due:
-                self._due = monotonic() + self._pause
+            if self._clock() >= self._due:
+                self._due = self._clock() + REFETCH_SECONDS
                 self._fetch()
         finally:
             self._lock.release()

@@ -14,17 +14,18 @@ from app.base.errors import ApiError, BadGateway, Forbidden, GatewayTimeout, Una
 from app.clients.http.breaker import MAX_FAILURES, Breaker, CircuitOpen, State
 from app.clients.policy.metrics import outcome_of
 from app.clients.policy.request import TooManyInFlight
+from tests.support.clock import Clock
 
 
 @dataclass
 class Bench:
     """A breaker, what it told, and the time."""
 
-    now: float = 1000.0
+    clock: Clock = field(default_factory=Clock)
     told: list[State] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.breaker = Breaker(outcome_of, "The peer is not available.", self.told.append, lambda: self.now)
+        self.breaker = Breaker(outcome_of, "The peer is not available.", self.told.append, self.clock)
 
     def call(self, error: BaseException | None = None) -> None:
         """Raises CircuitOpen when the call is not let through."""
@@ -94,9 +95,9 @@ def test_what_says_nothing_about_the_engine_neither_counts_nor_clears(bench: Ben
 
 def test_after_the_pause_one_call_is_tried_and_closes_the_circuit(bench: Bench) -> None:
     bench.fail()
-    bench.now += 4.999
+    bench.clock.advance(4.999)
     assert bench.retry_after() == 1
-    bench.now += 0.001
+    bench.clock.advance(0.001)
 
     bench.call()
 
@@ -107,7 +108,7 @@ def test_after_the_pause_one_call_is_tried_and_closes_the_circuit(bench: Bench) 
 
 def test_a_failed_trial_opens_the_circuit_for_another_pause(bench: Bench) -> None:
     bench.fail()
-    bench.now += 5
+    bench.clock.advance(5)
     bench.fail(1)
 
     assert bench.retry_after() == 5
@@ -116,7 +117,7 @@ def test_a_failed_trial_opens_the_circuit_for_another_pause(bench: Bench) -> Non
 
 def test_while_one_call_is_tried_the_others_are_refused(bench: Bench) -> None:
     bench.fail()
-    bench.now += 60
+    bench.clock.advance(60)
 
     with bench.breaker.call():
         assert bench.retry_after() == 1
@@ -125,7 +126,7 @@ def test_while_one_call_is_tried_the_others_are_refused(bench: Bench) -> None:
 
 def test_a_trial_that_did_not_reach_the_engine_leaves_room_for_the_next(bench: Bench) -> None:
     bench.fail()
-    bench.now += 5
+    bench.clock.advance(5)
     bench.call(TooManyInFlight())
 
     bench.call()
@@ -143,7 +144,7 @@ def test_what_was_under_way_when_the_circuit_opened_does_not_close_it(bench: Ben
 def test_what_was_under_way_when_the_circuit_opened_does_not_open_it_again(bench: Bench) -> None:
     with suppress(BadGateway), bench.breaker.call():
         bench.fail()
-        bench.now += 5
+        bench.clock.advance(5)
         bench.call()
         raise BadGateway()
 
@@ -167,7 +168,7 @@ def test_many_threads_count_every_failure_and_try_one_call(bench: Bench) -> None
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(fail_together, range(8)))
         assert bench.told == [State.OPEN]
-        bench.now += 5
+        bench.clock.advance(5)
         tried.clear()
         list(threads.map(fail_together, range(8)))
 

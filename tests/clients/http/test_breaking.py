@@ -1,7 +1,7 @@
 """The circuit breaker around both clients, on real sockets."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -9,15 +9,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from app.base.errors import ApiError, BadGateway, Forbidden, GatewayTimeout
-from app.clients.http import breaker as module
-from app.clients.http.breaker import CircuitOpen
+from app.clients.http.breaker import OPEN_SECONDS, Breaker, CircuitOpen
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.guardian import GuardianClient, TokenRefused
-from app.clients.policy.metrics import MeteredEngine, PolicyCounters, policy_breaker
+from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
 from app.clients.policy.request import AccessRequest, TooManyInFlight
 from app.clients.policy.transport import RemoteTransport
 from tests.clients.policy.test_guardian import eventually, refused_url
 from tests.fakes.guardian import Behaviour, FakeGuardian, answers, closes, decides_each, denies, grants, hangs, resets
+from tests.support.clock import Clock
 
 QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE")
 TOKEN = "header.payload.signature"
@@ -45,9 +45,12 @@ def engine() -> Iterator[FakeGuardian]:
         yield running
 
 
-def guarded(protocol: str, url: str, *, max_in_flight: int = 8) -> MeteredEngine:
+def guarded(
+    protocol: str, url: str, *, max_in_flight: int = 8, clock: Callable[[], float] = time.monotonic
+) -> MeteredEngine:
     counters = PolicyCounters(CollectorRegistry())
-    return MeteredEngine(CLIENTS[protocol](url, max_in_flight), counters, policy_breaker(counters))
+    breaker = Breaker(outcome_of, "The policy engine is not available.", counters.note_breaker, clock)
+    return MeteredEngine(CLIENTS[protocol](url, max_in_flight), counters, breaker)
 
 
 def check(client: MeteredEngine) -> None:
@@ -97,18 +100,16 @@ def test_a_refused_connection_opens_it_too(protocol: str) -> None:
     assert isinstance(refusal(client), CircuitOpen)
 
 
-def test_an_engine_that_came_back_is_noticed_after_the_pause(
-    engine: FakeGuardian, protocol: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "OPEN_SECONDS", 0.2)
-    client = guarded(protocol, engine.url)
+def test_an_engine_that_came_back_is_noticed_after_the_pause(engine: FakeGuardian, protocol: str) -> None:
+    clock = Clock()
+    client = guarded(protocol, engine.url, clock=clock)
     engine.behaviour = resets
     for _ in range(5):
         refusal(client)
     engine.behaviour = grants if protocol == "guardian" else decides_each(lambda _asked: True)
     assert isinstance(refusal(client), CircuitOpen)
 
-    time.sleep(0.2)
+    clock.advance(OPEN_SECONDS)
 
     check(client)
     check(client)

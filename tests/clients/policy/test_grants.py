@@ -15,28 +15,21 @@ from app.clients.policy.cache import CachingEngine, Grants, whole, without_item
 from app.clients.policy.metrics import PolicyCounters
 from app.clients.policy.request import AccessRequest
 from tests.clients.policy.test_guardian import TOKEN
+from tests.support.clock import Clock
 
 QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_grant_lives_for_its_time_from_when_it_was_asked_for() -> None:
     clock = Clock()
     kept = Grants(10.0, clock=clock)
     asked = clock.now
-    clock.now += 4
+    clock.advance(4)
     kept.keep("key", asked)
-    clock.now += 5.9
+    clock.advance(5.9)
     assert "key" in kept
 
-    clock.now += 0.1
+    clock.advance(0.1)
 
     assert "key" not in kept
     assert len(kept) == 0
