@@ -110,7 +110,7 @@ def test_a_process_waits_for_the_one_that_is_writing_and_takes_its_secret(tmp_pa
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        time.sleep(0.3)
+        time.sleep(0.2)
         assert process.poll() is None
         file.write("JWT_SECRET=first\n")
 

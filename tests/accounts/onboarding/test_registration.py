@@ -12,14 +12,13 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.onboarding.models import Registration
 from app.base.clock import utcnow
-from app.core.db.models import db
-from app.core.db.transaction import unit_of_work
 from app.core.jobs import outbox
 from app.core.jobs.outbox import LeaseLost, OutboxEntry
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
 from tests.support.marks import one_database
+from tests.support.outbox import entries, make_due
 from tests.support.rows import by_row
 
 __all__ = ["everything"]
@@ -72,18 +71,6 @@ def signed_in(anonymous: ApiClient, password: str = PASSWORD) -> ApiClient:
     answer = anonymous.post("/auth/login?token=body", {"email": ADDRESS, "password": password})
     assert answer.status_code == 200, answer.text
     return ApiClient(anonymous.app, answer.get_json()["access_token"])
-
-
-def entries(app: Flask, kind: str) -> list[OutboxEntry]:
-    with app.app_context(), unit_of_work(writes=False):
-        return list(db.session.scalars(select(OutboxEntry).where(OutboxEntry.kind == kind)).all())
-
-
-def pass_time(app: Flask, kind: str) -> None:
-    """As if the delay of those jobs were over."""
-    due = update(OutboxEntry).where(OutboxEntry.kind == kind).values(due_at=utcnow() - timedelta(seconds=1))
-    with app.app_context(), unit_of_work():
-        db.session.execute(due.execution_options(synchronize_session=False))
 
 
 # Refusals
@@ -226,10 +213,10 @@ def test_nothing_personal_waits_readable_in_the_database(
 ) -> None:
     register(anonymous, founder(first_name="Wile", phone_number="5551234"))
 
-    [entry] = entries(app, "onboarding.register")
+    [entry] = entries(app, OutboxEntry.kind == "onboarding.register")
     token = letters.one(ADDRESS).token
 
-    jobs = json.dumps([each.payload for each in (entry, *entries(app, "onboarding.discard"))])
+    jobs = json.dumps([each.payload for each in (entry, *entries(app, OutboxEntry.kind == "onboarding.discard"))])
     with everything.connect() as connection:
         [row] = connection.execute(select(Registration.__table__)).all()
     assert len(row.token_hash) == len(row.address_hash) == 32
@@ -375,7 +362,7 @@ def test_registration_that_is_not_verified_in_time_leaves_nothing(
 
     _expire_registrations(everything)
     assert verify(anonymous, mail.token) == 400
-    pass_time(app, "onboarding.discard")
+    make_due(app, OutboxEntry.kind == "onboarding.discard")
 
     assert letters.received() == []
     after = row_counts(everything)
@@ -393,7 +380,7 @@ def test_registration_whose_time_was_prolonged_stays(app: Flask, anonymous: ApiC
     register(anonymous, founder())
     mail = letters.one(ADDRESS)
 
-    pass_time(app, "onboarding.discard")
+    make_due(app, OutboxEntry.kind == "onboarding.discard")
 
     assert letters.received() == []
     assert verify(anonymous, mail.token) == 200

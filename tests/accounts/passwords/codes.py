@@ -16,7 +16,6 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.jobs.job import Job
-from app.core.jobs.outbox import OutboxEntry
 from app.core.services import services
 from tests.support.clients import ApiClient
 from tests.support.mailbox import Mailbox, text_of
@@ -83,17 +82,6 @@ def pass_time(person: ApiClient, by: timedelta) -> None:
         statement = update(PasswordResetOtp).where(PasswordResetOtp.id == row.id).values(values)
         with person.app.app_context(), tenant(UUID(person.company_id)), unit_of_work():
             db.session.execute(statement.execution_options(synchronize_session=False))
-
-
-def entries(app: Flask) -> list[OutboxEntry]:
-    with app.app_context(), unit_of_work(writes=False):
-        return list(db.session.scalars(select(OutboxEntry).order_by(OutboxEntry.id)))
-
-
-def change_entries(app: Flask, *conditions: Any, **values: Any) -> None:
-    statement = update(OutboxEntry).where(*conditions).values(**values).execution_options(synchronize_session=False)
-    with app.app_context(), unit_of_work():
-        db.session.execute(statement)
 
 
 def ago(**spans: float) -> datetime:

@@ -24,10 +24,8 @@ from tests.accounts.passwords.codes import (
     ago,
     another,
     ask,
-    change_entries,
     code_in,
     confirm,
-    entries,
     given_code,
     live,
     mailed_code,
@@ -39,6 +37,7 @@ from tests.fakes.smtp import settings, smtp
 from tests.support.clients import ApiClient, Tenant
 from tests.support.mailbox import Mailbox, html_of, text_of
 from tests.support.marks import one_database
+from tests.support.outbox import change_entries, entries, make_due
 from tests.support.rows import by_row
 from tests.support.variants import Variant
 
@@ -297,7 +296,7 @@ def test_an_older_request_that_is_worked_off_later_makes_no_code(mailbox: Mailbo
     change_entries(mailbox.app, due_at=ago(minutes=-10))
     newer = mailed_code(mailbox, person)
 
-    change_entries(mailbox.app, OutboxEntry.id == older.id, due_at=ago(seconds=1))
+    make_due(mailbox.app, OutboxEntry.id == older.id)
 
     assert mailbox.received() == []
     assert confirm(mailbox.app, person.email, newer).status_code == 200
@@ -314,7 +313,7 @@ def test_another_attempt_to_mail_makes_a_new_code_and_counts_once(
         [lost] = inbox.mails
     first = code_in(text_of(lost))
     confirm(failing, person.email, another(first))
-    change_entries(failing, due_at=ago(seconds=1))
+    make_due(failing)
 
     second = code_in(text_of(mailbox.one()))
 
@@ -333,7 +332,7 @@ def test_another_attempt_after_the_code_was_used_makes_none(
         ask(failing, person.email)
         Worker(failing).drain()
     assert confirm(failing, person.email, code_in(text_of(inbox.mails[0]))).status_code == 200
-    change_entries(failing, due_at=ago(seconds=1))
+    make_due(failing)
 
     assert [mail["Subject"] for mail in mailbox.received()] == ["Your password was changed"]
     assert live(person) == []
@@ -350,7 +349,7 @@ def test_another_attempt_after_all_guesses_were_made_makes_none(
     code = code_in(text_of(inbox.mails[0]))
     for _ in range(3):
         confirm(failing, person.email, another(code))
-    change_entries(failing, due_at=ago(seconds=1))
+    make_due(failing)
 
     assert mailbox.received() == []
 

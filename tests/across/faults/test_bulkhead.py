@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.across.faults.service import Service, wait_for
+from tests.across.faults.service import Service
 from tests.fakes.guardian import FakeGuardian, grants, hangs
 from tests.support.clients import PASSWORD, Tenant
 from tests.support.marks import one_database
+from tests.support.waiting import wait_for
 
 pytestmark = one_database
 

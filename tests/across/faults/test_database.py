@@ -16,12 +16,14 @@ import pytest
 from flask import Flask
 
 from app import create_app
+from app.core.db import postgres as driver
 from app.core.db.models import db
-from tests.across.faults.service import Answer, OwnPostgres, Service, wait_for
+from tests.across.faults.service import Answer, OwnPostgres, Service
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant
 from tests.support.databases import ROLE, Postgres, settings_for, worker
 from tests.support.marks import only_postgresql, only_sqlite
 from tests.support.variants import PRODUCTION, Variant
+from tests.support.waiting import wait_for
 
 RECOVERY_SECONDS = 2.0
 
@@ -111,13 +113,13 @@ def test_a_restart_under_load_costs_some_503_and_nothing_else(
     with Service(tmp_path, **PRODUCTION, DATABASE_URL=own.url, WEB_CONCURRENCY="2", THREADS="8") as service:
         clients = [client_of(service, admin, f"client {number}") for number in range(4)]
         with under_load(clients):
-            time.sleep(0.7)
+            wait_for(lambda: all(len(client.seen) > 6 for client in clients))
             gone = time.monotonic()
             own.stop()
-            time.sleep(0.7)
+            wait_for(lambda: all(client.seen[-1][1].status == 503 for client in clients))
             own.start()
             back = time.monotonic()
-            time.sleep(RECOVERY_SECONDS + 1.0)
+            wait_for(lambda: all(client.seen[-9][0] > back + RECOVERY_SECONDS for client in clients))
         still_in = [service.call("GET", "/auth/verify", token=client.token).status for client in clients]
         refreshed = [service.call("POST", "/auth/refresh", {"refresh_token": c.refresh_token}).status for c in clients]
 
@@ -240,11 +242,11 @@ def test_a_pool_without_a_free_connection_is_503_and_gives_nothing_away(variant:
 
 @only_postgresql
 def test_a_connection_that_was_cut_while_it_was_idle_is_replaced_unnoticed(
-    app: Flask, acme: Tenant, postgres: Postgres
+    app: Flask, acme: Tenant, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"identity_{worker()}"
     assert acme.admin.get("/customers").status_code == 200
-    time.sleep(1.1)
+    monkeypatch.setattr(driver, "IDLE_SECONDS", 0.0)
     # The service's own: the connection that restores the database is a superuser's.
     others = "FROM pg_stat_activity WHERE datname = %s AND usename = %s"
     with postgres.superuser(name) as other:

@@ -15,9 +15,10 @@ from app.clients.policy.guardian import GuardianClient, TokenRefused
 from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
 from app.clients.policy.request import AccessRequest, TooManyInFlight
 from app.clients.policy.transport import RemoteTransport
-from tests.clients.policy.test_guardian import eventually, refused_url
+from tests.clients.policy.test_guardian import refused_url
 from tests.fakes.guardian import Behaviour, FakeGuardian, answers, closes, decides_each, denies, grants, hangs, resets
 from tests.support.clock import Clock
+from tests.support.waiting import wait_for
 
 QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE")
 TOKEN = "header.payload.signature"
@@ -145,7 +146,7 @@ def test_calls_that_found_no_place_leave_it_closed(engine: FakeGuardian) -> None
 
     with ThreadPoolExecutor(1) as threads:
         hanging = threads.submit(refusal, client)
-        assert eventually(lambda: len(engine.seen) == 1)
+        wait_for(lambda: len(engine.seen) == 1)
         refused = [refusal(client) for _ in range(20)]
         assert isinstance(hanging.result(), GatewayTimeout)
 

@@ -8,7 +8,7 @@ import resource
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,6 +45,7 @@ from tests.fakes.guardian import (
     resets,
     sends,
 )
+from tests.support.waiting import wait_for
 
 TIMEOUT = 0.3
 SLACK = 0.6
@@ -572,14 +573,7 @@ def test_reading_stops_soon_after_64_kb(engine: FakeGuardian) -> None:
 
     refusal(client_of(engine.url, timeout=2.0))
 
-    assert eventually(lambda: engine.cut_off == 1)
-
-
-def eventually(is_so: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 2
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return is_so()
+    wait_for(lambda: engine.cut_off == 1)
 
 
 # Connections.
@@ -839,7 +833,7 @@ def test_one_call_too_many_is_503_at_once_and_the_places_come_back(engine: FakeG
 
     with ThreadPoolExecutor(2) as threads:
         hanging = [threads.submit(refusal, client) for _ in range(2)]
-        assert eventually(lambda: len(engine.seen) == 2)
+        wait_for(lambda: len(engine.seen) == 2)
         started = time.monotonic()
         error = refusal(client)
         waited = time.monotonic() - started
@@ -883,7 +877,7 @@ def test_a_child_forked_during_a_call_has_all_its_places(engine: FakeGuardian) -
     client = client_of(engine.url, max_in_flight=1, timeout=1.0)
     with ThreadPoolExecutor(1) as threads:
         threads.submit(refusal, client)
-        assert eventually(lambda: len(engine.seen) == 1)
+        wait_for(lambda: len(engine.seen) == 1)
         engine.behaviour = grants
 
         child = os.fork()

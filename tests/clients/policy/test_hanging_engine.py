@@ -15,11 +15,12 @@ from app.clients.policy.guardian import GuardianClient
 from app.clients.policy.request import AccessRequest
 from app.clients.policy.transport import RemoteTransport
 from app.config.settings import ROOT
-from tests.clients.policy.test_guardian import QUESTION, TOKEN, eventually, refusal
+from tests.clients.policy.test_guardian import QUESTION, TOKEN, refusal
 from tests.fakes.guardian import FakeGuardian, grants, hangs
 from tests.support.clients import Tenant
 from tests.support.databases import ENVIRONMENT
 from tests.support.marks import one_database
+from tests.support.waiting import wait_for
 
 REQUESTS, LOOKS, ROUNDS = 20, 100, 4
 
@@ -80,7 +81,7 @@ def test_with_the_engine_hanging_health_keeps_its_latency(port: int, engine: Fak
 
     with ThreadPoolExecutor(REQUESTS) as threads:
         asking = [threads.submit(status_of, port, "/customers", token) for _ in range(REQUESTS)]
-        assert eventually(lambda: _checks(engine) == 8 and sum(each.done() for each in asking) == REQUESTS - 8)
+        wait_for(lambda: _checks(engine) == 8 and sum(each.done() for each in asking) == REQUESTS - 8)
         # Whatever else this machine does must not fail the test: one of the rounds has to be undisturbed.
         slowest = min(_p99(port) for _ in range(ROUNDS))
         own = status_of(port, "/users/me", token)
@@ -110,7 +111,7 @@ def test_with_one_engine_hanging_the_calls_of_another_keep_their_places(engine: 
     with FakeGuardian(grants) as other, ThreadPoolExecutor(8) as threads:
         hanging, working = (GuardianClient(RemoteTransport(each.url, 0.6, 8)) for each in (engine, other))
         waiting = [threads.submit(refusal, hanging) for _ in range(8)]
-        assert eventually(lambda: len(engine.seen) == 8)
+        wait_for(lambda: len(engine.seen) == 8)
 
         started = time.perf_counter()
         for _ in range(20):

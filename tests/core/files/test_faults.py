@@ -23,6 +23,7 @@ from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import flaky, one_database
+from tests.support.outbox import make_due
 from tests.support.pictures import opened, picture, upload
 from tests.support.variants import Variant
 
@@ -128,7 +129,7 @@ def test_a_removal_waits_for_a_storage_that_is_down(kept_elsewhere: Tenant, fake
     assert drained(kept_elsewhere.app) == 1
     assert len(fake.objects) == 4
     fake.behaviour = fake.serve
-    time.sleep(1.1)
+    make_due(kept_elsewhere.app)
 
     assert drained(kept_elsewhere.app) == 1
     assert fake.objects == {}

@@ -15,9 +15,10 @@ from flask import Flask
 from app.config.settings import ROOT
 from app.core.db.transaction import unit_of_work
 from app.core.jobs.outbox import enqueue
-from tests.core.jobs.test_outbox import entries
 from tests.support.databases import ENVIRONMENT
 from tests.support.marks import flaky
+from tests.support.outbox import entries
+from tests.support.waiting import wait_for
 
 pytestmark = flaky
 
@@ -63,14 +64,6 @@ def noted(path: Path) -> Counter[str]:
     return Counter(path.read_text().split()) if path.exists() else Counter()
 
 
-def wait_until_done(app: Flask, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    with app.app_context():
-        while entries():
-            assert time.monotonic() < deadline, f"{len(entries())} jobs are left"
-            time.sleep(0.05)
-
-
 def test_a_worker_that_is_killed_thirty_times_loses_nothing(app: Flask, database_url: str, tmp_path: Path) -> None:
     notes, wanted, dice = tmp_path / "notes", ask(app, JOBS), random.Random(4)
 
@@ -80,7 +73,7 @@ def test_a_worker_that_is_killed_thirty_times_loses_nothing(app: Flask, database
             time.sleep(dice.uniform(0.0, 0.25))
             crew.kill(workers[kill % 2])
             workers[kill % 2] = crew.start()
-        wait_until_done(app)
+        wait_for(lambda: not entries(app), lambda: len(entries(app)))
 
     found = noted(notes)
     assert set(found) == set(wanted)
@@ -95,6 +88,6 @@ def test_four_workers_do_nothing_twice(app: Flask, database_url: str, tmp_path: 
         for _ in range(4):
             crew.start()
         wanted = ask(app, JOBS)
-        wait_until_done(app)
+        wait_for(lambda: not entries(app), lambda: len(entries(app)))
 
     assert noted(notes) == Counter(wanted)

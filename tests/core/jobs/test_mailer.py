@@ -128,14 +128,14 @@ def test_a_server_that_is_never_quite_silent_is_given_up_at_the_deadline(
 def test_a_server_that_greets_after_the_deadline_gets_no_mail(
     variant: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mailer, "DEADLINE_SECONDS", 0.2)
+    monkeypatch.setattr(mailer, "DEADLINE_SECONDS", 0.1)
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet_late() -> None:
             line, _ = listener.accept()
             with line:
-                time.sleep(0.6)
+                time.sleep(0.2)
                 line.sendall(b"220 late\r\n")
                 while said := line.recv(1000):
                     heard.append(said)

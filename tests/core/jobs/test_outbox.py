@@ -19,6 +19,7 @@ from app.core.jobs.job import Job
 from app.core.jobs.outbox import OutboxEntry, claim, complete_in_transaction, enqueue, retry_or_fail
 from app.core.jobs.worker import Worker
 from tests.support.clients import Tenant
+from tests.support.outbox import entries
 
 SOON = (timedelta(0), timedelta(0))
 
@@ -53,11 +54,6 @@ def ask(kind: str = "test.note", **payload: str) -> UUID:
         return enqueue(kind, payload)
 
 
-def entries() -> list[OutboxEntry]:
-    with unit_of_work(writes=False):
-        return list(db.session.scalars(select(OutboxEntry)).all())
-
-
 def pass_time(seconds: float) -> None:
     """As if that much had gone by since everything."""
     earlier = timedelta(seconds=seconds)
@@ -89,7 +85,7 @@ def test_a_job_is_worked_off_once_and_then_gone(app: Flask, done: list[Job]) -> 
     assert Worker(app).drain() == 1
     assert Worker(app).drain() == 0
     assert [(job.id, job.kind, job.payload) for job in done] == [(wanted, "test.note", {"word": "hello"})]
-    assert entries() == []
+    assert entries(app) == []
 
 
 def test_a_job_knows_the_tenant_in_whose_transaction_it_was_asked_for(
@@ -155,10 +151,10 @@ def test_whoever_lost_the_lease_can_neither_settle_nor_postpone(app: Flask, done
     complete_in_transaction(late)
     retry_or_fail(late, "too late")
 
-    [entry] = entries()
+    [entry] = entries(app)
     assert (entry.leased_until, entry.attempts) == (holder.leased_until, 0)
     complete_in_transaction(holder)
-    assert entries() == []
+    assert entries(app) == []
 
 
 def test_a_failure_is_tried_again_after_a_second_ten_a_minute_ten_and_an_hour_and_then_given_up(
@@ -170,13 +166,13 @@ def test_a_failure_is_tried_again_after_a_second_ten_a_minute_ten_and_an_hour_an
     for _ in range(6):
         before = utcnow()
         assert Worker(app).drain() == 1
-        [entry] = entries()
+        [entry] = entries(app)
         waits.append(None if entry.failed_at else round((entry.due_at - before).total_seconds()))
         pass_time(waits[-1] or 0)
 
     assert waits == [1, 10, 60, 600, 3600, None]
     assert len(failing) == 6
-    [entry] = entries()
+    [entry] = entries(app)
     assert (entry.attempts, entry.error, entry.leased_until) == (6, "Not now.", None)
     pass_time(100_000)
     assert Worker(app).drain() == 0
@@ -203,7 +199,7 @@ def test_one_that_fails_holds_up_nothing_behind_it(app: Flask, done: list[Job], 
 
     assert Worker(app).drain() == 2
     assert len(done) == 1
-    assert len(entries()) == 1
+    assert len(entries(app)) == 1
 
 
 def test_the_kind_of_a_newer_process_waits_for_one_that_knows_it(app: Flask, done: list[Job]) -> None:
@@ -211,7 +207,7 @@ def test_the_kind_of_a_newer_process_waits_for_one_that_knows_it(app: Flask, don
 
     Worker(app).drain()
 
-    [entry] = entries()
+    [entry] = entries(app)
     assert entry.error == "LookupError"
     assert entry.failed_at is None
 
@@ -227,7 +223,7 @@ def test_a_failure_that_names_an_address_leaves_none_behind(
 
     Worker(app).drain()
 
-    assert entries()[0].error == "OSError"
+    assert entries(app)[0].error == "OSError"
     assert "ada@example.com" not in "".join(capsys.readouterr())
 
 
@@ -258,4 +254,4 @@ def test_a_thread_works_as_soon_as_something_is_asked_for_and_ends_with_the_job_
 
     with app.app_context():
         assert len(finished) == 1
-        assert len(entries()) == 1
+        assert len(entries(app)) == 1

@@ -35,6 +35,7 @@ from tests.customers.dossier import (
 )
 from tests.customers.merge.merging import code_of, id_of, merged, undo, undone
 from tests.support.clients import Tenant
+from tests.support.outbox import make_due
 from tests.support.pictures import picture, upload
 
 VOLATILE = {"updated_at"}
@@ -308,13 +309,10 @@ def test_what_is_gone_since_is_not_referred_to(acme: Tenant) -> None:
 
 def forgotten_later(company: Tenant, later: timedelta) -> CustomerMerge:
     """The merge after the worker has done what is due then."""
-    with company.app.app_context():
-        with tenant(company.company_id), unit_of_work():
-            row = db.session.scalars(select(CustomerMerge)).one()
-            row.expires_at -= later
-        with unit_of_work():
-            due = update(OutboxEntry).where(OutboxEntry.kind == FORGET).values(due_at=utcnow())
-            db.session.execute(due)
+    with company.app.app_context(), tenant(company.company_id), unit_of_work():
+        row = db.session.scalars(select(CustomerMerge)).one()
+        row.expires_at -= later
+    make_due(company.app, OutboxEntry.kind == FORGET)
     Worker(company.app).drain()
     with company.app.app_context(), tenant(company.company_id), unit_of_work(writes=False):
         return db.session.scalars(select(CustomerMerge)).one()

@@ -116,7 +116,7 @@ def test_a_contact_that_another_transaction_has_not_committed_yet_is_not_forgott
             CUSTOMER_IN_TURN.check_exists(customer_id)
             CustomerContacts().create({"first_name": "Lovelace", "customer_id": customer_id})
             written.set()
-            time.sleep(0.3)
+            time.sleep(0.2)
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(first)
