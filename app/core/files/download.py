@@ -63,7 +63,9 @@ def download(
         raise refused()
     # A server's sendfile would continue to the end of the file.
     body = content.chunks() if byte_range else wrap_file(request.environ, content.file)
-    response = Response(body, 206 if byte_range else 200, content_type=media_type, direct_passthrough=True)
+    response = Response(body, 206 if byte_range else 200, content_type=media_type, direct_passthrough=not byte_range)
+    # A generator that never started closes nothing.
+    response.call_on_close(content.file.close)
     response.content_length = content.length
     if byte_range:
         response.content_range.set(start, end, size)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,11 +11,12 @@ from flask import Flask
 from sqlalchemy import func, select
 from werkzeug.http import parse_options_header
 
+from app.clients.storage.interface import Content
 from app.clients.storage.local import LocalStorage
 from app.core.db import counts
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.files.download import disposition
+from app.core.files.download import disposition, download
 from app.customers.documents import files
 from app.customers.documents.files import SIZES
 from app.customers.documents.office_files import MB
@@ -59,6 +61,22 @@ def test_a_part_is_sent_with_its_place_in_the_whole(acme: Tenant, wanted: str, s
     assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/{SIZE}"
     assert answer.headers["Content-Length"] == str(end - start)
     assert answer.headers["Content-Disposition"] == "attachment; filename=a.txt"
+
+
+@pytest.mark.parametrize("byte_range", [None, (10, 20)], ids=["whole", "part"])
+def test_a_client_that_leaves_before_the_first_byte_leaves_no_file_open(
+    byte_range: tuple[int, int] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(DATA)
+    length = SIZE if byte_range is None else 10
+    with path.open("rb") as file, Flask(__name__).test_request_context() as context:
+        response = download(
+            Content(file, SIZE, length), byte_range, size=SIZE, name="a.txt", media_type="text/plain", tag="1"
+        )
+        response.get_app_iter(context.request.environ).close()  # type: ignore[attr-defined]
+
+        assert file.closed
 
 
 @one_database
