@@ -52,6 +52,8 @@ class ApiClient:
         # A file that is answered would stay open until somebody reads it to the end.
         options.setdefault("buffered", True)
         answer = client.open(path, method=method, json=json, headers=headers, **options)
+        # The client encodes a large form into a file and leaves it open.
+        answer.request.input_stream.close()
         if not (self.may_crash and answer.status_code == 500):
             contract.check(self.app, method, answer)
         return answer

@@ -22,6 +22,8 @@ class Snapshot(Protocol):
     def clear(self) -> None:
         """Delete the rows of every table but the global ones."""
 
+    def close(self) -> None: ...
+
 
 class SqliteSnapshot:
     """A copy in memory; SQLite's backup writes it over the pages of the file, which takes 1.5 ms."""
@@ -50,6 +52,10 @@ class SqliteSnapshot:
                     connection.execute(delete(table))
             connection.commit()
 
+    def close(self) -> None:
+        self._connection.close()
+        self._copy.close()
+
 
 class PostgresSnapshot:
     """A copy of every table in a schema of its own, and a function that reloads the tables that changed.
@@ -71,6 +77,9 @@ class PostgresSnapshot:
         tables = "; ".join(f'DELETE FROM "{name}"' for name in Model.metadata.tables if name not in GLOBAL_TABLES)
         # Neither foreign keys nor counting triggers have a say in this.
         self._connection.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {tables}; COMMIT".encode())
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def _script(tables: Iterable[str]) -> str:

@@ -70,7 +70,9 @@ class Stages:
         app = create_app(settings_for(url))
         self._closing.callback(_dispose, app)
         acme, globex = make_tenant(app, "acme", is_platform=True), make_tenant(app, "globex")
-        return Stage(folder, url, app, acme, globex, self._snapshot(app, database), self._closing)
+        snapshot = self._snapshot(app, database)
+        self._closing.callback(snapshot.close)
+        return Stage(folder, url, app, acme, globex, snapshot, self._closing)
 
     def _sqlite(self) -> str:
         return copy_sqlite(Path(os.environ[DIRECTORY]) / "template.db", self._scratch / "identity.db")

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from statistics import median
 
 import pytest
@@ -27,10 +27,23 @@ pytestmark = [flaky, one_database]
 STRATEGIES = ("fixed-window", "moving-window")
 
 
+@pytest.fixture
+def on_redis(variant: Variant, line: Line) -> Iterator[Variant]:
+    """Applications that count in Redis."""
+    with ExitStack() as stack:
+
+        def make(**environ: str) -> Flask:
+            app = variant(**ON, RATELIMIT_STORAGE_URI=line.url, **environ)
+            stack.callback(app.extensions["identity"].limits.redis.storage.close)
+            return app
+
+        yield make
+
+
 @pytest.fixture(params=STRATEGIES)
-def shared(request: pytest.FixtureRequest, variant: Variant, line: Line) -> Callable[[], Flask]:
+def shared(request: pytest.FixtureRequest, on_redis: Variant) -> Callable[[], Flask]:
     """Applications as other processes would have them."""
-    return lambda: variant(**ON, RATELIMIT_STORAGE_URI=line.url, RATELIMIT_STRATEGY=request.param)
+    return lambda: on_redis(RATELIMIT_STRATEGY=request.param)
 
 
 @contextmanager
@@ -147,9 +160,9 @@ def test_a_slow_redis_costs_one_request_a_moment_and_the_others_nothing(
     assert line.opened <= 2
 
 
-def test_a_redis_that_says_nothing_at_all_is_not_waited_for(variant: Variant, line: Line) -> None:
+def test_a_redis_that_says_nothing_at_all_is_not_waited_for(on_redis: Variant, line: Line) -> None:
     line.delay = 60.0
-    app = variant(**ON, RATELIMIT_STORAGE_URI=line.url)
+    app = on_redis()
 
     first, *others = seconds_of(app, 5)
 
@@ -180,8 +193,8 @@ def test_a_redis_that_refuses_commands_fails_no_request(shared: Callable[[], Fla
     assert len(logged) == 1
 
 
-def test_health_looks_at_redis_where_it_counts(variant: Variant, line: Line) -> None:
-    app = variant(**ON, RATELIMIT_STORAGE_URI=line.url)
+def test_health_looks_at_redis_where_it_counts(variant: Variant, on_redis: Variant) -> None:
+    app = on_redis()
 
     shown = ApiClient(app).get("/health").get_json()
 
@@ -189,9 +202,9 @@ def test_health_looks_at_redis_where_it_counts(variant: Variant, line: Line) -> 
     assert "redis" not in ApiClient(variant(**ON)).get("/health").get_json()["checks"]
 
 
-def test_without_redis_the_service_is_degraded_and_answers(variant: Variant, line: Line) -> None:
+def test_without_redis_the_service_is_degraded_and_answers(on_redis: Variant, line: Line) -> None:
     line.cut()
-    answer = ApiClient(variant(**ON, RATELIMIT_STORAGE_URI=line.url)).get("/health")
+    answer = ApiClient(on_redis()).get("/health")
 
     assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
     assert "127.0.0.1" not in answer.text
