@@ -1,13 +1,12 @@
 """Which user has which role: changes, the last administrator, and nobody above themselves."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.companies.service import lock_company
 from app.core.db.tenancy import tenant
@@ -17,6 +16,7 @@ from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import only_postgresql
 from tests.support.roles import give, role_id, role_with, user_with
 from tests.support.served import Through
+from tests.support.waiting import wait_for
 
 PATH = "/guardian/user-roles"
 HELD, LACKED = "identity:customer:READ", "identity:customer:DELETE"
@@ -178,6 +178,11 @@ def may_delete(client: ApiClient) -> bool:
     return client.delete(f"{PATH}/{uuid4()}").status_code == 404
 
 
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+"""Who waits for a lock of this transaction. Unlike pg_stat_activity, it is read anew each time."""
+UNGUARDED = {"unguarded": "a catalogue of PostgreSQL"}
+
+
 @only_postgresql
 def test_change_of_what_became_the_last_administrator_meanwhile_is_refused(acme: Tenant) -> None:
     user = acme.user("viewer")
@@ -190,7 +195,7 @@ def test_change_of_what_became_the_last_administrator_meanwhile_is_refused(acme:
         with acme.app.app_context(), tenant(acme.company_id), unit_of_work() as session:
             lock_company()
             held.set()
-            time.sleep(0.5)
+            wait_for(lambda: session.scalar(text(WAITING), execution_options=UNGUARDED))
             for assignment in session.scalars(select(UserRole)):
                 if str(assignment.user_id) == user.user_id:
                     assignment.role_id = UUID(top)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 30.0
 
 
 def wait_for(condition: Callable[[], object], explain: Callable[[], object] = str) -> float:

@@ -47,7 +47,7 @@ def test_codes_that_are_asked_for_while_the_mail_server_is_away_all_arrive_once(
 
     answers = [ApiClient(sending).post("/users/password-reset/request", {"email": each}) for each in people]
     assert {answer.status_code for answer in answers} == {200}
-    wait_for(lambda: all(entry.attempts for entry in entries(sending)))
+    wait_for(lambda: sum(entry.attempts for entry in entries(sending)) >= ASKED // 5)
     with smtp(port) as inbox:
         wait_for(lambda: not entries(sending), inbox.mails.__len__)
 
