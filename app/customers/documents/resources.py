@@ -14,13 +14,12 @@ from app.base.errors import Invalid
 from app.core.crud.filters import Filter
 from app.core.db.models import Model, folded
 from app.core.files.stored_file import FileRecord
-from app.core.web.body import json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.query import parse_boolean
 from app.core.wire.schema import BaseSchema, CodeRef, Text, Timestamp, column_field, read_only_id
-from app.customers.parts.part import CustomerPart, CustomerParts, PartSchema, below_customer, get_part, save
+from app.customers.parts.part import CustomerPart, CustomerParts, PartSchema, below_customer
 from app.document_types.models import DocumentType
 
 STATUSES = ("pending", "verified", "rejected")
@@ -117,19 +116,17 @@ class VerifyDocument(Endpoint):
     @declare("verifyCustomerDocument", body=VerdictSchema(), answer=DocumentSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify or reject a document, or withdraw the decision. A rejection needs a reason."""
-        documents, row = CustomerDocuments(), get_part(CustomerDocument, customer_id, id)
-        values = VerdictSchema().checked(json_body())
-        if values["status"] == REJECTED and not values.get("reason"):
-            raise Invalid.field("reason", "Say why it is rejected.")
-        documents.check_version(row)
-        return save(documents, row, _verification(values["status"], values.get("reason")))
+        documents = CustomerDocuments()
+        return documents.decide(documents.find_part(customer_id, id), VerdictSchema(), _verification)
 
 
-def _verification(status: str, reason: str | None) -> dict[str, Any]:
-    decision = {"verification_status": status, "verification_reason": reason or None}
-    if status == PENDING:
-        return UNVERIFIED | decision
-    return decision | {"verified_at": utcnow(), "verified_by": principal().user_id}
+def _verification(values: dict[str, Any]) -> dict[str, Any]:
+    """Raises Invalid."""
+    status, reason = values["status"], values.get("reason") or None
+    if status == REJECTED and reason is None:
+        raise Invalid.field("reason", "Say why it is rejected.")
+    verification = UNVERIFIED if status == PENDING else {"verified_at": utcnow(), "verified_by": principal().user_id}
+    return verification | {"verification_status": status, "verification_reason": reason}
 
 
 def check_dates(values: dict[str, Any]) -> None:

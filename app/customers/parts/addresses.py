@@ -11,23 +11,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
 from app.core.db.models import IsSet, Model
-from app.core.web.body import json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Flag, Number, Text, Timestamp, column_field, read_only_id
 from app.customers.countries import Country
-from app.customers.parts.part import (
-    CUSTOMER_IN_TURN,
-    CustomerPart,
-    CustomerParts,
-    PartSchema,
-    below_customer,
-    demote_primary,
-    get_part,
-    one_primary,
-    save,
-)
+from app.customers.parts.part import CustomerPart, PartSchema, PartsWithPrimary, below_customer, one_primary
 
 TYPES = ("billing", "service", "shipping", "other")
 PLACE = ("line1", "line2", "city", "state", "postal_code", "country", "latitude", "longitude")
@@ -82,23 +71,14 @@ class VerificationSchema(BaseSchema):
     note = column_field(CustomerAddress.verification_note)
 
 
-class CustomerAddresses(CustomerParts):
+class CustomerAddresses(PartsWithPrimary):
     """Addresses of a customer."""
 
     model, schema, path = CustomerAddress, AddressSchema, "/customers/<customer_id>/addresses"
-    permission, parent = "customer_address", CUSTOMER_IN_TURN
+    permission, primary_by = "customer_address", ("type",)
     filters = ("type", "is_primary", "city", "country")
 
-    def create(self, values: dict[str, Any]) -> CustomerAddress:
-        if values.get("is_primary"):
-            demote_primary(CustomerAddress, values["customer_id"], CustomerAddress.type == values["type"])
-        row: CustomerAddress = super().create(values)
-        return row
-
     def change(self, row: CustomerAddress, values: dict[str, Any]) -> None:
-        if values.get("is_primary", row.is_primary):
-            same_type = CustomerAddress.type == values.get("type", row.type)
-            demote_primary(CustomerAddress, row.customer_id, same_type, CustomerAddress.id != row.id)
         if any(name in values and values[name] != getattr(row, name) for name in PLACE):
             values |= UNVERIFIED
         super().change(row, values)
@@ -112,9 +92,10 @@ class VerifyAddress(Endpoint):
     @declare("verifyCustomerAddress", body=VerificationSchema(), answer=AddressSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify an address, or withdraw the verification."""
-        addresses, row = CustomerAddresses(), get_part(CustomerAddress, customer_id, id)
-        values = VerificationSchema().checked(json_body())
-        addresses.check_version(row)
-        verification = {"verified_at": utcnow(), "verified_by": principal().user_id}
-        note = {"verification_note": values.get("note")}
-        return save(addresses, row, (verification if values["verified"] else UNVERIFIED) | note)
+        addresses = CustomerAddresses()
+        return addresses.decide(addresses.find_part(customer_id, id), VerificationSchema(), _verification)
+
+
+def _verification(values: dict[str, Any]) -> dict[str, Any]:
+    verification = {"verified_at": utcnow(), "verified_by": principal().user_id} if values["verified"] else UNVERIFIED
+    return verification | {"verification_note": values.get("note")}

@@ -8,18 +8,11 @@ from marshmallow import ValidationError, fields, post_load, validate
 from sqlalchemy import String, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.models import JsonDocument, Model, db, folded
+from app.core.db.models import JsonDocument, Model, folded
+from app.core.db.transaction import execute_and_count
 from app.core.wire.schema import AlwaysComplete, BaseSchema, Email, Flag, Text, column_field
 from app.customers.models import Customer
-from app.customers.parts.part import (
-    CUSTOMER_IN_TURN,
-    CustomerPart,
-    CustomerParts,
-    PartSchema,
-    below_customer,
-    demote_primary,
-    one_primary,
-)
+from app.customers.parts.part import CustomerPart, PartSchema, PartsWithPrimary, below_customer, one_primary
 
 METHODS = ("email", "phone", "mobile", "sms", "fax")
 MOST_METHODS = 100
@@ -81,23 +74,19 @@ class ContactSchema(PartSchema):
     notes = column_field(CustomerContact.notes)
 
 
-class CustomerContacts(CustomerParts):
+class CustomerContacts(PartsWithPrimary):
     """Contacts of a customer."""
 
     model, schema, path = CustomerContact, ContactSchema, "/customers/<customer_id>/contacts"
-    permission, parent = "customer_contact", CUSTOMER_IN_TURN
+    permission = "customer_contact"
     filters = ("is_primary", "first_name", "last_name")
 
     def create(self, values: dict[str, Any]) -> CustomerContact:
-        if values.get("is_primary"):
-            demote_primary(CustomerContact, values["customer_id"])
         row: CustomerContact = super().create(values)
         refresh_contacts_text(row.customer_id)
         return row
 
     def change(self, row: CustomerContact, values: dict[str, Any]) -> None:
-        if values.get("is_primary", row.is_primary):
-            demote_primary(CustomerContact, row.customer_id, CustomerContact.id != row.id)
         super().change(row, values)
         refresh_contacts_text(row.customer_id)
 
@@ -111,12 +100,6 @@ def refresh_contacts_text(customer_id: UUID) -> None:
 
     Without it, each of two waiting statements would see the contacts from before the other.
     """
-    texts = select(func.aggregate_strings(CustomerContact.search_text, "\n")).where(
-        CustomerContact.customer_id == customer_id
-    )
-    statement = (
-        update(Customer)
-        .where(Customer.id == customer_id)
-        .values(contacts_text=func.coalesce(texts.scalar_subquery(), ""))
-    )
-    db.session.execute(statement.execution_options(synchronize_session=False))
+    joined = select(func.aggregate_strings(CustomerContact.search_text, "\n"))
+    texts = joined.where(CustomerContact.customer_id == customer_id).scalar_subquery()
+    execute_and_count(update(Customer).where(Customer.id == customer_id).values(contacts_text=func.coalesce(texts, "")))

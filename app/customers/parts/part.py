@@ -1,22 +1,25 @@
 """The common base of the parts of a customer's dossier."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 from uuid import UUID
 
 from flask import Response, has_request_context
-from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, select, text, update
+from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
 from app.core.crud.crud import Crud
-from app.core.db.lookup import Parent, not_found
-from app.core.db.models import TenantRecord, belongs_to, db, same_tenant
-from app.core.web.body import answer
+from app.core.db.lookup import Parent
+from app.core.db.models import TenantRecord, belongs_to, same_tenant
+from app.core.db.transaction import execute_and_count
+from app.core.web.body import json_body
 from app.core.web.default_roles import MANAGED
 from app.core.web.principal import principal
-from app.core.wire.schema import OwnedSchema, read_only_id
+from app.core.wire.schema import BaseSchema, OwnedSchema, read_only_id
 from app.customers.models import Customer
+
+Values = dict[str, Any]
 
 CUSTOMER = Parent(Customer, "customer_id")
 CUSTOMER_IN_TURN = Parent(Customer, "customer_id", locked=True)
@@ -32,6 +35,43 @@ class CustomerParts(Crud, abstract=True):
     """A collection below a customer. GET answers 307 below a merged customer."""
 
     parent, default_roles, moved = CUSTOMER, MANAGED, True
+
+    def find_part(self, customer_id: UUID, id: UUID) -> Any:
+        """The row, for writing. Raises NotFound, of the customer first."""
+        self.parent_id = customer_id
+        return self.find_row(id)
+
+    def decide(self, row: Any, body: BaseSchema, columns_of: Callable[[Values], Values]) -> Response:
+        """Set the columns that follow from the request's body, and answer with the row. Clients cannot write them."""
+        columns = columns_of(body.checked(json_body()))
+        self.check_version(row)
+        super().change(row, columns)
+        return self.respond(row)
+
+
+class PartsWithPrimary(CustomerParts, abstract=True):
+    """At most one row of a customer is primary, or one for each value of the columns ``primary_by``."""
+
+    parent = CUSTOMER_IN_TURN
+    primary_by: ClassVar[tuple[str, ...]] = ()
+
+    def create(self, values: Values) -> Any:
+        if values.get("is_primary"):
+            self._demote_primary(values)
+        return super().create(values)
+
+    def change(self, row: Any, values: Values) -> None:
+        if values.get("is_primary", row.is_primary):
+            present = {name: getattr(row, name) for name in ("customer_id", *self.primary_by)}
+            self._demote_primary(present | values, self.model.id != row.id)
+        super().change(row, values)
+
+    def _demote_primary(self, values: Values, *others: ColumnElement[bool]) -> None:
+        """Turn the primary row into an ordinary one. The customer is locked."""
+        model = self.model
+        same = [getattr(model, name) == values[name] for name in ("customer_id", *self.primary_by)]
+        demoted = {"is_primary": False, "row_version": model.row_version + 1, "updated_at": utcnow()}
+        execute_and_count(update(model).where(model.is_primary, *same, *others).values(demoted))
 
 
 class PartSchema(OwnedSchema):
@@ -59,32 +99,3 @@ def one_primary(table: str, *columns: str) -> Index:
     primary = text("is_primary")
     name = f"uq_{table}_{'_'.join(keys)}_primary"
     return Index(name, *keys, unique=True, postgresql_where=primary, sqlite_where=primary)
-
-
-def demote_primary(model: Any, customer_id: UUID | None, *same: ColumnElement[bool]) -> None:
-    """Turn the primary row into an ordinary one. The caller holds the customer's lock."""
-    statement = (
-        update(model)
-        .where(model.customer_id == customer_id, model.is_primary, *same)
-        .values(is_primary=False, row_version=model.row_version + 1, updated_at=utcnow())
-    )
-    db.session.execute(statement.execution_options(synchronize_session=False))
-
-
-def save(resource: Crud, row: Any, values: Mapping[str, Any]) -> Response:
-    """Set columns that clients cannot write, and answer with the row."""
-    for name, value in values.items():
-        setattr(row, name, value)
-    db.session.flush()
-    return answer(resource.serialize(row), 200, resource.etag_headers(row))
-
-
-def get_part(model: Any, customer_id: UUID, id: UUID, *, parent: Parent = CUSTOMER) -> Any:
-    """The row, for writing. Raises NotFound, of the customer first."""
-    if parent.takes_turns:
-        parent.check_exists(customer_id)
-    row = db.session.scalar(select(model).where(model.id == id, model.customer_id == customer_id))
-    if row is None:
-        parent.check_exists(customer_id)
-        raise not_found(model)
-    return row

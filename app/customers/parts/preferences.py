@@ -11,18 +11,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
 from app.base.errors import Invalid
-from app.core.crud.crud import Crud
 from app.core.db.models import JsonDocument, Model, db
 from app.core.wire.schema import BaseSchema, Flag, Text, Timestamp, column_field, read_only_id
 from app.customers.parts.part import (
-    CUSTOMER,
     CUSTOMER_IN_TURN,
     CustomerPart,
     CustomerParts,
     PartSchema,
     below_customer,
     caller_id,
-    get_part,
 )
 
 CHANNELS = ("email", "sms", "phone", "post", "push")
@@ -151,18 +148,17 @@ def record_consent(row: CommunicationPreference, old: dict[str, Any] | None, new
     db.session.flush()
 
 
-class ConsentHistory(Crud):
+class ConsentHistory(CustomerParts):
     """Every change of one preference, with its user, time and address."""
 
     nouns = ("consent change", "consent changes")
     model, schema = ConsentChange, ConsentChangeSchema
     path = f"{CommunicationPreferences.path}/<preference_id>/history"
-    permission, parent, moved = CommunicationPreferences.permission, CUSTOMER, True
-    sort = ("created_at",)
+    permission, sort = CommunicationPreferences.permission, ("created_at",)
     verbs = ("list",)
 
     def get(self, id: UUID | None = None, **above: UUID) -> Response:
-        self.preference = get_part(CommunicationPreference, above["customer_id"], above["preference_id"])
+        self.preference = CommunicationPreferences().find_part(above["customer_id"], above["preference_id"])
         return super().get(id, **above)
 
     def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:

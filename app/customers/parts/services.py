@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
 from app.core.db.models import Model, db
+from app.core.db.transaction import execute_and_count
 from app.core.web.declaration import Declaration
 from app.core.wire.schema import column_field
 from app.customers.models import Customer
@@ -64,11 +65,9 @@ class CustomerServices(CustomerParts):
         """A repeated report of another system counts once; the customer's lock excludes a simultaneous one."""
         self.check_parent()
         reported = _reported(self.values["customer_id"], self.values.get("external_id"))
-        return (
-            self.respond_with_location(self.create(self.values))
-            if reported is None
-            else self.respond_with_location(reported, 200)
-        )
+        if reported is not None:
+            return self.respond_with_location(reported, 200)
+        return self.respond_with_location(self.create(self.values))
 
     def create(self, values: dict[str, Any]) -> CustomerService:
         row: CustomerService = super().create(values)
@@ -91,5 +90,4 @@ def _count_service(customer_id: UUID, day: date) -> None:
         "row_version": Customer.row_version + 1,
         "updated_at": utcnow(),
     }
-    statement = update(Customer).where(Customer.id == customer_id).values(changes)
-    db.session.execute(statement.execution_options(synchronize_session=False))
+    execute_and_count(update(Customer).where(Customer.id == customer_id).values(changes))

@@ -9,7 +9,6 @@ from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.errors import Conflict
-from app.core.crud.crud import Crud
 from app.core.db.lookup import get_row
 from app.core.db.models import Model, db
 from app.core.web.body import answer, json_body
@@ -18,7 +17,7 @@ from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import BaseSchema, Text, Timestamp, column_field, read_only_id
 from app.customers.models import STATES, Customer
-from app.customers.parts.part import CUSTOMER, CustomerPart, PartSchema, below_customer, caller_id
+from app.customers.parts.part import CustomerPart, CustomerParts, PartSchema, below_customer, caller_id
 
 # Drawn in docs/customers.md.
 TRANSITIONS = {
@@ -91,13 +90,12 @@ class SubscriptionState(Endpoint):
         return answer(_subscription(customer))
 
 
-class SubscriptionHistory(Crud):
+class SubscriptionHistory(CustomerParts):
     """Changes of the state of a customer's subscription."""
 
     nouns = ("subscription change", "subscription changes")
     model, schema = SubscriptionChange, SubscriptionChangeSchema
-    path = f"{SubscriptionState.path}/history"
-    permission, parent, moved = SubscriptionState.permission, CUSTOMER, True
+    path, permission = f"{SubscriptionState.path}/history", SubscriptionState.permission
     verbs = ("list",)
 
 
@@ -114,16 +112,10 @@ def change_state(customer: Customer, state: str, reason: str | None) -> None:
 
 
 def _subscription(customer: Customer) -> dict[str, Any]:
-    last = db.session.scalar(
-        select(SubscriptionChange)
-        .where(SubscriptionChange.customer_id == customer.id)
-        .order_by(SubscriptionChange.created_at.desc(), SubscriptionChange.id.desc())
-        .limit(1)
-    )
-    return {
-        "state": customer.subscription_state,
-        "allowed": TRANSITIONS[customer.subscription_state],
-        "reason": last.reason if last else None,
-        "changed_at": last.created_at if last else None,
-        "changed_by": last.changed_by if last else None,
-    }
+    columns = (SubscriptionChange.reason, SubscriptionChange.created_at, SubscriptionChange.changed_by)
+    newest_first = SubscriptionChange.created_at.desc(), SubscriptionChange.id.desc()
+    changes = select(*columns).where(SubscriptionChange.customer_id == customer.id).order_by(*newest_first)
+    reason, changed_at, changed_by = db.session.execute(changes.limit(1)).one_or_none() or (None, None, None)
+    last_change = {"reason": reason, "changed_at": changed_at, "changed_by": changed_by}
+    state = customer.subscription_state
+    return {"state": state, "allowed": TRANSITIONS[state], **last_change}

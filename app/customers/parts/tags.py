@@ -17,6 +17,7 @@ from app.core.crud.filters import Filter
 from app.core.db.lookup import check_exists, get_row
 from app.core.db.models import Model, Named, TenantRecord, db, folded, listed_by, same_tenant
 from app.core.db.tenancy import TenantScoped, current_tenant
+from app.core.db.transaction import execute_and_count
 from app.core.db.upsert import upsert
 from app.core.web.body import answer, no_content
 from app.core.web.declaration import declare
@@ -24,7 +25,7 @@ from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import OwnedSchema, column_field
 from app.customers.models import Customer
-from app.customers.parts.part import CustomerParts
+from app.customers.parts.part import CUSTOMER
 
 COLOR = validate.Regexp(r"^#[0-9a-fA-F]{6}$", error="Must be a color such as #1e90ff.")
 
@@ -66,34 +67,37 @@ class TagSchema(OwnedSchema):
     customer_count = fields.Integer(dump_only=True)
 
 
-class Tags(Crud):
-    """Tags of the company."""
+class TagCollection(Crud, abstract=True):
+    """Tags, each with the number of its customers."""
 
-    model, schema, path = Tag, TagSchema, "/tags"
-    permission, default_roles = "tag", MANAGED
-    filters = ("name",)
-    sort = ("created_at", "updated_at", "name")
+    model, schema, default_roles = Tag, TagSchema, MANAGED
+    filters, sort = ("name",), ("created_at", "updated_at", "name")
     # The count of customers changes without the version.
     cacheable = False
 
     def add_computed(self, items: list[dict[str, Any]]) -> None:
-        add_customer_counts(items)
+        ids = [item["id"] for item in items]
+        numbers = select(CustomerTag.tag_id, func.count()).where(CustomerTag.tag_id.in_(ids))
+        counts = dict(db.session.execute(numbers.group_by(CustomerTag.tag_id)).all()) if ids else {}
+        for item in items:
+            item["customer_count"] = counts.get(item["id"], 0)
 
 
-class TagsOfCustomer(CustomerParts):
+class Tags(TagCollection):
+    """Tags of the company."""
+
+    path, permission = "/tags", "tag"
+
+
+class TagsOfCustomer(TagCollection):
     """Tags of a customer."""
 
     nouns = ("tag of a customer", "tags of a customer")
-    model, schema, path = Tag, TagSchema, "/customers/<customer_id>/tags"
-    permission = "customer_tag"
-    filters, sort = Tags.filters, Tags.sort
-    verbs = ("list",)
+    path, permission = "/customers/<customer_id>/tags", "customer_tag"
+    parent, moved, verbs = CUSTOMER, True, ("list",)
 
     def base_filter(self, parent_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
         return (Tag.id.in_(select(CustomerTag.tag_id).where(CustomerTag.customer_id == parent_id)),)
-
-    def add_computed(self, items: list[dict[str, Any]]) -> None:
-        add_customer_counts(items)
 
 
 class TagOfCustomer(Endpoint):
@@ -118,23 +122,13 @@ class TagOfCustomer(Endpoint):
         return no_content()
 
 
-def add_customer_counts(items: list[dict[str, Any]]) -> None:
-    """Add ``customer_count`` to each item."""
-    ids = [item["id"] for item in items]
-    statement = select(CustomerTag.tag_id, func.count()).where(CustomerTag.tag_id.in_(ids)).group_by(CustomerTag.tag_id)
-    counts = {row[0]: row[1] for row in db.session.execute(statement)} if ids else {}
-    for item in items:
-        item["customer_count"] = counts.get(item["id"], 0)
-
-
 def assign_tag(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
     """Tag the customers that meet the conditions, in one statement. Returns the number of new assignments."""
-    company_id = current_tenant()
-    columns = (CustomerTag.company_id, CustomerTag.customer_id, CustomerTag.tag_id, CustomerTag.created_at)
     source = select(Customer.company_id, Customer.id, literal(tag_id), literal(utcnow(), CustomerTag.created_at.type))
     # In id order, as a merge locks customers; so two transactions never wait for each other.
-    source = source.where(Customer.company_id == company_id, *conditions).order_by(Customer.id)
-    statement = upsert(CustomerTag).from_select([column.key for column in columns], source).on_conflict_do_nothing()
+    source = source.where(Customer.company_id == current_tenant(), *conditions).order_by(Customer.id)
+    columns = ("company_id", "customer_id", "tag_id", "created_at")
+    statement = upsert(CustomerTag).from_select(columns, source).on_conflict_do_nothing()
     options = {"unguarded": "one statement, narrowed by itself", "preserve_rowcount": True}
     result = db.session.execute(statement, execution_options=options)
     return int(result.rowcount)  # type: ignore[attr-defined]
@@ -142,11 +136,8 @@ def assign_tag(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int
 
 def unassign_tag(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:
     """Remove the tag from the customers that meet the conditions. Returns the number of removed assignments."""
-    statement = delete(CustomerTag).where(
-        CustomerTag.tag_id == tag_id, CustomerTag.customer_id.in_(select(Customer.id).where(*conditions))
-    )
-    result = db.session.execute(statement.execution_options(synchronize_session=False))
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    is_selected = CustomerTag.customer_id.in_(select(Customer.id).where(*conditions))
+    return execute_and_count(delete(CustomerTag).where(CustomerTag.tag_id == tag_id, is_selected))
 
 
 def _customers_with_tag(text: str) -> Select[UUID]:
