@@ -25,7 +25,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.core.db.models import Timestamped, Versioned, db
 from app.core.db.references import referrers
-from app.core.db.row_json import Json, columns_of, insert_rows, to_json
+from app.core.db.row_json import Json, insert_rows, read_rows
 from app.core.db.transaction import execute_and_count
 
 TARGET, SOURCE = "target", "source"
@@ -132,7 +132,7 @@ class ReferringColumn:
         return undo_log
 
     def _remove(self, where: ColumnElement[bool]) -> list[Json]:
-        rows = [to_json(row._mapping) for row in db.session.execute(select(*columns_of(self.model)).where(where))]
+        rows = read_rows(self.model, where)
         execute_and_count(delete(self.model).where(where))
         return rows
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, DateTime, ForeignKey, Uuid, insert, select
+from sqlalchemy import ColumnElement, Date, DateTime, ForeignKey, Uuid, insert, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db.models import Model, db
@@ -45,8 +45,14 @@ def _from_json(kind: Any, value: Any) -> Any:
     return date.fromisoformat(value) if isinstance(kind, Date) else value
 
 
+def read_rows(model: type[Any], condition: ColumnElement[bool]) -> list[Json]:
+    """Rows as ``insert_rows`` takes them."""
+    rows = db.session.execute(select(*columns_of(model)).where(condition))
+    return [to_json(row._mapping) for row in rows]
+
+
 def insert_rows(model: type[Any], rows: Iterable[Json]) -> None:
-    """Insert rows of ``to_json`` into the bound tenant, versions included.
+    """Insert rows of ``read_rows`` into the bound tenant, versions included.
 
     References to deleted rows are cleared; a row that requires such a reference is left out.
     """

@@ -14,7 +14,7 @@ from app.base.errors import Invalid
 from app.core.db.lookup import not_found
 from app.core.db.models import db
 from app.core.db.reparent import SOURCE, TARGET, ReferringColumn, Sides, UniqueRule, referring_columns
-from app.core.db.row_json import columns_of, to_json
+from app.core.db.row_json import Json, read_rows, to_json
 from app.core.db.transaction import is_writing
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import enqueue
@@ -23,12 +23,10 @@ from app.customers.merge.redirects import merged_into, survivor_of
 from app.customers.models import Customer
 from app.customers.parts.contacts import refresh_contacts_text
 from app.customers.parts.part import caller_id
-from app.customers.parts.preferences import CommunicationPreference, record_consent
+from app.customers.parts.preferences import CommunicationPreference, differing_preferences, record_consent
 from app.customers.parts.services import CustomerService
 from app.customers.schemas import CustomerSchema
 from app.customers.verification.service import PURPOSE, address_of, user_of
-
-Json = dict[str, Any]
 
 UNDO_WITHIN = timedelta(days=30)
 FORGET = "customers.forget_merge"
@@ -82,19 +80,23 @@ class Merge:
     def field_changes(self) -> Json:
         """New values of the survivor's fields. Without a choice, the source only fills empty ones."""
         changes = {}
-        for name in FIELDS:
-            mine, other = getattr(self.target, name), getattr(self.source, name)
+        for name, mine, other in self._fields():
             side = self.choices.get(name, TARGET if mine else SOURCE)
             if side == SOURCE and mine != other:
                 changes[name] = other
         return changes | self._verification(changes)
 
+    def _fields(self) -> Iterator[tuple[str, Any, Any]]:
+        """Names of fields, each with the values of the target and of the source."""
+        return ((name, getattr(self.target, name), getattr(self.source, name)) for name in FIELDS)
+
     def _verification(self, changes: Json) -> Json:
-        """An address from the source keeps the source's verification."""
-        after = [changes.get(name, getattr(self.target, name)) for name in ("user_id", "email")]
-        if _address(*after) == _address(self.target.user_id, self.target.email):
+        """An address from the source keeps the source's verification. A linked user stands for the user's address."""
+        user_id, email = (changes.get(name, getattr(self.target, name)) for name in ("user_id", "email"))
+        address = user_id or email
+        if address == (self.target.user_id or self.target.email):
             return {}
-        if _address(*after) != _address(self.source.user_id, self.source.email):
+        if address != (self.source.user_id or self.source.email):
             return {"is_verified": False, "email_verified_at": None}
         return {name: getattr(self.source, name) for name in VERIFIED}
 
@@ -107,47 +109,37 @@ class Merge:
         return conflicts
 
     def _field_conflicts(self) -> Iterator[Json]:
-        for name in FIELDS:
-            mine, other = getattr(self.target, name), getattr(self.source, name)
+        for name, mine, other in self._fields():
             if mine and other and mine != other:
                 values = to_json({"target": mine, "source": other})
                 yield {"kind": "customer", "field": name, "winner": self.winner(name), **values}
 
     def moved_counts(self) -> Json:
         """The number of rows of each kind that a merge would move."""
+        counts = {reference.name: reference.count(self.source.id) for reference in self.references}
         return {
-            reference.name: reference.count(self.source.id) - self._count_removed(reference)
-            for reference in self.references
+            name: count - (self._count_removed(name) if self.winner(name) == TARGET else 0)
+            for name, count in counts.items()
         }
 
-    def _count_removed(self, reference: ReferringColumn) -> int:
-        """The number of the source's rows that do not move."""
-        if self.winner(reference.name) == SOURCE:
-            return 0
-        return len(self._removed_ids(reference))
-
-    def _removed_ids(self, reference: ReferringColumn) -> set[UUID]:
-        """The rows of the losing side that a merge deletes."""
-        side = 1 if self.winner(reference.name) == TARGET else 0
-        groups = [group for group in self.clashing_rows if group.reference == reference and not group.rule.flag]
-        return {pair[side] for group in groups for pair in group.rows}
+    def _count_removed(self, name: str) -> int:
+        """The number of rows of a kind that a merge deletes, all of them of the losing side."""
+        side = 1 if self.winner(name) == TARGET else 0
+        groups = [group for group in self.clashing_rows if group.reference.name == name and not group.rule.flag]
+        return len({pair[side] for group in groups for pair in group.rows})
 
     def service_totals(self) -> Json:
         """Each service counts once."""
-        references = (reference for reference in self.references if reference.model is CustomerService)
-        twice = next((len(self._removed_ids(reference)) for reference in references), 0)
         days = [customer.last_service_date for customer in (self.target, self.source) if customer.last_service_date]
-        total = self.target.total_services + self.source.total_services - twice
+        total = self.target.total_services + self.source.total_services
+        total -= self._count_removed(CustomerService.__tablename__)
         return {"total_services": total, "last_service_date": max(days, default=None)}
 
     def execute(self) -> tuple[CustomerMerge, Json]:
         """The merge, and the number of rows of each kind that were moved."""
-        values, services, snapshot = self.field_changes, self.service_totals(), _snapshot(self.source.id)
-        undo_log: Json = {"customer": snapshot, "services": self._services_log(services), "parts": {}}
-        undo_log["before"] = to_json({name: getattr(self.target, name) for name in values})
-        undo_log["after"] = to_json(values)
-        undo_log["addresses"] = [address_of(customer, user_of(customer)) for customer in (self.target, self.source)]
-        self._note_consent()
+        values, services = self.field_changes, self.service_totals()
+        undo_log = self._begin_log(values, services)
+        self._record_consent()
         for reference in self.references:
             rules = [clashing.rule for clashing in self.clashing_rows if clashing.reference == reference]
             undo_log["parts"][reference.name] = reference.move(self.sides, self.winner(reference.name), rules)
@@ -156,19 +148,23 @@ class Merge:
         self._unite(values | services)
         return self._record(undo_log), {name: len(part["moved"]) for name, part in undo_log["parts"].items()}
 
-    def _services_log(self, services: Json) -> Json:
+    def _begin_log(self, values: Json, services: Json) -> Json:
+        """The undo log, without the parts."""
         gained = services["total_services"] - self.target.total_services
-        return {"gained": gained, **to_json({"last_service_date": self.target.last_service_date})}
+        return {
+            "customer": read_rows(Customer, Customer.id == self.source.id)[0],
+            "services": {"gained": gained, **to_json({"last_service_date": self.target.last_service_date})},
+            "before": to_json({name: getattr(self.target, name) for name in values}),
+            "after": to_json(values),
+            "addresses": [address_of(customer, user_of(customer)) for customer in (self.target, self.source)],
+            "parts": {},
+        }
 
-    def _note_consent(self) -> None:
+    def _record_consent(self) -> None:
         """A preference of the source that replaces the survivor's changes the survivor's consent."""
-        for clashing in self.clashing_rows:
-            reference = clashing.reference
-            if reference.model is CommunicationPreference and self.winner(reference.name) == SOURCE:
-                rows = _by_id([key for pair in clashing.rows for key in pair])
-                for target, source in ((rows[one], rows[other]) for one, other in clashing.rows):
-                    if target.consent != source.consent:
-                        record_consent(target, target.consent, source.consent)
+        if self.winner(CommunicationPreference.__tablename__) == SOURCE:
+            for mine, other in differing_preferences(*self.sides):
+                record_consent(mine, mine.consent, other.consent)
 
     def _unite(self, values: Json) -> None:
         """Delete the source's row first: an address and a linked user are unique."""
@@ -201,7 +197,11 @@ def lock_pair(target_id: UUID, source_id: UUID, choices: Mapping[str, str]) -> M
     """Both customers, locked until the transaction ends. Raises Invalid, CustomerMerged, CustomerNotFound."""
     if source_id == target_id:
         raise Invalid.field("source_id", "Is the customer itself.")
-    customers = lock_customers(target_id, source_id)
+    # In id order, as every writer locks customers. A dry run locks none.
+    statement = select(Customer).where(Customer.id.in_((target_id, source_id))).order_by(Customer.id)
+    statement = statement.with_for_update() if is_writing() else statement
+    rows = db.session.scalars(statement.execution_options(populate_existing=True))
+    customers = {row.id: row for row in rows}
     if target_id not in customers:
         raise not_found(Customer)
     if source_id not in customers:
@@ -210,32 +210,6 @@ def lock_pair(target_id: UUID, source_id: UUID, choices: Mapping[str, str]) -> M
     return Merge(customers[target_id], customers[source_id], choices)
 
 
-def lock_customers(*ids: UUID) -> dict[UUID, Customer]:
-    """The existing ones by id, read anew and locked in id order, as every writer does.
-
-    A read-only transaction locks none.
-    """
-    statement = select(Customer).where(Customer.id.in_(ids)).order_by(Customer.id)
-    if is_writing():
-        statement = statement.with_for_update()
-    return {row.id: row for row in db.session.scalars(statement.execution_options(populate_existing=True))}
-
-
 def parts_that_clash() -> tuple[str, ...]:
     """The kinds of parts for which a client can choose a side."""
     return tuple(reference.name for reference in referring_columns(Customer) if reference.rules)
-
-
-def _address(user_id: UUID | None, email: str | None) -> Any:
-    """The identity behind an address: the linked user, or else the address itself."""
-    return user_id or email
-
-
-def _snapshot(customer_id: UUID) -> Json:
-    row = db.session.execute(select(*columns_of(Customer)).where(Customer.id == customer_id)).one()
-    return to_json(row._mapping)
-
-
-def _by_id(ids: list[UUID]) -> dict[UUID, CommunicationPreference]:
-    rows = db.session.scalars(select(CommunicationPreference).where(CommunicationPreference.id.in_(ids)))
-    return {row.id: row for row in rows}

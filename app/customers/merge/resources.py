@@ -25,15 +25,13 @@ from app.customers.parts.part import CUSTOMER
 from app.customers.resources import Customers
 from app.customers.schemas import CustomerSchema
 
-Json = dict[str, Any]
-
 
 def check_names(choices: dict[str, str]) -> None:
     """Raises ValidationError. Kinds of parts come from the tables, when all of them are known."""
-    known = (*FIELDS, *parts_that_clash())
-    unknown = {name: ["Unknown field."] for name in choices if name not in known}
+    allowed = (*FIELDS, *parts_that_clash())
+    unknown = {name: ["Unknown field."] for name in choices if name not in allowed}
     if unknown:
-        raise ValidationError({**unknown, "allowed": [", ".join(known)]})
+        raise ValidationError({**unknown, "allowed": [", ".join(allowed)]})
 
 
 class NewMergeSchema(BaseSchema):
@@ -104,12 +102,8 @@ class MergeCustomers(Endpoint):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A dry run reads the very same things, and holds nobody up."""
-        with company_transaction(principal().company_id, writes=not self.is_dry_run):
+        with company_transaction(principal().company_id, writes=not self.params.get("dry_run", False)):
             yield
-
-    @property
-    def is_dry_run(self) -> bool:
-        return bool(self.params.get("dry_run", False))
 
     @declare("mergeCustomers", body=NewMergeSchema(), answer=MergedSchema(), also=(200,), errors=(409,), **CREATED)
     def post(self, customer_id: UUID) -> Response:
@@ -117,19 +111,13 @@ class MergeCustomers(Endpoint):
         check_exists(Customer, customer_id)
         values = NewMergeSchema().checked(json_body())
         merge = lock_pair(customer_id, values["source_id"], values["choices"])
-        if self.is_dry_run:
-            return answer(_planned(merge))
-        conflicts = merge.conflicts
-        record, moved = merge.execute()
-        shown = {
-            "id": record.id,
-            "dry_run": False,
-            "expires_at": record.expires_at,
-            "moved": moved,
-            "conflicts": conflicts,
-        }
+        item = {"id": merge.source.id, "conflicts": merge.conflicts}
+        if self.params.get("dry_run", False):
+            return answer(item | _preview(merge))
+        record, moved_counts = merge.execute()
+        item |= {"dry_run": False, "expires_at": record.expires_at, "moved": moved_counts}
         location = f"{request.script_root}{request.path}/{record.id}"
-        return answer(shown | {"customer": Customers().serialize(merge.target)}, 201, {"Location": location})
+        return answer(item | {"customer": Customers().serialize(merge.target)}, 201, {"Location": location})
 
 
 class UndoMerge(Endpoint):
@@ -146,7 +134,6 @@ class UndoMerge(Endpoint):
         return answer({"customer": customers.serialize(customer), "restored": customers.serialize(restored)})
 
 
-def _planned(merge: Merge) -> Json:
+def _preview(merge: Merge) -> dict[str, Any]:
     customer = Customers().serialize(merge.target) | merge.field_changes | merge.service_totals()
-    plan = {"id": merge.source.id, "dry_run": True, "expires_at": None, "customer": customer}
-    return plan | {"moved": merge.moved_counts(), "conflicts": merge.conflicts}
+    return {"dry_run": True, "expires_at": None, "customer": customer, "moved": merge.moved_counts()}

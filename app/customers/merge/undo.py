@@ -11,23 +11,22 @@ from app.base.errors import Conflict
 from app.core.db.lookup import get_row, lock_row, not_found
 from app.core.db.models import db
 from app.core.db.reparent import ReferringColumn, Sides, referring_columns
-from app.core.db.row_json import from_json, insert_rows, to_json
+from app.core.db.row_json import Json, from_json, insert_rows, to_json
 from app.core.db.transaction import company_transaction
 from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
 from app.core.jobs.job import Job
-from app.customers.merge.execute import VERIFIED, lock_customers
+from app.customers.merge.execute import VERIFIED
 from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer
 from app.customers.parts.contacts import refresh_contacts_text
-from app.customers.parts.preferences import CommunicationPreference, record_consent
+from app.customers.parts.preferences import CommunicationPreference, differing_preferences, record_consent
 from app.customers.parts.services import CustomerService
 from app.customers.verification.service import PURPOSE, address_of, unverify, user_of
 from app.users.models import User
 
-Json = dict[str, Any]
-HELD_ONCE = ("email", "user_id")
-MOST_NAMED = 20
+UNIQUE_FIELDS = ("email", "user_id")
+MOST_KEYS_SHOWN = 20
 
 
 class MergeFinal(Conflict):
@@ -44,7 +43,7 @@ class ChangedSinceMerge(Conflict):
 
 def undo(customer_id: UUID, merge_id: UUID) -> tuple[Customer, Customer]:
     """The survivor and the restored customer. Raises NotFound and Conflict."""
-    target = lock_customers(customer_id).get(customer_id)
+    target = lock_row(Customer, customer_id)
     if target is None:
         raise not_found(Customer)
     merge = _newest(customer_id, merge_id)
@@ -97,9 +96,8 @@ class Reversal:
         if fields:
             changed["customer"] = fields
         if changed:
-            named = {name: keys[:MOST_NAMED] for name, keys in changed.items()}
-            kinds = ", ".join(sorted(changed))
-            raise ChangedSinceMerge(f"Changed since the merge: {kinds}.", errors=named)
+            errors = {name: keys[:MOST_KEYS_SHOWN] for name, keys in changed.items()}
+            raise ChangedSinceMerge(f"Changed since the merge: {', '.join(sorted(changed))}.", errors=errors)
         self._check_free()
 
     def _changed_fields(self) -> list[str]:
@@ -114,13 +112,13 @@ class Reversal:
 
     def _check_free(self) -> None:
         """Raises Conflict if another customer, or the survivor itself, has the address or user of the source."""
-        source = from_json(Customer, {name: self.source[name] for name in HELD_ONCE})
-        taken = [name for name in HELD_ONCE if self._is_taken(name, source[name])]
-        if taken:
-            errors = {name: ["Taken meanwhile."] for name in taken}
-            raise Conflict(f"Taken meanwhile: {', '.join(taken)}.", errors=errors)
+        source = from_json(Customer, {name: self.source[name] for name in UNIQUE_FIELDS})
+        conflicts = [name for name in UNIQUE_FIELDS if self._is_in_use(name, source[name])]
+        if conflicts:
+            errors = {name: ["Taken meanwhile."] for name in conflicts}
+            raise Conflict(f"Taken meanwhile: {', '.join(conflicts)}.", errors=errors)
 
-    def _is_taken(self, name: str, value: Any) -> bool:
+    def _is_in_use(self, name: str, value: Any) -> bool:
         mine = self.before.get(name, getattr(self.target, name))
         values = [candidate for candidate in (value, self.before.get(name)) if candidate is not None]
         column = getattr(Customer, name)
@@ -133,7 +131,7 @@ class Reversal:
         insert_rows(Customer, [row])
         for reference, log in self.parts:
             reference.move_back(log, self.sides)
-        self._note_consent()
+        self._record_consent()
         for customer_id in self.sides:
             one_time_links.revoke(PURPOSE, customer_id)
             refresh_contacts_text(customer_id)
@@ -165,26 +163,16 @@ class Reversal:
         self.target.last_service_date = max((day for day in days if day), default=None)
         db.session.flush()
 
-    def _note_consent(self) -> None:
+    def _record_consent(self) -> None:
         """Preferences of the survivor hold again where the merge had replaced them by the source's."""
-        removed = self.undo_log["parts"][CommunicationPreference.__tablename__]["removed"]
-        back = [UUID(row["id"]) for row in removed if row["customer_id"] == str(self.sides.target)]
-        if not back:
-            return
-        theirs = {(their.channel, their.topic): their.consent for their in _preferences(self.sides.source)}
-        for mine in _preferences(self.sides.target):
-            old = theirs.get((mine.channel, mine.topic))
-            if mine.id in back and mine.consent != old:
-                record_consent(mine, old, mine.consent)
+        replaced = self.undo_log["parts"][CommunicationPreference.__tablename__]["removed"]
+        if any(row["customer_id"] == str(self.sides.target) for row in replaced):
+            for mine, other in differing_preferences(*self.sides):
+                record_consent(mine, other.consent, mine.consent)
 
 
 def _is_gone(user_id: UUID | None) -> bool:
     return user_id is not None and db.session.scalar(select(User.id).where(User.id == user_id)) is None
-
-
-def _preferences(customer_id: UUID) -> list[CommunicationPreference]:
-    statement = select(CommunicationPreference).where(CommunicationPreference.customer_id == customer_id)
-    return list(db.session.scalars(statement.execution_options(populate_existing=True)))
 
 
 def forget(job: Job) -> None:

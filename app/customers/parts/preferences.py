@@ -1,13 +1,14 @@
 """/customers/{id}/communication-preferences, and the history of their changes."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Response, has_request_context, request
 from marshmallow import fields, validate
-from sqlalchemy import ColumnElement, Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from app.base.clock import utcnow
 from app.base.errors import Invalid
@@ -146,6 +147,16 @@ def record_consent(row: CommunicationPreference, old: dict[str, Any] | None, new
     subject = {name: getattr(row, name) for name in ("customer_id", "channel", "topic")}
     db.session.add(ConsentChange(**subject, changed_by=caller_id(), ip_address=ip_address, old=old, new=new))
     db.session.flush()
+
+
+def differing_preferences(customer_id: UUID, other_id: UUID) -> Iterator[Sequence[CommunicationPreference]]:
+    """Pairs of both customers' preferences for the same messages, with different consent. Rows are read anew."""
+    mine, other = aliased(CommunicationPreference), aliased(CommunicationPreference)
+    is_same = mine.company_id == other.company_id, mine.channel == other.channel, mine.topic == other.topic
+    pairs = select(mine, other).where(mine.customer_id == customer_id, other.customer_id == other_id, *is_same)
+    for pair in db.session.execute(pairs.execution_options(populate_existing=True)).all():
+        if pair[0].consent != pair[1].consent:
+            yield pair
 
 
 class ConsentHistory(CustomerParts):
