@@ -3,11 +3,11 @@
 from app.core.events import Subscription
 from app.customers.documents.files import DownloadDocument, UploadDocument
 from app.customers.documents.resources import CustomerDocuments, VerifyDocument
-from app.customers.errors import CustomerNotFound
 from app.customers.export.resources import ExportCustomer
 from app.customers.logo import CustomerLogo
 from app.customers.merge import execute, redirects, undo
 from app.customers.merge.resources import CustomerMerges, MergeCustomers, UndoMerge
+from app.customers.models import CustomerNotFound
 from app.customers.parts.addresses import CustomerAddresses, VerifyAddress
 from app.customers.parts.bulk_tag import BulkTag
 from app.customers.parts.contacts import CustomerContacts

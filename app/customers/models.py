@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Date, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.base.errors import NotFound
 from app.core.db.models import (
     CodePointText,
     Counted,
@@ -18,10 +19,13 @@ from app.core.db.models import (
     same_tenant,
 )
 from app.core.files.picture import LogoOwner
-from app.customers.errors import CustomerNotFound
 
 KINDS = ("individual", "business")
 STATES = ("prospect", "trial", "active", "past_due", "suspended", "cancelled")
+
+
+class CustomerNotFound(NotFound):
+    """Its handler (``merge/redirects``) looks for a merge of the customer."""
 
 
 class Customer(TenantRecord, Named, Counted, LogoOwner, Model):

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from app.base.errors import Conflict, Invalid, NotFound
 from app.base.roles import CUSTOMER, MANAGER, VIEWER
 from app.core.db.models import db
-from app.core.web.body import answer, json_body, no_content, optional_json_body
+from app.core.web.body import answer, no_content, optional_json_body
 from app.core.web.declaration import CREATED_WITH_VERSION, declare
 from app.core.web.endpoint import Endpoint
-from app.core.web.etag import check_if_match, etag, is_unchanged
+from app.core.web.etag import is_unchanged
 from app.core.web.permission import require
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema, Email, Flag, Id, Ref, Text, column_field, read_only_id
@@ -52,18 +52,16 @@ class ProfileCheckedSchema(BaseSchema):
 
 
 class Profile(Endpoint):
-    """The caller's own profile as a customer."""
-
     path, permission, item, revalidated = "/customers/profile", "customer_profile", "", True
     default_roles = dict.fromkeys((MANAGER, VIEWER, CUSTOMER), ("CREATE", "READ", "UPDATE", "DELETE"))
 
     @declare("getProfile", answer=CustomerSchema(), errors=(404,))
     def get(self) -> Response:
         """Get the caller's profile as a customer."""
-        row = _own_profile()
+        customers, row = Customers(), _own_profile()
         if is_unchanged(row.row_version):
-            return Response(status=304, headers={"ETag": etag(row.row_version)})
-        return _response(row)
+            return Response(status=304, headers=customers.etag_headers(row))
+        return customers.respond(row)
 
     @declare(
         "createProfile", body=CustomerProfileSchema(), answer=CustomerSchema(), errors=(409,), **CREATED_WITH_VERSION
@@ -76,32 +74,25 @@ class Profile(Endpoint):
         schema = CustomerProfileSchema()
         values = schema.checked(optional_json_body())
         schema.check_refs(db.session(), values)
-        row = Customers().create({"name": _profile_name(values)} | values | {"user_id": user_id})
-        return _response(row, 201, {"Location": f"{request.script_root}{self.path}"})
+        customers = Customers()
+        row = customers.create({"name": _profile_name(values)} | values | {"user_id": user_id})
+        return customers.respond(row, 201, Location=f"{request.script_root}{self.path}")
 
     @declare("updateProfile", body=CustomerProfileSchema(partial=True), answer=CustomerSchema(), errors=(404, 409, 412))
     def patch(self) -> Response:
         """Update the caller's profile as a customer."""
-        row = _own_profile()
-        schema = CustomerProfileSchema(partial=True)
-        values = schema.checked(json_body(), partial=True)
-        schema.check_refs(db.session(), values)
-        check_if_match(row.row_version)
-        Customers().change(row, values)
-        return _response(row)
+        return Customers().write(_own_profile(), CustomerProfileSchema(), partial=True)
 
     @declare("deleteProfile", status=204, errors=(404, 409, 412))
     def delete(self) -> Response:
         """Delete the caller's profile, and everything in it."""
-        row = _own_profile()
-        check_if_match(row.row_version)
-        Customers().remove(row)
+        customers, row = Customers(), _own_profile()
+        customers.check_version(row)
+        customers.remove(row)
         return no_content()
 
 
 class ProfileCheck(Endpoint):
-    """Whether a user has a profile."""
-
     path, permission, item = f"{Profile.path}/check", Profile.permission, ""
     operations = {"POST": "READ"}
 
@@ -137,7 +128,3 @@ def _profile_name(values: dict[str, Any]) -> str:
     if not name:
         raise Invalid.field("name", "Neither a company name nor a name of yours is known.")
     return name[:LONGEST_NAME].strip()
-
-
-def _response(row: Customer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return answer(Customers().serialize(row), status, {"ETag": etag(row.row_version), **(headers or {})})

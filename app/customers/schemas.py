@@ -12,14 +12,6 @@ CONTACT_METHODS = ("email", "phone", "sms", "post")
 MAX_NOTIFICATIONS, MAX_NOTIFICATION_NAME = 50, 100
 
 
-class NotificationPreferences(fields.Dict):
-    """Names of notifications, each with true or false."""
-
-    def __init__(self) -> None:
-        names = Text(required=True, validate=validate.Length(min=1, max=MAX_NOTIFICATION_NAME))
-        super().__init__(keys=names, values=Flag(), validate=validate.Length(max=MAX_NOTIFICATIONS))
-
-
 class CustomerSchema(OwnedSchema):
     example = {"name": "Brightwater Bakery", "kind": "business", "city": "Brackwater", "country": "US"}
     name = column_field(Customer.name, required=True)
@@ -45,7 +37,11 @@ class CustomerSchema(OwnedSchema):
     preferred_contact_method = column_field(
         Customer.preferred_contact_method, validate=[validate.OneOf(CONTACT_METHODS)]
     )
-    notification_preferences = NotificationPreferences()
+    notification_preferences = fields.Dict(
+        keys=Text(required=True, validate=validate.Length(min=1, max=MAX_NOTIFICATION_NAME)),
+        values=Flag(),
+        validate=validate.Length(max=MAX_NOTIFICATIONS),
+    )
     customer_since = fields.Date(allow_none=True)
     subscription_state = Text(dump_only=True)
     is_verified = Flag(dump_only=True)

@@ -36,8 +36,6 @@ class StatisticsSchema(BaseSchema):
 
 
 class CustomerStatistics(Endpoint):
-    """Numbers of the company's customers."""
-
     path, permission, operations = "/customers/stats", "customer", {"GET": "LIST"}
 
     @declare("getCustomerStatistics", answer=StatisticsSchema())

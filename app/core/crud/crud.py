@@ -21,6 +21,7 @@ from app.core.web.body import answer, json_body, no_content
 from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.permission import require_all
 from app.core.web.principal import principal
+from app.core.wire.schema import BaseSchema
 
 
 class Crud(DeclaredResource, abstract=True):
@@ -127,10 +128,10 @@ class Crud(DeclaredResource, abstract=True):
         return f"{request.script_root}{where}/{row.id}"
 
     def put(self, id: UUID, **_above: UUID) -> Response:
-        return self._write(id, partial=False)
+        return self.write(self.find_row(id), self.wire, partial=False)
 
     def patch(self, id: UUID, **_above: UUID) -> Response:
-        return self._write(id, partial=True)
+        return self.write(self.find_row(id), self.wire, partial=True)
 
     def delete(self, id: UUID, **_above: UUID) -> Response:
         row = self.find_row(id)
@@ -162,10 +163,10 @@ class Crud(DeclaredResource, abstract=True):
         self.add_computed([item])
         return item
 
-    def _write(self, id: UUID, *, partial: bool) -> Response:
-        row = self.find_row(id)
-        values = self.wire.checked(json_body(), partial=partial)
-        self.wire.check_refs(db.session(), values)
+    def write(self, row: Any, body: BaseSchema, *, partial: bool) -> Response:
+        """Change the row by the request's body, and answer with it."""
+        values = body.checked(json_body(), partial=partial)
+        body.check_refs(db.session(), values)
         self.check_version(row)
         self.change(row, values)
         return self.respond(row)

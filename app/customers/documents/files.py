@@ -22,7 +22,6 @@ from app.core.files.download import BINARY, RangeNotSatisfiable, download, reque
 from app.core.files.picture import STORAGE_ERRORS, check_enabled
 from app.core.files.stored_file import Deposit, FileOwner, NewObject, StoredFile, storage_caller
 from app.core.services import services
-from app.core.web.body import answer
 from app.core.web.declaration import CREATED_WITH_VERSION, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
@@ -50,8 +49,6 @@ class QuotaExceeded(Conflict):
 
 
 class UploadDocument(Endpoint):
-    """Documents of a customer."""
-
     path, permission, own_transaction = CustomerDocuments.path, CustomerDocuments.permission, True
 
     @declare(
@@ -77,8 +74,9 @@ class UploadDocument(Endpoint):
         with deposit.undo_on_error(), company_transaction(principal().company_id):
             row = _add_row(deposit, customer_id, values | file_values)
             deposit.is_complete = True
-            documents, location = CustomerDocuments(), f"{request.script_root}{request.path}/{row.id}"
-            return answer(documents.serialize(row), 201, {"Location": location, **documents.etag_headers(row)})
+            documents = CustomerDocuments()
+            documents.parent_id = customer_id
+            return documents.respond_with_location(row)
 
 
 def _receive_form(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
@@ -148,8 +146,6 @@ def key_of(company_id: UUID, row: Any) -> Key:
 
 
 class DownloadDocument(Endpoint):
-    """The file of a document."""
-
     path, permission, moved = f"{CustomerDocuments.path}/<id>/download", CustomerDocuments.permission, True
     own_transaction = revalidated = True
     file_query: ClassVar = TenantQuery(

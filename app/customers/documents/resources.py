@@ -109,8 +109,6 @@ class CustomerDocuments(CustomerParts):
 
 
 class VerifyDocument(Endpoint):
-    """The verification of a document by a user."""
-
     path, permission = f"{CustomerDocuments.path}/<id>/verify", CustomerDocuments.permission
 
     @declare("verifyCustomerDocument", body=VerdictSchema(), answer=DocumentSchema(), errors=(409, 412))

@@ -20,10 +20,9 @@ DAMAGED, UNREADABLE = "FILE_DAMAGED", "FILE_UNREADABLE"
 
 
 class SpooledFile(NamedTuple):
-    """A file of the archive: ``size`` bytes of the spooled rows from ``start`` on."""
+    """A file of the archive: the next ``size`` bytes of the spooled rows."""
 
     name: str
-    start: int
     size: int
 
 
@@ -70,8 +69,9 @@ class Export:
             yield from stream_zip(self._entries())
 
     def _entries(self) -> Iterator[ZipEntry]:
+        self.rows.seek(0)
         for file in self.spooled:
-            yield ZipEntry(file.name, file.size, self._measure(file.name, self._read_rows(file)), compressed=True)
+            yield ZipEntry(file.name, file.size, self._measure(file.name, self._read_rows(file.size)), compressed=True)
         for item in self.objects:
             yield from self._object_entries(item)
         manifest = orjson.dumps(self._manifest_content(), option=JSON_OPTIONS | orjson.OPT_INDENT_2)
@@ -81,9 +81,7 @@ class Export:
         is_complete = all(entry.fault is None for entry in self.manifest)
         return self.about | {"is_complete": is_complete, "files": [asdict(entry) for entry in self.manifest]}
 
-    def _read_rows(self, file: SpooledFile) -> Iterator[bytes]:
-        self.rows.seek(file.start)
-        left = file.size
+    def _read_rows(self, left: int) -> Iterator[bytes]:
         while left and (chunk := self.rows.read(min(CHUNK_BYTES, left))):
             left -= len(chunk)
             yield chunk
@@ -97,14 +95,10 @@ class Export:
         except ApiError as error:
             self._record(ManifestEntry(file.name, fault=error.error_code))
             return
-        yield ZipEntry(file.name, content.length, self._measure(file.name, content.chunks()))
-        entry = self.manifest[-1]
-        if entry.fault is None and file.sha256 not in ("", entry.sha256):
-            entry.fault = DAMAGED
-            self._record(self.manifest.pop())
+        yield ZipEntry(file.name, content.length, self._measure(file.name, content.chunks(), file.sha256))
 
-    def _measure(self, name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass the chunks on, and record their size and hash."""
+    def _measure(self, name: str, chunks: Iterable[bytes], sha256: str = "") -> Iterator[bytes]:
+        """Pass the chunks on, and record their size and hash. ``sha256`` is the expected hash, if it is known."""
         entry, digest = ManifestEntry(name), hashlib.sha256()
         try:
             for chunk in chunks:
@@ -114,6 +108,8 @@ class Export:
         except OSError:
             entry.fault = UNREADABLE
         entry.sha256 = digest.hexdigest()
+        if entry.fault is None and sha256 not in ("", entry.sha256):
+            entry.fault = DAMAGED
         self._record(entry)
 
     def _record(self, entry: ManifestEntry) -> None:

@@ -66,8 +66,6 @@ REQUIRED_PERMISSIONS = (
 
 
 class ExportCustomer(Endpoint):
-    """All data about a customer."""
-
     path, permission, moved = f"{Customers.path}/<id>/export", Customers.permission, True
 
     def before(self, **ids: UUID) -> None:
@@ -108,7 +106,7 @@ def _spool(rows: IO[bytes], name: str, items: Any, *, is_list: bool = True) -> S
     for n, item in enumerate(items):
         rows.write((b",\n" if n else b"\n") + orjson.dumps(item, option=JSON_OPTIONS | orjson.OPT_INDENT_2))
     rows.write(b"\n]\n" if is_list else b"\n")
-    return SpooledFile(name, start, rows.tell() - start)
+    return SpooledFile(name, rows.tell() - start)
 
 
 def _read_items(endpoint: type[Crud], customer_id: UUID) -> Iterator[dict[str, Any]]:

@@ -12,9 +12,12 @@ from app.core.db.transaction import company_transaction
 from app.core.web.endpoint import UNSAFE_METHODS
 from app.core.web.principal import principal
 from app.core.web.problems import render
-from app.customers.errors import CustomerMerged, CustomerNotFound
 from app.customers.merge.models import CustomerMerge
-from app.customers.models import Customer
+from app.customers.models import Customer, CustomerNotFound
+
+
+class CustomerMerged(Conflict):
+    code, message = "CUSTOMER_MERGED", "The customer was merged into another."
 
 
 def survivor_of(customer_id: UUID) -> UUID | None:

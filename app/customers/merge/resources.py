@@ -94,8 +94,6 @@ class CustomerMerges(Crud):
 
 
 class MergeCustomers(Endpoint):
-    """Another customer becomes part of this one."""
-
     path, permission, item = CustomerMerges.path, CustomerMerges.permission, "customer_id"
     parameters = {"POST": {"dry_run": QueryFlag()}}
 
@@ -121,8 +119,6 @@ class MergeCustomers(Endpoint):
 
 
 class UndoMerge(Endpoint):
-    """A merge that did not happen after all."""
-
     path, permission, item = f"{CustomerMerges.path}/<merge_id>/undo", CustomerMerges.permission, "merge_id"
     operations = {"POST": "DELETE"}
 

@@ -85,8 +85,6 @@ class CustomerAddresses(PartsWithPrimary):
 
 
 class VerifyAddress(Endpoint):
-    """The verification of an address by a user."""
-
     path, permission = f"{CustomerAddresses.path}/<id>/verify", CustomerAddresses.permission
 
     @declare("verifyCustomerAddress", body=VerificationSchema(), answer=AddressSchema(), errors=(409, 412))

@@ -46,8 +46,6 @@ class BulkTaggedSchema(BaseSchema):
 
 
 class BulkTag(Endpoint):
-    """One tag on many customers."""
-
     path, permission = "/customers/bulk-tag", TagOfCustomer.permission
     parameters = {"POST": {"dry_run": QueryFlag()}}
 

@@ -70,8 +70,6 @@ class SubscriptionSchema(BaseSchema):
 
 
 class SubscriptionState(Endpoint):
-    """The state of a customer's subscription."""
-
     path, permission, item = "/customers/<customer_id>/subscription-state", "customer_subscription", "customer_id"
     default_roles, moved = MANAGED, True
 

@@ -101,8 +101,6 @@ class TagsOfCustomer(TagCollection):
 
 
 class TagOfCustomer(Endpoint):
-    """A tag on a customer."""
-
     path, permission, item = f"{TagsOfCustomer.path}/<tag_id>", TagsOfCustomer.permission, "tag_id"
 
     @declare("addTagToCustomer", answer=TagSchema(), status=201, also=(200,), errors=(409,))

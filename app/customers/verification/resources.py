@@ -43,8 +43,6 @@ class VerifiedSchema(BaseSchema):
 
 
 class SendVerification(Endpoint):
-    """Mailed links that verify a customer's e-mail address."""
-
     path, permission, item = "/customers/<customer_id>/verify-email", "customer", "customer_id"
     operations = {"POST": "UPDATE"}
 

@@ -14,11 +14,10 @@ from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import StoredFile
 from app.core.jobs.outbox import OutboxEntry
 from app.core.jobs.worker import Worker
-from app.customers.errors import CustomerNotFound
 from app.customers.merge import redirects
 from app.customers.merge.execute import FORGET, UNDO_WITHIN
 from app.customers.merge.models import CustomerMerge
-from app.customers.models import Customer
+from app.customers.models import Customer, CustomerNotFound
 from tests.customers.dossier import (
     ADDRESS,
     CONTACT,
