@@ -20,7 +20,7 @@ from app.core.db.models import (
 )
 from app.core.files.picture import LogoOwner
 
-KINDS = ("individual", "business")
+CUSTOMER_KINDS = ("individual", "business")
 STATES = ("prospect", "trial", "active", "past_due", "suspended", "cancelled")
 
 

@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from app.core.wire.schema import CodeRef, Email, Flag, OwnedSchema, Ref, Text, Timestamp, column_field, read_only_id
 from app.customers.countries import Country
-from app.customers.models import KINDS, Customer
+from app.customers.models import CUSTOMER_KINDS, Customer
 from app.document_types.models import DocumentType
 from app.users.models import User
 
@@ -19,7 +19,7 @@ class CustomerSchema(OwnedSchema):
     contact_person = column_field(Customer.contact_person)
     phone_number = column_field(Customer.phone_number)
     address = column_field(Customer.address)
-    kind = column_field(Customer.kind, validate=[validate.OneOf(KINDS)])
+    kind = column_field(Customer.kind, validate=[validate.OneOf(CUSTOMER_KINDS)])
     user_id = Ref(User, allow_none=True)
     street_address = column_field(Customer.street_address)
     city = column_field(Customer.city)

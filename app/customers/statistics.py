@@ -14,7 +14,7 @@ from app.core.web.body import answer
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.wire.schema import BaseSchema
-from app.customers.models import KINDS, STATES, Customer
+from app.customers.models import CUSTOMER_KINDS, STATES, Customer
 from app.customers.parts.services import CustomerService
 
 RECENT = timedelta(days=30)
@@ -57,7 +57,7 @@ def statistics() -> dict[str, Any]:
         "verified": sum(row[4] for row in rows),
         "new_in_last_30_days": sum(row[5] for row in rows),
         "services_in_last_30_days": db.session.scalar(recent) or 0,
-        "by_kind": dict.fromkeys(KINDS, 0) | _sum_by(rows, 0),
+        "by_kind": dict.fromkeys(CUSTOMER_KINDS, 0) | _sum_by(rows, 0),
         "by_state": dict.fromkeys(STATES, 0) | _sum_by(rows, 1),
         "by_country": _sum_by(rows, 2),
     }

@@ -40,9 +40,9 @@ ENDINGS = frozenset(ending for kind in KINDS for ending in kind.endings)
 ZIP_SIGNATURE = b"PK\x03\x04"
 HEAD_BYTES = 1024
 """Readers look for the header of a PDF within these bytes (ISO 32000-2, annex I)."""
-TAIL_BYTES = 2048
+PDF_TAIL_BYTES = 2048
 CHUNK_BYTES = 64 * 1024
-UNKNOWN = "Must be a PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or a text in UTF-8."
+UNKNOWN_KIND = "Must be a PDF, PNG, JPEG, WebP, TIFF, DOCX, XLSX or a text in UTF-8."
 TWO_KINDS = "Is a file of two kinds at once."
 CUT_OFF = "Is cut off: a PDF ends with %%EOF."
 MARKUP_REFUSED = "Is HTML or XML, which is not a text."
@@ -73,7 +73,7 @@ def kind_of(file: BinaryIO) -> Kind:
 
 def _tail(file: BinaryIO) -> bytes:
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - TAIL_BYTES))
+    file.seek(max(0, size - PDF_TAIL_BYTES))
     return file.read()
 
 
@@ -94,9 +94,9 @@ def _decode_text(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: boo
     try:
         text: str = decoder.decode(chunk, final)
     except UnicodeDecodeError:
-        raise Unacceptable(UNKNOWN) from None
+        raise Unacceptable(UNKNOWN_KIND) from None
     if NOT_TEXT.search(text):
-        raise Unacceptable(UNKNOWN)
+        raise Unacceptable(UNKNOWN_KIND)
     return text
 
 

@@ -12,19 +12,19 @@ END = struct.Struct("<4s4H2LH")
 """The end of the central directory (APPNOTE.TXT, section 4.3.16)."""
 END_SIGNATURE, ENTRY_SIGNATURE, LOCATOR_64 = b"PK\x05\x06", b"PK\x01\x02", b"PK\x06\x07"
 LOCATOR_64_BYTES = 20
-TAIL_BYTES = END.size + 0xFFFF
+ZIP_TAIL_BYTES = END.size + 0xFFFF
 MOST_ENTRIES, MOST_DIRECTORY_BYTES = 4000, MB
 MOST_INFLATED, MOST_RATIO, ALWAYS_INFLATED = 1024 * MB, 100, 10 * MB
 CONTENT_TYPES, MOST_TYPES_BYTES = "[Content_Types].xml", MB
 PROLOG_BYTES = 8 * 1024
 SKIPPED = {b"<!--": b"-->", b"<?": b"?>"}
-ENCRYPTED, METHODS = 0x1, (ZIP_STORED, ZIP_DEFLATED)
+ENCRYPTED, COMPRESSIONS = 0x1, (ZIP_STORED, ZIP_DEFLATED)
 DOCX_PART = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 XLSX_PART = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
 FOLDERS = {DOCX_PART: "word/", XLSX_PART: "xl/"}
 BROKEN = (BadZipFile, EOFError, NotImplementedError, OverflowError, RuntimeError, ValueError, struct.error, zlib.error)
 
-UNKNOWN = "Is a ZIP that is neither a DOCX nor an XLSX."
+UNKNOWN_ZIP = "Is a ZIP that is neither a DOCX nor an XLSX."
 DAMAGED = "Is damaged or cut off."
 BOMB = "Would take too much room when unpacked."
 DTD = "Has a document type declaration, which a DOCX or XLSX may not have."
@@ -73,7 +73,7 @@ def main_part(file: BinaryIO) -> bytes:
 def _directories(file: BinaryIO) -> Iterator[Directory]:
     """All that a reader may take for one, from the end of the file backwards."""
     size = file.seek(0, os.SEEK_END)
-    before = max(0, size - TAIL_BYTES)
+    before = max(0, size - ZIP_TAIL_BYTES)
     file.seek(before)
     tail = file.read()
     place = len(tail)
@@ -108,8 +108,8 @@ def _check_names(entries: Sequence[ZipInfo]) -> None:
     names = [entry.filename for entry in entries]
     if len({name.lower() for name in names}) != len(names) or any(_leads_out(name) for name in names):
         raise Unacceptable(DAMAGED)
-    if any(entry.flag_bits & ENCRYPTED or entry.compress_type not in METHODS for entry in entries):
-        raise Unacceptable(UNKNOWN)
+    if any(entry.flag_bits & ENCRYPTED or entry.compress_type not in COMPRESSIONS for entry in entries):
+        raise Unacceptable(UNKNOWN_ZIP)
     if any(name.lower().endswith("vbaproject.bin") for name in names):
         raise Unacceptable(MACROS)
 
@@ -150,7 +150,7 @@ def _beginning(archive: ZipFile, entry: ZipInfo) -> bytes:
 def _main_part(archive: ZipFile, entries: Sequence[ZipInfo]) -> bytes:
     listing = next((entry for entry in entries if entry.filename == CONTENT_TYPES), None)
     if listing is None or listing.file_size > MOST_TYPES_BYTES:
-        raise Unacceptable(UNKNOWN)
+        raise Unacceptable(UNKNOWN_ZIP)
     with archive.open(listing) as file:
         types = file.read(MOST_TYPES_BYTES)
     parts = [
@@ -159,5 +159,5 @@ def _main_part(archive: ZipFile, entries: Sequence[ZipInfo]) -> bytes:
         if part in types and any(entry.filename.startswith(folder) for entry in entries)
     ]
     if len(parts) != 1:
-        raise Unacceptable(UNKNOWN)
+        raise Unacceptable(UNKNOWN_ZIP)
     return parts[0]

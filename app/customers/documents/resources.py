@@ -25,8 +25,8 @@ from app.document_types.models import DocumentType
 STATUSES = ("pending", "verified", "rejected")
 PENDING, REJECTED = STATUSES[0], STATUSES[2]
 CLAIMS = ("document_type", "number", "issued_on", "expires_on")
-"""The columns that a verification confirms."""
-UNVERIFIED = {"verification_status": PENDING, "verification_reason": None, "verified_at": None, "verified_by": None}
+"""The columns that a verdict confirms."""
+UNDECIDED = {"verification_status": PENDING, "verification_reason": None, "verified_at": None, "verified_by": None}
 
 
 class CustomerDocument(CustomerPart, FileRecord, Model):
@@ -100,7 +100,7 @@ class CustomerDocuments(CustomerParts):
     def change(self, row: CustomerDocument, values: dict[str, Any]) -> None:
         check_dates({name: values.get(name, getattr(row, name)) for name in ("issued_on", "expires_on")})
         if any(name in values and values[name] != getattr(row, name) for name in CLAIMS):
-            values |= UNVERIFIED
+            values |= UNDECIDED
         super().change(row, values)
 
     def add_computed(self, items: list[dict[str, Any]]) -> None:
@@ -115,16 +115,16 @@ class VerifyDocument(Endpoint):
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify or reject a document, or withdraw the decision. A rejection needs a reason."""
         documents = CustomerDocuments()
-        return documents.decide(documents.find_part(customer_id, id), VerdictSchema(), _verification)
+        return documents.decide(documents.find_part(customer_id, id), VerdictSchema(), _verdict)
 
 
-def _verification(values: dict[str, Any]) -> dict[str, Any]:
+def _verdict(values: dict[str, Any]) -> dict[str, Any]:
     """Raises Invalid."""
     status, reason = values["status"], values.get("reason") or None
     if status == REJECTED and reason is None:
         raise Invalid.field("reason", "Say why it is rejected.")
-    verification = UNVERIFIED if status == PENDING else {"verified_at": utcnow(), "verified_by": principal().user_id}
-    return verification | {"verification_status": status, "verification_reason": reason}
+    verdict = UNDECIDED if status == PENDING else {"verified_at": utcnow(), "verified_by": principal().user_id}
+    return verdict | {"verification_status": status, "verification_reason": reason}
 
 
 def check_dates(values: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from app.core.web.body import JSON_OPTIONS
 log = structlog.get_logger(__name__)
 
 MANIFEST = "manifest.json"
-DAMAGED, UNREADABLE = "FILE_DAMAGED", "FILE_UNREADABLE"
+FILE_DAMAGED, FILE_UNREADABLE = "FILE_DAMAGED", "FILE_UNREADABLE"
 
 
 class SpooledFile(NamedTuple):
@@ -106,10 +106,10 @@ class Export:
                 entry.size += len(chunk)
                 yield chunk
         except OSError:
-            entry.fault = UNREADABLE
+            entry.fault = FILE_UNREADABLE
         entry.sha256 = digest.hexdigest()
         if entry.fault is None and sha256 not in ("", entry.sha256):
-            entry.fault = DAMAGED
+            entry.fault = FILE_DAMAGED
         self._record(entry)
 
     def _record(self, entry: ManifestEntry) -> None:

@@ -31,7 +31,7 @@ from app.customers.verification.service import PURPOSE, address_of, user_of
 UNDO_WITHIN = timedelta(days=30)
 FORGET = "customers.forget_merge"
 FIELDS = tuple(CustomerSchema().load_fields)
-VERIFIED = ("is_verified", "email_verified_at")
+VERIFICATION_FIELDS = ("is_verified", "email_verified_at")
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ class Merge:
     def field_changes(self) -> Json:
         """New values of the survivor's fields. Without a choice, the source only fills empty ones."""
         changes = {}
-        for name, mine, other in self._fields():
-            side = self.choices.get(name, TARGET if mine else SOURCE)
-            if side == SOURCE and mine != other:
-                changes[name] = other
+        for name, target_value, source_value in self._fields():
+            side = self.choices.get(name, TARGET if target_value else SOURCE)
+            if side == SOURCE and target_value != source_value:
+                changes[name] = source_value
         return changes | self._verification(changes)
 
     def _fields(self) -> Iterator[tuple[str, Any, Any]]:
@@ -98,7 +98,7 @@ class Merge:
             return {}
         if address != (self.source.user_id or self.source.email):
             return {"is_verified": False, "email_verified_at": None}
-        return {name: getattr(self.source, name) for name in VERIFIED}
+        return {name: getattr(self.source, name) for name in VERIFICATION_FIELDS}
 
     @property
     def conflicts(self) -> list[Json]:
@@ -109,9 +109,9 @@ class Merge:
         return conflicts
 
     def _field_conflicts(self) -> Iterator[Json]:
-        for name, mine, other in self._fields():
-            if mine and other and mine != other:
-                values = to_json({"target": mine, "source": other})
+        for name, target_value, source_value in self._fields():
+            if target_value and source_value and target_value != source_value:
+                values = to_json({"target": target_value, "source": source_value})
                 yield {"kind": "customer", "field": name, "winner": self.winner(name), **values}
 
     def moved_counts(self) -> Json:
@@ -163,8 +163,8 @@ class Merge:
     def _record_consent(self) -> None:
         """A preference of the source that replaces the survivor's changes the survivor's consent."""
         if self.winner(CommunicationPreference.__tablename__) == SOURCE:
-            for mine, other in differing_preferences(*self.sides):
-                record_consent(mine, mine.consent, other.consent)
+            for target, source in differing_preferences(*self.sides):
+                record_consent(target, target.consent, source.consent)
 
     def _unite(self, values: Json) -> None:
         """Delete the source's row first: an address and a linked user are unique."""

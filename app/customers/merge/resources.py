@@ -99,7 +99,7 @@ class MergeCustomers(Endpoint):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A dry run reads the very same things, and holds nobody up."""
+        """A dry run reads the same rows, and locks none."""
         with company_transaction(principal().company_id, writes=not self.params.get("dry_run", False)):
             yield
 

@@ -16,7 +16,7 @@ from app.core.db.transaction import company_transaction
 from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
 from app.core.jobs.job import Job
-from app.customers.merge.execute import VERIFIED
+from app.customers.merge.execute import VERIFICATION_FIELDS
 from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer
 from app.customers.parts.contacts import refresh_contacts_text
@@ -58,11 +58,12 @@ def undo(customer_id: UUID, merge_id: UUID) -> tuple[Customer, Customer]:
 
 def _newest(customer_id: UUID, merge_id: UUID) -> CustomerMerge:
     """Raises NotFound, and Conflict if a later merge builds on this one."""
-    mine = select(CustomerMerge).where(CustomerMerge.customer_id == customer_id)
-    merge = db.session.scalar(mine.where(CustomerMerge.id == merge_id))
+    merges = select(CustomerMerge).where(CustomerMerge.customer_id == customer_id)
+    merge = db.session.scalar(merges.where(CustomerMerge.id == merge_id))
     if merge is None:
         raise not_found(CustomerMerge)
-    newest = db.session.scalars(mine.order_by(CustomerMerge.created_at.desc(), CustomerMerge.id.desc()).limit(1)).one()
+    newest_first = CustomerMerge.created_at.desc(), CustomerMerge.id.desc()
+    newest = db.session.scalars(merges.order_by(*newest_first).limit(1)).one()
     if newest is not merge:
         raise NotTheNewestMerge(f"The merge of {newest.id} is newer and must be undone first.")
     return merge
@@ -103,7 +104,7 @@ class Reversal:
     def _changed_fields(self) -> list[str]:
         """Fields that the merge set on the survivor and that have another value since."""
         now = to_json({name: getattr(self.target, name) for name in self.undo_log["after"]})
-        after = {name: value for name, value in self.undo_log["after"].items() if name not in VERIFIED}
+        after = {name: value for name, value in self.undo_log["after"].items() if name not in VERIFICATION_FIELDS}
         changed = [name for name, value in after.items() if now[name] != value]
         # The deletion of a user unlinks them; that is no edit.
         if "user_id" in changed and after["user_id"] is not None and _is_gone(UUID(after["user_id"])):
@@ -119,11 +120,11 @@ class Reversal:
             raise Conflict(f"Taken meanwhile: {', '.join(conflicts)}.", errors=errors)
 
     def _is_in_use(self, name: str, value: Any) -> bool:
-        mine = self.before.get(name, getattr(self.target, name))
+        target_value = self.before.get(name, getattr(self.target, name))
         values = [candidate for candidate in (value, self.before.get(name)) if candidate is not None]
         column = getattr(Customer, name)
         others = select(Customer.id).where(column.in_(values), Customer.id != self.target.id).limit(1)
-        return (value is not None and mine == value) or db.session.scalar(others) is not None
+        return (value is not None and target_value == value) or db.session.scalar(others) is not None
 
     def execute(self) -> Customer:
         self._restore_fields()
@@ -136,13 +137,13 @@ class Reversal:
             one_time_links.revoke(PURPOSE, customer_id)
             refresh_contacts_text(customer_id)
         self._restore_service_totals()
-        back = get_row(Customer, self.sides.source)
-        self._unverify_changed(back)
-        return back  # type: ignore[no-any-return]
+        restored: Customer = get_row(Customer, self.sides.source)
+        self._unverify_changed(restored)
+        return restored
 
-    def _unverify_changed(self, back: Customer) -> None:
+    def _unverify_changed(self, restored: Customer) -> None:
         """A verification holds for the address it was made for, and for no other."""
-        for row, verified_address in zip((self.target, back), self.undo_log["addresses"], strict=True):
+        for row, verified_address in zip((self.target, restored), self.undo_log["addresses"], strict=True):
             if row.is_verified and address_of(row, user_of(row)) != verified_address:
                 unverify(row)
 
@@ -167,8 +168,8 @@ class Reversal:
         """Preferences of the survivor hold again where the merge had replaced them by the source's."""
         replaced = self.undo_log["parts"][CommunicationPreference.__tablename__]["removed"]
         if any(row["customer_id"] == str(self.sides.target) for row in replaced):
-            for mine, other in differing_preferences(*self.sides):
-                record_consent(mine, other.consent, mine.consent)
+            for target, source in differing_preferences(*self.sides):
+                record_consent(target, source.consent, target.consent)
 
 
 def _is_gone(user_id: UUID | None) -> bool:

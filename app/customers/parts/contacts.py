@@ -14,7 +14,7 @@ from app.core.wire.schema import AlwaysComplete, BaseSchema, Email, Flag, Text, 
 from app.customers.models import Customer
 from app.customers.parts.part import CustomerPart, PartSchema, PartsWithPrimary, below_customer, one_primary
 
-METHODS = ("email", "phone", "mobile", "sms", "fax")
+METHOD_KINDS = ("email", "phone", "mobile", "sms", "fax")
 MOST_METHODS = 100
 
 
@@ -39,7 +39,7 @@ class CustomerContact(CustomerPart, Model):
 
 
 class ContactMethodSchema(BaseSchema):
-    kind = fields.String(required=True, validate=validate.OneOf(METHODS))
+    kind = fields.String(required=True, validate=validate.OneOf(METHOD_KINDS))
     value = Text(required=True, validate=validate.Length(max=254))
     label = Text(load_default=None, allow_none=True, validate=validate.Length(max=50))
     is_primary = Flag(load_default=False)

@@ -1,6 +1,6 @@
 """/customers/{id}/communication-preferences, and the history of their changes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -149,14 +149,13 @@ def record_consent(row: CommunicationPreference, old: dict[str, Any] | None, new
     db.session.flush()
 
 
-def differing_preferences(customer_id: UUID, other_id: UUID) -> Iterator[Sequence[CommunicationPreference]]:
+def differing_preferences(customer_id: UUID, other_id: UUID) -> Sequence[Sequence[CommunicationPreference]]:
     """Pairs of both customers' preferences for the same messages, with different consent. Rows are read anew."""
-    mine, other = aliased(CommunicationPreference), aliased(CommunicationPreference)
-    is_same = mine.company_id == other.company_id, mine.channel == other.channel, mine.topic == other.topic
-    pairs = select(mine, other).where(mine.customer_id == customer_id, other.customer_id == other_id, *is_same)
-    for pair in db.session.execute(pairs.execution_options(populate_existing=True)).all():
-        if pair[0].consent != pair[1].consent:
-            yield pair
+    first, second = aliased(CommunicationPreference), aliased(CommunicationPreference)
+    is_same = first.company_id == second.company_id, first.channel == second.channel, first.topic == second.topic
+    pairs = select(first, second).where(first.customer_id == customer_id, second.customer_id == other_id, *is_same)
+    rows = db.session.execute(pairs.execution_options(populate_existing=True)).all()
+    return [pair for pair in rows if pair[0].consent != pair[1].consent]
 
 
 class ConsentHistory(CustomerParts):

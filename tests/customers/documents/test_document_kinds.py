@@ -18,7 +18,7 @@ from app.customers.documents.office_files import (
     MB,
     MOST_ENTRIES,
     PROLOG_BYTES,
-    UNKNOWN,
+    UNKNOWN_ZIP,
     XLSX_PART,
     Unacceptable,
 )
@@ -148,7 +148,7 @@ def test_an_office_file_is_told_by_its_types_and_its_parts() -> None:
         office("word", types=XLSX_PART),
         office("word", types=DOCX_PART + XLSX_PART, **{"xl/workbook.xml": b"<a/>"}),
     ):
-        assert reason(data) == UNKNOWN
+        assert reason(data) == UNKNOWN_ZIP
 
 
 def test_macros_are_refused() -> None:
@@ -225,8 +225,8 @@ def test_other_methods_and_encryption_are_refused() -> None:
     place = encrypted.rindex(b"PK\x01\x02")
     encrypted[place + 8] |= 1
 
-    assert reason(archive(listing, ZIP_BZIP2)) == UNKNOWN
-    assert reason(bytes(encrypted)) == UNKNOWN
+    assert reason(archive(listing, ZIP_BZIP2)) == UNKNOWN_ZIP
+    assert reason(bytes(encrypted)) == UNKNOWN_ZIP
 
 
 def test_zip64_is_refused() -> None:
