@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple
 
 import orjson
@@ -39,16 +39,6 @@ class ObjectFile(NamedTuple):
 
 
 @dataclass
-class ManifestEntry:
-    """A file as it was sent: its size in bytes and its hash in hexadecimal. ``fault`` is a code."""
-
-    name: str
-    size: int = 0
-    sha256: str | None = None
-    fault: str | None = None
-
-
-@dataclass
 class Export:
     """``rows`` is closed at the end. The manifest names unreadable files and comes last.
 
@@ -62,7 +52,7 @@ class Export:
     storage: Storage
     seconds: float
     token: str
-    manifest: list[ManifestEntry] = field(default_factory=list)
+    manifest: list[dict[str, Any]] = field(default_factory=list)
 
     def stream(self) -> Iterator[bytes]:
         with self.rows:
@@ -78,8 +68,8 @@ class Export:
         yield ZipEntry(MANIFEST, len(manifest), [manifest], compressed=True)
 
     def _manifest_content(self) -> dict[str, Any]:
-        is_complete = all(entry.fault is None for entry in self.manifest)
-        return self.about | {"is_complete": is_complete, "files": [asdict(entry) for entry in self.manifest]}
+        is_complete = all(file["fault"] is None for file in self.manifest)
+        return self.about | {"is_complete": is_complete, "files": self.manifest}
 
     def _read_rows(self, left: int) -> Iterator[bytes]:
         while left and (chunk := self.rows.read(min(CHUNK_BYTES, left))):
@@ -93,26 +83,26 @@ class Export:
                 raise Missing()
             content = self.storage.open(file.key, StorageCaller.within(self.seconds, self.token))
         except ApiError as error:
-            self._record(ManifestEntry(file.name, fault=error.error_code))
+            self._record(file.name, fault=error.error_code)
             return
         yield ZipEntry(file.name, content.length, self._measure(file.name, content.chunks(), file.sha256))
 
     def _measure(self, name: str, chunks: Iterable[bytes], sha256: str = "") -> Iterator[bytes]:
         """Pass the chunks on, and record their size and hash. ``sha256`` is the expected hash, if it is known."""
-        entry, digest = ManifestEntry(name), hashlib.sha256()
+        size, digest, fault = 0, hashlib.sha256(), None
         try:
             for chunk in chunks:
                 digest.update(chunk)
-                entry.size += len(chunk)
+                size += len(chunk)
                 yield chunk
         except OSError:
-            entry.fault = FILE_UNREADABLE
-        entry.sha256 = digest.hexdigest()
-        if entry.fault is None and sha256 not in ("", entry.sha256):
-            entry.fault = FILE_DAMAGED
-        self._record(entry)
+            fault = FILE_UNREADABLE
+        if fault is None and sha256 not in ("", digest.hexdigest()):
+            fault = FILE_DAMAGED
+        self._record(name, size, digest.hexdigest(), fault)
 
-    def _record(self, entry: ManifestEntry) -> None:
-        if entry.fault is not None:
-            log.warning("export_incomplete", fault=entry.fault, customer_id=self.about["customer_id"])
-        self.manifest.append(entry)
+    def _record(self, name: str, size: int = 0, sha256: str | None = None, fault: str | None = None) -> None:
+        """Note a file as it was sent: its size in bytes, its hash in hexadecimal, and the code of a fault."""
+        if fault is not None:
+            log.warning("export_incomplete", fault=fault, customer_id=self.about["customer_id"])
+        self.manifest.append({"name": name, "size": size, "sha256": sha256, "fault": fault})

@@ -55,8 +55,6 @@ COLLECTIONS: Mapping[str, type[Crud]] = {
     "tags": TagsOfCustomer,
 }
 """The parts, by the name of their file in the archive."""
-HIDDEN_COLUMNS: Mapping[type[Crud], Mapping[str, Any]] = {CustomerMerges: {"kept": CustomerMerge.undo_log}}
-"""Columns that no other endpoint shows."""
 # The caller could read each part by itself.
 REQUIRED_PERMISSIONS = (
     *dict.fromkeys((endpoint.permission, "LIST") for endpoint in COLLECTIONS.values()),
@@ -112,7 +110,8 @@ def _spool(rows: IO[bytes], name: str, items: Any, *, is_list: bool = True) -> S
 def _read_items(endpoint: type[Crud], customer_id: UUID) -> Iterator[dict[str, Any]]:
     """In the order of creation, with one page in memory at a time."""
     model, resource = endpoint.model, endpoint()
-    columns = {**endpoint.columns, **HIDDEN_COLUMNS.get(endpoint, {})}
+    # No other endpoint shows the data for an undo.
+    columns = endpoint.columns | ({"kept": CustomerMerge.undo_log} if endpoint is CustomerMerges else {})
     statement = select(*columns.values(), model.id.label("id_")).where(*_of_customer(resource, customer_id))
     page = statement.order_by(model.id).limit(PAGE)
     while rows := db.session.execute(page).all():

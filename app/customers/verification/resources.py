@@ -62,15 +62,18 @@ class VerifyCustomerEmail(Endpoint):
     @declare("verifyCustomerEmail", answer=VerifiedSchema(), media=(HTML, JSON), also=(400,))
     def get(self) -> Response:
         """Verify a customer's e-mail address by the token of a mailed link."""
-        if request.method == "HEAD":
-            # HEAD does not use the link up: mail filters check links by it.
-            return _add_vary(Response(mimetype=HTML))
+        # HEAD does not use the link up: mail filters check links by it.
+        response = Response(mimetype=HTML) if request.method == "HEAD" else self._verify()
+        response.vary.update(("Accept", "Accept-Language"))
+        return response
+
+    def _verify(self) -> Response:
         wants_page = request.accept_mimetypes.best_match((HTML, JSON), HTML) == HTML
         try:
             status = VERIFIED if verify(self.params.get("token", "")) else BEFORE
         except InvalidLink as error:
-            return _add_vary(_page(INVALID, 400) if wants_page else render(error))
-        return _add_vary(_page(status) if wants_page else answer({"status": status, "message": MESSAGES[status]}))
+            return _page(INVALID, 400) if wants_page else render(error)
+        return _page(status) if wants_page else answer({"status": status, "message": MESSAGES[status]})
 
 
 def _page(status: str, code: int = 200) -> Response:
@@ -78,8 +81,3 @@ def _page(status: str, code: int = 200) -> Response:
     text = _pages.get_template("page.html").render(language=language, status=status, style=STYLE)
     headers = {"Content-Security-Policy": POLICY, "Content-Language": language}
     return Response(text, code, mimetype=HTML, headers=headers)
-
-
-def _add_vary(response: Response) -> Response:
-    response.vary.update(("Accept", "Accept-Language"))
-    return response
