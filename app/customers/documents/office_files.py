@@ -71,7 +71,7 @@ def main_part(file: BinaryIO) -> bytes:
 
 
 def _directories(file: BinaryIO) -> Iterator[Directory]:
-    """All that a reader may take for one, from the end of the file backwards."""
+    """All ends of central directories that a reader could use, from the end of the file backwards."""
     size = file.seek(0, os.SEEK_END)
     before = max(0, size - ZIP_TAIL_BYTES)
     file.seek(before)

@@ -55,7 +55,7 @@ COLLECTIONS: Mapping[str, type[Crud]] = {
     "tags": TagsOfCustomer,
 }
 """The parts, by the name of their file in the archive."""
-# The caller could read each part by itself.
+# An export needs the permissions to read each part by itself.
 REQUIRED_PERMISSIONS = (
     *dict.fromkeys((endpoint.permission, "LIST") for endpoint in COLLECTIONS.values()),
     (CustomerDocuments.permission, "READ"),

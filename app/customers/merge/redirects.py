@@ -1,4 +1,4 @@
-"""Redirects of merged customers, looked up on the way to a 404 and at no other time."""
+"""Redirects of merged customers, looked up only before a 404."""
 
 from uuid import UUID
 

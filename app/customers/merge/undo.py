@@ -51,7 +51,7 @@ def undo(customer_id: UUID, merge_id: UUID) -> tuple[Customer, Customer]:
         raise MergeFinal()
     reversal = Reversal(target, merge.id, merge.undo_log)
     reversal.check()
-    # Before the parts move back: they refer to a customer then, and no longer to a merge.
+    # Delete the merge before the parts move back: its id becomes a customer's again.
     db.session.delete(merge)
     return target, reversal.execute()
 
@@ -142,7 +142,7 @@ class Reversal:
         return restored
 
     def _unverify_changed(self, restored: Customer) -> None:
-        """A verification holds for the address it was made for, and for no other."""
+        """A verification holds only for the address that was verified."""
         for row, verified_address in zip((self.target, restored), self.undo_log["addresses"], strict=True):
             if row.is_verified and address_of(row, user_of(row)) != verified_address:
                 unverify(row)

@@ -98,7 +98,7 @@ class CustomerContacts(PartsWithPrimary):
 def refresh_contacts_text(customer_id: UUID) -> None:
     """Update the text that ``/customers?search=`` reads. The caller holds the customer's lock.
 
-    Without it, each of two waiting statements would see the contacts from before the other.
+    Without the lock, each of two concurrent statements would miss the contacts of the other.
     """
     joined = select(func.aggregate_strings(CustomerContact.search_text, "\n"))
     texts = joined.where(CustomerContact.customer_id == customer_id).scalar_subquery()

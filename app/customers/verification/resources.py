@@ -62,7 +62,7 @@ class VerifyCustomerEmail(Endpoint):
     @declare("verifyCustomerEmail", answer=VerifiedSchema(), media=(HTML, JSON), also=(400,))
     def get(self) -> Response:
         """Verify a customer's e-mail address by the token of a mailed link."""
-        # HEAD does not use the link up: mail filters check links by it.
+        # Mail filters check links by HEAD, which therefore does not use the link up.
         response = Response(mimetype=HTML) if request.method == "HEAD" else self._verify()
         response.vary.update(("Accept", "Accept-Language"))
         return response
