@@ -80,7 +80,7 @@ class UploadDocument(Endpoint):
 
 
 def _receive_form(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
-    """Raises RequestEntityTooLarge, Invalid, and the errors of ``received_form``."""
+    """Raises RequestEntityTooLarge, Invalid, and the errors of ``receive_form``."""
     most = services().settings.max_document_size_mb * MB
     texts, upload = receive_form(stack, FILE, most_bytes=most + TEXT_BYTES)
     values = CustomerDocuments.wire.checked(parse_texts(texts, CustomerDocuments.wire))
