@@ -1,6 +1,7 @@
 """HTTP with a storage: bodies go from file to file, and a whole exchange has one deadline."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Container, Mapping
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, NamedTuple, cast
@@ -12,7 +13,7 @@ from app.clients.http.bulkhead import Bulkhead
 from app.clients.http.client import HttpClient
 from app.clients.http.message import FileBody, Request, Response
 from app.clients.http.transfer import CallFailed
-from app.clients.storage.interface import Missing, refused, unusable
+from app.clients.storage.interface import Content, part_of, refused, unusable
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +22,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MEMORY_BYTES = 1024 * 1024
 """Of one reply; the rest of a longer one waits on disk."""
 PATIENCE_SECONDS = 1.0
+HEALTH_SECONDS = 5.0
 
 
 class StoredReply(NamedTuple):
@@ -30,6 +32,18 @@ class StoredReply(NamedTuple):
     headers: Mapping[str, str]
     file: BinaryIO
     size: int
+
+    def content(self, start: int, end: int | None) -> Content:
+        """A part of the object, for a reply that holds the whole."""
+        start, length = part_of(self.size, start, end)
+        self.file.seek(start)
+        return Content(self.file, self.size, length)
+
+    def refusal(self) -> ApiError:
+        """The error for an unexpected reply, whose file is closed."""
+        log.warning("storage_refused", status=self.status)
+        self.file.close()
+        return unusable() if self.status in (413, 429, 503, 507) else refused()
 
 
 class StorageExchange:
@@ -41,14 +55,27 @@ class StorageExchange:
         self._client = HttpClient()
 
     def send(
-        self, method: str, url: str, headers: Mapping[str, str], deadline: float, body: FileBody | bytes = b""
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        deadline: float,
+        body: FileBody | bytes = b"",
+        *,
+        statuses: Container[int] = (200,),
     ) -> StoredReply:
-        """Raises BadGateway, Unavailable and GatewayTimeout unless a whole reply came in time."""
+        """Raises BadGateway, Unavailable and GatewayTimeout unless a whole reply of these statuses came in time."""
         with self._bulkhead.acquire():
             try:
-                return self._send(Request(method, url, headers, body, MAX_BYTES), deadline)
+                reply = self._send(Request(method, url, headers, body, MAX_BYTES), deadline)
             except (CallFailed, ValueError) as error:
-                raise translate(error) from error
+                raise _translate(error) from error
+        if reply.status not in statuses:
+            raise reply.refusal()
+        return reply
+
+    def check_health(self, method: str, url: str, statuses: Container[int] = (200,)) -> None:
+        self.send(method, url, {}, time.monotonic() + HEALTH_SECONDS, statuses=statuses).file.close()
 
     def _send(self, request: Request, deadline: float) -> StoredReply:
         with ExitStack() as stack:
@@ -69,21 +96,9 @@ def _whole(response: Response, method: str) -> StoredReply:
     return StoredReply(response.status, response.headers, response.body, size)
 
 
-def translate(error: CallFailed | ValueError) -> ApiError:
+def _translate(error: CallFailed | ValueError) -> ApiError:
     log.warning("storage_failed", cause=getattr(error, "cause", type(error).__name__))
     kind = getattr(error, "error", BadGateway)
     if kind is GatewayTimeout:
         return GatewayTimeout("The storage did not answer in time.")
     return refused() if kind is BadGateway else unusable()
-
-
-def missing(reply: StoredReply) -> Missing:
-    reply.file.close()
-    return Missing()
-
-
-def failed(reply: StoredReply) -> ApiError:
-    """For a reply of any status that was not hoped for."""
-    log.warning("storage_refused", status=reply.status)
-    reply.file.close()
-    return unusable() if reply.status in (413, 429, 503, 507) else refused()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, NoReturn, Protocol
 from uuid import UUID
 
 from app.base.errors import BadGateway, NotFound, Unavailable
@@ -121,14 +121,10 @@ class NoStorage:
 
     name, needs_caller = "none", False
 
-    def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
+    def put(self, *_arguments: object, **_options: object) -> NoReturn:
         raise disabled()
 
-    def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
-        raise disabled()
-
-    def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
-        raise disabled()
+    open = remove = put
 
     def stored(self) -> Iterator[Stored]:
         raise Unlistable()
@@ -150,6 +146,6 @@ def unusable() -> Unavailable:
 
 
 def part_of(size: int, start: int, end: int | None) -> tuple[int, int]:
-    """Start and length of the existing bytes of a wished part."""
+    """Start and length of the existing bytes of a part."""
     start = min(start, size)
     return start, max(0, min(size, size if end is None else end) - start)

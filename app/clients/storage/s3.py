@@ -5,6 +5,7 @@ hold a thread for ever.
 """
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -13,12 +14,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from app.clients.http.message import FileBody
-from app.clients.storage.exchange import StorageExchange, StoredReply, failed, log, missing
-from app.clients.storage.interface import Content, Key, StorageCaller, Stored, part_of, refused, unusable
+from app.clients.storage.exchange import HEALTH_SECONDS, StorageExchange, StoredReply, log
+from app.clients.storage.interface import Content, Key, Missing, StorageCaller, Stored, refused, unusable
 from app.config.settings import Settings
 
 SIGNED_SECONDS = 300
-HEALTH_SECONDS = 5.0
 NO_BUCKET = b"<Code>NoSuchBucket</Code>"
 MOST_ERROR_BYTES = 16 * 1024
 
@@ -46,35 +46,30 @@ class S3Storage:
 
     def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
         url = self._signed_url("put_object", Key=self._name(key), ContentType=media_type)
-        reply = self._exchange.send("PUT", url, {"Content-Type": media_type}, caller.deadline, FileBody(file, size))
-        if reply.status != 200:
-            raise failed(reply)
-        reply.file.close()
+        headers = {"Content-Type": media_type}
+        self._exchange.send("PUT", url, headers, caller.deadline, FileBody(file, size)).file.close()
         return ""
 
     def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
-        wished = f"bytes={start}-{'' if end is None else end - 1}"
-        headers = {"Range": wished} if start or end is not None else {}
+        part = f"bytes={start}-{'' if end is None else end - 1}"
+        headers = {"Range": part} if start or end is not None else {}
         url = self._signed_url("get_object", Key=self._name(key))
-        reply = self._exchange.send("GET", url, headers, caller.deadline)
-        if reply.status == 404 and not _lacks_bucket(reply):
-            raise missing(reply)
+        reply = self._exchange.send("GET", url, headers, caller.deadline, statuses=(200, 206, 404, 416))
+        if reply.status == 200:
+            return reply.content(start, end)
         if reply.status == 206:
             return Content(reply.file, _whole_size(reply), reply.size)
-        if reply.status == 416:
-            return Content(reply.file, self._size(key, caller), 0)
-        if reply.status != 200:
-            raise failed(reply)
-        start, length = part_of(reply.size, start, end)
-        reply.file.seek(start)
-        return Content(reply.file, reply.size, length)
+        with reply.file:
+            if reply.status == 416:
+                return Content(BytesIO(), self._size(key, caller), 0)
+            raise reply.refusal() if _lacks_bucket(reply) else Missing()
 
     def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
         url = self._signed_url("delete_object", Key=self._name(key))
-        reply = self._exchange.send("DELETE", url, {}, caller.deadline)
-        if reply.status not in (200, 204) and (reply.status != 404 or _lacks_bucket(reply)):
-            raise failed(reply)
-        reply.file.close()
+        reply = self._exchange.send("DELETE", url, {}, caller.deadline, statuses=(200, 204, 404))
+        with reply.file:
+            if reply.status == 404 and _lacks_bucket(reply):
+                raise reply.refusal()
 
     def stored(self) -> Iterator[Stored]:
         prefix = f"{self._prefix}/" if self._prefix else ""
@@ -90,21 +85,17 @@ class S3Storage:
             raise unusable() from error
 
     def check_health(self) -> None:
-        url = self._signed_url("head_bucket")
-        reply = self._exchange.send("HEAD", url, {}, StorageCaller.within(HEALTH_SECONDS).deadline)
-        if reply.status != 200:
-            raise failed(reply)
-        reply.file.close()
+        self._exchange.check_health("HEAD", self._signed_url("head_bucket"))
 
     def _name(self, key: Key) -> str:
         return f"{self._prefix}/{key}" if self._prefix else str(key)
 
     def _size(self, key: Key, caller: StorageCaller) -> int:
         reply = self._exchange.send("HEAD", self._signed_url("head_object", Key=self._name(key)), {}, caller.deadline)
-        size = reply.headers.get("content-length", "")
-        if reply.status != 200 or not size.isdecimal():
-            raise failed(reply)
-        reply.file.close()
+        with reply.file:
+            size = reply.headers.get("content-length", "")
+            if not size.isdecimal():
+                raise reply.refusal()
         return int(size)
 
     def _signed_url(self, operation: str, **params: str) -> str:
@@ -129,5 +120,6 @@ def _whole_size(reply: StoredReply) -> int:
     """From Content-Range (RFC 9110 section 14.4). Raises BadGateway."""
     size = reply.headers.get("content-range", "").rpartition("/")[2]
     if not size.isdecimal():
+        reply.file.close()
         raise refused()
     return int(size)

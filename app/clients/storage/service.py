@@ -10,15 +10,14 @@ import structlog
 
 from app.clients.http.message import FileBody
 from app.clients.policy.parsing import token_cookie
-from app.clients.storage.exchange import StorageExchange, StoredReply, failed, missing
-from app.clients.storage.interface import Content, Key, StorageCaller, Stored, Unlistable, part_of, refused
+from app.clients.storage.exchange import StorageExchange, StoredReply
+from app.clients.storage.interface import Content, Key, Missing, StorageCaller, Stored, Unlistable, refused
 from app.config.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 MOST_REFERENCE = 200
 MOST_JSON_BYTES = 64 * 1024
-HEALTH_SECONDS = 5.0
 
 
 class StorageService:
@@ -34,24 +33,19 @@ class StorageService:
         boundary = token_hex(16)
         headers = token_cookie(caller.token) | {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         body = FileBody(file, size, _before(key, boundary, media_type), f"\r\n--{boundary}--\r\n".encode())
-        reply = self._exchange.send("POST", f"{self._url}/upload/proxy", headers, caller.deadline, body)
-        if reply.status not in (200, 201):
-            raise failed(reply)
-        return _reference(reply)
+        url = f"{self._url}/upload/proxy"
+        return _reference(self._exchange.send("POST", url, headers, caller.deadline, body, statuses=(200, 201)))
 
     def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
         """Download the whole object, whatever the range: the protocol knows no ranges."""
         url = f"{self._url}/download/proxy?{urlencode(_place(key))}"
-        reply = self._exchange.send("GET", url, token_cookie(caller.token), caller.deadline)
+        reply = self._exchange.send("GET", url, token_cookie(caller.token), caller.deadline, statuses=(200, 404))
         if reply.status == 404:
-            raise missing(reply)
-        if reply.status != 200:
-            raise failed(reply)
+            reply.file.close()
+            raise Missing()
         if reply.headers.get("content-type", "").startswith("text/html"):
-            raise failed(reply)
-        start, length = part_of(reply.size, start, end)
-        reply.file.seek(start)
-        return Content(reply.file, reply.size, length)
+            raise reply.refusal()
+        return reply.content(start, end)
 
     def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
         if not reference:
@@ -60,19 +54,14 @@ class StorageService:
             return
         headers = token_cookie(caller.token) | {"Content-Type": "application/json"}
         body = orjson.dumps({"file_id": reference, "physical": True})
-        reply = self._exchange.send("DELETE", f"{self._url}/delete", headers, caller.deadline, body)
-        if reply.status not in (200, 202, 204, 404):
-            raise failed(reply)
-        reply.file.close()
+        url, statuses = f"{self._url}/delete", (200, 202, 204, 404)
+        self._exchange.send("DELETE", url, headers, caller.deadline, body, statuses=statuses).file.close()
 
     def stored(self) -> Iterator[Stored]:
         raise Unlistable()
 
     def check_health(self) -> None:
-        reply = self._exchange.send("GET", f"{self._url}/health", {}, StorageCaller.within(HEALTH_SECONDS).deadline)
-        if reply.status >= 500:
-            raise failed(reply)
-        reply.file.close()
+        self._exchange.check_health("GET", f"{self._url}/health", range(500))
 
 
 def _place(key: Key) -> dict[str, str]:

@@ -85,7 +85,8 @@ class Export:
         except ApiError as error:
             self._record(file.name, fault=error.error_code)
             return
-        yield ZipEntry(file.name, content.length, self._measure(file.name, content.chunks(), file.sha256))
+        with content.file:
+            yield ZipEntry(file.name, content.length, self._measure(file.name, content.chunks(), file.sha256))
 
     def _measure(self, name: str, chunks: Iterable[bytes], sha256: str = "") -> Iterator[bytes]:
         """Pass the chunks on, and record their size and hash. ``sha256`` is the expected hash, if it is known."""

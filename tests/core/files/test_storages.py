@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from threading import Thread
 
 import pytest
+from flask import Flask
 from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from app.base.errors import ApiError, BadGateway, GatewayTimeout, Unauthenticated, Unavailable
 from app.clients.http.bulkhead import Bulkhead
+from app.clients.storage import exchange
 from app.clients.storage.factory import storage_of
-from app.clients.storage.interface import Key, Missing, NoStorage, Storage, StorageCaller, Unlistable
+from app.clients.storage.interface import Content, Key, Missing, NoStorage, Storage, StorageCaller, Unlistable
 from app.clients.storage.local import LocalStorage
 from app.config.environment import load_settings
+from app.core.files.download import download
 from tests.core.files.conftest import BACKENDS, Environ
 from tests.fakes.guardian import Behaviour, answer, answers, closes, dribbles, hangs, resets, sends
 from tests.fakes.storage import FakeStorage
@@ -242,6 +246,50 @@ def test_a_fault_is_told_within_the_deadline(failing: Storage, fake: FakeStorage
             operation(caller(TIMEOUT))
         assert time.monotonic() - started < TIMEOUT + 0.4
         assert isinstance(found.value, error)
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> list[SpooledTemporaryFile[bytes]]:
+    """The files of all replies."""
+    files: list[SpooledTemporaryFile[bytes]] = []
+
+    def create(memory: int) -> SpooledTemporaryFile[bytes]:
+        files.append(SpooledTemporaryFile(memory))  # noqa: SIM115
+        return files[-1]
+
+    monkeypatch.setattr(exchange, "SpooledTemporaryFile", create)
+    return files
+
+
+@by_row("status", [200, 201, 204, 206, 404, 416, 500])
+def test_no_reply_keeps_its_file(
+    failing: Storage, fake: FakeStorage, received: list[SpooledTemporaryFile[bytes]], status: int
+) -> None:
+    fake.behaviour = answers(status, b"{}")
+    operations = (
+        lambda: put(failing, key()),
+        lambda: failing.open(key(), caller(), start=1).file.close(),
+        lambda: failing.remove(key(), "x", caller()),
+        failing.check_health,
+    )
+
+    for operation in operations:
+        with suppress(ApiError):
+            operation()
+
+    assert len(received) >= len(operations)
+    assert all(file.closed for file in received)
+
+
+@by_row("byte_range", [None, (1, 3)])
+def test_a_download_that_nobody_reads_closes_its_file(app: Flask, byte_range: tuple[int, int] | None) -> None:
+    file = BytesIO(b"12345")
+    length = 2 if byte_range else 5
+
+    with app.test_request_context():
+        download(Content(file, 5, length), byte_range, size=5, name="a", media_type="text/plain", tag="t").close()
+
+    assert file.closed
 
 
 @pytest.mark.usefixtures("s3")
