@@ -31,14 +31,17 @@ def merged_into(survivor_id: UUID) -> CustomerMerged:
 
 def render_missing_customer(error: CustomerNotFound) -> Response:
     """The error handler: 307 to the survivor for a read, 409 for a write, 404 without a merge."""
-    id_in_path = _id_in_path()
+    ids = request.view_args or {}
+    id_in_path = ids.get("customer_id") or ids.get("id")
+    if id_in_path is None:
+        return render(error)
     try:
         with company_transaction(principal().company_id, writes=False):
-            survivor_id = None if id_in_path is None else _now_at(UUID(id_in_path))
+            survivor_id = _now_at(UUID(id_in_path))
     except SQLAlchemyError as failure:
         # An exception raised in a handler would be answered as a bug.
         return current_app.handle_user_exception(failure)  # type: ignore[return-value]
-    if id_in_path is None or survivor_id is None:
+    if survivor_id is None:
         return render(error)
     if request.method in UNSAFE_METHODS:
         return render(Conflict() if survivor_id == UUID(id_in_path) else merged_into(survivor_id))
@@ -48,12 +51,6 @@ def render_missing_customer(error: CustomerNotFound) -> Response:
 def _now_at(customer_id: UUID) -> UUID | None:
     """The survivor, or the customer itself if its merge was undone a moment ago."""
     return survivor_of(customer_id) or db.session.scalar(select(Customer.id).where(Customer.id == customer_id))
-
-
-def _id_in_path() -> str | None:
-    """The customer's id, as written in the path."""
-    path = request.view_args or {}
-    return path.get("customer_id") or path.get("id")
 
 
 def _location(id_in_path: str, survivor_id: UUID) -> str:

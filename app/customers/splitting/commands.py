@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from uuid import UUID
 
 import click
@@ -13,10 +14,9 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import is_writing, platform_session, unit_of_work
 from app.customers.models import Customer
-from app.customers.splitting.address_text import split_address
+from app.customers.splitting.address_text import StructuredAddress, split_address
 
 BATCH = 500
-STRUCTURED = ("street_address", "city", "state", "postal_code", "country")
 
 customers = AppGroup("customers", help="Customers of every company.")
 
@@ -54,7 +54,7 @@ def _split_company(company_id: UUID, dry_run: bool, totals: Counter[str]) -> Non
 
 def _next_batch(last: UUID) -> Sequence[Customer]:
     """Customers without a structured address after ``last``, locked against concurrent changes."""
-    unstructured = [getattr(Customer, name).is_(None) for name in STRUCTURED]
+    unstructured = [getattr(Customer, field.name).is_(None) for field in fields(StructuredAddress)]
     statement = select(Customer).where(Customer.id > last, Customer.address.is_not(None), *unstructured)
     page = statement.order_by(Customer.id).limit(BATCH)
     return db.session.scalars(page.with_for_update() if is_writing() else page).all()
@@ -64,6 +64,6 @@ def _split_row(row: Customer) -> bool:
     address = split_address(row.address or "")
     if address is None:
         return False
-    for name in STRUCTURED:
-        setattr(row, name, getattr(address, name))
+    for name, value in asdict(address).items():
+        setattr(row, name, value)
     return True
