@@ -38,7 +38,7 @@ ADDRESS = (
 CONTACT = ("id", "first_name", "last_name", "title", "relationship", "is_primary", "methods")
 
 
-def _of_country(text: str) -> ColumnElement[bool]:
+def _filter_country(text: str) -> ColumnElement[bool]:
     """Raises Invalid."""
     code = country_code(text)
     if code is None:
@@ -53,7 +53,7 @@ class Customers(Crud):
     permission, default_roles, moved = "customer", MANAGED, True
     filters = ("name", "email", "kind", "user_id", "subscription_state", "is_verified", "city")
     more_filters = {
-        "country": Filter(_of_country, {"type": "string", "description": "A code or an English name."}),
+        "country": Filter(_filter_country, {"type": "string", "description": "A code or an English name."}),
         "tag": TAG_FILTER,
         **between(Customer.created_at, "created_after", "created_before"),
     }

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import BinaryIO, NamedTuple
 
-from app.customers.documents.office_files import DOCX_PART, XLSX_PART, Unacceptable, has_archive, main_part
+from app.customers.documents.office_files import DOCX_PART, XLSX_PART, Unacceptable, find_main_part, has_archive
 
 
 class Kind(NamedTuple):
@@ -59,19 +59,19 @@ def kind_of(file: BinaryIO) -> Kind:
     file.seek(0)
     head = file.read(HEAD_BYTES)
     if head.startswith(ZIP_SIGNATURE):
-        return OFFICE_KINDS[main_part(file)]
+        return OFFICE_KINDS[find_main_part(file)]
     kind = next((kind for kind in SIGNED if kind.signature and kind.signature.match(head)), None)
     if kind is None:
         check_text(file)
         return TEXT
     if has_archive(file) or (kind is not PDF and b"%PDF-" in head):
         raise Unacceptable(TWO_KINDS)
-    if kind is PDF and b"%%EOF" not in _tail(file):
+    if kind is PDF and b"%%EOF" not in _read_tail(file):
         raise Unacceptable(CUT_OFF)
     return kind
 
 
-def _tail(file: BinaryIO) -> bytes:
+def _read_tail(file: BinaryIO) -> bytes:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - PDF_TAIL_BYTES))
     return file.read()

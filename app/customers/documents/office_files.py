@@ -50,7 +50,7 @@ def has_archive(file: BinaryIO) -> bool:
     return any(True for _ in _directories(file))
 
 
-def main_part(file: BinaryIO) -> bytes:
+def find_main_part(file: BinaryIO) -> bytes:
     """DOCX_PART or XLSX_PART. Raises Unacceptable."""
     directory = next(_directories(file), None)
     if directory is None or not directory.is_last or not directory.is_first or directory.is_64:
@@ -63,7 +63,7 @@ def main_part(file: BinaryIO) -> bytes:
             _check_sizes(entries, file.seek(0, os.SEEK_END))
             _check_names(entries)
             _check_prologs(archive, entries)
-            return _main_part(archive, entries)
+            return _declared_main_part(archive, entries)
     except Unacceptable:
         raise
     except BROKEN:
@@ -106,7 +106,7 @@ def _check_sizes(entries: Sequence[ZipInfo], size: int) -> None:
 def _check_names(entries: Sequence[ZipInfo]) -> None:
     """Raises Unacceptable."""
     names = [entry.filename for entry in entries]
-    if len({name.lower() for name in names}) != len(names) or any(_leads_out(name) for name in names):
+    if len({name.lower() for name in names}) != len(names) or any(_leaves_archive(name) for name in names):
         raise Unacceptable(DAMAGED)
     if any(entry.flag_bits & ENCRYPTED or entry.compress_type not in COMPRESSIONS for entry in entries):
         raise Unacceptable(UNKNOWN_ZIP)
@@ -114,7 +114,7 @@ def _check_names(entries: Sequence[ZipInfo]) -> None:
         raise Unacceptable(MACROS)
 
 
-def _leads_out(name: str) -> bool:
+def _leaves_archive(name: str) -> bool:
     return name.startswith("/") or "\\" in name or ".." in name.split("/")
 
 
@@ -124,7 +124,7 @@ def _check_prologs(archive: ZipFile, entries: Sequence[ZipInfo]) -> None:
     Raises Unacceptable.
     """
     for entry in entries:
-        if entry.filename.lower().endswith((".xml", ".rels")) and not _has_no_dtd(_beginning(archive, entry)):
+        if entry.filename.lower().endswith((".xml", ".rels")) and not _has_no_dtd(_read_beginning(archive, entry)):
             raise Unacceptable(DTD)
 
 
@@ -141,13 +141,13 @@ def _has_no_dtd(beginning: bytes) -> bool:
     return len(beginning) < PROLOG_BYTES
 
 
-def _beginning(archive: ZipFile, entry: ZipInfo) -> bytes:
+def _read_beginning(archive: ZipFile, entry: ZipInfo) -> bytes:
     """The first bytes, without NULs, so that UTF-16 reads like UTF-8."""
     with archive.open(entry) as file:
         return file.read(PROLOG_BYTES).replace(b"\0", b"")
 
 
-def _main_part(archive: ZipFile, entries: Sequence[ZipInfo]) -> bytes:
+def _declared_main_part(archive: ZipFile, entries: Sequence[ZipInfo]) -> bytes:
     listing = next((entry for entry in entries if entry.filename == CONTENT_TYPES), None)
     if listing is None or listing.file_size > MOST_TYPES_BYTES:
         raise Unacceptable(UNKNOWN_ZIP)

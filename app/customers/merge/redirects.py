@@ -37,7 +37,7 @@ def render_missing_customer(error: CustomerNotFound) -> Response:
         return render(error)
     try:
         with company_transaction(principal().company_id, writes=False):
-            survivor_id = _now_at(UUID(id_in_path))
+            survivor_id = _find_present_id(UUID(id_in_path))
     except SQLAlchemyError as failure:
         # An exception raised in a handler would be answered as a bug.
         return current_app.handle_user_exception(failure)  # type: ignore[return-value]
@@ -48,7 +48,7 @@ def render_missing_customer(error: CustomerNotFound) -> Response:
     return Response(status=307, headers={"Location": _location(id_in_path, survivor_id), "Cache-Control": "no-store"})
 
 
-def _now_at(customer_id: UUID) -> UUID | None:
+def _find_present_id(customer_id: UUID) -> UUID | None:
     """The survivor, or the customer itself if its merge was undone a moment ago."""
     return survivor_of(customer_id) or db.session.scalar(select(Customer.id).where(Customer.id == customer_id))
 

@@ -78,7 +78,7 @@ class Reversal:
         self.undo_log = undo_log
         self.source: Json = undo_log["customer"]
         self.before: Json = from_json(Customer, undo_log["before"])
-        if _is_gone(self.before.get("user_id")):
+        if _is_deleted_user(self.before.get("user_id")):
             self.before["user_id"] = None
 
     @property
@@ -107,7 +107,7 @@ class Reversal:
         after = {name: value for name, value in self.undo_log["after"].items() if name not in VERIFICATION_FIELDS}
         changed = [name for name, value in after.items() if now[name] != value]
         # The deletion of a user unlinks them; that is no edit.
-        if "user_id" in changed and after["user_id"] is not None and _is_gone(UUID(after["user_id"])):
+        if "user_id" in changed and after["user_id"] is not None and _is_deleted_user(UUID(after["user_id"])):
             changed.remove("user_id")
         return changed
 
@@ -172,7 +172,7 @@ class Reversal:
                 record_consent(target, source.consent, target.consent)
 
 
-def _is_gone(user_id: UUID | None) -> bool:
+def _is_deleted_user(user_id: UUID | None) -> bool:
     return user_id is not None and db.session.scalar(select(User.id).where(User.id == user_id)) is None
 
 

@@ -20,7 +20,7 @@ from app.customers.models import Customer
 from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign_tag, unassign_tag
 from app.customers.resources import Customers
 
-MOST = 10_000
+MOST_CUSTOMERS = 10_000
 
 
 class BulkTagSchema(BaseSchema):
@@ -28,7 +28,7 @@ class BulkTagSchema(BaseSchema):
 
     tag_id = Ref(Tag, required=True)
     filter = fields.Dict(keys=fields.String(), validate=validate.Length(min=1))
-    ids = fields.List(Id(), validate=validate.Length(min=1, max=MOST))
+    ids = fields.List(Id(), validate=validate.Length(min=1, max=MOST_CUSTOMERS))
     remove = Flag(load_default=False)
 
     @validates_schema
@@ -104,8 +104,8 @@ def _count_matches(tag_id: Any, conditions: tuple[ColumnElement[bool], ...]) -> 
 
 def _check_matched(matched: int, values: dict[str, Any]) -> None:
     """Raises Invalid."""
-    if matched > MOST:
-        raise Invalid.field("filter", f"{matched} customers meet it; at most {MOST} are tagged at once.")
+    if matched > MOST_CUSTOMERS:
+        raise Invalid.field("filter", f"{matched} customers meet it; at most {MOST_CUSTOMERS} are tagged at once.")
     missing = len(set(values["ids"])) - matched if "ids" in values else 0
     if missing:
         raise Invalid.field("ids", f"{missing} of them were not found.")

@@ -64,7 +64,7 @@ class CustomerServices(CustomerParts):
     def post(self, **_above: UUID) -> Response:
         """A repeated report of another system counts once; the customer's lock excludes a simultaneous one."""
         self.check_parent()
-        reported = _reported(self.values["customer_id"], self.values.get("external_id"))
+        reported = _find_reported(self.values["customer_id"], self.values.get("external_id"))
         if reported is not None:
             return self.respond_with_location(reported, 200)
         return self.respond_with_location(self.create(self.values))
@@ -75,7 +75,7 @@ class CustomerServices(CustomerParts):
         return row
 
 
-def _reported(customer_id: UUID, external_id: str | None) -> CustomerService | None:
+def _find_reported(customer_id: UUID, external_id: str | None) -> CustomerService | None:
     if external_id is None:
         return None
     is_same = CustomerService.customer_id == customer_id, CustomerService.external_id == external_id

@@ -35,7 +35,7 @@ def split_addresses(dry_run: bool) -> None:
         with tenant(company_id):
             _split_company(company_id, dry_run, totals)
     verb = "would be mapped" if dry_run else "mapped"
-    click.echo(f"{totals['mapped']} addresses {verb}, {totals['left']} not.")
+    click.echo(f"{totals['mapped']} addresses {verb}, {totals['unmapped']} not.")
 
 
 def _split_company(company_id: UUID, dry_run: bool, totals: Counter[str]) -> None:
@@ -43,10 +43,10 @@ def _split_company(company_id: UUID, dry_run: bool, totals: Counter[str]) -> Non
     while True:
         with unit_of_work(writes=not dry_run):
             rows = _next_batch(last)
-            left = [row.id for row in rows if not _split_row(row)]
-        for customer_id in left:
+            unmapped = [row.id for row in rows if not _split_row(row)]
+        for customer_id in unmapped:
             click.echo(f"not mapped: company {company_id}, customer {customer_id}")
-        totals.update(mapped=len(rows) - len(left), left=len(left))
+        totals.update(mapped=len(rows) - len(unmapped), unmapped=len(unmapped))
         if len(rows) < BATCH:
             return
         last = rows[-1].id

@@ -17,8 +17,8 @@ from app.core.wire.schema import BaseSchema
 from app.customers.verification.service import send_link, verify
 
 SENT = "A mail with a link is on its way to the customer."
-VERIFIED, BEFORE, INVALID = "verified", "already_verified", "invalid"
-MESSAGES = {VERIFIED: "The e-mail address is verified.", BEFORE: "The e-mail address was verified already."}
+VERIFIED, ALREADY_VERIFIED, INVALID = "verified", "already_verified", "invalid"
+MESSAGES = {VERIFIED: "The e-mail address is verified.", ALREADY_VERIFIED: "The e-mail address was verified already."}
 HTML, JSON = "text/html", "application/json"
 LANGUAGES = ("en", "fr")
 
@@ -70,7 +70,7 @@ class VerifyCustomerEmail(Endpoint):
     def _verify(self) -> Response:
         wants_page = request.accept_mimetypes.best_match((HTML, JSON), HTML) == HTML
         try:
-            status = VERIFIED if verify(self.params.get("token", "")) else BEFORE
+            status = VERIFIED if verify(self.params.get("token", "")) else ALREADY_VERIFIED
         except InvalidLink as error:
             return _page(INVALID, 400) if wants_page else render(error)
         return _page(status) if wants_page else answer({"status": status, "message": MESSAGES[status]})

@@ -196,8 +196,8 @@ def test_taking_off_needs_the_permission_to_delete(acme: Tenant) -> None:
 def test_as_many_as_are_allowed_are_tagged_in_one_statement_and_one_more_is_refused(
     acme: Tenant, statements: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert bulk_tag.MOST == 10_000
-    monkeypatch.setattr(bulk_tag, "MOST", 5)
+    assert bulk_tag.MOST_CUSTOMERS == 10_000
+    monkeypatch.setattr(bulk_tag, "MOST_CUSTOMERS", 5)
     made, chosen = tag(acme), {"kind": "individual"}
     for _ in range(5):
         customer(acme)
