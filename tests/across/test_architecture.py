@@ -1,38 +1,25 @@
-"""The rules of docs/architecture.md, executable."""
+"""The rules of ``docs/architecture.md``, held against the sources."""
 
 import ast
-import re
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import pytest
-from flask import Flask
-from sqlalchemy import inspect, text
-from sqlalchemy.engine import Inspector
 
 from app import mounts
 from app.config.settings import ROOT
 from app.core.crud.crud import Crud
-from app.core.db.models import Model, db
-from app.core.db.tenancy import GLOBAL_TABLES, PLATFORM_TABLES
-from app.core.web.endpoint import Endpoint
+from app.core.db.models import Model
 from app.core.wire.schema import BaseSchema
-from tests.support.databases import ROLE, Postgres, worker
-from tests.support.declared import routes_of
-from tests.support.marks import only_postgresql
-from tests.support.rows import by_row
+from tests.across.sources import endpoints, sources, subclasses
 
 LONGEST_FILE, LONGEST_FUNCTION, MOST_MODULES = 300, 45, 12
-# What every reader of a slice must know of the kernel is kept smaller.
-MOST_ATTRIBUTES, MOST_HOOKS = 14, 8
-LONGEST_OF_ALL_SLICES = dict.fromkeys(
-    ("app/core/crud/contract.py", "app/core/crud/crud.py", "app/core/web/endpoint.py"), 220
-)
+
+
 # Each floor may import itself and those before it.
 FLOORS = ("base", "config", "clients", "core")
+
+
 # Each slice may import the floors and the slices before it. The policy engine is mounted apart, example data never.
 MOUNTED = [module.__name__.removeprefix("app.") for module in mounts.SLICES]
 SLICES = (*MOUNTED[: MOUNTED.index("access")], "guardian", *MOUNTED[MOUNTED.index("access") :], "demo")
@@ -43,6 +30,7 @@ NETWORK = {
     "urllib.request", "urllib3", "websockets",
 }  # fmt: skip
 
+
 # Where a statement runs that the session's guard does not narrow, and why it may.
 UNGUARDED = {
     "app/companies/service.py": 1,  # each company's counts, for the platform's list
@@ -52,6 +40,8 @@ UNGUARDED = {
     "app/guardian/service.py": 1,  # the catalogue of permissions is global
     "app/system/health.py": 1,  # the version of the schema
 }
+
+
 # Where a transaction sees more than one company.
 PLATFORM_SESSIONS = {
     "app/cli/users.py": 1,  # the operator names a company by its name
@@ -62,6 +52,8 @@ PLATFORM_SESSIONS = {
     "app/system/service.py": 2,  # is there a company at all, and which is the platform's?
     "app/system/health.py": 2,  # the database answers; it is migrated
 }
+
+
 # Where a text of a lower floor equals the name of something in a slice, and why it may.
 ROLE_PROTOCOL = ("role", "user_role")
 NAMED = {
@@ -75,27 +67,6 @@ NAMED = {
     "app/clients/policy/guardian_api.py": ROLE_PROTOCOL,
     "app/clients/policy/remote_roles.py": ROLE_PROTOCOL,
 }  # fmt: skip
-# What a contract names as reachable without a permission.
-PUBLIC = {
-    "/health", "/health/live", "/health/ready", "/config", "/init-db", "/openapi.json", "/openapi.yml", "/docs",
-    "/docs/<name>", "/auth/login", "/auth/refresh", "/auth/logout", "/.well-known/jwks.json",
-    "/users/password-reset/request", "/users/password-reset/confirm", "/verify_password",
-    "/auth/register", "/auth/verify-email", "/auth/verify-email/request", "/auth/accept-invitation",
-    "/auth/confirm-email",
-    "/guardian/health", "/guardian/config", "/guardian/init-db",
-    "/customers/verify-email",
-}  # fmt: skip
-OWN = {
-    "/version", "/users/me", "/users/me/change-password", "/users/me/email", "/auth/verify", "/auth/sessions",
-    "/auth/sessions/<id>",
-    "/users/me/permissions", "/users/<id>/avatar", "/guardian/check-access", "/guardian/version",
-}  # fmt: skip
-
-
-@cache
-def sources(folder: str = "app") -> dict[str, ast.Module]:
-    paths = sorted((ROOT / folder).rglob("*.py"))
-    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
 
 
 def nodes(kind: type[Any], folder: str = "app") -> Iterator[tuple[str, Any]]:
@@ -283,170 +254,3 @@ def test_no_file_and_no_function_is_long() -> None:
 
 def _lines_of(path: str) -> int:
     return len((ROOT / path).read_text(encoding="utf-8").splitlines())
-
-
-# Endpoints
-
-
-def subclasses(parent: type[Any]) -> Iterator[type[Any]]:
-    for each in parent.__subclasses__():
-        yield each
-        yield from subclasses(each)
-
-
-def endpoints() -> list[type[Endpoint]]:
-    return [each for each in subclasses(Endpoint) if each.__module__.startswith("app.") and not each.is_abstract]
-
-
-def test_every_route_states_a_permission_or_is_one_that_the_contract_leaves_open(app: Flask) -> None:
-    unprotected = {route for route in routes_of(app) if route.permission is None}
-
-    assert {route.path for route in unprotected if route.endpoint.access == "public"} == PUBLIC
-    assert {route.path for route in unprotected if route.endpoint.access == "self"} == OWN
-    assert all(route.endpoint.access in ("public", "self") for route in unprotected)
-
-
-@by_row(
-    "attributes",
-    [{}, {"permission": "x", "access": "public"}, {"permission": "x", "access": "self"}, {"access": "everybody"}],
-)
-def test_an_endpoint_that_does_not_state_who_may_use_it_fails_at_import(attributes: dict[str, str]) -> None:
-    with pytest.raises(TypeError, match="must state a permission"):
-        type("Forgotten", (Endpoint,), {"path": "/forgotten", **attributes})
-
-
-def test_every_endpoint_is_mounted(app: Flask) -> None:
-    mounted = {route.endpoint for route in routes_of(app)}
-
-    assert [each for each in endpoints() if each not in mounted] == []
-
-
-def test_nobody_inherits_from_a_declared_collection() -> None:
-    collections = [endpoint for endpoint in endpoints() if issubclass(endpoint, Crud)]
-
-    assert [each for each in collections if not all(base.is_abstract for base in each.__bases__)] == []
-
-
-def test_a_resource_declares_at_most_fourteen_things() -> None:
-    tree = sources()["app/core/crud/contract.py"]
-    [declared] = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    assigned = {node.attr for node in ast.walk(declared) if isinstance(node, ast.Attribute) and is_stored(node)}
-    attributes = {node.target.id for node in declared.body if isinstance(node, ast.AnnAssign)} - assigned
-
-    assert {"model", "schema", "verbs", "parent"} < attributes
-    assert len(attributes) <= MOST_ATTRIBUTES, sorted(attributes)
-
-
-def is_stored(node: ast.Attribute) -> bool:
-    return isinstance(node.ctx, ast.Store)
-
-
-def test_a_resource_varies_by_at_most_eight_hooks_and_all_are_named() -> None:
-    named = set(re.findall(r"``(\w+)``", Crud.__doc__ or ""))
-    resources = [endpoint for endpoint in endpoints() if issubclass(endpoint, Crud)]
-    overridden = {name for each in resources for name in vars(each) if name in vars(Crud)}
-
-    assert {name for name in overridden if callable(getattr(Crud, name)) and not hasattr(Endpoint, name)} <= (
-        named | {"get", "post", "put", "patch", "delete"}
-    )
-    assert named <= vars(Crud).keys()
-    assert len(named) <= MOST_HOOKS
-
-
-def test_files_that_every_slice_rests_on_are_shorter_than_others() -> None:
-    lines = {path: len((ROOT / path).read_text().splitlines()) for path in LONGEST_OF_ALL_SLICES}
-
-    assert {path: count for path, count in lines.items() if count > LONGEST_OF_ALL_SLICES[path]} == {}
-
-
-# The migrated databases
-
-
-@pytest.fixture
-def inspector(app: Flask) -> Inspector:
-    with app.app_context():
-        return inspect(db.engine)
-
-
-def tenant_tables(inspector: Inspector) -> list[str]:
-    """Those that carry a company_id in the database, whatever the models say."""
-    found = [
-        table
-        for table in inspector.get_table_names()
-        if "company_id" in {column["name"] for column in inspector.get_columns(table)}
-    ]
-    return [table for table in found if table not in GLOBAL_TABLES]
-
-
-def test_the_keys_to_sign_in_are_the_only_table_of_all_tenants() -> None:
-    assert sorted(GLOBAL_TABLES) == ["login_key"]
-
-
-def test_keys_of_tenant_tables_begin_with_the_tenant(inspector: Inspector) -> None:
-    wrong = []
-
-    for table in tenant_tables(inspector):
-        keys = [inspector.get_pk_constraint(table)["constrained_columns"]]
-        keys += [each["column_names"] for each in inspector.get_unique_constraints(table)]
-        keys += [each["column_names"] for each in inspector.get_indexes(table) if each["unique"]]
-        wrong += [f"{table}: {key}" for key in keys if key[0] != "company_id"]
-
-    assert wrong == []
-
-
-def test_every_index_of_a_tenant_table_begins_with_the_tenant(inspector: Inspector) -> None:
-    indexes = {
-        f"{table}: {each['name']}": each["column_names"]
-        for table in tenant_tables(inspector)
-        for each in inspector.get_indexes(table)
-    }
-
-    assert {name for name, columns in indexes.items() if columns[0] != "company_id"} == set()
-
-
-def test_references_stay_within_the_tenant_and_do_nothing_by_themselves(inspector: Inspector) -> None:
-    tables = tenant_tables(inspector)
-    wrong = []
-
-    for table in (*tables, *GLOBAL_TABLES):
-        for key in inspector.get_foreign_keys(table):
-            within = key["referred_table"] in tables
-            composite = (key["constrained_columns"][0], key["referred_columns"][0]) == ("company_id", "company_id")
-            if key["options"].get("ondelete") or key["options"].get("onupdate") or (within and not composite):
-                wrong.append(f"{table}: {key['constrained_columns']}")
-
-    assert wrong == []
-
-
-POLICIES = text(
-    "SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, p.polname, p.polcmd::text, p.polpermissive,"
-    " pg_get_expr(p.polqual, c.oid) AS visible, pg_get_expr(p.polwithcheck, c.oid) AS writable"
-    " FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid"
-    " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'"
-)
-OWN_ROWS = "(company_id = (NULLIF(current_setting('app.company_id'::text, true), ''::text))::uuid)"
-OWN_COMPANY = (
-    "((id = (NULLIF(current_setting('app.company_id'::text, true), ''::text))::uuid)"
-    " OR (current_setting('app.platform'::text, true) = 'on'::text))"
-)
-
-
-@only_postgresql
-def test_every_tenant_table_has_forced_row_level_security_for_reading_and_writing(inspector: Inspector) -> None:
-    protected = {*tenant_tables(inspector), *PLATFORM_TABLES}
-    with inspector.engine.connect() as connection:
-        policies = connection.execute(POLICIES).all()
-
-    assert {each.relname for each in policies if each.polname} == protected
-    for policy in policies:
-        if policy.relname in protected:
-            rule = OWN_COMPANY if policy.relname in PLATFORM_TABLES else OWN_ROWS
-            assert policy[1:] == (True, True, "tenant", "*", True, rule, rule), policy.relname
-
-
-@only_postgresql
-def test_the_role_of_these_tests_is_one_that_row_level_security_holds_for(app: Flask, postgres: Postgres) -> None:
-    asked = "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = %s"
-
-    with postgres.superuser(f"identity_{worker()}") as connection:
-        assert connection.execute(asked, (ROLE,)).fetchone() == (False, False)

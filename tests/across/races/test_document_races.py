@@ -11,15 +11,13 @@ from app.customers.documents.files import MOST_DOCUMENTS
 from tests.across.races.fleet import SIZE, Answer, Fleet, Wish, by
 from tests.core.files.conftest import variant
 from tests.core.files.stored import drained, files_of
-from tests.customers.documents.test_document_files import elsewhere, totals
+from tests.customers.documents.kept import elsewhere, totals
 from tests.customers.dossier import customer, ids
 from tests.support.clients import Tenant
 from tests.support.variants import Variant
 
 __all__ = ["variant"]
 BOUNDARY = "limit"
-
-
 PART = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
 
 

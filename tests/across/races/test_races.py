@@ -1,30 +1,19 @@
-"""Several processes want the same thing at the same moment: one gets it, and the directory stays right."""
+"""Several processes that create, delete and change the same rows at once."""
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select
 
-from app.accounts.auth.models import RefreshToken
-from app.core.db.counts import RowCount
-from app.core.db.models import Model
-from app.customers.models import Customer
 from app.guardian.models import Role, UserRole
 from app.users.models import User
-from tests.across.races.fleet import SIZE, Answer, Fleet, Wish, by
+from tests.across.races.competing import Json, make_customer, make_user, new_customer, new_user, statuses
+from tests.across.races.fleet import SIZE, Fleet, Wish, by
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant, unique
 from tests.support.everything import row_counts
 
 ROUNDS = 12
-Json = dict[str, Any]
-
-
-def statuses(answers: list[Answer]) -> list[int]:
-    return sorted(answer.status for answer in answers)
 
 
 # The first initialization
@@ -64,17 +53,13 @@ def test_one_of_several_users_gets_a_sign_in_name(
         clients = [acme.admin, globex.admin] * 2
         taken = {"email": f"same{number}@example.com"} if field == "email" else {"username": f"same{number}"}
 
-        answers = fleet.race(*(by(client, "POST", "/users", _new_user() | taken) for client in clients))
+        answers = fleet.race(*(by(client, "POST", "/users", new_user() | taken) for client in clients))
 
         assert statuses(answers) == [201, 409, 409, 409]
         losers = [answer.body["errors"] for answer in answers if answer.status == 409]
         assert losers == [{field: ["Already in use."]}] * 3
     counts = row_counts(everything)
     assert counts["user"] == counts["login_key"] == 2 + ROUNDS
-
-
-def _new_user() -> Json:
-    return {"email": f"{unique('new')}@example.com", "password": PASSWORD}
 
 
 def test_one_of_several_companies_gets_a_name(acme: Tenant, fleet: Fleet, everything: Engine) -> None:
@@ -90,7 +75,7 @@ def test_one_of_several_companies_gets_a_name(acme: Tenant, fleet: Fleet, everyt
 
 
 def test_one_of_several_deletions_of_the_same_row_wins(acme: Tenant, fleet: Fleet) -> None:
-    for make in (_customer, _user, _unit, _position, _assignment):
+    for make in (make_customer, make_user, _unit, _position, _assignment):
         for _ in range(3):
             path = make(acme.admin)
 
@@ -99,14 +84,6 @@ def test_one_of_several_deletions_of_the_same_row_wins(acme: Tenant, fleet: Flee
             assert [answer.status for answer in answers].count(204) >= 1, path
             assert {answer.status for answer in answers} <= {204, 404, 409}, path
             assert acme.admin.get(path).status_code == 404
-
-
-def _customer(admin: ApiClient) -> str:
-    return f"/customers/{admin.create('/customers', {'name': 'Wile'})['id']}"
-
-
-def _user(admin: ApiClient) -> str:
-    return f"/users/{admin.create('/users', _new_user())['id']}"
 
 
 def _unit(admin: ApiClient) -> str:
@@ -120,7 +97,7 @@ def _position(admin: ApiClient) -> str:
 
 def _assignment(admin: ApiClient) -> str:
     role = next(row for row in admin.get("/guardian/roles").get_json() if row["code"] == "viewer")
-    user = admin.create("/users", _new_user())
+    user = admin.create("/users", new_user())
     made = admin.create("/guardian/user-roles", {"user_id": user["id"], "role_id": role["id"]})
     return f"/guardian/user-roles/{made['id']}"
 
@@ -135,7 +112,7 @@ def test_company_deleted_while_its_users_write_leaves_nothing_behind(
         leaving = [by(acme.admin, "PATCH", path, {"status": "inactive"})]
         leaving += [by(acme.admin, "DELETE", f"{path}?cascade=true")] * 10
 
-        [*writing, ending] = fleet.run(*[[_new_customer(company.admin)] * 10] * (SIZE - 1), leaving)
+        [*writing, ending] = fleet.run(*[[new_customer(company.admin)] * 10] * (SIZE - 1), leaving)
 
         assert {answer.status for batch in writing for answer in batch} <= {201, 401, 403, 409}
         assert {answer.status for answer in ending} <= {200, 204, 404, 409}
@@ -201,7 +178,7 @@ def _administrators(everything: Engine, company: Tenant) -> int:
 
 
 def test_every_change_that_was_accepted_is_a_version_and_the_rest_are_conflicts(acme: Tenant, fleet: Fleet) -> None:
-    path = _customer(acme.admin)
+    path = make_customer(acme.admin)
 
     answers = fleet.run(
         *([by(acme.admin, "PATCH", path, {"address": f"{who} {at}"}) for at in range(25)] for who in range(SIZE))
@@ -218,7 +195,7 @@ def test_every_change_that_was_accepted_is_a_version_and_the_rest_are_conflicts(
 
 def test_one_of_several_changes_of_the_same_version_wins(acme: Tenant, fleet: Fleet) -> None:
     for _ in range(ROUNDS):
-        path = _customer(acme.admin)
+        path = make_customer(acme.admin)
         tag = acme.admin.get(path).headers["ETag"]
 
         answers = fleet.race(
@@ -228,110 +205,3 @@ def test_one_of_several_changes_of_the_same_version_wins(acme: Tenant, fleet: Fl
         [winner] = [answer for answer in answers if answer.status == 200]
         assert statuses(answers) == [200, 412, 412, 412]
         assert acme.admin.get(path).get_json() == winner.body
-
-
-# Counts
-
-
-def test_counts_are_exact_during_and_after_a_storm_of_writers(acme: Tenant, fleet: Fleet, everything: Engine) -> None:
-    old = [_customer(acme.admin) for _ in range(40)]
-    batches = [
-        [wish for path in old[who % 2 :: 2] for wish in (by(acme.admin, "DELETE", path), _new_customer(acme.admin))]
-        for who in range(SIZE)
-    ]
-
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(fleet.run, *batches)
-        looks = []
-        while not running.done():
-            looks.append(_counted(everything, acme))
-    answers = running.result()
-
-    made = sum(answer.status == 201 for batch in answers for answer in batch)
-    total = acme.admin.get("/customers?limit=1").get_json()["pagination"]["total"]
-    assert len({found for found, _ in looks}) > 3
-    assert [each for each in looks if each[0] != each[1]] == []
-    assert (total, total) == _counted(everything, acme)
-    assert made == SIZE * 20
-    assert total == made
-
-
-def _new_customer(admin: ApiClient) -> Wish:
-    return by(admin, "POST", "/customers", {"name": unique("customer")})
-
-
-def _counted(everything: Engine, company: Tenant) -> tuple[int, int]:
-    """The maintained count and the real one, as one statement sees them."""
-    kept, real = RowCount.__table__, Customer.__table__
-    deltas = select(func.coalesce(func.sum(kept.c.delta), 0)).where(
-        kept.c.company_id == company.company_id, kept.c.counted == "customer"
-    )
-    rows = select(func.count()).select_from(real).where(real.c.company_id == company.company_id)
-    with everything.connect() as connection:
-        found = connection.execute(select(deltas.scalar_subquery(), rows.scalar_subquery())).one()
-    return int(found[0]), int(found[1])
-
-
-def test_active_users_are_counted_exactly_while_they_come_and_go(acme: Tenant, fleet: Fleet) -> None:
-    paths = [_user(acme.admin) for _ in range(6)]
-
-    fleet.run(
-        *(
-            [by(acme.admin, "PATCH", path, {"is_active": (who + at) % 2 == 0}) for at in range(3) for path in paths]
-            for who in range(SIZE)
-        )
-    )
-
-    rows = acme.admin.get("/users").get_json()["data"]
-    shown = acme.admin.get(f"/companies/{acme.company_id}").get_json()
-    assert shown["total_users"] == len(rows) == 7
-    assert shown["total_active_users"] == sum(row["is_active"] for row in rows)
-
-
-# Refresh tokens
-
-
-def test_several_tabs_refresh_at_once_and_all_go_on(acme: Tenant, fleet: Fleet) -> None:
-    for _ in range(3):
-        tokens = [_sign_in(acme)] * SIZE
-        for _ in range(3):
-            answers = fleet.race(*(_refresh(token) for token in tokens))
-
-            assert statuses(answers) == [200] * SIZE
-            tokens = [answer.body["refresh_token"] for answer in answers]
-            assert len(set(tokens)) == SIZE
-            access = [ApiClient(acme.app, answer.body["access_token"]) for answer in answers]
-            assert [client.get("/users/me").status_code for client in access] == [200] * SIZE
-
-
-def test_token_used_again_later_ends_the_session_for_everybody(acme: Tenant, fleet: Fleet, everything: Engine) -> None:
-    for _ in range(3):
-        stolen = _sign_in(acme)
-        [renewed] = fleet.race(_refresh(stolen))
-        _let_time_pass(everything)
-
-        answers = fleet.race(*[_refresh(stolen)] * SIZE)
-
-        assert statuses(answers) == [401] * SIZE
-        assert statuses(fleet.race(_refresh(renewed.body["refresh_token"]))) == [401]
-        assert ApiClient(acme.app, renewed.body["access_token"]).get("/users/me").status_code == 401
-
-
-def _sign_in(company: Tenant) -> str:
-    login = {"email": company.admin.email, "password": PASSWORD}
-    answer = ApiClient(company.app).post("/auth/login?token=body", login)
-    return str(answer.get_json()["refresh_token"])
-
-
-def _refresh(token: str) -> Wish:
-    return Wish("POST", "/auth/refresh", {"refresh_token": token})
-
-
-def _let_time_pass(everything: Engine) -> None:
-    table: Any = Model.metadata.tables[RefreshToken.__tablename__]
-    with everything.begin() as connection:
-        for row in connection.execute(select(table).where(table.c.rotated_at.is_not(None))).all():
-            earlier = (
-                update(table).where(table.c.id == row.id).values(rotated_at=row.rotated_at - timedelta(seconds=11))
-            )
-            connection.execute(earlier)

@@ -15,7 +15,7 @@ from app.clients.policy.guardian import GuardianClient, TokenRefused
 from app.clients.policy.metrics import MeteredEngine, PolicyCounters, outcome_of
 from app.clients.policy.request import AccessRequest, TooManyInFlight
 from app.clients.policy.transport import RemoteTransport
-from tests.clients.policy.test_guardian import refused_url
+from tests.clients.policy.guardian.asking import refused_url
 from tests.fakes.guardian import Behaviour, FakeGuardian, answers, closes, decides_each, denies, grants, hangs, resets
 from tests.support.clock import Clock
 from tests.support.waiting import wait_for

@@ -11,7 +11,7 @@ import pytest
 from app.base.errors import ApiError, BadGateway, Forbidden, Unavailable
 from app.clients.policy.authzen import AuthZenClient
 from app.clients.policy.request import AccessRequest
-from tests.clients.policy.test_guardian import UNREACHABLE, UNUSABLE, refused_url
+from tests.clients.policy.guardian.asking import UNREACHABLE, UNUSABLE, refused_url
 from tests.fakes.authzen import BATCH, NOT_FOUND, PERMITS, SINGLE, serving, spelled
 from tests.fakes.guardian import Behaviour, Exchange, FakeGuardian, answer, answers, decides_each, hangs, sends
 from tests.support.rows import by_row

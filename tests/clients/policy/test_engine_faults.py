@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.clients.policy.test_guardian import refused_url
+from tests.clients.policy.guardian.asking import refused_url
 from tests.fakes.authzen import serving, spelled
 from tests.fakes.guardian import (
     GRANT,

@@ -14,7 +14,7 @@ from app.base.errors import ApiError, BadGateway, Forbidden, Unavailable
 from app.clients.policy.cache import CachingEngine, Grants, whole, without_item
 from app.clients.policy.metrics import PolicyCounters
 from app.clients.policy.request import AccessRequest
-from tests.clients.policy.test_guardian import TOKEN
+from tests.clients.policy.guardian.asking import TOKEN
 from tests.support.clock import Clock
 
 QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))

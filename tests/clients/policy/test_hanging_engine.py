@@ -15,7 +15,7 @@ from app.clients.policy.guardian import GuardianClient
 from app.clients.policy.request import AccessRequest
 from app.clients.policy.transport import RemoteTransport
 from app.config.settings import ROOT
-from tests.clients.policy.test_guardian import QUESTION, TOKEN, refusal
+from tests.clients.policy.guardian.asking import QUESTION, TOKEN, refusal
 from tests.fakes.guardian import FakeGuardian, grants, hangs
 from tests.support.clients import Tenant
 from tests.support.databases import ENVIRONMENT

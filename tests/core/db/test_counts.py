@@ -1,12 +1,10 @@
 """Totals that are kept instead of taken: exact after whatever happens to the rows."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-import pytest
 from flask import Flask
 from sqlalchemy import delete, func, select, text, update
 
@@ -26,12 +24,6 @@ from tests.support.marks import only_postgresql
 
 COUNTED = {each.__tablename__: each for each in (User, OrganizationUnit, Position, Customer, Subcontractor)}
 CREATORS, EACH = 6, 8
-
-
-@pytest.fixture(autouse=True)
-def context(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        yield
 
 
 def differing(of: Tenant) -> dict[str, tuple[int, int]]:

@@ -1,9 +1,8 @@
 """What is promised for after the commit: it comes after the commit, or not at all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -16,12 +15,6 @@ from tests.core.conftest import Logged
 from tests.support.clients import Tenant
 
 Seen = list[str]
-
-
-@pytest.fixture(autouse=True)
-def context(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        yield
 
 
 @pytest.fixture

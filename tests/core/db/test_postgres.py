@@ -20,16 +20,9 @@ from tests.support.databases import Postgres, worker
 from tests.support.marks import only_postgresql
 
 pytestmark = only_postgresql
-
 NAMES = TenantQuery(
     select(Customer.name).where(Customer.id == bindparam("customer_id")).execution_options(single_statement=True)
 )
-
-
-@pytest.fixture(autouse=True)
-def context(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        yield
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
-"""The session's guard: what it narrows, what it stamps, and what it refuses. Row-level security is
-tested in tests/across/test_isolation.py; everything here holds on SQLite, which has none."""
+"""Statements are narrowed to the bound tenant, or refused."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import Thread
 from typing import Any
 from uuid import UUID
@@ -9,22 +8,13 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from sqlalchemy import delete, exists, func, insert, literal, select, text, union, union_all, update
-from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
 from app.companies.models import Company
 from app.core.db.models import db
-from app.core.db.tenancy import (
-    ForeignTenant,
-    TenantNotSet,
-    TenantQuery,
-    UnguardedStatement,
-    current_scope,
-    current_tenant,
-    tenant,
-)
-from app.core.db.transaction import platform_session, read, read_in_own_transaction, unit_of_work
+from app.core.db.tenancy import TenantNotSet, UnguardedStatement, tenant
+from app.core.db.transaction import unit_of_work
 from app.customers.models import Customer
 from app.subcontractors.models import Subcontractor
 from app.users.models import LoginKey
@@ -32,31 +22,6 @@ from tests.support.clients import Tenant
 from tests.support.rows import by_row
 
 Ask = Callable[[Session], Any]
-
-
-@pytest.fixture(autouse=True)
-def context(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        yield
-
-
-@pytest.fixture
-def wile(acme: Tenant) -> UUID:
-    """Acme's one customer."""
-    return UUID(acme.admin.create("/customers", {"name": "Wile", "email": "wile@example.com"})["id"])
-
-
-@pytest.fixture
-def road_runner(globex: Tenant) -> UUID:
-    """Globex's one customer, of the same name."""
-    return UUID(globex.admin.create("/customers", {"name": "Wile", "email": "runner@example.com"})["id"])
-
-
-@pytest.fixture
-def two(wile: UUID, road_runner: UUID) -> tuple[UUID, UUID]:
-    return wile, road_runner
-
-
 Other = aliased(Customer)
 COUNTS: dict[str, Ask] = {
     "entities": lambda s: len(s.scalars(select(Customer)).all()),
@@ -249,143 +214,3 @@ TENANTLESS: dict[str, Ask] = {
 def test_nothing_of_a_tenant_is_asked_for_while_none_is_bound(acme: Tenant, ask: Ask) -> None:
     with pytest.raises(TenantNotSet), unit_of_work() as session:
         ask(session)
-
-
-def test_a_new_row_cannot_be_added_while_no_tenant_is_bound(app: Flask) -> None:
-    with unit_of_work(writes=False) as session:
-        session.add(Customer(name="Wile"))
-        with pytest.raises(TenantNotSet):
-            session.flush()
-
-
-def test_there_is_no_current_tenant_unless_one_is_bound() -> None:
-    with pytest.raises(TenantNotSet):
-        current_tenant()
-
-
-def test_a_new_row_is_stamped_with_the_bound_tenant(acme: Tenant) -> None:
-    with tenant(acme.company_id), unit_of_work() as session:
-        row = Customer(name="Wile")
-        session.add(row)
-        session.flush()
-
-    assert row.company_id == acme.company_id
-
-
-def test_a_new_row_of_another_tenant_is_refused(acme: Tenant, globex: Tenant) -> None:
-    with tenant(acme.company_id), unit_of_work(writes=False) as session:
-        session.add(Customer(name="Wile", company_id=globex.company_id))
-        with pytest.raises(ForeignTenant):
-            session.flush()
-
-
-def test_a_row_cannot_be_merged_over_one_of_another_tenant(
-    acme: Tenant, globex: Tenant, two: tuple[UUID, UUID]
-) -> None:
-    stolen = Customer(id=two[1], company_id=globex.company_id, name="Mine now")
-
-    with tenant(acme.company_id), unit_of_work(writes=False) as session:
-        session.merge(stolen)
-        with pytest.raises(ForeignTenant):
-            session.flush()
-
-
-def test_the_tenant_of_a_row_never_changes(acme: Tenant, globex: Tenant, two: tuple[UUID, UUID]) -> None:
-    with tenant(acme.company_id), unit_of_work(writes=False) as session:
-        session.scalars(select(Customer)).one().company_id = globex.company_id
-        with pytest.raises(ForeignTenant):
-            session.flush()
-
-
-@pytest.mark.parametrize("change", ["update", "delete"])
-def test_a_foreign_row_that_got_into_a_session_is_not_written(
-    acme: Tenant, globex: Tenant, two: tuple[UUID, UUID], change: str
-) -> None:
-    with tenant(globex.company_id), unit_of_work(writes=False) as session:
-        row = session.scalars(select(Customer)).one()
-        session.expunge(row)
-
-    with tenant(acme.company_id), unit_of_work(writes=False) as session:
-        session.add(row)
-        session.delete(row) if change == "delete" else setattr(row, "name", "Mine now")
-        with pytest.raises(ForeignTenant):
-            session.flush()
-
-
-def test_the_id_of_a_company_never_changes(acme: Tenant) -> None:
-    with tenant(acme.company_id), unit_of_work(writes=False) as session:
-        session.scalars(select(Company)).one().id = uuid7()
-        with pytest.raises(ForeignTenant):
-            session.flush()
-
-
-def test_a_tenant_cannot_be_bound_inside_a_transaction(acme: Tenant, globex: Tenant) -> None:
-    with tenant(acme.company_id), unit_of_work() as session:
-        with pytest.raises(RuntimeError, match="inside an open transaction"), tenant(globex.company_id):
-            pass
-        with pytest.raises(RuntimeError, match="inside an open transaction"), platform_session():
-            pass
-        assert session.scalars(select(Company.id)).all() == [acme.company_id]
-
-
-def test_a_unit_of_work_cannot_start_inside_another(acme: Tenant) -> None:
-    with tenant(acme.company_id), unit_of_work(), pytest.raises(RuntimeError, match="inside another"), unit_of_work():
-        pass
-
-
-def test_the_tenant_is_unbound_after_an_error(acme: Tenant) -> None:
-    with pytest.raises(LookupError), tenant(acme.company_id), unit_of_work():
-        raise LookupError
-
-    assert current_scope().company_id is None
-    with tenant(acme.company_id), unit_of_work() as session:
-        assert session.scalars(select(Company.id)).all() == [acme.company_id]
-
-
-def test_the_platform_sees_every_company_and_no_other_table(acme: Tenant, globex: Tenant) -> None:
-    with platform_session() as session:
-        assert set(session.scalars(select(Company.id))) == {acme.company_id, globex.company_id}
-        with pytest.raises(TenantNotSet):
-            session.scalars(select(Customer)).all()
-        with pytest.raises(TenantNotSet):
-            session.execute(select(Company.id).join(Customer, Customer.company_id == Company.id)).all()
-
-
-def test_the_platform_adds_no_rows(acme: Tenant) -> None:
-    with platform_session() as session:
-        session.add(Customer(name="Wile", company_id=acme.company_id))
-        with pytest.raises(TenantNotSet):
-            session.flush()
-
-
-CUSTOMERS, COMPANIES = TenantQuery(select(Customer.id)), TenantQuery(select(Company.id))
-
-
-def test_a_prepared_read_serves_each_tenant_its_own(acme: Tenant, globex: Tenant, two: tuple[UUID, UUID]) -> None:
-    for each, own in ((acme, two[0]), (globex, two[1]), (acme, two[0])):
-        with tenant(each.company_id):
-            assert [row.id for row in read_in_own_transaction(CUSTOMERS, {})] == [own]
-            with unit_of_work(writes=False):
-                assert [row.id for row in read(CUSTOMERS, {})] == [own]
-
-
-def test_a_prepared_read_without_a_tenant_is_refused(acme: Tenant) -> None:
-    with pytest.raises(TenantNotSet), unit_of_work(writes=False):
-        read(CUSTOMERS, {})
-    with pytest.raises(StatementError, match="No tenant is bound"):
-        read_in_own_transaction(CUSTOMERS, {})
-
-
-def test_a_prepared_read_of_the_platform_sees_companies_only(acme: Tenant, globex: Tenant) -> None:
-    with platform_session():
-        assert {row.id for row in read(COMPANIES, {})} == {acme.company_id, globex.company_id}
-        with pytest.raises(TenantNotSet):
-            read(CUSTOMERS, {})
-
-
-def test_reading_units_of_work_write_nothing(acme: Tenant) -> None:
-    with tenant(acme.company_id), unit_of_work(writes=False) as session:
-        row = session.scalars(select(Company)).one()
-        row.name = "Changed"
-
-    assert acme.admin.get(f"/companies/{acme.company_id}").get_json()["name"] == "acme"

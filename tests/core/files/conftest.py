@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from app.clients.storage.interface import Storage
+from tests.core.files.storages import made
 from tests.fakes.storage import FakeStorage
 from tests.support.moto import BUCKET, s3_server
 from tests.support.variants import variant
@@ -41,3 +43,8 @@ def environ_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str]
         return found | {"STORAGE_SERVICE_URL": fake.url}
 
     return environ
+
+
+@pytest.fixture(params=BACKENDS)
+def storage(request: pytest.FixtureRequest, environ_of: Callable[[str], Environ]) -> Storage:
+    return made(environ_of(request.param))

@@ -15,8 +15,8 @@ import requests
 from PIL import Image
 
 from tests.across.faults.service import Service
+from tests.core.files.sent import bomb, passes
 from tests.core.files.stored import avatar_of
-from tests.core.files.test_uploads import bomb, passes
 from tests.support.clients import Tenant
 from tests.support.http import send as request
 from tests.support.marks import flaky, one_database

@@ -21,7 +21,7 @@ from tests.core.files.conftest import fake, variant
 from tests.core.files.stored import drained, files_of, objects_of
 from tests.core.files.test_faults import failing
 from tests.customers.documents.files import PDF, TEXT, document, send
-from tests.customers.documents.test_document_files import elsewhere, totals
+from tests.customers.documents.kept import elsewhere, totals
 from tests.customers.dossier import Json, customer, ids
 from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage

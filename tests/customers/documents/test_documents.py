@@ -1,6 +1,5 @@
-"""What /customers/{id}/documents adds to a part: a file, when it expires, and whether it was verified."""
+"""Documents of customers: what is known of them, and who may see them."""
 
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from tests.core.files.stored import drained, files_of, objects_of
+from tests.customers.documents.described import TODAY, TOMORROW, YESTERDAY, verdict
 from tests.customers.documents.files import PDF, TEXT, TYPE, document, samples, send
 from tests.customers.dossier import Json, customer, ids, rows, shown
 from tests.support.clients import ApiClient, Tenant
@@ -17,17 +17,9 @@ from tests.support.marks import one_database
 from tests.support.roles import user_with
 from tests.support.rows import by_row
 
-TODAY = datetime.now(UTC).date()
-YESTERDAY, TOMORROW = ((TODAY + timedelta(days=days)).isoformat() for days in (-1, 1))
-VERDICT = ("verification_status", "verification_reason", "verified_by")
-
 
 def refusal(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.get_json()["error_code"]
-
-
-def verdict(row: Json) -> tuple[Any, ...]:
-    return tuple(row[name] for name in VERDICT)
 
 
 def test_a_document_is_described_by_its_sender_and_by_its_content(acme: Tenant) -> None:
@@ -193,54 +185,6 @@ def test_a_document_outlives_the_users_who_sent_and_verified_it(acme: Tenant) ->
 
     found = shown(acme, path)
     assert (found["uploaded_by"], *verdict(found)) == (None, "verified", None, None)
-
-
-# Verification
-
-
-def test_a_document_is_verified_rejected_with_a_reason_and_neither(acme: Tenant) -> None:
-    path = document(acme)["path"]
-    me = acme.admin.user_id
-
-    verified = acme.admin.put(f"{path}/verify", {"status": "verified"}).get_json()
-    rejected = acme.admin.put(f"{path}/verify", {"status": "rejected", "reason": "Blurred."}).get_json()
-    back = acme.admin.put(f"{path}/verify", {"status": "pending"}).get_json()
-
-    assert verdict(verified) == ("verified", None, me)
-    assert verdict(rejected) == ("rejected", "Blurred.", me)
-    assert verdict(back) == ("pending", None, None)
-    assert (verified["verified_at"] is None, back["verified_at"]) == (False, None)
-
-
-@one_database
-@by_row(
-    ("values", "field"),
-    [
-        ({"status": "rejected"}, "reason"), ({"status": "rejected", "reason": " "}, "reason"), ({}, "status"),
-        ({"status": "rejected", "reason": None}, "reason"), ({"status": "fine"}, "status"),
-        ({"status": "verified", "verified_by": None}, "verified_by"),
-        ({"status": "verified", "reason": "x" * 501}, "reason"),
-    ],
-)  # fmt: skip
-def test_a_verdict_that_does_not_fit_is_refused(acme: Tenant, values: Json, field: str) -> None:
-    path = document(acme)["path"]
-
-    answer = acme.admin.put(f"{path}/verify", values)
-
-    assert (answer.status_code, list(answer.get_json()["errors"])) == (400, [field])
-    assert shown(acme, path)["verification_status"] == "pending"
-
-
-@pytest.mark.parametrize("change", [{"number": "2"}, {"expires_on": TOMORROW}, {"document_type": "national_id"}])
-def test_a_document_that_claims_something_else_is_not_verified_any_more(acme: Tenant, change: Json) -> None:
-    path = document(acme, number="1")["path"]
-    acme.admin.put(f"{path}/verify", {"status": "verified"})
-
-    same = acme.admin.patch(path, {"description": "Front.", "number": "1"}).get_json()
-    changed = acme.admin.patch(path, change).get_json()
-
-    assert same["verification_status"] == "verified"
-    assert (*verdict(changed), changed["verified_at"]) == ("pending", None, None, None)
 
 
 # Who may, and what is said of what is not there

@@ -1,0 +1,155 @@
+"""How often a key set is fetched, by one thread and by many."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
+from threading import Event
+from time import perf_counter, sleep
+
+import pytest
+
+from app.base.errors import Unavailable
+from app.clients.jwks import REFETCH_SECONDS, JwksClient
+from tests.clients.jwks.key_server import ED, KeyServer, document, hanging
+from tests.support.clock import Clock
+
+
+def test_a_known_key_is_fetched_once(server: KeyServer) -> None:
+    server.answer = document({"keys": [ED]})
+    clock = Clock()
+    client = JwksClient(server.url, clock=clock)
+
+    for _ in range(5):
+        assert client.key("k1")
+        clock.advance(REFETCH_SECONDS)
+
+    assert len(server.asked) == 1
+
+
+def test_unknown_keys_are_looked_for_once_per_30_seconds(server: KeyServer) -> None:
+    server.answer = document({"keys": [ED]})
+    clock = Clock()
+    client = JwksClient(server.url, clock=clock)
+
+    assert [client.key(f"unknown-{i}") for i in range(50)] == [None] * 50
+    clock.advance(29.9)
+    assert client.key("unknown") is None
+    assert len(server.asked) == 1
+    clock.advance(0.1)
+    assert [client.key(f"unknown-{i}") for i in range(50)] == [None] * 50
+    assert len(server.asked) == 2
+
+
+def test_a_new_key_is_found_and_a_withdrawn_one_forgotten(server: KeyServer) -> None:
+    server.answer = document({"keys": [ED]})
+    clock = Clock()
+    client = JwksClient(server.url, clock=clock)
+    assert client.key("k1")
+
+    server.answer = document({"keys": [{**ED, "kid": "k2"}]})
+    clock.advance(REFETCH_SECONDS)
+
+    assert client.key("k2")
+    assert client.key("k1") is None
+
+
+def test_a_failing_fetch_keeps_the_keys_and_counts(server: KeyServer) -> None:
+    server.answer = document({"keys": [ED]})
+    clock = Clock()
+    client = JwksClient(server.url, clock=clock)
+    client.key("k1")
+    clock.advance(REFETCH_SECONDS)
+
+    server.answer = document(b"", 500)
+
+    assert [client.key("unknown") for _ in range(10)] == [None] * 10
+    assert client.key("k1")
+    assert len(server.asked) == 2
+
+
+def test_without_any_set_the_pause_is_kept_too_and_then_it_is_tried_again(server: KeyServer) -> None:
+    server.answer = document(b"", 500)
+    clock = Clock()
+    client = JwksClient(server.url, clock=clock)
+    for _ in range(5):
+        with pytest.raises(Unavailable):
+            client.key("k1")
+    assert len(server.asked) == 1
+
+    clock.advance(REFETCH_SECONDS)
+    server.answer = document({"keys": [ED]})
+
+    assert client.key("k1")
+
+
+def test_an_empty_set_is_a_set(server: KeyServer) -> None:
+    assert JwksClient(server.url).key("k1") is None
+
+
+# Many threads
+
+
+def test_threads_that_need_the_same_new_key_share_one_fetch(server: KeyServer) -> None:
+    good = document({"keys": [ED]})
+
+    def late(request: BaseHTTPRequestHandler) -> None:
+        sleep(0.2)
+        good(request)
+
+    server.answer = late
+    client = JwksClient(server.url)
+
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(lambda _: client.key("k1"), range(12)))
+
+    assert all(found)
+    assert len(server.asked) == 1
+
+
+def test_a_known_key_does_not_wait_for_a_hanging_fetch(server: KeyServer) -> None:
+    server.answer = document({"keys": [ED]})
+    clock = Clock()
+    client = JwksClient(server.url, timeout=2, clock=clock)
+    client.key("k1")
+    clock.advance(REFETCH_SECONDS)
+    over = Event()
+    server.answer = hanging(over)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.key, "unknown")
+        while len(server.asked) < 2:
+            sleep(0.005)
+        start = perf_counter()
+        assert client.key("k1")
+        elapsed = perf_counter() - start
+        assert not waiting.done()
+        over.set()
+
+    assert elapsed < 0.5
+    assert waiting.result() is None
+
+
+def test_a_fetch_stuck_in_the_headers_is_given_up_after_the_timeout(server: KeyServer) -> None:
+    """A header byte now and then outlives every timeout of a single read."""
+    over = Event()
+
+    def stuck(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not over.wait(0.05):
+            request.wfile.write(b"X")
+
+    server.answer = stuck
+    client = JwksClient(server.url, timeout=0.3)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(client.key, "k1")
+        while not server.asked:
+            sleep(0.005)
+        start = perf_counter()
+        with pytest.raises(Unavailable):
+            client.key("k1")
+        elapsed = perf_counter() - start
+        assert isinstance(first.exception(timeout=1), Unavailable)
+        over.set()
+
+    assert elapsed < 1
