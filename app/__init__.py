@@ -144,18 +144,12 @@ def _build_remote_policy(
     settings: Settings, counters: PolicyCounters
 ) -> tuple[PolicyEngine, RoleDirectory, HealthMonitor]:
     """AuthZEN does not define roles, so they are embedded. libcurl costs only a service that calls out by it."""
-    from app.clients.policy.factory import build_authzen, build_guardian, health_check
+    from app.clients.policy.factory import build_remote
 
     breaker = policy_breaker(counters)
-    remote: PolicyEngine
-    role_directory: RoleDirectory
-    if settings.guardian_protocol == "authzen":
-        remote, role_directory = build_authzen(settings, roles_of), EmbeddedRoleDirectory()
-    else:
-        remote, role_directory = build_guardian(settings, breaker)
-    client = MeteredEngine(remote, counters, breaker)
-    monitor = HealthMonitor({"guardian": health_check(settings, roles_of)})
-    return _with_cache(client, settings, counters), role_directory, monitor
+    remote, role_directory, health_check = build_remote(settings, breaker, roles_of)
+    client = _with_cache(MeteredEngine(remote, counters, breaker), settings, counters)
+    return client, role_directory or EmbeddedRoleDirectory(), HealthMonitor({"guardian": health_check})
 
 
 def _jwks(settings: Settings) -> JwksClient | None:

@@ -61,14 +61,14 @@ def _uses_redis(settings: Settings) -> bool:
 def client_of(address: str | None) -> str:
     """The address, or the /64 of an IPv6 address: one client usually holds such a whole network."""
     try:
-        parsed = ipaddress.ip_address(address or "")
+        ip = ipaddress.ip_address(address or "")
     except ValueError:
         return "unknown"
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.IPv6Network((parsed.packed, 64), strict=False))
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((ip.packed, 64), strict=False))
 
 
 def _refuse(limit: RequestLimit) -> NoReturn:

@@ -1,6 +1,5 @@
 """Mail leaves the process here: by SMTP, or into a folder where a developer reads it."""
 
-import os
 import smtplib
 import ssl
 from contextlib import suppress
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
 from email.utils import localtime
+from functools import partial
 from pathlib import Path
 from threading import Event, Timer
 from typing import Any, Protocol
@@ -49,14 +49,11 @@ class Mailer(Protocol):
 class _Connection(flask_mail.Connection):
     """With a bound on every answer, which Flask-Mail leaves to the operating system."""
 
-    def configure_host(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
+    def configure_host(self) -> smtplib.SMTP:
         mail: Any = self.mail
         trusted = ssl.create_default_context()  # smtplib by itself would accept any certificate
-        host: smtplib.SMTP | smtplib.SMTP_SSL
-        if mail.use_ssl:
-            host = smtplib.SMTP_SSL(mail.server, mail.port, timeout=STEP_SECONDS, context=trusted)
-        else:
-            host = smtplib.SMTP(mail.server, mail.port, timeout=STEP_SECONDS)
+        connect = partial(smtplib.SMTP_SSL, context=trusted) if mail.use_ssl else smtplib.SMTP
+        host = connect(mail.server, mail.port, timeout=STEP_SECONDS)
         if mail.use_tls:
             host.starttls(context=trusted)
         if mail.username and mail.password:
@@ -119,9 +116,7 @@ class SmtpMailer:
 
     def _open(self) -> _Connection:
         if self._connection is None:
-            connection = _Connection(self._mail)
-            connection.__enter__()
-            self._connection = connection
+            self._connection = _Connection(self._mail).__enter__()
         return self._connection
 
     def _abort(self) -> None:
@@ -177,7 +172,6 @@ class SilentMailer:
     def _write(self, folder: Path, message: Message) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{message.id}.eml"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            # Unencoded, so that a link can be copied out of it.
-            file.write(_email(message, "identity@localhost", "8bit").as_bytes(policy=SMTPUTF8))
+        path.touch(0o600)
+        # Unencoded, so that a link can be copied out of it.
+        path.write_bytes(_email(message, "identity@localhost", "8bit").as_bytes(policy=SMTPUTF8))

@@ -3,7 +3,7 @@
 import math
 import time
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from limits.storage import MemoryStorage, RedisStorage
@@ -19,6 +19,11 @@ STEP_SECONDS = 0.1
 AWAY_SECONDS = 5.0
 """Pause after a failure of Redis, before it is tried again."""
 LOG_EVERY_SECONDS = 60.0
+
+
+def _counted(method: str) -> Any:
+    """The method of RedisStorage, or of the process's memory while Redis fails."""
+    return lambda self, *args, **options: self.count(method, *args, **options)
 
 
 class Redis(RedisStorage):
@@ -37,34 +42,25 @@ class Redis(RedisStorage):
         self._own = MemoryStorage()
         self._lock, self._away_until, self._logged_at = Lock(), 0.0, -math.inf
 
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        return cast(int, self._call("incr", key, expiry, amount))
-
-    def get(self, key: str) -> int:
-        return cast(int, self._call("get", key))
-
-    def get_expiry(self, key: str) -> float:
-        return cast(float, self._call("get_expiry", key))
-
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        return cast(bool, self._call("acquire_entry", key, limit, expiry, amount))
-
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        return cast(tuple[float, int], self._call("get_moving_window", key, limit, expiry))
+    incr = _counted("incr")
+    get = _counted("get")
+    get_expiry = _counted("get_expiry")
+    acquire_entry = _counted("acquire_entry")
+    get_moving_window = _counted("get_moving_window")
 
     def ping(self) -> None:
         """Raises RedisError."""
         self.storage.ping()
 
-    def _call(self, method: str, *args: Any) -> Any:
+    def count(self, method: str, *args: Any, **options: Any) -> Any:
         if self._may_try():
             try:
-                result = getattr(super(), method)(*args)
+                result = getattr(super(), method)(*args, **options)
                 self._away_until = 0.0
                 return result
             except (RedisError, OSError) as error:
                 self._note(error)
-        return getattr(self._own, method)(*args)
+        return getattr(self._own, method)(*args, **options)
 
     def _may_try(self) -> bool:
         """One request at a time tries while Redis is away."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from app.base.errors import Unavailable
 
@@ -18,14 +18,9 @@ class Bulkhead:
     @contextmanager
     def acquire(self) -> Iterator[None]:
         """Raises Unavailable."""
-        if not self._places.acquire(blocking=False):
-            raise Unavailable(self._refusal)
-        try:
-            if not self._inside.acquire(timeout=self._patience):
-                raise Unavailable(self._refusal)
-            try:
-                yield
-            finally:
-                self._inside.release()
-        finally:
-            self._places.release()
+        with ExitStack() as stack:
+            for semaphore, patience in ((self._places, 0.0), (self._inside, self._patience)):
+                if not semaphore.acquire(timeout=patience):
+                    raise Unavailable(self._refusal)
+                stack.callback(semaphore.release)
+            yield

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 # A header without a value is one that libcurl would add by itself and shall not.
@@ -22,28 +23,22 @@ class FileBody:
     def __len__(self) -> int:
         return len(self.before) + self.size + len(self.after)
 
-    def reader(self) -> FileReader:
-        return FileReader(self)
+    def reader(self) -> Callable[[int], bytes]:
+        """Reads the body from its beginning. Ends early where the file does."""
+        self.file.seek(0)
+        before, after, unread = BytesIO(self.before), BytesIO(self.after), self.size
 
+        def read(count: int) -> bytes:
+            nonlocal unread
+            if chunk := before.read(count):
+                return chunk
+            if unread:
+                chunk = self.file.read(min(count, unread))
+                unread -= len(chunk)
+                return chunk
+            return after.read(count)
 
-class FileReader:
-    """A body from its beginning. Ends early where the file does."""
-
-    def __init__(self, body: FileBody) -> None:
-        body.file.seek(0)
-        self._body, self._unread = body, body.size
-        self._before, self._after = memoryview(body.before), memoryview(body.after)
-
-    def read(self, count: int) -> bytes:
-        if self._before:
-            piece, self._before = self._before[:count], self._before[count:]
-            return bytes(piece)
-        if self._unread:
-            chunk = self._body.file.read(min(count, self._unread))
-            self._unread -= len(chunk)
-            return chunk
-        piece, self._after = self._after[:count], self._after[count:]
-        return bytes(piece)
+        return read
 
 
 class Request(NamedTuple):

@@ -126,7 +126,7 @@ def _set_body(handle: pycurl.Curl, request: Request) -> None:
     if isinstance(body, FileBody):
         handle.setopt(pycurl.UPLOAD, 1)
         handle.setopt(pycurl.INFILESIZE_LARGE, len(body))
-        handle.setopt(pycurl.READFUNCTION, body.reader().read)
+        handle.setopt(pycurl.READFUNCTION, body.reader())
     elif body or request.method == "POST":
         handle.setopt(pycurl.POSTFIELDS, body)
     elif request.method == "HEAD":

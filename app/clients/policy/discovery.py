@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
@@ -72,17 +71,15 @@ class Discovery:
             return self._endpoints
         document = parse_object(reply)
         url = document.get("policy_decision_point")
-        if not isinstance(url, str) or url.rstrip("/") != self._url:
-            log.warning("policy_engine_document_ignored", reason="it is about another policy_decision_point")
-            return self._endpoints
-        return self._endpoints_in(document)
-
-    def _endpoints_in(self, document: Mapping[str, Any]) -> Endpoints:
         evaluation = self._path_of(document.get("access_evaluation_endpoint"))
-        if evaluation is None:
-            log.warning("policy_engine_document_ignored", reason="no evaluation endpoint on the engine's own host")
-            return self._endpoints
-        return Endpoints(evaluation, self._path_of(document.get("access_evaluations_endpoint")))
+        if not isinstance(url, str) or url.rstrip("/") != self._url:
+            reason = "it is about another policy_decision_point"
+        elif evaluation is None:
+            reason = "no evaluation endpoint on the engine's own host"
+        else:
+            return Endpoints(evaluation, self._path_of(document.get("access_evaluations_endpoint")))
+        log.warning("policy_engine_document_ignored", reason=reason)
+        return self._endpoints
 
     def _path_of(self, url: object) -> str | None:
         """On another host our token, and the decision, would be somebody else's."""

@@ -59,7 +59,7 @@ class GuardianClient:
 
         Raises Forbidden, BadGateway, Unavailable, GatewayTimeout or Unauthenticated unless granted.
         """
-        headers = headers_of(token, request_id)
+        headers = json_headers(request_id, token_cookie(token))
         for question in questions:
             _judge(self._transport.send("POST", "/check-access", self._body(question), headers))
 
@@ -84,11 +84,6 @@ class GuardianClient:
         plain = question.resource_name
         nested = self._names.get((question.parent_kind, plain))
         return nested or self._names.get(("", plain), plain)
-
-
-def headers_of(token: str, request_id: str) -> dict[str, str]:
-    """Raises Unauthenticated and ValueError for a malformed token or request id."""
-    return json_headers(request_id, token_cookie(token))
 
 
 def _judge(reply: Reply) -> None:

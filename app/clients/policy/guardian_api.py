@@ -9,8 +9,18 @@ from app.base.errors import BadRequest, Conflict, Forbidden, NotFound, known_cod
 from app.base.roles import Actor
 from app.clients.http.breaker import Breaker
 from app.clients.http.message import Request
-from app.clients.policy.guardian import TokenRefused, headers_of, reason_of
-from app.clients.policy.parsing import Reply, StrictReader, check_status, items_of, object_of, strict_json, unusable
+from app.clients.policy.guardian import TokenRefused, reason_of
+from app.clients.policy.parsing import (
+    Reply,
+    StrictReader,
+    check_status,
+    items_of,
+    json_headers,
+    object_of,
+    strict_json,
+    token_cookie,
+    unusable,
+)
 from app.clients.policy.transport import RemoteTransport
 
 MAX_DATA_BYTES = 1024 * 1024
@@ -25,7 +35,8 @@ Lists = dict[UUID, list[StrictReader]]
 class GuardianApi:
     def __init__(self, transport: RemoteTransport, breaker: Breaker, actor: Actor) -> None:
         self._transport, self._breaker, self._actor = transport, breaker, actor
-        self._headers, self._deadline = headers_of(actor.token, actor.request_id), transport.deadline()
+        self._headers = json_headers(actor.request_id, token_cookie(actor.token))
+        self._deadline = transport.deadline()
 
     def assignments_of(self, user_id: UUID) -> list[StrictReader]:
         assignments = self.read_list(f"/user-roles?user_id={user_id}", "user_roles", "roles")
@@ -109,10 +120,10 @@ class GuardianApi:
         return self._send({key: self._request("GET", path) for key, path in paths.items()}, _part) if paths else {}
 
     def _send(self, requests: Mapping[Key, Request], parse: Callable[[Reply], Any]) -> dict[Key, Any]:
-        """The parsed replies, in the order of the requests."""
+        """The documents in the order of the requests."""
         with self._breaker.call(), closing(self._transport.send_all(requests, self._deadline)) as replies:
-            parsed = {key: parse(reply) for key, reply in replies}
-        return {key: parsed[key] for key in requests}
+            documents = {key: parse(reply) for key, reply in replies}
+        return {key: documents[key] for key in requests}
 
     def _request(self, method: str, path: str, body: bytes = b"") -> Request:
         return self._transport.request(method, path, body, self._headers, MAX_DATA_BYTES)
@@ -137,7 +148,9 @@ def answer_of(reply: Reply) -> tuple[int, Any]:
 def _refuse(status: int, document: Any, kind: str) -> NoReturn:
     """The engine's refusal in its own words."""
     values = object_of(document)
-    reason, code = reason_of(values), _contract_code(StrictReader(values).code)
+    reason, code = reason_of(values), values.get("error_code")
+    if not isinstance(code, str) or code not in known_codes():
+        code = None  # the contract names every code
     if status == 403:
         raise Forbidden(reason, code=code)
     if status == 404:
@@ -146,11 +159,6 @@ def _refuse(status: int, document: Any, kind: str) -> NoReturn:
         # There is one way in which giving a role contradicts anything.
         raise Conflict(reason, code=code, errors={"role_id": ["Already in use."]} if kind == "role" else None)
     raise BadRequest(reason)
-
-
-def _contract_code(code: str | None) -> str | None:
-    """The contract names every code, so a foreign one is left out."""
-    return code if code in known_codes() else None
 
 
 def _missing(kind: str) -> NotFound:

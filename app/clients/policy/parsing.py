@@ -1,8 +1,10 @@
 """An engine's answers, read field by field: a value of another kind than promised makes all unusable."""
 
+from __future__ import annotations
+
 import json
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
@@ -17,7 +19,6 @@ log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 ACCEPT = {"Accept": "application/json"}
 MAX_REASON_CHARACTERS = 200
-CODE = re.compile(r"[A-Z][A-Z0-9_]{0,49}")
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750 section 2.1, safe inside a cookie
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _REQUIRED = object()
@@ -52,7 +53,7 @@ def token_cookie(token: str) -> dict[str, str]:
 
 
 class StrictReader:
-    """One thing. Every method raises BadGateway."""
+    """One object of a document, read field by field. Every method raises BadGateway."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
@@ -62,11 +63,8 @@ class StrictReader:
         value: UUID = self.uuid("id")
         return value
 
-    @property
-    def code(self) -> str | None:
-        """An error's, as this service writes them; None for what other engines may put there."""
-        value = self._values.get("error_code")
-        return value if isinstance(value, str) and CODE.fullmatch(value) else None
+    def read(self, fields: Fields) -> dict[str, Any]:
+        return {name: read(self, name) for name, read in fields.items()}
 
     def uuid(self, name: str, default: Any = _REQUIRED) -> Any:
         value = self._values.get(name)
@@ -105,6 +103,10 @@ class StrictReader:
             return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         except (TypeError, ValueError, OverflowError):
             raise unusable(f"{name} is no time") from None
+
+
+Fields = Mapping[str, Callable[[StrictReader, str], Any]]
+"""The reader of each field, such as ``StrictReader.flag``."""
 
 
 def object_of(document: Any) -> Mapping[str, Any]:

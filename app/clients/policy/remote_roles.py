@@ -8,8 +8,25 @@ import orjson
 from app.base.roles import ADMINISTRATOR, ALL, Actor, Json, permission_name
 from app.clients.http.breaker import Breaker
 from app.clients.policy.guardian_api import GuardianApi, unique
-from app.clients.policy.parsing import StrictReader, unusable
+from app.clients.policy.parsing import Fields, StrictReader, unusable
 from app.clients.policy.transport import RemoteTransport
+
+POLICY: Fields = {
+    "id": StrictReader.uuid,
+    "company_id": lambda item, name: item.uuid(name, None),
+    "name": StrictReader.required_text,
+    "description": StrictReader.optional_text,
+    "created_at": StrictReader.time,
+    "updated_at": StrictReader.time,
+}
+ROLE: Fields = {**POLICY, "code": StrictReader.optional_text, "is_system": StrictReader.flag}
+PERMISSION: Fields = {
+    "id": StrictReader.uuid,
+    "service": StrictReader.optional_text,
+    "resource_name": StrictReader.required_text,
+    "operation": StrictReader.required_text,
+    "description": StrictReader.optional_text,
+}
 
 
 class RemoteRoleDirectory:
@@ -47,7 +64,7 @@ class RemoteRoleDirectory:
     def policies_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         engine = self._api(actor)
         held = engine.policies_by_role(_role_ids(engine.assignments_of(user_id)))
-        return [_common_fields(policy) for policy in unique(held.values())]
+        return [policy.read(POLICY) for policy in unique(held.values())]
 
     def permissions_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         engine = self._api(actor)
@@ -80,43 +97,17 @@ def _is_administrators(role: StrictReader) -> bool:
 
 def _assignment(item: StrictReader, user_id: UUID, role: StrictReader) -> Json:
     created_at = item.time("created_at")
-    return {"id": item.id, "user_id": user_id, "role_id": role.id, "created_at": created_at, "role": _role(role)}
-
-
-def _role(item: StrictReader) -> Json:
-    return {**_common_fields(item), "code": item.optional_text("code"), "is_system": item.flag("is_system")}
-
-
-def _common_fields(item: StrictReader) -> Json:
-    """A role or policy."""
-    return {
-        "id": item.id,
-        "company_id": item.uuid("company_id", None),
-        "name": item.required_text("name"),
-        "description": item.optional_text("description"),
-        "created_at": item.time("created_at"),
-        "updated_at": item.time("updated_at"),
-    }
+    return {"id": item.id, "user_id": user_id, "role_id": role.id, "created_at": created_at, "role": role.read(ROLE)}
 
 
 def _assignable(item: StrictReader, permissions: list[str]) -> Json:
-    role = _role(item)
+    role = item.read(ROLE)
     return {**{name: role[name] for name in ("id", "name", "code", "description")}, "permissions": permissions}
 
 
 def _permissions(items: Iterable[StrictReader]) -> list[Json]:
-    permissions = [_permission(item) for item in items]
+    permissions = [item.read(PERMISSION) for item in items]
     return sorted(permissions, key=lambda row: (row["service"] or "", row["resource_name"], row["operation"]))
-
-
-def _permission(item: StrictReader) -> Json:
-    return {
-        "id": item.id,
-        "service": item.optional_text("service"),
-        "resource_name": item.required_text("resource_name"),
-        "operation": item.required_text("operation"),
-        "description": item.optional_text("description"),
-    }
 
 
 def _names(lists: Iterable[Iterable[StrictReader]]) -> list[str]:

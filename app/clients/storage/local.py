@@ -41,6 +41,7 @@ class LocalStorage:
         """Relative folders are below the project. ``documents`` is where keys below DOCUMENTS go instead."""
         self._root = ROOT / folder
         self._documents = ROOT / (documents or folder)
+        self._roots = {self._root, self._documents}
 
     def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
         target = self._path(key)
@@ -63,12 +64,12 @@ class LocalStorage:
         with _translate_errors():
             target.unlink(missing_ok=True)
         for folder in target.parents:
-            if folder in (self._root, self._documents) or not _remove_if_empty(folder):
+            if folder in self._roots or not _remove_if_empty(folder):
                 return
 
     def stored(self) -> Iterator[Stored]:
         """Also what was left unfinished, under the key that it would have had."""
-        for root in dict.fromkeys((self._root, self._documents)):
+        for root in self._roots:
             for folder, _, names in os.walk(root, onerror=_raise):
                 for name in names:
                     yield from _describe(root, Path(folder) / name)
@@ -76,7 +77,7 @@ class LocalStorage:
     def check_health(self) -> None:
         """Raises Unavailable unless a file can be written."""
         with _translate_errors():
-            for root in dict.fromkeys((self._root, self._documents)):
+            for root in self._roots:
                 _check_writable(root)
 
     def _path(self, key: Key) -> Path:
