@@ -4,7 +4,6 @@ from app.core.events import Subscription
 from app.customers.documents.files import DownloadDocument, UploadDocument
 from app.customers.documents.resources import CustomerDocuments, VerifyDocument
 from app.customers.export.resources import ExportCustomer
-from app.customers.logo import CustomerLogo
 from app.customers.merge import execute, redirects, undo
 from app.customers.merge.resources import CustomerMerges, MergeCustomers, UndoMerge
 from app.customers.models import CustomerNotFound
@@ -17,11 +16,10 @@ from app.customers.parts.services import CustomerServices
 from app.customers.parts.subscriptions import SubscriptionHistory, SubscriptionState
 from app.customers.parts.tags import TagOfCustomer, Tags, TagsOfCustomer
 from app.customers.profile import Profile, ProfileCheck
-from app.customers.resources import Customers
+from app.customers.resources import CustomerLogo, Customers
 from app.customers.statistics import CustomerStatistics
-from app.customers.verification import mails
 from app.customers.verification.resources import SendVerification, VerifyCustomerEmail
-from app.customers.verification.service import unverify_customer_of
+from app.customers.verification.service import customer_email, unverify_customer_of
 from app.users.events import on_email_changed, on_user_deleting
 
 TAG = "customers"
@@ -32,7 +30,7 @@ ENDPOINTS = (
     Profile, ProfileCheck, SendVerification, VerifyCustomerEmail, CustomerDocuments, UploadDocument,
     DownloadDocument, VerifyDocument, ExportCustomer,
 )  # fmt: skip
-MAILS = {"customer_email": mails.customer_email}
+MAILS = {"customer_email": customer_email}
 JOBS = {execute.FORGET: undo.forget}
 ERROR_HANDLERS = {CustomerNotFound: redirects.render_missing_customer}
 SUBSCRIPTIONS = (

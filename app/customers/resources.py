@@ -10,6 +10,7 @@ from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.crud.filters import Filter, between
 from app.core.db.lookup import lock
+from app.core.files.picture import Picture
 from app.core.jobs.one_time_links import revoke
 from app.core.web.default_roles import MANAGED
 from app.customers.countries import country_code
@@ -90,3 +91,10 @@ class Customers(Crud):
         lock(Customer, row.id)
         revoke(PURPOSE, row.id)
         return super().remove(row)
+
+
+class CustomerLogo(Picture):
+    """The logo of a customer."""
+
+    model, path, field = Customer, f"{Customers.path}/<id>/logo", "logo"
+    permission, default_roles, moved = "customer_logo", MANAGED, True

@@ -27,7 +27,6 @@ from app.core.web.principal import principal
 from app.customers.documents.files import FILE_OF_DOCUMENT, key_of
 from app.customers.documents.resources import CustomerDocument, CustomerDocuments
 from app.customers.export.archive import Export, ObjectFile, SpooledFile
-from app.customers.logo import CustomerLogo
 from app.customers.merge.models import CustomerMerge
 from app.customers.merge.resources import CustomerMerges
 from app.customers.models import Customer
@@ -38,7 +37,7 @@ from app.customers.parts.preferences import CommunicationPreferences, ConsentHis
 from app.customers.parts.services import CustomerServices
 from app.customers.parts.subscriptions import SubscriptionHistory
 from app.customers.parts.tags import TagsOfCustomer
-from app.customers.resources import Customers
+from app.customers.resources import CustomerLogo, Customers
 
 ARCHIVE = "application/zip"
 PAGE = 500

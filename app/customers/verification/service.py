@@ -8,11 +8,13 @@ from sqlalchemy import select
 
 from app.base.clock import utcnow
 from app.base.errors import Conflict, TooManyRequests
+from app.companies.models import Company
 from app.core.db.lookup import lock_row, not_found
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.jobs import one_time_links
-from app.core.jobs.mail import post
+from app.core.jobs.job import Job
+from app.core.jobs.mail import Mail, greeting, hours, plain_name, post, served_link
 from app.core.jobs.one_time_links import InvalidLink, OneTimeLink
 from app.core.web.principal import principal
 from app.customers.models import Customer
@@ -61,6 +63,25 @@ def _check_pause(customer_id: UUID) -> None:
 def _language_of_caller() -> str:
     """Customers without a user get the caller's language: a company's staff and customers likely share one."""
     return db.session.scalars(select(User.language).where(User.id == principal().user_id)).one()
+
+
+def customer_email(job: Job) -> Mail | None:
+    """Compose the mail of a link."""
+    with company_transaction(job.company_id):
+        rotated = one_time_links.rotate_token(UUID(job.payload["link_id"]))
+        customer = rotated and db.session.scalar(select(Customer).where(Customer.id == rotated[0].subject_id))
+        if rotated is None or customer is None:
+            return None
+        link, token = rotated
+        user = user_of(customer)
+        company = db.session.scalars(select(Company.name).where(Company.id == link.company_id)).one()
+    values = {
+        "greeting": greeting(user.first_name if user else customer.name),
+        "company": plain_name(company),
+        "hours": hours(LIFETIME),
+        "link": served_link("/customers/verify-email", token),
+    }
+    return Mail(link.address, job.payload["language"], values)
 
 
 def verify(token: str) -> bool:
