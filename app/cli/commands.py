@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 COMMANDS = {
-    "customers": "app.customers.splitting.commands",
+    "customers": "app.customers.splitting",
     "db": "flask_migrate.cli",
     "demo": "app.cli.demo",
     "guardian": "app.cli.guardian",

@@ -47,7 +47,7 @@ PLATFORM_SESSIONS = {
     "app/cli/users.py": 1,  # the operator names a company by its name
     "app/core/files/check.py": 1,  # which companies there are, for the operator's check
     "app/companies/resources.py": 1,  # the platform's list, and its changes of companies
-    "app/customers/splitting/commands.py": 1,  # which companies there are, for a command that goes through all of them
+    "app/customers/splitting.py": 1,  # which companies there are, for a command that goes through all of them
     "app/accounts/onboarding/registration.py": 1,  # whether the name of a new company is free
     "app/system/service.py": 2,  # is there a company at all, and which is the platform's?
     "app/system/health.py": 2,  # the database answers; it is migrated

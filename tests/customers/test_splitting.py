@@ -6,7 +6,7 @@ from dataclasses import astuple
 import pytest
 from flask import Flask
 
-from app.customers.splitting.address_text import split_address
+from app.customers.splitting import split_address
 from tests.customers.dossier import customer, shown
 from tests.support.clients import Tenant
 from tests.support.rows import by_row
@@ -76,7 +76,7 @@ def test_addresses_of_every_company_are_split_and_the_text_is_kept(app: Flask, a
 def test_more_customers_than_fit_a_batch_are_all_looked_at(
     app: Flask, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.customers.splitting.commands.BATCH", 2)
+    monkeypatch.setattr("app.customers.splitting.BATCH", 2)
     paths = [customer(acme, address=address) for address in ("1 Mill Lane, Eastmere", "Desert") * 3]
 
     result = app.test_cli_runner().invoke(args=["customers", "split-addresses"])

@@ -1,1 +1,0 @@
-"""Splitting of the addresses that were one text."""
