@@ -82,9 +82,7 @@ def _keys_in(document: bytes) -> list[Any]:
 def _usable(jwks: list[Any]) -> Iterator[tuple[str, VerificationKey]]:
     """Keys of other uses, types or curves are skipped (RFC 7517 section 5)."""
     for jwk in jwks:
-        algorithm = _algorithm_of(jwk)
-        key = _public_key(jwk, algorithm) if algorithm else None
-        if algorithm and key:
+        if (algorithm := _algorithm_of(jwk)) and (key := _public_key(jwk, algorithm)):
             yield jwk["kid"], (algorithm, key)
 
 

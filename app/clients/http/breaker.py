@@ -72,15 +72,11 @@ class _Circuit:
         """The current period. Raises CircuitOpen."""
         with self._lock:
             if self._state is not State.CLOSED:
-                self._try_again()
+                wait = self._open_until - self._clock()
+                if self._state is State.TRYING or wait > 0:
+                    raise CircuitOpen(self._refusal, retry_after=max(1, ceil(wait)))
+                self._become(State.TRYING)
             return self._period
-
-    def _try_again(self) -> None:
-        """One call at a time, once the pause is over. Raises CircuitOpen."""
-        wait = self._open_until - self._clock()
-        if self._state is State.TRYING or wait > 0:
-            raise CircuitOpen(self._refusal, retry_after=max(1, ceil(wait)))
-        self._become(State.TRYING)
 
     def leave(self, period: int, outcome: Outcome) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
 """Outbound HTTP/1.1 by libcurl: connections are kept, a call has one deadline, the environment has no say.
 
-A request is sent again only if a kept connection was lost before the whole request went out. The peer
-cannot have acted on such a request; every other one fails, because the peer may have executed it.
+A request is sent again once, and only if its connection was lost before the whole request went out. The
+peer cannot have executed such a request. Any other request may have been executed, and fails instead.
 """
 
 from __future__ import annotations

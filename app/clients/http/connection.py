@@ -29,6 +29,16 @@ _OPTIONS: tuple[tuple[int, int | str], ...] = (
     (pycurl.PATH_AS_IS, 1),
 )
 
+_IDLE_OPTIONS: tuple[tuple[int, object], ...] = (
+    (pycurl.WRITEFUNCTION, len),
+    (pycurl.HEADERFUNCTION, len),
+    (pycurl.READFUNCTION, lambda _count: b""),
+    (pycurl.PREREQFUNCTION, lambda *_addresses: pycurl.PREREQFUNC_OK),
+    (pycurl.HTTPHEADER, []),
+    (pycurl.POSTFIELDS, b""),
+)
+"""An idle connection keeps no file, body or token alive."""
+
 
 def require_libcurl(version_info: tuple[Any, ...]) -> None:
     """Raises ImportError unless libcurl bounds a body of unknown length, knows TLS and looks names up in time."""
@@ -109,14 +119,10 @@ class Connection:
         self._is_resolved = self._socket != NO_SOCKET or self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0
         is_clean = self._socket != NO_SOCKET and (not self._is_secure or self._has_no_input())
         self._multi.remove_handle(self.handle)
-        self._forget_transfer()
-        self._report, self._idle_since = None, time.monotonic()
-        return is_clean
-
-    def _forget_transfer(self) -> None:
-        """An idle connection keeps no file, body or token alive."""
         for option, value in _IDLE_OPTIONS:
             self.handle.setopt(option, value)
+        self._report, self._idle_since = None, time.monotonic()
+        return is_clean
 
     def is_stale(self) -> bool:
         return time.monotonic() - self._idle_since > MAX_IDLE_SECONDS
@@ -163,21 +169,3 @@ def _trusted_certificates() -> list[tuple[int, str]]:
     """Certificates of this machine, as Python finds them: the wheel's libcurl looks where its builder had them."""
     paths = ssl.get_default_verify_paths()
     return [(option, path) for option, path in ((pycurl.CAINFO, paths.cafile), (pycurl.CAPATH, paths.capath)) if path]
-
-
-def _read_nothing(_count: int) -> bytes:
-    return b""
-
-
-def _allow(*_addresses: object) -> int:
-    return int(pycurl.PREREQFUNC_OK)
-
-
-_IDLE_OPTIONS: tuple[tuple[int, object], ...] = (
-    (pycurl.WRITEFUNCTION, len),
-    (pycurl.HEADERFUNCTION, len),
-    (pycurl.READFUNCTION, _read_nothing),
-    (pycurl.PREREQFUNCTION, _allow),
-    (pycurl.HTTPHEADER, []),
-    (pycurl.POSTFIELDS, b""),
-)

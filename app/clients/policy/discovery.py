@@ -71,16 +71,14 @@ class Discovery:
             return self._endpoints
         document = parse_object(reply)
         url = document.get("policy_decision_point")
-        evaluation = self._path_of(document.get("access_evaluation_endpoint"))
+        # On another host our token, and the decision, would be somebody else's.
+        path_of = self._transport.path_of
+        evaluation = path_of(document.get("access_evaluation_endpoint"))
         if not isinstance(url, str) or url.rstrip("/") != self._url:
             reason = "it is about another policy_decision_point"
         elif evaluation is None:
             reason = "no evaluation endpoint on the engine's own host"
         else:
-            return Endpoints(evaluation, self._path_of(document.get("access_evaluations_endpoint")))
+            return Endpoints(evaluation, path_of(document.get("access_evaluations_endpoint")))
         log.warning("policy_engine_document_ignored", reason=reason)
         return self._endpoints
-
-    def _path_of(self, url: object) -> str | None:
-        """On another host our token, and the decision, would be somebody else's."""
-        return self._transport.path_of(url) if isinstance(url, str) else None

@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from io import BytesIO
 from threading import Semaphore
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 
 from app.base.errors import ApiError, BadGateway, GatewayTimeout, Unavailable
 from app.clients.http.client import HttpClient
 from app.clients.http.message import Request, Response
-from app.clients.http.origin import origin_of, path_on
 from app.clients.http.per_process import PerProcess
 from app.clients.http.transfer import CallFailed, Transfer, seconds_left
 from app.clients.policy.parsing import MAX_BODY_BYTES, Reply
@@ -22,6 +22,7 @@ from app.clients.policy.request import TooManyInFlight
 log = structlog.get_logger(__name__)
 
 Key = TypeVar("Key")
+PORTS = {"http": 80, "https": 443}
 _MESSAGES: Mapping[type[ApiError], str] = {
     GatewayTimeout: "The policy engine did not answer in time.",
     Unavailable: "The policy engine cannot be reached.",
@@ -34,15 +35,20 @@ class RemoteTransport:
 
     def __init__(self, base_url: str, timeout: float, max_in_flight: int) -> None:
         """Raises ValueError for a URL that is not ``http(s)://host[:port][/prefix]``."""
-        self._origin, self._base_url = origin_of(base_url), base_url.rstrip("/")
+        self._origin, self._base_url = _origin_of(base_url), base_url.rstrip("/")
         self._timeout, self._client = timeout, HttpClient()
         self._permits = PerProcess(lambda: Semaphore(max_in_flight))
         shared = max(1, max_in_flight - max_in_flight // 5)
         self._shared_permits = PerProcess(lambda: Semaphore(shared))
 
-    def path_of(self, url: str) -> str | None:
-        """The path of a URL on the engine's own origin; None for any other URL."""
-        return path_on(self._origin, url)
+    def path_of(self, url: object) -> str | None:
+        """The path of a URL on the engine's own origin. None for others, and for paths that no request can name."""
+        try:
+            is_own = isinstance(url, str) and _origin_of(url) == self._origin
+        except ValueError:
+            return None
+        path = urlsplit(str(url)).path
+        return path if is_own and path.startswith("/") and path.isprintable() and " " not in path else None
 
     def deadline(self) -> float:
         """Deadline of a call that begins now, on the monotonic clock."""
@@ -95,6 +101,17 @@ class RemoteTransport:
     def close(self) -> None:
         """Close the idle connections; later calls open new ones."""
         self._client.close()
+
+
+def _origin_of(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port (RFC 6454). Raises ValueError for a URL that is not ``http(s)://host[:port][/path]``."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").encode("idna").decode()
+    if parts.scheme not in PORTS or not host or not url.isascii():
+        raise ValueError("The URL must be http(s)://host in ASCII.")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("The URL must have no credentials, query or fragment.")
+    return parts.scheme, host, parts.port or PORTS[parts.scheme]
 
 
 class _Permits:
