@@ -58,7 +58,7 @@ class ConflictSchema(BaseSchema):
 
 
 class MergedSchema(BaseSchema):
-    """``id`` is the merge's, which is that of the customer that is no more; ``customer`` is the survivor."""
+    """``id`` is that of the merge and of the merged customer; ``customer`` is the survivor."""
 
     id = read_only_id()
     dry_run = Flag(dump_only=True)

@@ -148,7 +148,7 @@ class Reversal:
                 unverify(row)
 
     def _restore_fields(self) -> None:
-        """The survivor's own. Its version moves even if no field changes, because its parts do."""
+        """Restore those of the survivor. Its version moves even if no field changes, because its parts do."""
         for name, value in self.before.items():
             setattr(self.target, name, value)
         self.target.updated_at = utcnow()

@@ -53,7 +53,7 @@ class BulkTag(Endpoint):
         self.values = BulkTagSchema().checked(json_body())
         if self.values["remove"]:
             require(self.permission, "DELETE")
-        # The number of matching customers tells something about them.
+        # The number of matching customers discloses their data, so the caller must be able to read them.
         require(Customers.permission, "LIST" if "filter" in self.values else "READ")
 
     @declare("tagManyCustomers", body=BulkTagSchema(), answer=BulkTaggedSchema())
