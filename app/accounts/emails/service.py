@@ -15,7 +15,7 @@ from app.core.jobs.one_time_links import InvalidLink
 from app.core.security.encryption import seal
 from app.core.security.tokens import Claims
 from app.core.web.principal import Principal
-from app.users.links import CHANGE_EMAIL
+from app.users.links import CHANGE_EMAIL, redeem
 from app.users.service import lock_user, login_of, set_values
 
 LIFETIME = timedelta(hours=24)
@@ -59,10 +59,8 @@ def confirm_change(token: str, claims: Claims | None) -> None:
     Raises InvalidLink, and IntegrityError (409) for an address that has been taken since.
     """
     link = one_time_links.check(token, CHANGE_EMAIL)
-    with company_transaction(link.company_id):
-        user = lock_user(link.subject_id)
-        one_time_links.consume(link.id)
-        if user is None or not user.is_active:
+    with redeem(link) as user:
+        if not user.is_active:
             raise InvalidLink()
         set_values(user, {"email": link.address, "is_verified": True})
         own_session = claims.session_id if claims is not None and claims.user_id == user.id else None

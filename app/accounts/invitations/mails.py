@@ -9,27 +9,16 @@ from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.jobs.job import Job
-from app.core.jobs.mail import Mail, greeting, link, plain_name
-from app.users.links import rotate_user_token
+from app.core.jobs.mail import Mail, plain_name
+from app.users.links import link_mail
 from app.users.models import User
 
 
 def invitation(job: Job) -> Mail | None:
-    with company_transaction(job.company_id):
-        rotated = rotate_user_token(job.payload["link_id"])
-        company = db.session.scalar(select(Company.name))
-        inviter = _name_of(job.payload["invited_by"])
-    if rotated is None:
-        return None
-    one_time_link, token, user = rotated
-    values = {
-        "greeting": greeting(user.first_name),
-        "company": plain_name(company),
-        "inviter": plain_name(inviter),
-        "days": LIFETIME.days,
-        "link": link("/accept-invitation", token),
-    }
-    return Mail(one_time_link.address, user.language, values)
+    with company_transaction(job.company_id, writes=False):
+        company = plain_name(db.session.scalar(select(Company.name)))
+        inviter = plain_name(_name_of(job.payload["invited_by"]))
+    return link_mail(job, "/accept-invitation", company=company, inviter=inviter, days=LIFETIME.days)
 
 
 def _name_of(user_id: str | None) -> str:

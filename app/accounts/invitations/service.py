@@ -27,7 +27,7 @@ from app.core.services import services
 from app.core.web.principal import ensure_company_active
 from app.core.web.problems import violation_of
 from app.core.wire.schema import BaseSchema
-from app.users.links import INVITATION
+from app.users.links import INVITATION, redeem
 from app.users.models import User
 from app.users.service import check_may_leave, create_user, erase_user, lock_user
 
@@ -122,10 +122,8 @@ def accept(token: str, password: str, client: ClientInfo) -> SignedIn:
     link = one_time_links.check(token, INVITATION)
     services().passwords.check_acceptable(password, link.address)
     hashed = services().passwords.hash(password)
-    with company_transaction(link.company_id):
-        user = lock_user(link.subject_id)
-        one_time_links.consume(link.id)
-        if user is None or user.email != link.address or not _delete_invitation(user.id):
+    with redeem(link) as user:
+        if user.email != link.address or not _delete_invitation(user.id):
             raise InvalidLink()
         ensure_company_active(db.session.scalar(select(Company.status)))
         _activate(user, hashed)

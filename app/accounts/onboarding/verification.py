@@ -16,7 +16,7 @@ from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
 from app.core.jobs.outbox import complete, enqueue
 from app.core.security.encryption import seal, unseal
-from app.users.links import VERIFY_EMAIL
+from app.users.links import VERIFY_EMAIL, redeem
 from app.users.models import User
 from app.users.service import lock_user, login_of
 
@@ -38,10 +38,8 @@ def verify_email(token: str) -> None:
     except InvalidLink:
         complete_registration(token)
         return
-    with company_transaction(link.company_id):
-        user = lock_user(link.subject_id)
-        one_time_links.consume(link.id)
-        if user is None or user.email != link.address:
+    with redeem(link) as user:
+        if user.email != link.address:
             raise InvalidLink()
         user.is_verified = True
         db.session.flush()

@@ -6,6 +6,6 @@ from app.accounts.passwords.resources import AdminReset, ChangePassword, ResetCo
 ENDPOINTS = (ChangePassword, ResetRequest, ResetConfirmation, AdminReset, VerifyPassword)
 MAILS = {
     "password_reset": mails.password_reset,
-    "password_changed": mails.password_changed,
-    "password_reset_by_admin": mails.password_reset_by_admin,
+    "password_changed": mails.notice,
+    "password_reset_by_admin": mails.notice,
 }
