@@ -32,9 +32,8 @@ from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
 from app.extensions import Migrations
 from app.guardian.decision import EmbeddedTransport
-from app.guardian.directory import EmbeddedRoleDirectory
+from app.guardian.directory import EmbeddedRoleDirectory, roles_of_subject
 from app.guardian.service import EmbeddedTenantRoles, ExternalTenantRoles
-from app.guardian.subject import roles_of
 from app.mounts import SLICES, mount, mount_engine
 from app.system.health import HealthMonitor
 
@@ -147,7 +146,7 @@ def _build_remote_policy(
     from app.clients.policy.factory import build_remote
 
     breaker = policy_breaker(counters)
-    remote, role_directory, health_check = build_remote(settings, breaker, roles_of)
+    remote, role_directory, health_check = build_remote(settings, breaker, roles_of_subject)
     client = _with_cache(MeteredEngine(remote, counters, breaker), settings, counters)
     return client, role_directory or EmbeddedRoleDirectory(), HealthMonitor({"guardian": health_check})
 

@@ -1,7 +1,6 @@
 """Companies: the tenants."""
 
-from app.companies.logo import CompanyLogo
-from app.companies.resources import Companies, CreateCompany
+from app.companies.resources import Companies, CompanyLogo, CreateCompany
 
 TAG = "companies"
 ENDPOINTS = (Companies, CreateCompany, CompanyLogo)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
+from uuid import UUID
 
 from flask import Response, request
 from uuid_utils.compat import uuid7
@@ -19,6 +20,7 @@ from app.core.crud.erase import erase_tenant
 from app.core.db.models import db
 from app.core.db.tenancy import current_scope
 from app.core.db.transaction import company_transaction, platform_session
+from app.core.files.picture import Picture
 from app.core.web.body import answer, json_body
 from app.core.web.declaration import CREATED_WITH_VERSION, Declaration, declare
 from app.core.web.endpoint import UNSAFE_METHODS, Endpoint
@@ -114,6 +116,17 @@ class CreateCompany(Endpoint):
         company = Companies().create(self.values | {"id": current_scope().company_id})
         on_company_created.emit(admin)
         return Companies().respond_with_location(company)
+
+
+class CompanyLogo(Picture):
+    """The logo of a company."""
+
+    model, path, field = Company, "/companies/<id>/logo", "logo"
+    permission = "company_logo"
+
+    def company_of(self, id: UUID) -> UUID:
+        """Users of the platform change the logo of every company, inside its tenant."""
+        return id if principal().is_platform else principal().company_id
 
 
 def _check_removable(company: Company, counts: dict[str, int], *, cascade: bool) -> None:

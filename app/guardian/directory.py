@@ -1,4 +1,4 @@
-"""``RoleDirectory`` on the tables of the embedded engine."""
+"""``RoleDirectory`` on the tables of the embedded engine, and the roles that an external engine decides by."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, bindparam, or_, select
 
 from app.base.roles import ALL, Actor, Json, permission_name
+from app.clients.policy.request import AccessRequest
 from app.core.db.lookup import get_row, not_found
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, tenant
@@ -149,3 +150,21 @@ def _names_by_role(rows: Iterable[Row[Any]]) -> dict[UUID, list[str]]:
     for row in rows:
         names[row.role_id].append(permission_name(row.service, row.resource_name, row.operation))
     return names
+
+
+def roles_of_subject(access_request: AccessRequest) -> list[str]:
+    """Codes of default roles and ids of other roles, in a transaction of its own.
+
+    Names are not sent: a policy for the role "auditor" of one company would grant to any company's "auditor".
+    """
+    with tenant(access_request.company_id):
+        rows = read_in_own_transaction(_ROLES_OF_SUBJECT, {"user_id": access_request.user_id})
+    return sorted(row.code or str(row.id) for row in rows)
+
+
+_ROLES_OF_SUBJECT = TenantQuery(
+    select(Role.id, Role.code)
+    .join(UserRole, UserRole.role_id == Role.id)
+    .where(UserRole.user_id == bindparam("user_id"))
+    .execution_options(single_statement=True)
+)

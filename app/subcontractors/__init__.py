@@ -1,7 +1,6 @@
 """Subcontractors of a company."""
 
-from app.subcontractors.logo import SubcontractorLogo
-from app.subcontractors.resources import Subcontractors
+from app.subcontractors.resources import SubcontractorLogo, Subcontractors
 
 TAG = "subcontractors"
 ENDPOINTS = (Subcontractors, SubcontractorLogo)

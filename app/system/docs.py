@@ -9,7 +9,7 @@ import orjson
 from flask import Response, current_app, request
 from jinja2 import Environment, PackageLoader
 
-from app.accounts.auth.cookies import ACCESS, REFRESH
+from app.accounts.auth.answers import ACCESS, REFRESH
 from app.base.errors import NotFound
 from app.config.settings import VERSION
 from app.core.services import services

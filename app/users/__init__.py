@@ -1,7 +1,6 @@
 """Users of a company."""
 
-from app.users.avatar import Avatar, OwnAvatar
-from app.users.resources import ChangeUser, CreateUser, Me, Users, UsersOfPosition
+from app.users.resources import Avatar, ChangeUser, CreateUser, Me, OwnAvatar, Users, UsersOfPosition
 
 TAG = "users"
 ENDPOINTS = (Users, CreateUser, ChangeUser, Me, UsersOfPosition, Avatar, OwnAvatar)

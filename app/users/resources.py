@@ -1,4 +1,4 @@
-"""/users, the caller's own profile, and the users of one position."""
+"""/users, their avatars, the caller's own profile, and the users of one position."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -13,6 +13,7 @@ from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent, get_row
 from app.core.db.models import db
+from app.core.files.picture import OwnedByCaller, Picture
 from app.core.web.body import json_body, no_content
 from app.core.web.declaration import CREATED_WITH_VERSION, declare
 from app.core.web.default_roles import MANAGED
@@ -156,3 +157,17 @@ class Me(Endpoint):
 
     def _row(self) -> User:
         return db.session.scalars(select(User).where(User.id == principal().user_id)).one()
+
+
+class Avatar(Picture):
+    """The avatar of a user."""
+
+    model, path, field = User, f"{Users.path}/<id>/avatar", AVATAR
+    permission, methods = "user_avatar", {"GET"}
+
+
+class OwnAvatar(OwnedByCaller):
+    """The caller's own avatar."""
+
+    model, path, field = User, Avatar.path, AVATAR
+    access, methods = "self", {"POST", "DELETE"}

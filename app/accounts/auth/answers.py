@@ -1,19 +1,22 @@
-"""The answers of every kind of sign-in, and what a request tells of its client."""
+"""The answers of every kind of sign-in with their cookies, and the client of a request."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, request
 from marshmallow import fields, validate
 
-from app.accounts.auth.cookies import set_cookies
 from app.accounts.auth.sessions import ClientInfo, SignedIn
 from app.base.errors import Unauthenticated, Unavailable
+from app.config.settings import Settings
 from app.core.db.transaction import company_transaction
 from app.core.security.tokens import Claims
 from app.core.services import services
 from app.core.web.body import answer
+from app.core.web.principal import cookie_name
 from app.users.resources import Users
 
+ACCESS, REFRESH = "access_token", "refresh_token"
 TOKEN_IN_BODY = {"POST": {"token": fields.String(validate=validate.OneOf(["body"]))}}
 
 
@@ -59,5 +62,25 @@ def token_answer(content: dict[str, Any], signed_in: SignedIn, *, in_body: bool)
             "expires_in": settings.access_token_ttl_minutes * 60,
         }
     response = answer(content)
-    set_cookies(response, settings, signed_in)
+    max_age = int((signed_in.expires_at - datetime.now(UTC)).total_seconds())
+    _set_cookie(response, settings, ACCESS, signed_in.access_token, settings.access_token_ttl_minutes * 60)
+    _set_cookie(response, settings, REFRESH, signed_in.refresh_token, max_age)
     return response
+
+
+def clear_cookies(response: Response) -> None:
+    for name in (ACCESS, REFRESH):
+        _set_cookie(response, services().settings, name, "", 0)
+
+
+def _set_cookie(response: Response, settings: Settings, name: str, value: str, max_age: int) -> None:
+    default = "Lax" if name == ACCESS else "Strict"
+    response.set_cookie(
+        cookie_name(settings, name),
+        value,
+        max_age=max_age,
+        path="/",
+        httponly=True,
+        secure=settings.is_deployed,
+        samesite=settings.cookie_samesite or default,
+    )

@@ -6,8 +6,15 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import and_
 
-from app.accounts.auth.answers import TOKEN_IN_BODY, claims, client_info, login_answer, token_answer
-from app.accounts.auth.cookies import REFRESH, clear_cookies
+from app.accounts.auth.answers import (
+    REFRESH,
+    TOKEN_IN_BODY,
+    claims,
+    clear_cookies,
+    client_info,
+    login_answer,
+    token_answer,
+)
 from app.accounts.auth.models import AuthSession
 from app.accounts.auth.schemas import (
     LoginAnswerSchema,
@@ -77,7 +84,7 @@ class Logout(Endpoint):
         body_token = RefreshSchema().checked(optional_json_body()).get("refresh_token")
         sign_out(claims(), body_token or _refresh_cookie())
         response = answer({"message": "Logout successful"})
-        clear_cookies(response, services().settings)
+        clear_cookies(response)
         return response
 
 

@@ -4,12 +4,20 @@ from flask import Response, request
 
 from app.accounts.auth.answers import claims
 from app.accounts.auth.schemas import MessageSchema, TokenSchema
-from app.accounts.emails.schemas import ChangeEmailSchema
 from app.accounts.emails.service import confirm_change, request_change
 from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
+from app.core.wire.schema import BaseSchema, Email, column_field
+from app.users.models import User
+from app.users.schemas import Password
+
+
+class ChangeEmailSchema(BaseSchema):
+    example = {"new_email": "ada@acme.example", "current_password": "tulip-anchor-violin-42"}
+    new_email = column_field(User.email, Email, required=True)
+    current_password = Password(required=True)
 
 
 class ChangeEmail(Endpoint):
