@@ -138,4 +138,4 @@ def _existing(user_id: UUID) -> UUID:
     return user_id
 
 
-_USER = TenantQuery(select(User.id).where(User.id == bindparam("user_id")).execution_options(single_statement=True))
+_USER = TenantQuery(select(User.id).where(User.id == bindparam("user_id")))

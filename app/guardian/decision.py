@@ -33,7 +33,6 @@ _GRANTING_ROLES = TenantQuery(
     .join(UserRole, UserRole.role_id == Role.id)
     .where(UserRole.user_id == bindparam("user_id"), or_(Role.is_system, _HOLDS_PERMISSION.exists()))
     .limit(1)
-    .execution_options(single_statement=True)
 )
 
 

@@ -13,6 +13,7 @@ from app.core.db.lookup import get_row, not_found
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import company_transaction, read, read_in_own_transaction
+from app.guardian.escalation import administrators
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
 from app.guardian.schemas import PermissionSchema, PolicySchema, RoleSchema
 from app.guardian.service import assign_role, remove_assignment
@@ -94,7 +95,6 @@ _ASSIGNMENTS_OF_USER = (
     .join(Role, Role.id == UserRole.role_id)
     .where(UserRole.user_id == bindparam("user_id"))
     .order_by(UserRole.created_at, UserRole.id)
-    .execution_options(single_statement=True)
 )
 _ASSIGNMENTS = TenantQuery(_ASSIGNMENTS_OF_USER)
 _ASSIGNMENT = TenantQuery(_ASSIGNMENTS_OF_USER.where(UserRole.id == bindparam("assignment_id")))
@@ -102,25 +102,16 @@ _POLICIES = TenantQuery(
     select(*_columns(Policy, POLICY))
     .where(Policy.id.in_(_through_roles(RolePolicy.policy_id)))
     .order_by(Policy.created_at, Policy.id)
-    .execution_options(single_statement=True)
 )
 _HELD = GuardianPermission.id.in_(
     _through_roles(PolicyPermission.permission_id).join(
         PolicyPermission, PolicyPermission.policy_id == RolePolicy.policy_id
     )
 )
-_ADMINISTERS = (
-    select(UserRole.id)
-    .join(Role, Role.id == UserRole.role_id)
-    .where(UserRole.user_id == bindparam("user_id"), Role.is_system)
-    .exists()
-)
+_ADMINISTERS = administrators().where(UserRole.user_id == bindparam("user_id")).exists()
 _BY_NAME = (GuardianPermission.service, GuardianPermission.resource_name, GuardianPermission.operation)
 _PERMISSIONS = TenantQuery(
-    select(*_columns(GuardianPermission, PERMISSION))
-    .where(or_(_ADMINISTERS, _HELD))
-    .order_by(*_BY_NAME)
-    .execution_options(single_statement=True)
+    select(*_columns(GuardianPermission, PERMISSION)).where(or_(_ADMINISTERS, _HELD)).order_by(*_BY_NAME)
 )
 _ROLES = TenantQuery(
     select(Role.id, Role.name, Role.code, Role.description, Role.is_system).order_by(Role.created_at, Role.id)
@@ -166,5 +157,4 @@ _ROLES_OF_SUBJECT = TenantQuery(
     select(Role.id, Role.code)
     .join(UserRole, UserRole.role_id == Role.id)
     .where(UserRole.user_id == bindparam("user_id"))
-    .execution_options(single_statement=True)
 )

@@ -8,10 +8,10 @@ from app.base.roles import ADMINISTRATOR
 from app.companies.service import AlreadyInitialized, lock_company
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
-from app.core.db.transaction import company_transaction, unit_of_work
+from app.core.db.transaction import unit_of_work
 from app.core.services import services
-from app.guardian.escalation import is_administrator
-from app.guardian.models import Role, UserRole
+from app.guardian.escalation import administrators, is_administrator
+from app.guardian.models import Role
 from app.users.models import User
 
 
@@ -31,18 +31,13 @@ def initialize_engine(company_id: UUID, user_id: UUID) -> bool:
     return True
 
 
-def has_administrator(company_id: UUID) -> bool:
-    with company_transaction(company_id, writes=False):
-        return _has_administrator()
-
-
-def _has_administrator() -> bool:
-    statement = select(UserRole.id).join(Role, Role.id == UserRole.role_id).where(Role.is_system).limit(1)
-    return db.session.execute(statement).first() is not None
+def has_administrator() -> bool:
+    """Whether the bound company has one."""
+    return db.session.scalar(administrators().limit(1)) is not None
 
 
 def _check_vacant(user_id: UUID) -> None:
     """Only an administrator can create a second user. Raises Forbidden unless the user is alone without one."""
     users = db.session.scalars(select(User.id).limit(2)).all()
-    if list(users) != [user_id] or _has_administrator():
+    if list(users) != [user_id] or has_administrator():
         raise AlreadyInitialized("The company is already initialized.")

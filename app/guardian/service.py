@@ -16,7 +16,7 @@ from app.core.db.models import add_in_order, db
 from app.core.db.upsert import upsert
 from app.core.services import services
 from app.core.web.default_roles import is_held_by_default
-from app.guardian.escalation import check_not_above, is_administrator
+from app.guardian.escalation import administrators, check_not_above, is_administrator
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole, permission_id
 from app.users.models import User
 
@@ -66,7 +66,8 @@ class EmbeddedTenantRoles:
 
     def check_not_last_administrator(self, user_id: UUID) -> None:
         lock_company()
-        if is_administrator(user_id) and not _has_other_administrator(user_id):
+        active = administrators().join(User, User.id == UserRole.user_id).where(User.is_active)
+        if is_administrator(user_id) and db.session.scalar(active.where(User.id != user_id).limit(1)) is None:
             raise LastAdministrator()
 
     def check_not_above(self, user_id: UUID, by: UUID) -> None:
@@ -110,17 +111,6 @@ def load_catalogue(catalogue: Iterable[Permission]) -> None:
     for first in range(0, len(rows), ROWS_PER_INSERT):
         statement = upsert(GuardianPermission).values(rows[first : first + ROWS_PER_INSERT]).on_conflict_do_nothing()
         db.session.execute(statement, execution_options={"unguarded": "the catalogue is global"})
-
-
-def _has_other_administrator(user_id: UUID) -> bool:
-    statement = (
-        select(UserRole.id)
-        .join(Role, Role.id == UserRole.role_id)
-        .join(User, User.id == UserRole.user_id)
-        .where(Role.is_system, User.is_active, User.id != user_id)
-        .limit(1)
-    )
-    return db.session.execute(statement).first() is not None
 
 
 def assign_role(user_id: UUID, role_id: UUID, *, by: UUID) -> UserRole:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from flask import Response, current_app
 
 from app.config.settings import VERSION
+from app.core.db.transaction import company_transaction
 from app.core.services import services
 from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
@@ -54,7 +55,10 @@ class GuardianInitDb(Endpoint):
     def get(self) -> Response:
         """Check whether the platform company has an administrator."""
         company_id = platform_company()
-        return answer({"initialized": company_id is not None and has_administrator(company_id)})
+        if company_id is None:
+            return answer({"initialized": False})
+        with company_transaction(company_id, writes=False):
+            return answer({"initialized": has_administrator()})
 
     @declare(
         "initializeGuardian",

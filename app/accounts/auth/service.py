@@ -65,7 +65,6 @@ _SUBJECT = (
     )
     .join(Company, Company.id == User.company_id)
     .where(User.id == bindparam("user_id"))
-    .execution_options(single_statement=True)
 )
 _STATE_WITHOUT_SESSION = TenantQuery(_SUBJECT.add_columns(null(), null()))
 _STATE = TenantQuery(
@@ -181,9 +180,7 @@ def find_account(name: str, identifier: str) -> Account | None:
 
 _KEYS = {
     name: TenantQuery(
-        select(LoginKey.company_id, LoginKey.user_id)
-        .where(column == bindparam("key", type_=CodePointText))
-        .execution_options(single_statement=True)
+        select(LoginKey.company_id, LoginKey.user_id).where(column == bindparam("key", type_=CodePointText))
     )
     for name, column in (("email", LoginKey.email_key), ("username", LoginKey.username_key))
 }
@@ -191,7 +188,6 @@ _ACCOUNT = TenantQuery(
     select(User.id, User.company_id, User.password_hash, User.is_active, Company.status)
     .join(Company, Company.id == User.company_id)
     .where(User.id == bindparam("user_id"))
-    .execution_options(single_statement=True)
 )
 
 

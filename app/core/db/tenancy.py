@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -160,11 +161,18 @@ def _narrow(state: ORMExecuteState) -> None:
 
 
 class TenantQuery:
-    """A prepared read, compiled once for all tenants. ``scoped`` has the criterion of the bound tenant."""
+    """A prepared read, compiled once for all tenants. ``scoped`` has the criterion of the bound tenant.
+
+    ``single`` is ``scoped`` as the only statement of its transaction.
+    """
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self.unscoped = statement
         self.scoped = statement.options(OWN_ROWS)
+
+    @cached_property
+    def single(self) -> Select[*tuple[Any, ...]]:
+        return self.scoped.execution_options(single_statement=True)
 
 
 def _refuse_tenant_tables(state: ORMExecuteState, scope: Scope) -> None:

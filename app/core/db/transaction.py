@@ -68,7 +68,7 @@ def read_in_own_transaction(query: TenantQuery, params: dict[str, Any]) -> Seque
     writing = _writing.set(False)
     try:
         with in_transaction(), db.engine.connect() as connection:
-            return connection.execute(query.scoped, params).all()
+            return connection.execute(query.single, params).all()
     finally:
         _writing.reset(writing)
 

@@ -64,7 +64,7 @@ class Picture(Endpoint, abstract=True):
         super().__init_subclass__(abstract=abstract, **kwargs)
         if not abstract:
             statement = select(getattr(cls.model, cls.column())).where(cls.model.id == bindparam("item_id"))
-            cls.file_id_query = TenantQuery(statement.execution_options(single_statement=True))
+            cls.file_id_query = TenantQuery(statement)
 
     @classmethod
     def column(cls) -> str:

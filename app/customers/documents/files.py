@@ -152,7 +152,6 @@ class DownloadDocument(Endpoint):
         select(*FILE_OF_DOCUMENT)
         .join(StoredFile, StoredFile.id == CustomerDocument.file_id)
         .where(CustomerDocument.id == bindparam("item_id"), CustomerDocument.customer_id == bindparam("customer_id"))
-        .execution_options(single_statement=True)
     )
 
     @declare(
