@@ -1,24 +1,28 @@
 """The example companies of ``companies.yml``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 
 @dataclass(frozen=True)
 class Example:
-    """``outline`` has one unit per line, indented below its parent: ``name: position; position``.
+    """``company`` is the body of a POST.
 
-    The first position of a unit is held by one person, the second by several.
+    ``outline`` has one unit per line, indented below its parent: ``name: position; position``. The first position of
+    a unit is held by one person, the second by several.
     """
 
-    name: str
     domain: str
-    company_key: str
-    description: str
-    city: str
+    company: Mapping[str, Any]
     outline: str
+
+    @property
+    def name(self) -> str:
+        return str(self.company["name"])
 
     @property
     def units(self) -> int:

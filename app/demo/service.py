@@ -13,15 +13,14 @@ from app.accounts.onboarding.service import create_company
 from app.base.text import fold
 from app.companies.models import Company
 from app.companies.resources import Companies
-from app.core.crud.crud import Crud
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.services import services
 from app.customers.resources import Customers
 from app.demo.companies import EXAMPLES, Example
-from app.demo.dossiers import fill_dossier, make_tags
-from app.demo.names import address, businesses, people, phone_number, slug, trades
+from app.demo.dossiers import fill_dossier, make, make_tags
+from app.demo.names import address, people, phone_number, shuffled_pairs, slug
 from app.guardian.models import Role
 from app.guardian.service import assign_role
 from app.organization_units.models import OrganizationUnit
@@ -90,8 +89,9 @@ def _make_contents(example: Example, start: int) -> None:
     hashes = {number: services().passwords.hash(PASSWORD) for number in ACCOUNTS}
     with unit_of_work():
         seats = _seats(_make_positions(example), USERS - 1)
-        _make_users(example, start, seats, hashes)
+        # The administrator is the only user until then.
         _make_customers(start)
+        _make_users(example, start, seats, hashes)
         _make_subcontractors(start)
 
 
@@ -108,34 +108,16 @@ def _find(example: Example) -> UUID | None:
 
 def _create(example: Example) -> UUID:
     """Create the company, as the platform company if the database has none."""
-    company = {
-        "name": example.name,
-        "business_name": f"{example.name} Ltd.",
-        "description": example.description,
-        "website": f"https://www.{example.domain}",
-        "email": f"office@{example.domain}",
-        "phone_number": phone_number(0),
-        "address": address(1, example.city),
-        "city": example.city,
-        "country": "United Kingdom",
-        "company_key": example.company_key,
-        "days_credit": 30,
-    }
     user = {"email": f"{ADMIN.name}@{example.domain}", "first_name": "Ada", "last_name": "Holm"}
-    values = Companies.wire.checked(company) | {"is_platform": not is_initialized()}
+    values = Companies.wire.checked(example.company) | {"is_platform": not is_initialized()}
     password_hash = services().passwords.hash(PASSWORD)
     return create_company(uuid7(), values, user | {"password_hash": password_hash}).company.id
-
-
-def make(crud: type[Crud], values: dict[str, Any], **beyond: Any) -> Any:
-    """Create the row of a POST of ``values``; ``beyond`` has columns that no request sets."""
-    return crud().create(crud.wire.checked(values) | beyond)
 
 
 def _make_positions(example: Example) -> list[tuple[Position, bool]]:
     """Create the tree below the root, and its positions. True marks the leading one of a unit."""
     root = db.session.scalars(select(OrganizationUnit).where(OrganizationUnit.parent_id.is_(None))).one()
-    OrganizationUnits().change(root, {"name": example.name, "description": example.description})
+    OrganizationUnits().change(root, {name: example.company[name] for name in ("name", "description")})
     above, positions = {0: root}, []
     for level, name, titles in _lines(example.outline):
         unit = make(OrganizationUnits, {"name": name, "parent_id": str(above[level - 1].id)})
@@ -194,8 +176,8 @@ def _role_of(number: int) -> str | None:
 
 
 def _make_customers(start: int) -> None:
-    pairs = zip(businesses(start), people(start + 1000), strict=False)
-    tags, administrator = make_tags(), _administrator()
+    pairs = zip(shuffled_pairs("places", "businesses", start), people(start + 1000), strict=False)
+    tags, administrator = make_tags(), db.session.scalars(select(User.id)).one()
     for number, ((place, business), contact) in enumerate(islice(pairs, CUSTOMERS)):
         values = {
             "kind": "business",
@@ -212,13 +194,8 @@ def _make_customers(start: int) -> None:
             fill_dossier(customer, number // CUSTOMERS_PER_DOSSIER, place, contact, tags, administrator)
 
 
-def _administrator() -> UUID:
-    """The first user of the company."""
-    return db.session.scalars(select(User.id).order_by(User.created_at, User.id).limit(1)).one()
-
-
 def _make_subcontractors(start: int) -> None:
-    pairs = zip(trades(start), people(start + 1500), strict=False)
+    pairs = zip(shuffled_pairs("places", "trades", start), people(start + 1500), strict=False)
     for number, ((place, trade), contact) in enumerate(islice(pairs, SUBCONTRACTORS)):
         values = {
             "name": f"{place} {trade}",
