@@ -37,7 +37,10 @@ def as_cerbos() -> dict[str, str]:
     ordered = sorted(services().catalogue, key=lambda item: (item.resource_name, item.service, item.operation))
     kinds = groupby(ordered, key=lambda item: item.resource_name)
     holders = _holders()
-    return {f"{kind}.yaml": HEAD + _to_yaml(_policy(kind, list(permissions), holders)) for kind, permissions in kinds}
+    return {
+        f"{kind}.yaml": HEAD + yaml.safe_dump(_policy(kind, permissions, holders), sort_keys=False)
+        for kind, permissions in kinds
+    }
 
 
 def _holders() -> Mapping[Permission, list[str]]:
@@ -46,7 +49,7 @@ def _holders() -> Mapping[Permission, list[str]]:
     return {item: [code for code in CODES if item in held[code]] for item in services().catalogue}
 
 
-def _policy(kind: str, permissions: list[Permission], holders: Mapping[Permission, list[str]]) -> Json:
+def _policy(kind: str, permissions: Iterable[Permission], holders: Mapping[Permission, list[str]]) -> Json:
     by_service = groupby(permissions, key=lambda item: item.service)
     rules = [rule for service, items in by_service for rule in _rules(service, list(items), holders)]
     return {
@@ -57,7 +60,7 @@ def _policy(kind: str, permissions: list[Permission], holders: Mapping[Permissio
 
 def _rules(service: str, permissions: Iterable[Permission], holders: Mapping[Permission, list[str]]) -> Iterator[Json]:
     """The rules of one service: another may use the same names for other resources."""
-    conditions = [{"expr": f"request.resource.attr.service == {json.dumps(service)}"}, {"expr": SAME_COMPANY}]
+    same_service = f"request.resource.attr.service == {json.dumps(service)}"
     for code in CODES:
         actions = [item.operation.lower() for item in permissions if code in holders[item]]
         if actions:
@@ -65,17 +68,8 @@ def _rules(service: str, permissions: Iterable[Permission], holders: Mapping[Per
                 "actions": ["*"] if code == ADMINISTRATOR else actions,
                 "effect": "EFFECT_ALLOW",
                 "roles": [code],
-                "condition": {"match": {"all": {"of": list(conditions)}}},
+                "condition": {"match": {"all": {"of": [{"expr": same_service}, {"expr": SAME_COMPANY}]}}},
             }
-
-
-class _NoAliases(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _to_yaml(document: Json) -> str:
-    return yaml.dump(document, Dumper=_NoAliases, sort_keys=False)
 
 
 FORMATS: Mapping[str, Callable[[], str]] = {

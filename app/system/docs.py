@@ -40,13 +40,6 @@ def spec() -> Json:
     return _build_once("openapi", lambda: build_document(mounted_routes()))
 
 
-def spec_text() -> str:
-    """``spec`` as YAML."""
-    from app.core.openapi.document import dump_yaml
-
-    return _build_once("openapi.yml", lambda: dump_yaml(spec()))
-
-
 def _build_once(name: str, build: Callable[[], T]) -> T:
     """The result of the first call in this process: building takes long."""
     results = current_app.extensions
@@ -90,8 +83,8 @@ class OpenApiYaml(Endpoint):
         from app.core.openapi.document import dump_yaml
 
         default, actual = (dump_yaml({"servers": urls}) for urls in (spec()["servers"], servers()))
-        text = spec_text().replace(default, actual, 1)
-        return make_revalidated(Response(text, mimetype="application/yaml"))
+        text = _build_once("openapi.yml", lambda: dump_yaml(spec()))
+        return make_revalidated(Response(text.replace(default, actual, 1), mimetype="application/yaml"))
 
 
 class Docs(Endpoint):

@@ -7,26 +7,31 @@ from uuid import UUID
 
 from flask import Response, request
 from sqlalchemy import select
+from uuid_utils.compat import uuid7
 
+from app.base.errors import Forbidden
 from app.companies.models import Company
 from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
-from app.core.db.lookup import Parent, get_row
+from app.core.db.lookup import Parent, check_exists, get_row
 from app.core.db.models import db
-from app.core.files.picture import OwnedByCaller, Picture
+from app.core.db.transaction import company_transaction
+from app.core.files.picture import OwnedByCaller, Picture, attach_file, check_enabled, deposit_picture
+from app.core.files.stored_file import Deposit, FileOwner
 from app.core.web.body import json_body, no_content
 from app.core.web.declaration import CREATED_WITH_VERSION, declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
 from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.principal import principal
-from app.core.wire.forms import is_form
+from app.core.wire.forms import Upload, is_form, parse_texts, receive_form
+from app.core.wire.schema import BaseSchema
 from app.positions.models import Position
-from app.users.form import AVATAR, UserForm
 from app.users.models import User
 from app.users.schemas import ProfileSchema, UserChangeSchema, UserSchema
 from app.users.service import change_user, create_user, delete_user, hash_password
 
+AVATAR = "avatar"
 CHANGES = UserChangeSchema()
 WITH_AVATAR: Mapping[str, Any] = {"answer": UserSchema(), "upload": AVATAR, "takes_json": True}
 
@@ -49,16 +54,28 @@ class WriteUser(Endpoint, abstract=True):
     """The body is JSON, or a form with an avatar, which is stored before the transaction begins."""
 
     permission = Users.permission
-    form: UserForm | None = None
+    deposit: Deposit | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        with self.form.undo_on_error() if self.form else nullcontext(), super().transaction():
+        with self.deposit.undo_on_error() if self.deposit else nullcontext(), super().transaction():
             yield
 
+    def store_avatar(self, upload: Upload | None, user_id: UUID) -> None:
+        """Raises Invalid, and what storage and decoding raise."""
+        if upload is not None:
+            check_enabled()
+            self.deposit = deposit_picture(FileOwner(principal().company_id, User.bucket, user_id), upload)
+
     def attach_avatar(self, user: User) -> None:
-        if self.form is not None:
-            self.form.attach_to(user)
+        if self.deposit is not None:
+            attach_file(user, "avatar_file_id", self.deposit)
+
+
+def _receive_user_form(stack: ExitStack, schema: BaseSchema) -> tuple[dict[str, Any], Upload | None]:
+    """The values of an equal JSON body, and the avatar. Raises as ``receive_form``."""
+    texts, upload = receive_form(stack, AVATAR)
+    return parse_texts(texts, schema), upload
 
 
 class CreateUser(WriteUser):
@@ -68,12 +85,9 @@ class CreateUser(WriteUser):
 
     def before(self, **_ids: Any) -> None:
         with ExitStack() as stack:
-            if is_form():
-                self.form = UserForm.receive(stack, Users.wire)
-            self.values = hash_password(Users.wire.checked(self.form.values if self.form else json_body()))
-            if self.form:
-                self.form.store()
-                self.values["id"] = self.form.user_id
+            body, upload = _receive_user_form(stack, Users.wire) if is_form() else (json_body(), None)
+            self.values = hash_password(Users.wire.checked(body)) | {"id": uuid7()}
+            self.store_avatar(upload, self.values["id"])
 
     @declare("createUser", body=Users.wire, errors=(409,), **WITH_AVATAR, **CREATED_WITH_VERSION)
     def post(self) -> Response:
@@ -87,12 +101,23 @@ class ChangeUser(WriteUser):
     """Update a user."""
 
     path = f"{Users.path}/<id>"
+    form_values: dict[str, Any] | None = None
 
     def before(self, **ids: UUID) -> None:
         if request.method == "PATCH" and is_form():
+            with company_transaction(principal().company_id, writes=False):
+                check_exists(User, ids["id"])
             with ExitStack() as stack:
-                self.form = UserForm.receive_change(stack, CHANGES, ids["id"])
-                self.form.store()
+                self._receive_form(stack, ids["id"])
+
+    def _receive_form(self, stack: ExitStack, user_id: UUID) -> None:
+        """Raises Forbidden, Invalid, and as ``receive_form``."""
+        self.form_values, upload = _receive_user_form(stack, CHANGES)
+        if upload is not None and user_id != principal().user_id:
+            raise Forbidden("Only the user themself changes this avatar.")
+        # Invalid values cost no decoding and no storage.
+        CHANGES.checked(self.form_values, partial=True)
+        self.store_avatar(upload, user_id)
 
     @declare("replaceUser", body=CHANGES, answer=Users.wire, errors=(404, 409, 412))
     def put(self, id: UUID) -> Response:
@@ -105,7 +130,7 @@ class ChangeUser(WriteUser):
 
     def _change(self, id: UUID, *, partial: bool) -> Response:
         users, user = Users(), get_row(User, id)
-        values = CHANGES.checked(self.form.values if self.form else json_body(), partial=partial)
+        values = CHANGES.checked(json_body() if self.form_values is None else self.form_values, partial=partial)
         CHANGES.check_refs(db.session(), values)
         users.check_version(user)
         change_user(user, values, by=principal().user_id)

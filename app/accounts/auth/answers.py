@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from flask import Response, request
 from marshmallow import fields, validate
@@ -39,14 +40,15 @@ def claims() -> Claims | None:
 
 def login_answer(signed_in: SignedIn, message: str, *, in_body: bool) -> Response:
     """The user and both cookies. With ``in_body`` the tokens are in the body too, for programs."""
-    user = _user(signed_in)
+    user = user_item(signed_in.company_id, signed_in.user_id)
     content = {"message": message, "user": user, "password_reset_required": user["password_reset_required"]}
     return token_answer(content, signed_in, in_body=in_body)
 
 
-def _user(signed_in: SignedIn) -> dict[str, Any]:
-    with company_transaction(signed_in.company_id, writes=False):
-        row = Users.reader.item(signed_in.user_id)
+def user_item(company_id: UUID, user_id: UUID) -> dict[str, Any]:
+    """The user on the wire, in a transaction of its own. Raises Unauthenticated for a deleted one."""
+    with company_transaction(company_id, writes=False):
+        row = Users.reader.item(user_id)
     if row is None:
         raise Unauthenticated("The account was deleted a moment ago.")
     return Users.reader.as_item(row)

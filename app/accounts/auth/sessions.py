@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, case, delete, select, update
+from sqlalchemy import Row, bindparam, case, delete, select, update
 from uuid_utils.compat import uuid7
 
 from app.accounts.auth.models import AuthSession, RefreshToken
@@ -110,29 +110,13 @@ def _company_of(token: str) -> UUID:
         raise Unauthenticated("The refresh token is not valid.") from None
 
 
-class TokenState(NamedTuple):
-    """The state of a refresh token, its session, user and company."""
-
-    token_id: UUID
-    rotated_at: datetime | None
-    generation: int
-    newest_generation: int
-    session_id: UUID
-    user_id: UUID
-    started_at: datetime
-    expires_at: datetime
-    revoked_at: datetime | None
-    user_is_active: bool
-    company_status: str
-
-
 def refresh(token: str) -> SignedIn:
     """Rotate the token. Raises Unauthenticated, and revokes the session if the token was rotated before (theft)."""
     with tenant(_company_of(token)):
         with unit_of_work():
             state = _read_token(token)
             _check_usable(state)
-            if _rotate_token(state.token_id) or _is_in_grace(_read_token(token)):
+            if _rotate_token(state.id) or _is_in_grace(_read_token(token)):
                 return _extend(state)
         with unit_of_work():
             revoke(AuthSession.id == state.session_id, "reuse")
@@ -140,37 +124,39 @@ def refresh(token: str) -> SignedIn:
     raise TokenReused()
 
 
-def _read_token(token: str) -> TokenState:
-    """Raises Unauthenticated."""
-    statement = (
-        select(
-            RefreshToken.id,
-            RefreshToken.rotated_at,
-            RefreshToken.generation,
-            AuthSession.generation,
-            AuthSession.id,
-            AuthSession.user_id,
-            AuthSession.created_at,
-            AuthSession.expires_at,
-            AuthSession.revoked_at,
-            User.is_active,
-            Company.status,
-        )
-        .join(AuthSession, AuthSession.id == RefreshToken.session_id)
-        .join(User, User.id == AuthSession.user_id)
-        .join(Company, Company.id == User.company_id)
-        .where(RefreshToken.token_hash == digest(token))
-    )
-    row = db.session.execute(statement).one_or_none()
-    if row is None:
+def _read_token(token: str) -> Row[Any]:
+    """The state of a refresh token, its session, user and company. Raises Unauthenticated."""
+    rows = read(_TOKEN, {"token_hash": digest(token)})
+    if not rows:
         raise Unauthenticated("The refresh token is not valid.")
-    return TokenState(*row)
+    return rows[0]
 
 
-def _check_usable(state: TokenState) -> None:
-    if state.revoked_at is not None or state.expires_at <= utcnow() or not state.user_is_active:
+_TOKEN = TenantQuery(
+    select(
+        RefreshToken.id,
+        RefreshToken.rotated_at,
+        RefreshToken.generation,
+        AuthSession.generation.label("newest_generation"),
+        RefreshToken.session_id,
+        AuthSession.user_id,
+        AuthSession.created_at,
+        AuthSession.expires_at,
+        AuthSession.revoked_at,
+        User.is_active,
+        Company.status,
+    )
+    .join(AuthSession, AuthSession.id == RefreshToken.session_id)
+    .join(User, User.id == AuthSession.user_id)
+    .join(Company, Company.id == User.company_id)
+    .where(RefreshToken.token_hash == bindparam("token_hash"))
+)
+
+
+def _check_usable(state: Row[Any]) -> None:
+    if state.revoked_at is not None or state.expires_at <= utcnow() or not state.is_active:
         raise Unauthenticated("The session has ended.")
-    ensure_company_active(state.company_status)
+    ensure_company_active(state.status)
 
 
 def _rotate_token(token_id: UUID) -> bool:
@@ -183,15 +169,15 @@ def _rotate_token(token_id: UUID) -> bool:
     return bool(execute_and_count(statement))
 
 
-def _is_in_grace(state: TokenState) -> bool:
+def _is_in_grace(state: Row[Any]) -> bool:
     """Two tabs may refresh at once: the direct predecessor works for ten more seconds."""
-    is_recent = state.rotated_at is not None and utcnow() - state.rotated_at <= GRACE
+    is_recent: bool = state.rotated_at is not None and utcnow() - state.rotated_at <= GRACE
     return is_recent and state.generation == state.newest_generation - 1
 
 
-def _extend(state: TokenState) -> SignedIn:
+def _extend(state: Row[Any]) -> SignedIn:
     settings, now = services().settings, utcnow()
-    end = state.started_at + timedelta(days=settings.session_max_days)
+    end = state.created_at + timedelta(days=settings.session_max_days)
     expires_at = min(now + timedelta(days=settings.refresh_token_ttl_days), end)
     generation = state.generation + 1
     newest = case((AuthSession.generation < generation, generation), else_=AuthSession.generation)

@@ -30,18 +30,13 @@ def request_change(me: Principal, new: str, password: str, ip: str | None) -> No
     confirmed = confirm_password(me, password, ip)
     with unit_of_work():
         clear_attempts(confirmed.key)
-    _check_free(new)
+    with unit_of_work(writes=False):
+        if login_of(new) is not None:
+            raise Conflict.field("new_email")
     if not reserve_daily(f"address {me.user_id}"):
         raise TooManyRequests(RETRY_AFTER_SECONDS)
     with company_transaction(me.company_id):
         _issue(me.user_id, confirmed.password_hash, new)
-
-
-def _check_free(address: str) -> None:
-    """Raises Conflict."""
-    with unit_of_work(writes=False):
-        if login_of(address) is not None:
-            raise Conflict.field("new_email")
 
 
 def _issue(user_id: UUID, password_hash: str | None, new: str) -> None:

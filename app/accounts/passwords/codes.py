@@ -5,10 +5,10 @@ import os
 import re
 import secrets
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, select, update
 
 from app.accounts.auth.models import LoginFailure
 from app.accounts.passwords.models import PasswordResetOtp as Otp
@@ -70,15 +70,8 @@ def revoke_codes(user_id: UUID) -> None:
     execute_and_count(update(Otp).where(Otp.user_id == user_id, *_live()).values(expires_at=utcnow()))
 
 
-class CountedCode(NamedTuple):
-    """A live code with the guess already counted."""
-
-    id: UUID
-    otp_code: str
-
-
-def count_guess(company_id: UUID, user_id: UUID) -> CountedCode | None:
-    """Count a guess before its comparison. None if there is no live code with a guess left.
+def count_guess(company_id: UUID, user_id: UUID) -> Row[UUID, str] | None:
+    """Count a guess before its comparison. Returns the id and the hash of the live code, if it has a guess left.
 
     One conditional statement in a transaction of its own: parallel guesses get no more comparisons than the limit.
     """
@@ -96,10 +89,10 @@ def count_guess(company_id: UUID, user_id: UUID) -> CountedCode | None:
             # A commit with a write takes longer than one without, and would reveal who has a live code.
             db.session.add(LoginFailure(key=os.urandom(32), attempts=1, last_attempt_at=utcnow()))
             db.session.flush()
-    return None if row is None else CountedCode(*row)
+    return row
 
 
-def consume_code(counted: CountedCode) -> bool:
+def consume_code(counted: Row[UUID, str]) -> bool:
     """True once, and only for the compared code. Inside the tenant's unit of work."""
     statement = (
         update(Otp).where(Otp.id == counted.id, Otp.otp_code == counted.otp_code, *_live()).values(used_at=utcnow())

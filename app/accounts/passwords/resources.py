@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from sqlalchemy import select
 
-from app.accounts.auth.answers import client_info
+from app.accounts.auth.answers import client_info, user_item
 from app.accounts.auth.schemas import MessageSchema
 from app.accounts.auth.service import Account, Credentials, verify_credentials, verify_credentials_for_service
 from app.accounts.passwords.schemas import (
@@ -27,15 +26,11 @@ from app.accounts.passwords.service import (
     temporary_password,
 )
 from app.base.errors import Forbidden, Unauthenticated
-from app.core.db.models import db
-from app.core.db.transaction import company_transaction
 from app.core.services import services
 from app.core.web.body import answer, json_body, optional_json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.users.models import User
-from app.users.resources import Users
 from app.users.schemas import UserSchema
 
 REQUESTED = "If an account with this email exists, a password reset code has been sent."
@@ -118,7 +113,8 @@ class VerifyPassword(Endpoint):
             raise Unauthenticated("The X-Internal-Token header is missing or wrong.")
         values = CredentialsSchema().checked(json_body())
         credentials = Credentials("email", values["email"], values["password"], client_info())
-        return _user(_verify(credentials, verify_credentials_for_service if is_internal else verify_credentials))
+        account = _verify(credentials, verify_credentials_for_service if is_internal else verify_credentials)
+        return answer(user_item(account.company_id, account.user_id))
 
 
 def _has_internal_token() -> bool:
@@ -133,9 +129,3 @@ def _verify(credentials: Credentials, verify: Callable[[Credentials], Account]) 
         return verify(credentials)
     except Unauthenticated as error:
         raise Forbidden(error.detail, code=error.error_code) from None
-
-
-def _user(account: Account) -> Response:
-    with company_transaction(account.company_id, writes=False):
-        row = db.session.execute(select(*Users.columns.values()).where(User.id == account.user_id)).one()
-    return answer(dict(zip(Users.columns, row, strict=True)))

@@ -2,7 +2,6 @@
 
 import hmac
 import secrets
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -35,13 +34,9 @@ log = structlog.get_logger(__name__)
 ADDRESS = "password-reset-address"
 MAX_ADDRESS_LENGTH = 254  # RFC 5321 section 4.5.3.1.3, less the brackets
 
-Values = dict[str, Any]
-
 # Without characters that are easily confused.
 UPPER, LOWER, DIGITS, SYMBOLS = "ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz", "23456789", "!#$%&*+-=?@"
 TEMPORARY_LENGTH = 12
-OWN: Values = {"password_reset_required": False}
-TEMPORARY: Values = {"password_reset_required": True}
 
 
 class InvalidCode(BadRequest):
@@ -77,22 +72,25 @@ def change_password(caller: Principal, current: str, new: str, ip: str | None) -
     with company_transaction(caller.company_id):
         clear_attempts(confirmed.key)
         # Replaces only the verified hash: of two simultaneous changes the later one is refused.
-        if not _store_password(
-            caller.user_id, OWN | {"password_hash": new_hash}, User.password_hash == confirmed.password_hash
-        ):
+        if not _store_password(caller.user_id, new_hash, User.password_hash == confirmed.password_hash):
             raise Conflict()
         end_sessions(caller.user_id, "password changed", except_for=caller.session_id)
         mail.post("password_changed", {"user_id": str(caller.user_id)})
 
 
-def _store_password(user_id: UUID, password: Mapping[str, Any], *only_if: Any) -> bool:
+def _store_password(user_id: UUID, password_hash: str, *only_if: Any, is_temporary: bool = False) -> bool:
     """Set the password; revoke codes and a requested change of address. False if ``only_if`` excludes the user.
 
     Locks the user's row before the codes, as the worker does that makes codes.
     """
-    stamps = {"last_password_change": utcnow(), "row_version": User.row_version + 1, "updated_at": utcnow()}
-    statement = update(User).where(User.id == user_id, *only_if).values({**password, **stamps})
-    if not execute_and_count(statement):
+    values = {
+        "password_hash": password_hash,
+        "password_reset_required": is_temporary,
+        "last_password_change": utcnow(),
+        "row_version": User.row_version + 1,
+        "updated_at": utcnow(),
+    }
+    if not execute_and_count(update(User).where(User.id == user_id, *only_if).values(values)):
         return False
     revoke_codes(user_id)
     one_time_links.revoke(CHANGE_EMAIL, user_id)
@@ -137,7 +135,7 @@ def confirm_reset(address: str, code: str, new: str) -> None:
     with company_transaction(company_id):
         # The user's row before the code's: the worker locks them in this order too.
         lock(User, user_id, key_share=True)
-        if not consume_code(counted) or not _store_password(user_id, OWN | {"password_hash": new_hash}, User.is_active):
+        if not consume_code(counted) or not _store_password(user_id, new_hash, User.is_active):
             raise InvalidCode()
         end_sessions(user_id, "password reset")
         mail.post("password_changed", {"user_id": str(user_id)})
@@ -177,7 +175,7 @@ def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
 
 def set_temporary_password(user_id: UUID, hashed: str) -> None:
     """Set a password that must be changed first, and end all sessions. Inside the tenant's unit of work."""
-    _store_password(user_id, TEMPORARY | {"password_hash": hashed})
+    _store_password(user_id, hashed, is_temporary=True)
     end_sessions(user_id, "password reset")
     mail.post("password_reset_by_admin", {"user_id": str(user_id)})
     log.info("password_was_reset_by_administrator", user_id=user_id)
