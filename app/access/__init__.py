@@ -1,4 +1,4 @@
-"""Roles of users, and the policies and permissions that follow, wherever the roles are kept."""
+"""The roles of each user, and the policies and permissions that these roles grant."""
 
 from app.access.resources import (
     AssignableRoles,

@@ -1,4 +1,4 @@
-"""/users/{id}/roles, policies and permissions, wherever the roles are kept."""
+"""/users/{id}/roles, policies and permissions, from the tables of this service or from a remote Guardian."""
 
 from typing import Any
 from uuid import UUID
