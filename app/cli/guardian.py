@@ -14,8 +14,7 @@ from app.base.errors import Invalid
 from app.config.settings import ROOT
 from app.core.db.transaction import unit_of_work
 from app.core.services import services
-from app.guardian.catalogue_formats import FORMATS, as_cerbos
-from app.guardian.importing import read_catalogue
+from app.guardian.catalogue_files import FORMATS, as_cerbos, read_catalogue
 from app.guardian.service import load_catalogue
 
 guardian = AppGroup("guardian", help="The embedded policy engine.")

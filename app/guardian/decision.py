@@ -16,12 +16,6 @@ from app.guardian.models import PolicyPermission, Role, RolePolicy, UserRole, pe
 REASON = "No role of the user grants this."
 
 
-def is_granted(user_id: UUID, service: str, resource_name: str, operation: str) -> bool:
-    """Inside the tenant, in a transaction of its own."""
-    values = {"user_id": user_id, "permission_id": permission_id(service, resource_name, operation)}
-    return bool(read_in_own_transaction(_GRANTING_ROLES, values))
-
-
 _HOLDS_PERMISSION = (
     select(RolePolicy.role_id)
     .join(PolicyPermission, PolicyPermission.policy_id == RolePolicy.policy_id)
@@ -38,8 +32,10 @@ _GRANTING_ROLES = TenantQuery(
 
 def decide(access_request: Mapping[str, Any]) -> dict[str, Any]:
     """The answer of POST /check-access. ``user_id`` and ``company_id`` are the authenticated subject's."""
+    asked_id = permission_id(**{name: access_request[name] for name in KEY})
+    values = {"user_id": UUID(access_request["user_id"]), "permission_id": asked_id}
     with tenant(UUID(access_request["company_id"])):
-        granted = is_granted(UUID(access_request["user_id"]), **{name: access_request[name] for name in KEY})
+        granted = bool(read_in_own_transaction(_GRANTING_ROLES, values))
     return {"access_granted": granted, "reason": None if granted else REASON}
 
 

@@ -1,4 +1,4 @@
-"""Default roles, assignments without escalation, and the last administrator."""
+"""Default roles, assignments without escalation, and the first and the last administrator."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,8 +11,11 @@ from uuid_utils.compat import uuid7
 from app.base.errors import Conflict
 from app.base.permission import Permission
 from app.base.roles import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
-from app.companies.service import lock_company
+from app.companies.service import AlreadyInitialized, lock_company
+from app.core.db.lookup import reload
 from app.core.db.models import add_in_order, db
+from app.core.db.tenancy import tenant
+from app.core.db.transaction import unit_of_work
 from app.core.db.upsert import upsert
 from app.core.services import services
 from app.core.web.default_roles import is_held_by_default
@@ -147,8 +150,7 @@ def remove_assignment(assignment: UserRole) -> None:
 def _lock_role_of(assignment: UserRole) -> Role:
     """The role of an assignment, under the company's lock: assignments have no version that reveals a change."""
     lock_company()
-    current = select(UserRole).where(UserRole.id == assignment.id).execution_options(populate_existing=True)
-    if db.session.scalar(current) is None:
+    if reload(UserRole, assignment.id) is None:
         raise Conflict()
     return _get_role(assignment.role_id)
 
@@ -159,3 +161,31 @@ def _get_role(role_id: UUID) -> Role:
     if role is None:
         raise Conflict()
     return role
+
+
+def initialize_engine(company_id: UUID, user_id: UUID) -> bool:
+    """Make the only user of a company its administrator; False for the administrator. Raises Forbidden otherwise."""
+    with tenant(company_id):
+        with unit_of_work(writes=False):
+            if is_administrator(user_id):
+                return False
+            _check_vacant(user_id)
+        with unit_of_work():
+            lock_company()
+            _check_vacant(user_id)
+            if db.session.scalar(select(Role.id).where(Role.is_system)) is None:
+                services().tenant_roles.create_defaults()
+            services().tenant_roles.assign_default(user_id, ADMINISTRATOR)
+    return True
+
+
+def has_administrator() -> bool:
+    """Whether the bound company has one."""
+    return db.session.scalar(administrators().limit(1)) is not None
+
+
+def _check_vacant(user_id: UUID) -> None:
+    """Only an administrator can create a second user. Raises Forbidden unless the user is alone without one."""
+    users = db.session.scalars(select(User.id).limit(2)).all()
+    if list(users) != [user_id] or has_administrator():
+        raise AlreadyInitialized("The company is already initialized.")

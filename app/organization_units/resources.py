@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
-from app.core.db.lookup import Parent, not_found
+from app.core.db.lookup import Parent, get_row
 from app.core.db.models import db
 from app.core.web.body import answer
 from app.core.web.declaration import declare
@@ -70,11 +70,8 @@ class Descendants(Crud):
     """The whole subtree of a unit, by path, without the unit itself."""
 
     nouns = ("descendant of a unit", "descendants of a unit")
-    model, schema, path = (
-        OrganizationUnit,
-        OrganizationUnitSchema,
-        "/organization_units/<organization_unit_id>/descendants",
-    )
+    model, schema = OrganizationUnit, OrganizationUnitSchema
+    path = "/organization_units/<organization_unit_id>/descendants"
     permission, canonical_path = "organization_unit", OrganizationUnits.path
     filters, expand = ("name", "level", "parent_id"), OrganizationUnits.expand
     sort = ("path", *OrganizationUnits.sort)
@@ -91,24 +88,15 @@ class Descendants(Crud):
 class Ancestors(Endpoint):
     """List the ancestors of a unit, from the root down."""
 
-    permission, operations, path = (
-        "organization_unit",
-        {"GET": "LIST"},
-        "/organization_units/<organization_unit_id>/ancestors",
-    )
+    permission, operations = "organization_unit", {"GET": "LIST"}
+    path = "/organization_units/<organization_unit_id>/ancestors"
 
     @declare("listAncestorsOfUnit", answer=AncestorsSchema(), errors=(404,))
     def get(self, organization_unit_id: UUID) -> Response:
-        unit = db.session.scalar(select(OrganizationUnit).where(OrganizationUnit.id == organization_unit_id))
-        if unit is None:
-            raise not_found(OrganizationUnit)
-        statement = (
-            select(*OrganizationUnits.columns.values())
-            .where(OrganizationUnit.id.in_(unit.ancestor_ids))
-            .order_by(OrganizationUnit.level)
-        )
-        rows = db.session.execute(statement)
-        return answer({"data": [dict(zip(OrganizationUnits.columns, row, strict=True)) for row in rows]})
+        ancestors = OrganizationUnit.id.in_(get_row(OrganizationUnit, organization_unit_id).ancestor_ids)
+        columns = OrganizationUnits.columns.values()
+        rows = db.session.execute(select(*columns).where(ancestors).order_by(OrganizationUnit.level))
+        return answer({"data": [OrganizationUnits.reader.as_item(row) for row in rows]})
 
 
 class Tree(Endpoint):
@@ -124,7 +112,7 @@ class Tree(Endpoint):
         roots: list[dict[str, Any]] = []
         nodes: dict[UUID, dict[str, Any]] = {}
         for row in db.session.execute(statement):
-            node = dict(zip(OrganizationUnits.columns, row, strict=True), children=[])
+            node: dict[str, Any] = OrganizationUnits.reader.as_item(row) | {"children": []}
             nodes[node["id"]] = node
             (nodes[node["parent_id"]]["children"] if node["parent_id"] else roots).append(node)
         return answer({"data": roots})

@@ -14,6 +14,7 @@ from app.base.clock import utcnow
 from app.base.errors import Conflict, Invalid
 from app.companies.service import lock_company, lock_company_shared
 from app.core.crud.erase import dependents, erase
+from app.core.db.lookup import reload
 from app.core.db.models import db, fold_columns, folded_names
 from app.core.db.transaction import execute_and_count
 from app.organization_units.models import MAX_LEVEL, OrganizationUnit
@@ -75,8 +76,7 @@ def find_parent(parent_id: UUID | None) -> OrganizationUnit | None:
     """Raises Invalid for an unknown id."""
     if parent_id is None:
         return None
-    statement = select(OrganizationUnit).where(OrganizationUnit.id == parent_id)
-    parent = db.session.scalar(statement.execution_options(populate_existing=True))
+    parent: OrganizationUnit | None = reload(OrganizationUnit, parent_id)
     if parent is None:
         raise Invalid.field("parent_id", "Not found.")
     return parent
@@ -85,8 +85,7 @@ def find_parent(parent_id: UUID | None) -> OrganizationUnit | None:
 def _lock_tree(unit: OrganizationUnit) -> None:
     """Exclude other moves and deletions, and read the unit again. Raises Conflict if it was deleted."""
     lock_company()
-    statement = select(OrganizationUnit).where(OrganizationUnit.id == unit.id)
-    if db.session.scalar(statement.execution_options(populate_existing=True)) is None:
+    if reload(OrganizationUnit, unit.id) is None:
         raise Conflict()
 
 

@@ -10,7 +10,7 @@ from app.core.services import services
 from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
-from app.guardian.initialization import has_administrator, initialize_engine
+from app.guardian.service import has_administrator, initialize_engine
 from app.system.health import CheckResult
 from app.system.resources import Health, Version, check_init_token
 from app.system.schemas import EngineConfigSchema, EngineInitializedSchema, EngineInitSchema, InitializedSchema

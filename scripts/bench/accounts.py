@@ -27,7 +27,7 @@ from uuid_utils.compat import uuid7
 
 from app import create_app
 from app.accounts.onboarding.service import create_company
-from app.accounts.passwords.models import PasswordResetOtp
+from app.accounts.passwords.codes import PasswordResetOtp
 from app.base.clock import utcnow
 from app.config.environment import load_settings
 from app.core.db.models import db

@@ -74,15 +74,16 @@ def _delete_ended(user_id: UUID) -> None:
         db.session.execute(statement, {"user_id_": user_id, "before_": utcnow() - RETENTION})
 
 
-def _delete_statements() -> tuple[Any, ...]:
-    before = bindparam("before_", type_=UtcDateTime)
-    ended = (AuthSession.user_id == bindparam("user_id_"), AuthSession.expires_at < before)
-    tokens = delete(RefreshToken).where(RefreshToken.session_id.in_(select(AuthSession.id).where(*ended)))
-    sessions = delete(AuthSession).where(*ended)
-    return tuple(statement.execution_options(synchronize_session=False) for statement in (tokens, sessions))
-
-
-_DELETE_ENDED = _delete_statements()
+_ENDED = (
+    AuthSession.user_id == bindparam("user_id_"),
+    AuthSession.expires_at < bindparam("before_", type_=UtcDateTime),
+)
+_DELETE_ENDED = (
+    delete(RefreshToken)
+    .where(RefreshToken.session_id.in_(select(AuthSession.id).where(*_ENDED)))
+    .execution_options(synchronize_session=False),
+    delete(AuthSession).where(*_ENDED).execution_options(synchronize_session=False),
+)
 
 
 def _issue_tokens(user_id: UUID, session_id: UUID, expires_at: datetime, refresh_token: str) -> SignedIn:

@@ -10,12 +10,13 @@ from app.accounts.passwords.service import confirm_password
 from app.base.errors import Conflict, Invalid, TooManyRequests
 from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.jobs import one_time_links
-from app.core.jobs.mail import post
+from app.core.jobs.job import Job
+from app.core.jobs.mail import Mail, greeting, hours, moment, post
 from app.core.jobs.one_time_links import InvalidLink
-from app.core.security.encryption import seal
+from app.core.security.encryption import seal, unseal
 from app.core.security.tokens import Claims
 from app.core.web.principal import Principal
-from app.users.links import CHANGE_EMAIL, redeem
+from app.users.links import CHANGE_EMAIL, link_mail, redeem, user_of
 from app.users.service import lock_user, login_of, set_values
 
 LIFETIME = timedelta(hours=24)
@@ -67,3 +68,15 @@ def announce_change(user_id: UUID, former: str) -> None:
     one_time_links.revoke_all(user_id)
     revoke_codes(user_id)
     post("email_changed", {"user_id": str(user_id), "address": seal(FORMER, former)})
+
+
+def confirm_email(job: Job) -> Mail | None:
+    return link_mail(job, "/confirm-email", hours=hours(LIFETIME))
+
+
+def email_changed(job: Job) -> Mail | None:
+    user = user_of(job)
+    if user is None:
+        return None
+    values = {"greeting": greeting(user.first_name), **moment(job.created_at, user.language)}
+    return Mail(unseal(FORMER, job.payload["address"]), user.language, values)

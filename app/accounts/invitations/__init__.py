@@ -1,7 +1,7 @@
 """Invitations by administrators."""
 
-from app.accounts.invitations import mails
 from app.accounts.invitations.resources import AcceptInvitation, Invitations, Invite, ResendInvitation
+from app.accounts.invitations.service import invitation
 
 ENDPOINTS = (Invitations, Invite, ResendInvitation, AcceptInvitation)
-MAILS = {"invitation": mails.invitation}
+MAILS = {"invitation": invitation}

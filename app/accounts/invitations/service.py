@@ -17,17 +17,18 @@ from app.base.clock import utcnow
 from app.base.errors import ApiError, Conflict
 from app.base.roles import Actor
 from app.companies.models import Company
-from app.core.db.lookup import get_row, not_found
+from app.core.db.lookup import get_row, not_found, reload
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, execute_and_count
 from app.core.jobs import one_time_links
-from app.core.jobs.mail import post
+from app.core.jobs.job import Job
+from app.core.jobs.mail import Mail, plain_name, post
 from app.core.jobs.one_time_links import InvalidLink
 from app.core.services import services
 from app.core.web.principal import ensure_company_active
 from app.core.web.problems import violation_of
 from app.core.wire.schema import BaseSchema
-from app.users.links import INVITATION, redeem
+from app.users.links import INVITATION, link_mail, redeem
 from app.users.models import User
 from app.users.service import check_may_leave, create_user, erase_user, lock_user
 
@@ -110,8 +111,7 @@ def revoke_invitation(invitation: Invitation, *, by: UUID) -> None:
 def _lock_invitation(invitation_id: UUID) -> tuple[Invitation, User]:
     """Lock the user's row, which acceptance and revocation lock too. Raises NotFound."""
     user = lock_user(get_row(Invitation, invitation_id).user_id)
-    current = select(Invitation).where(Invitation.id == invitation_id).execution_options(populate_existing=True)
-    invitation = db.session.scalar(current)
+    invitation: Invitation | None = reload(Invitation, invitation_id)
     if user is None or invitation is None:
         raise not_found(Invitation)
     return invitation, user
@@ -160,3 +160,18 @@ def invite_administrator(values: Values | None) -> None:
             raise
         raise Conflict("admin.email: Already in use.", errors={"admin": {"email": ["Already in use."]}}) from None
     _send(_create_invitation(user, by=None), user)
+
+
+def invitation(job: Job) -> Mail | None:
+    with company_transaction(job.company_id, writes=False):
+        company = plain_name(db.session.scalar(select(Company.name)))
+        inviter = plain_name(_name_of(job.payload["invited_by"]))
+    return link_mail(job, "/accept-invitation", company=company, inviter=inviter, days=LIFETIME.days)
+
+
+def _name_of(user_id: str | None) -> str:
+    """Empty for a deleted user, or one of another company."""
+    if user_id is None:
+        return ""
+    row = db.session.execute(select(User.first_name, User.last_name).where(User.id == UUID(user_id))).one_or_none()
+    return " ".join(filter(None, row or ()))

@@ -1,6 +1,6 @@
 """Creation of companies, registration, and verification of addresses."""
 
-from app.accounts.onboarding import mails, registration, verification, waiting
+from app.accounts.onboarding import mails, pending, registration, verification
 from app.accounts.onboarding.resources import Register, RequestVerification, VerifyEmail
 
 ENDPOINTS = (Register, VerifyEmail, RequestVerification)
@@ -8,5 +8,5 @@ MAILS = {"verify_email": mails.verify_email, "already_registered": mails.already
 JOBS = {
     registration.REGISTER: registration.register,
     verification.RESEND: verification.resend,
-    waiting.DISCARD: waiting.discard_expired,
+    pending.DISCARD: pending.discard_expired,
 }

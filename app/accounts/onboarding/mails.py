@@ -1,6 +1,6 @@
 """Mails of sign-up and verification."""
 
-from app.accounts.onboarding.waiting import LIFETIME, rotate_token
+from app.accounts.onboarding.pending import LIFETIME, rotate_token
 from app.core.db.transaction import unit_of_work
 from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, hours, link

@@ -3,6 +3,7 @@
 User and company are created when the mailed link is followed.
 """
 
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from app.accounts.auth.throttle import reserve_daily
+from app.accounts.onboarding.pending import PendingRegistration, consume, seal_registration, store, unseal_registration
 from app.accounts.onboarding.service import create_bound_company
-from app.accounts.onboarding.waiting import PendingRegistration, consume, seal_registration, store, unseal_registration
 from app.base.errors import Conflict, Forbidden, Invalid
 from app.base.roles import CUSTOMER
 from app.base.text import fold
@@ -22,7 +23,7 @@ from app.core.db.models import db
 from app.core.db.transaction import company_transaction, platform_session, unit_of_work
 from app.core.jobs.job import Job
 from app.core.jobs.mail import post
-from app.core.jobs.one_time_links import InvalidLink, tenant_of
+from app.core.jobs.one_time_links import tenant_of
 from app.core.jobs.outbox import complete, enqueue
 from app.core.services import services
 from app.core.web.problems import violation_of
@@ -41,7 +42,8 @@ def request_registration(values: dict[str, Any], ip: str | None) -> None:
     """Raises RegistrationClosed, Invalid, and Conflict for the name of a company."""
     company_name = values.get("company", {}).get("name")
     company_id = uuid7() if company_name else values["company_id"]
-    _check_open(company_id, company_name)
+    with nullcontext() if company_name else company_transaction(company_id, writes=False):
+        _check_open(company_name)
     user = {name: value for name, value in values.items() if name in COLUMNS}
     user["password_hash"] = services().passwords.hash(_password(values))
     if company_name and _is_taken(company_name):
@@ -67,31 +69,20 @@ def _name_in_use() -> Conflict:
     return Conflict("company.name: Already in use.", errors={"company": {"name": ["Already in use."]}})
 
 
-def _check_open(company_id: UUID, company_name: str | None) -> None:
-    """Raises RegistrationClosed, for an unknown company as for a closed one."""
-    if company_name:
-        _check_open_to_companies()
-        return
-    with company_transaction(company_id, writes=False):
-        _check_open_to_customers()
-
-
-def _check_open_to_companies() -> None:
-    """Raises RegistrationClosed."""
-    if services().settings.registration != "open":
-        raise RegistrationClosed()
-
-
-def _check_open_to_customers() -> None:
-    """For the bound company. Raises RegistrationClosed."""
-    is_open = (Company.status == ACTIVE, Company.customer_registration == "open")
-    if db.session.scalar(select(Company.id).where(*is_open)) is None:
-        raise RegistrationClosed()
-
-
 def _is_taken(name: str) -> bool:
     with platform_session() as session:
         return session.scalar(select(Company.id).where(Company.name_key == fold(name))) is not None
+
+
+def _check_open(company_name: str | None) -> None:
+    """For a new company by its name, else for customers of the bound company. Raises RegistrationClosed."""
+    if company_name:
+        is_open = services().settings.registration == "open"
+    else:
+        takes_customers = (Company.status == ACTIVE, Company.customer_registration == "open")
+        is_open = db.session.scalar(select(Company.id).where(*takes_customers)) is not None
+    if not is_open:
+        raise RegistrationClosed()
 
 
 def register(job: Job) -> None:
@@ -125,7 +116,7 @@ def complete_registration(token: str) -> None:
     """
     try:
         with company_transaction(tenant_of(token)):
-            _create(_consume_link(token))
+            _create(consume(token))
     except IntegrityError as error:
         columns = violation_of(error)[1]
         if "name_key" in columns:
@@ -135,23 +126,11 @@ def complete_registration(token: str) -> None:
         raise
 
 
-def _consume_link(token: str) -> PendingRegistration:
-    """Raises InvalidLink."""
-    sealed = consume(token)
-    if sealed is None:
-        raise InvalidLink()
-    try:
-        return unseal_registration(sealed)
-    except ValueError:
-        raise InvalidLink() from None
-
-
 def _create(pending: PendingRegistration) -> None:
     """Raises RegistrationClosed."""
+    _check_open(pending.company_name)
     columns = {**pending.user, "is_active": True, "is_verified": True}
     if pending.company_name:
-        _check_open_to_companies()
         create_bound_company({"name": pending.company_name}, columns)
         return
-    _check_open_to_customers()
     services().tenant_roles.assign_default(create_user(columns).id, CUSTOMER)

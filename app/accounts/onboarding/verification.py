@@ -5,8 +5,8 @@ from uuid import UUID
 import structlog
 
 from app.accounts.auth.throttle import reserve_daily
+from app.accounts.onboarding.pending import LIFETIME, newest_registration, renew_and_mail
 from app.accounts.onboarding.registration import complete_registration
-from app.accounts.onboarding.waiting import LIFETIME, newest_registration, renew_and_mail
 from app.base.text import fold
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, unit_of_work

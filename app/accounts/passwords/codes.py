@@ -4,17 +4,18 @@ import hmac
 import os
 import re
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, String, delete, select, update
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.auth.models import LoginFailure
-from app.accounts.passwords.models import PasswordResetOtp as Otp
 from app.base.clock import utcnow
 from app.base.keys import derive_key
-from app.core.db.models import db
+from app.core.db.models import Identified, Model, belongs_to, db
+from app.core.db.tenancy import TenantScoped
 from app.core.db.transaction import company_transaction, execute_and_count
 from app.core.jobs.job import Job
 from app.core.services import services
@@ -22,6 +23,20 @@ from app.core.services import services
 CODE = re.compile(r"[0-9]{6}")
 PER_DAY = 5
 DAY = timedelta(days=1)
+
+
+class PasswordResetOtp(TenantScoped, Identified, Model):
+    """``otp_code`` is Argon2id over an HMAC of the code. ``id`` is that of the request's job."""
+
+    __tablename__ = "password_reset_otp"
+    __table_args__ = belongs_to("user", "password_reset_otp")
+
+    user_id: Mapped[UUID]
+    otp_code: Mapped[str] = mapped_column(String(255))
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 def new_code() -> str:
@@ -47,27 +62,33 @@ def store_code(request: Job, user_id: UUID, hashed: str) -> bool:
     Inside the tenant's unit of work, with the user's row locked. Each request has one row. Another attempt to mail
     it replaces the code and keeps the count of guesses. It is not one more request of the day.
     """
-    execute_and_count(delete(Otp).where(Otp.user_id == user_id, Otp.created_at <= request.created_at - DAY))
-    rows = db.session.scalars(select(Otp).where(Otp.user_id == user_id)).all()
+    execute_and_count(
+        delete(PasswordResetOtp).where(
+            PasswordResetOtp.user_id == user_id, PasswordResetOtp.created_at <= request.created_at - DAY
+        )
+    )
+    rows = db.session.scalars(select(PasswordResetOtp).where(PasswordResetOtp.user_id == user_id)).all()
     current = next((row for row in rows if row.id == request.id), None)
     is_outdated = any((row.created_at, row.id) > (request.created_at, request.id) for row in rows)
     if is_outdated or (current is None and len(rows) >= PER_DAY) or (current is not None and _is_spent(current)):
         return False
     revoke_codes(user_id)
-    code = current or Otp(id=request.id, user_id=user_id, created_at=request.created_at)
+    code = current or PasswordResetOtp(id=request.id, user_id=user_id, created_at=request.created_at)
     code.otp_code, code.expires_at = hashed, utcnow() + lifetime()
     db.session.add(code)
     db.session.flush()
     return True
 
 
-def _is_spent(current: Otp) -> bool:
+def _is_spent(current: PasswordResetOtp) -> bool:
     return current.used_at is not None or current.attempts >= services().settings.password_reset_otp_max_attempts
 
 
 def revoke_codes(user_id: UUID) -> None:
     """End all live codes of the user. Inside the tenant's unit of work."""
-    execute_and_count(update(Otp).where(Otp.user_id == user_id, *_live()).values(expires_at=utcnow()))
+    execute_and_count(
+        update(PasswordResetOtp).where(PasswordResetOtp.user_id == user_id, *_live()).values(expires_at=utcnow())
+    )
 
 
 def count_guess(company_id: UUID, user_id: UUID) -> Row[UUID, str] | None:
@@ -75,12 +96,12 @@ def count_guess(company_id: UUID, user_id: UUID) -> Row[UUID, str] | None:
 
     One conditional statement in a transaction of its own: parallel guesses get no more comparisons than the limit.
     """
-    has_guess_left = Otp.attempts < services().settings.password_reset_otp_max_attempts
+    has_guess_left = PasswordResetOtp.attempts < services().settings.password_reset_otp_max_attempts
     statement = (
-        update(Otp)
-        .where(Otp.user_id == user_id, *_live(), has_guess_left)
-        .values(attempts=Otp.attempts + 1)
-        .returning(Otp.id, Otp.otp_code)
+        update(PasswordResetOtp)
+        .where(PasswordResetOtp.user_id == user_id, *_live(), has_guess_left)
+        .values(attempts=PasswordResetOtp.attempts + 1)
+        .returning(PasswordResetOtp.id, PasswordResetOtp.otp_code)
         .execution_options(synchronize_session=False)
     )
     with company_transaction(company_id):
@@ -95,10 +116,12 @@ def count_guess(company_id: UUID, user_id: UUID) -> Row[UUID, str] | None:
 def consume_code(counted: Row[UUID, str]) -> bool:
     """True once, and only for the compared code. Inside the tenant's unit of work."""
     statement = (
-        update(Otp).where(Otp.id == counted.id, Otp.otp_code == counted.otp_code, *_live()).values(used_at=utcnow())
+        update(PasswordResetOtp)
+        .where(PasswordResetOtp.id == counted.id, PasswordResetOtp.otp_code == counted.otp_code, *_live())
+        .values(used_at=utcnow())
     )
     return bool(execute_and_count(statement))
 
 
 def _live() -> tuple[Any, ...]:
-    return Otp.used_at.is_(None), Otp.expires_at > utcnow()
+    return PasswordResetOtp.used_at.is_(None), PasswordResetOtp.expires_at > utcnow()

@@ -46,6 +46,11 @@ def lock(model: type[Any], id: UUID, *, key_share: bool = False) -> bool:
     return db.session.scalar(statement) is not None
 
 
+def reload(model: type[Any], id: UUID) -> Any | None:
+    """The present values of the row, also if the session has read it before."""
+    return db.session.scalar(select(model).where(model.id == id).execution_options(populate_existing=True))
+
+
 def lock_row(model: type[Any], id: UUID) -> Any | None:
     """Lock the row and read its present values, also if the session has read it before."""
     statement = select(model).where(model.id == id).with_for_update()

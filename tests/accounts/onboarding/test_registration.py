@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import Engine, select, update
 from uuid_utils.compat import uuid7
 
-from app.accounts.onboarding.models import Registration
+from app.accounts.onboarding.pending import Registration
 from app.base.clock import utcnow
 from app.core.jobs import outbox
 from app.core.jobs.outbox import LeaseLost, OutboxEntry

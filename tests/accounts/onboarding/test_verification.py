@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select, update
 from uuid_utils.compat import uuid7
 
 from app.accounts.auth.models import LoginFailure
-from app.accounts.onboarding.models import Registration
+from app.accounts.onboarding.pending import Registration
 from app.base.clock import utcnow
 from app.base.opaque_tokens import new_token
 from app.core.db.models import db

@@ -9,8 +9,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
-from app.accounts.passwords.codes import new_code, secret_of, store_code
-from app.accounts.passwords.models import PasswordResetOtp
+from app.accounts.passwords.codes import PasswordResetOtp, new_code, secret_of, store_code
 from app.base.clock import utcnow
 from app.core.db.models import db
 from app.core.db.tenancy import tenant

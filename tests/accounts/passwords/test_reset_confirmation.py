@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.accounts.passwords.models import PasswordResetOtp
+from app.accounts.passwords.codes import PasswordResetOtp
 from app.companies.models import Company
 from app.users.models import User
 from tests.accounts.auth.browser import Browser, execute, now, signed_in, user_row

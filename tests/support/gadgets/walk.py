@@ -11,7 +11,7 @@ from app import create_app
 from app.core.openapi.document import build_document
 from app.core.services import services
 from app.core.web.routing import Route, mounted_routes
-from app.guardian.catalogue_formats import CODES
+from app.guardian.catalogue_files import CODES
 from app.guardian.service import default_permissions
 from app.mounts import SLICES
 from migrations import ddl

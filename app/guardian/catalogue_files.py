@@ -1,4 +1,4 @@
-"""The catalogue of permissions in the formats of other engines."""
+"""The catalogue of permissions in files: written for other engines, read from other services."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -6,10 +6,14 @@ from itertools import groupby
 from typing import Any
 
 import yaml
+from marshmallow import ValidationError, validate
 
+from app.base.errors import Invalid
 from app.base.permission import Permission
 from app.base.roles import ADMINISTRATOR, CUSTOMER, MANAGER, VIEWER
 from app.core.services import services
+from app.core.wire.schema import BaseSchema, column_field
+from app.guardian.models import GuardianPermission
 from app.guardian.service import default_permissions
 
 Json = dict[str, Any]
@@ -17,6 +21,10 @@ CODES = (ADMINISTRATOR, MANAGER, VIEWER, CUSTOMER)
 """The default roles."""
 SAME_COMPANY = "request.resource.attr.company_id == request.principal.attr.company_id"
 HEAD = "# Written by: flask guardian catalogue --format cerbos\n"
+OWN_SERVICES = ("identity", "guardian")
+# Permissions are written service:resource:operation, and their ids derive from these names.
+NAME = validate.Regexp(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z", error="Only letters, digits and _ . - make a name.")
+FOREIGN = validate.NoneOf(OWN_SERVICES, error="This service's own permissions come with it.")
 
 
 def as_json() -> str:
@@ -77,3 +85,25 @@ FORMATS: Mapping[str, Callable[[], str]] = {
     "guardian": as_guardian,
     "cerbos": lambda: "---\n".join(as_cerbos().values()),
 }
+
+
+class ImportedPermissionSchema(BaseSchema):
+    service = column_field(GuardianPermission.service, required=True, validate=[NAME, FOREIGN])
+    resource_name = column_field(GuardianPermission.resource_name, required=True, validate=[NAME])
+    operation = column_field(GuardianPermission.operation, required=True, validate=[NAME])
+    description = column_field(GuardianPermission.description)
+
+
+def read_catalogue(text: bytes) -> list[Permission]:
+    """The permissions in a JSON list of ``{service, resource_name, operation, description}``. Raises Invalid."""
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Invalid("The file is not valid JSON.") from None
+    if not isinstance(rows, list):
+        raise Invalid("The file must hold a JSON list.")
+    try:
+        values: list[dict[str, Any]] = ImportedPermissionSchema(many=True).load(rows)
+    except ValidationError as error:
+        raise Invalid(errors=dict(error.messages_dict)) from None
+    return [Permission(**{**row, "description": row.get("description") or ""}) for row in values]

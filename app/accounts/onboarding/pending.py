@@ -2,21 +2,22 @@
 
 import hmac
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Index, LargeBinary, Text, delete, select, update
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app.accounts.onboarding.models import Registration
 from app.base.clock import utcnow
 from app.base.keys import derive_key
 from app.base.opaque_tokens import digest, new_token
 from app.base.text import fold
-from app.core.db.models import db
+from app.core.db.models import Identified, Model, db
 from app.core.db.transaction import execute_and_count, unit_of_work
 from app.core.jobs.job import Job
 from app.core.jobs.mail import post
+from app.core.jobs.one_time_links import InvalidLink
 from app.core.jobs.outbox import enqueue
 from app.core.security.encryption import seal, unseal
 from app.core.services import services
@@ -25,6 +26,26 @@ LIFETIME = timedelta(hours=24)
 """The lifetime of a link, and of a registration after the request for its last link."""
 DISCARD = "onboarding.discard"
 PURPOSE = "registration"
+
+
+class Registration(Identified, Model):
+    """A row of no tenant, because its company may not exist yet. Personal values are encrypted, or keyed hashes.
+
+    User and company are created only when the link is followed: no unverified registration blocks or reveals one.
+    ``id`` is that of the requested job, so later registrations have greater ids.
+    """
+
+    __tablename__ = "registration"
+    __table_args__ = (
+        Index("ix_registration_address_hash_id", "address_hash", "id"),
+        Index("uq_registration_token_hash", "token_hash", unique=True),
+    )
+
+    address_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    wish: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    expires_at: Mapped[datetime]
 
 
 class PendingRegistration(NamedTuple):
@@ -87,11 +108,17 @@ def rotate_token(registration_id: str) -> tuple[PendingRegistration, str] | None
     return (pending, token) if execute_and_count(statement) else None
 
 
-def consume(token: str) -> str | None:
-    """Remove and return the encrypted registration of a live token. Of two requests at once one gets it."""
+def consume(token: str) -> PendingRegistration:
+    """Remove and return the registration of a live token; of two requests at once one succeeds. Raises InvalidLink."""
     live = (Registration.token_hash == digest(token), Registration.expires_at > utcnow())
     statement = delete(Registration).where(*live).returning(Registration.wish)
-    return db.session.execute(statement.execution_options(synchronize_session=False)).scalar()
+    sealed = db.session.scalar(statement.execution_options(synchronize_session=False))
+    if sealed is None:
+        raise InvalidLink()
+    try:
+        return unseal_registration(sealed)
+    except ValueError:
+        raise InvalidLink() from None
 
 
 def discard_expired(job: Job) -> None:
