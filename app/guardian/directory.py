@@ -15,13 +15,10 @@ from app.core.db.tenancy import TenantQuery, tenant
 from app.core.db.transaction import company_transaction, read, read_in_own_transaction
 from app.guardian.escalation import administrators
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole
-from app.guardian.schemas import PermissionSchema, PolicySchema, RoleSchema
+from app.guardian.resources import Permissions, Policies, Roles
 from app.guardian.service import assign_role, remove_assignment
 
 ASSIGNMENT = ("id", "user_id", "role_id", "created_at")
-ROLE = tuple(RoleSchema().dump_fields)
-POLICY = tuple(PolicySchema().dump_fields)
-PERMISSION = tuple(PermissionSchema().dump_fields)
 
 
 class EmbeddedRoleDirectory:
@@ -34,7 +31,7 @@ class EmbeddedRoleDirectory:
         with company_transaction(actor.company_id):
             role = get_row(Role, role_id)
             assignment = assign_role(user_id, role_id, by=actor.user_id)
-            return {**_values_of(assignment, ASSIGNMENT), "role": _values_of(role, ROLE)}
+            return {**_values_of(assignment, ASSIGNMENT), "role": _values_of(role, Roles.columns)}
 
     def assignment(self, user_id: UUID, assignment_id: UUID, actor: Actor) -> Json:
         with tenant(actor.company_id):
@@ -54,12 +51,12 @@ class EmbeddedRoleDirectory:
     def policies_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         with tenant(actor.company_id):
             rows = read_in_own_transaction(_POLICIES, {"user_id": user_id})
-        return [dict(zip(POLICY, row, strict=True)) for row in rows]
+        return [Policies.reader.as_item(row) for row in rows]
 
     def permissions_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         with tenant(actor.company_id):
             rows = read_in_own_transaction(_PERMISSIONS, {"user_id": user_id})
-        return [dict(zip(PERMISSION, row, strict=True)) for row in rows]
+        return [Permissions.reader.as_item(row) for row in rows]
 
     def roles(self, actor: Actor) -> list[Json]:
         with company_transaction(actor.company_id, writes=False):
@@ -76,10 +73,6 @@ class EmbeddedRoleDirectory:
         ]
 
 
-def _columns(model: type[Any], names: Iterable[str]) -> list[Any]:
-    return [getattr(model, name) for name in names]
-
-
 def _through_roles(column: Any) -> Select[Any]:
     """A column of the policies of the user's roles."""
     return (
@@ -91,7 +84,7 @@ def _through_roles(column: Any) -> Select[Any]:
 
 
 _ASSIGNMENTS_OF_USER = (
-    select(*_columns(UserRole, ASSIGNMENT), *_columns(Role, ROLE))
+    select(*(getattr(UserRole, name) for name in ASSIGNMENT), *Roles.columns.values())
     .join(Role, Role.id == UserRole.role_id)
     .where(UserRole.user_id == bindparam("user_id"))
     .order_by(UserRole.created_at, UserRole.id)
@@ -99,7 +92,7 @@ _ASSIGNMENTS_OF_USER = (
 _ASSIGNMENTS = TenantQuery(_ASSIGNMENTS_OF_USER)
 _ASSIGNMENT = TenantQuery(_ASSIGNMENTS_OF_USER.where(UserRole.id == bindparam("assignment_id")))
 _POLICIES = TenantQuery(
-    select(*_columns(Policy, POLICY))
+    select(*Policies.columns.values())
     .where(Policy.id.in_(_through_roles(RolePolicy.policy_id)))
     .order_by(Policy.created_at, Policy.id)
 )
@@ -110,9 +103,7 @@ _HELD = GuardianPermission.id.in_(
 )
 _ADMINISTERS = administrators().where(UserRole.user_id == bindparam("user_id")).exists()
 _BY_NAME = (GuardianPermission.service, GuardianPermission.resource_name, GuardianPermission.operation)
-_PERMISSIONS = TenantQuery(
-    select(*_columns(GuardianPermission, PERMISSION)).where(or_(_ADMINISTERS, _HELD)).order_by(*_BY_NAME)
-)
+_PERMISSIONS = TenantQuery(select(*Permissions.columns.values()).where(or_(_ADMINISTERS, _HELD)).order_by(*_BY_NAME))
 _ROLES = TenantQuery(
     select(Role.id, Role.name, Role.code, Role.description, Role.is_system).order_by(Role.created_at, Role.id)
 )
@@ -128,8 +119,7 @@ _HELD_BY_ROLES = TenantQuery(
 def _assignment(row: Row[Any]) -> Json:
     """Both parts have ``id`` and ``created_at``; their places tell them apart."""
     values = tuple(row)
-    role = dict(zip(ROLE, values[len(ASSIGNMENT) :], strict=True))
-    return {**dict(zip(ASSIGNMENT, values, strict=False)), "role": role}
+    return {**dict(zip(ASSIGNMENT, values, strict=False)), "role": Roles.reader.as_item(values[len(ASSIGNMENT) :])}
 
 
 def _values_of(row: Any, names: Iterable[str]) -> Json:

@@ -40,7 +40,8 @@ def move_unit(unit: OrganizationUnit, parent_id: UUID | None, values: dict[str, 
     Raises Invalid for its own descendant, Conflict after a concurrent move.
     """
     parent = find_parent(parent_id)
-    _check_not_within(unit, parent)
+    if parent is not None and f"{parent.path}/".startswith(f"{unit.path}/"):
+        raise Invalid.field("parent_id", "A unit cannot be moved below itself.")
     snapshot = _snapshot(unit, parent)
     _lock_tree(unit)
     parent = find_parent(parent_id)
@@ -92,11 +93,6 @@ def _lock_tree(unit: OrganizationUnit) -> None:
 def _check_level(level: int) -> None:
     if level > MAX_LEVEL:
         raise Invalid.field("parent_id", f"The tree may be at most {MAX_LEVEL} levels deep.")
-
-
-def _check_not_within(unit: OrganizationUnit, parent: OrganizationUnit | None) -> None:
-    if parent is not None and f"{parent.path}/".startswith(f"{unit.path}/"):
-        raise Invalid.field("parent_id", "A unit cannot be moved below itself.")
 
 
 def _snapshot(unit: OrganizationUnit, parent: OrganizationUnit | None) -> tuple[int, str, str]:

@@ -124,7 +124,9 @@ def _complete_login(
     while True:
         verified = _verify_password(account, credentials)
         try:
-            check_active(verified)
+            if not verified.is_active:
+                raise AccountDisabled()
+            ensure_company_active(verified.company_status)
         except Forbidden:
             # The password was right: the counted attempts are cleared although the login is refused.
             with unit_of_work():
@@ -160,13 +162,6 @@ def _verify_password(account: Account | None, credentials: Credentials) -> Accou
 def _current_hash(stored: str, password: str) -> str:
     passwords = services().passwords
     return passwords.hash(password) if passwords.needs_rehash(stored) else stored
-
-
-def check_active(account: Account) -> None:
-    """Raises Forbidden."""
-    if not account.is_active:
-        raise AccountDisabled()
-    ensure_company_active(account.company_status)
 
 
 def find_account(name: str, identifier: str) -> Account | None:

@@ -28,16 +28,16 @@ def request_change(me: Principal, new: str, password: str, ip: str | None) -> No
     """Raises Invalid, TooManyRequests, and Conflict for an address in use."""
     if new == me.email:
         raise Invalid.field("new_email", "Is your present address.")
-    confirmed = confirm_password(me, password, ip)
+    password_hash, key = confirm_password(me, password, ip)
     with unit_of_work():
-        clear_attempts(confirmed.key)
+        clear_attempts(key)
     with unit_of_work(writes=False):
         if login_of(new) is not None:
             raise Conflict.field("new_email")
     if not reserve_daily(f"address {me.user_id}"):
         raise TooManyRequests(RETRY_AFTER_SECONDS)
     with company_transaction(me.company_id):
-        _issue(me.user_id, confirmed.password_hash, new)
+        _issue(me.user_id, password_hash, new)
 
 
 def _issue(user_id: UUID, password_hash: str | None, new: str) -> None:

@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -43,22 +43,18 @@ class InvalidCode(BadRequest):
     code, message = "INVALID_OTP", "Invalid or expired OTP code"
 
 
-class ConfirmedPassword(NamedTuple):
-    """The hash that the password matched, and the key of its counted attempts."""
+def confirm_password(caller: Principal, password: str, ip: str | None) -> tuple[str | None, bytes]:
+    """Verify the caller's own password. Returns its hash, and the key of its counted attempts.
 
-    password_hash: str | None
-    key: bytes
-
-
-def confirm_password(caller: Principal, password: str, ip: str | None) -> ConfirmedPassword:
-    """Verify the caller's own password. Raises Invalid for ``current_password``, and TooManyRequests."""
+    Raises Invalid for ``current_password``, and TooManyRequests.
+    """
     with company_transaction(caller.company_id, writes=False):
         password_hash = db.session.scalar(select(User.password_hash).where(User.id == caller.user_id))
     key = attempt_key(f"change {caller.user_id}", ip)
     reserve_attempt(key)
     if not services().passwords.verify(password_hash, password):
         raise Invalid.field("current_password", "Is wrong.")
-    return ConfirmedPassword(password_hash, key)
+    return password_hash, key
 
 
 def change_password(caller: Principal, current: str, new: str, ip: str | None) -> None:
@@ -67,12 +63,12 @@ def change_password(caller: Principal, current: str, new: str, ip: str | None) -
     passwords.check_acceptable(new, caller.email, "new_password")
     if current == new:
         raise Invalid.field("new_password", "Must differ from the current one.")
-    confirmed = confirm_password(caller, current, ip)
+    former_hash, key = confirm_password(caller, current, ip)
     new_hash = passwords.hash(new)
     with company_transaction(caller.company_id):
-        clear_attempts(confirmed.key)
+        clear_attempts(key)
         # Replaces only the verified hash: of two simultaneous changes the later one is refused.
-        if not _store_password(caller.user_id, new_hash, User.password_hash == confirmed.password_hash):
+        if not _store_password(caller.user_id, new_hash, User.password_hash == former_hash):
             raise Conflict()
         end_sessions(caller.user_id, "password changed", except_for=caller.session_id)
         mail.post("password_changed", {"user_id": str(caller.user_id)})
