@@ -70,7 +70,9 @@ class UploadDocument(Endpoint):
             with company_transaction(principal().company_id, writes=False):
                 CustomerDocuments.wire.check_refs(db.session(), values)
                 check_room(customer_id, upload.size)
-            deposit = _store_file(customer_id, upload, kind)
+            deposit = Deposit(FileOwner(principal().company_id, Customer.bucket, customer_id))
+            path = f"{DOCUMENTS}/{deposit.id}/document{kind.ending}"
+            deposit.put([NewObject(path, upload.file, upload.size, kind.media_type)])
         with deposit.undo_on_error(), company_transaction(principal().company_id):
             row = _add_row(deposit, customer_id, values | file_values)
             deposit.is_complete = True
@@ -102,14 +104,6 @@ def _inspect_file(upload: Upload) -> tuple[dict[str, Any], Kind]:
     sha256 = hashlib.file_digest(cast(Any, upload.file), "sha256").hexdigest()
     name = safe_name(upload.name, kind)
     return {"file_name": name, "media_type": kind.media_type, "size": upload.size, "sha256": sha256}, kind
-
-
-def _store_file(customer_id: UUID, upload: Upload, kind: Kind) -> Deposit:
-    """Raises the errors of Storage."""
-    deposit = Deposit(FileOwner(principal().company_id, Customer.bucket, customer_id))
-    path = f"{DOCUMENTS}/{deposit.id}/document{kind.ending}"
-    deposit.put([NewObject(path, upload.file, upload.size, kind.media_type)])
-    return deposit
 
 
 def _add_row(deposit: Deposit, customer_id: UUID, values: dict[str, Any]) -> CustomerDocument:

@@ -19,13 +19,6 @@ MANIFEST = "manifest.json"
 FILE_DAMAGED, FILE_UNREADABLE = "FILE_DAMAGED", "FILE_UNREADABLE"
 
 
-class SpooledFile(NamedTuple):
-    """A file of the archive: the next ``size`` bytes of the spooled rows."""
-
-    name: str
-    size: int
-
-
 class ObjectFile(NamedTuple):
     """A file of the archive from the storage. ``key`` is None for a file that the database does not know.
 
@@ -40,14 +33,14 @@ class ObjectFile(NamedTuple):
 
 @dataclass
 class Export:
-    """``rows`` is closed at the end. The manifest names unreadable files and comes last.
+    """``spooled`` has the sizes of the files in ``rows``, in their order. ``rows`` is closed at the end.
 
-    An archive without a manifest is truncated.
+    The manifest names unreadable files and comes last. An archive without a manifest is truncated.
     """
 
     about: dict[str, Any]
     rows: IO[bytes]
-    spooled: list[SpooledFile]
+    spooled: dict[str, int]
     objects: list[ObjectFile]
     storage: Storage
     seconds: float
@@ -60,8 +53,8 @@ class Export:
 
     def _entries(self) -> Iterator[ZipEntry]:
         self.rows.seek(0)
-        for file in self.spooled:
-            yield ZipEntry(file.name, file.size, self._measure(file.name, self._read_rows(file.size)), compressed=True)
+        for name, size in self.spooled.items():
+            yield ZipEntry(name, size, self._measure(name, self._read_rows(size)), compressed=True)
         for item in self.objects:
             yield from self._object_entries(item)
         manifest = orjson.dumps(self._manifest_content(), option=JSON_OPTIONS | orjson.OPT_INDENT_2)

@@ -26,7 +26,7 @@ from app.core.web.permission import require_all
 from app.core.web.principal import principal
 from app.customers.documents.files import FILE_OF_DOCUMENT, key_of
 from app.customers.documents.resources import CustomerDocument, CustomerDocuments
-from app.customers.export.archive import Export, ObjectFile, SpooledFile
+from app.customers.export.archive import Export, ObjectFile
 from app.customers.merge.models import CustomerMerge
 from app.customers.merge.resources import CustomerMerges
 from app.customers.models import Customer
@@ -88,22 +88,23 @@ def _read_export(customer: dict[str, Any]) -> Export:
     storage, seconds = services().storage, services().settings.storage_request_timeout
     with ExitStack() as stack:
         rows = stack.enter_context(TemporaryFile())
-        spooled = [_spool(rows, "customer.json", [customer], is_list=False)]
+        spooled = {"customer.json": _spool(rows, [customer], is_list=False)}
         for name, endpoint in COLLECTIONS.items():
-            spooled.append(_spool(rows, f"{name}.json", _read_items(endpoint, customer["id"])))
+            spooled[f"{name}.json"] = _spool(rows, _read_items(endpoint, customer["id"]))
         objects = [*_documents(customer["id"]), *_logos(customer)]
         # The file now stays open until the export is sent.
         stack.pop_all()
     return Export(about, rows, spooled, objects, storage, seconds, principal().token)
 
 
-def _spool(rows: IO[bytes], name: str, items: Any, *, is_list: bool = True) -> SpooledFile:
+def _spool(rows: IO[bytes], items: Any, *, is_list: bool = True) -> int:
+    """Returns the number of written bytes."""
     start = rows.tell()
     rows.write(b"[" if is_list else b"")
     for n, item in enumerate(items):
         rows.write((b",\n" if n else b"\n") + orjson.dumps(item, option=JSON_OPTIONS | orjson.OPT_INDENT_2))
     rows.write(b"\n]\n" if is_list else b"\n")
-    return SpooledFile(name, rows.tell() - start)
+    return rows.tell() - start
 
 
 def _read_items(endpoint: type[Crud], customer_id: UUID) -> Iterator[dict[str, Any]]:
