@@ -21,7 +21,7 @@ View = Callable[..., Any]
 
 
 class Limits:
-    """``over`` puts a limit on a view; ``redis`` is there to be looked at where it counts."""
+    """``over`` puts a limit on a view; ``redis`` is the storage of the counters, or None."""
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._limiter = _limiter(app, settings) if settings.ratelimit_enabled else None

@@ -43,7 +43,7 @@ class Mailer(Protocol):
         """Raises OSError (smtplib's exceptions are such) unless the message is accepted."""
 
     def close(self) -> None:
-        """Nothing more follows for now."""
+        """Close the connection, if one is open; the next mail opens another."""
 
 
 class _Connection(flask_mail.Connection):
@@ -91,7 +91,7 @@ class SmtpMailer:
         try:
             connection = self._open()
             if self._overdue.is_set():
-                # The lease may be over, and somebody else at it.
+                # Another worker may have claimed the job since.
                 raise TimeoutError("The server was too slow to greet.")
             connection.deliver(_email(message, self._sender))
         except BaseException:
@@ -147,12 +147,9 @@ def _routable(address: str) -> str:
     Python's own codec is that of RFC 3490, which makes ``strasse`` of ``straße``: the domain of somebody else.
     """
     local, _, domain = address.rpartition("@")
-    return f"{local}@{'.'.join(_label(label) for label in domain.split('.'))}"
-
-
-def _label(text: str) -> str:
-    """RFC 5891 section 4.4; addresses are lower case and NFC already."""
-    return text if text.isascii() else f"xn--{text.encode('punycode').decode()}"
+    # RFC 5891 section 4.4; addresses are lower case and NFC already.
+    labels = (text if text.isascii() else f"xn--{text.encode('punycode').decode()}" for text in domain.split("."))
+    return f"{local}@{'.'.join(labels)}"
 
 
 class SilentMailer:

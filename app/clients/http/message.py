@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
-# A header without a value is one that libcurl would add by itself and shall not.
+# An empty value suppresses a header that libcurl adds by itself.
 DEFAULTS = {"Accept": "", "Accept-Encoding": " identity", "Content-Type": "", "Expect": "", "User-Agent": ""}
 
 

@@ -13,20 +13,13 @@ from app.clients.policy.request import AccessRequest, PolicyEngine
 MAX_GRANTS = 10_000
 
 
-Times = OrderedDict[Hashable, float]
-"""Times of the questions by their keys, on the clock of the grants."""
-
-
-def _locked_times() -> tuple[threading.Lock, Times]:
-    return threading.Lock(), OrderedDict()
-
-
 class Grants:
     """The keys last used, at most ``limit``, all for ``ttl`` seconds since the question was asked."""
 
     def __init__(self, ttl: float, limit: int = MAX_GRANTS, clock: Callable[[], float] = time.monotonic) -> None:
         self._ttl, self._limit, self.clock = ttl, limit, clock
-        self._entries = PerProcess(_locked_times)
+        # A lock, and the times of the questions by their keys.
+        self._entries = PerProcess(lambda: (threading.Lock(), OrderedDict[Hashable, float]()))
 
     def __len__(self) -> int:
         return len(self._entries.get()[1])

@@ -71,7 +71,7 @@ class Discovery:
             return self._endpoints
         document = parse_object(reply)
         url = document.get("policy_decision_point")
-        # On another host our token, and the decision, would be somebody else's.
+        # Another host would receive our token, and make the decision.
         path_of = self._transport.path_of
         evaluation = path_of(document.get("access_evaluation_endpoint"))
         if not isinstance(url, str) or url.rstrip("/") != self._url:

@@ -1,4 +1,4 @@
-"""The Guardian protocol: asks one question over one transport and believes a strict grant only."""
+"""The Guardian protocol: one question in a call, and nothing but a strict grant is believed."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -48,7 +48,7 @@ class Transport(Protocol):
 
 
 class GuardianClient:
-    """The only reader of answers, whatever transport they came by."""
+    """Judges the answers of every transport."""
 
     def __init__(self, transport: Transport, names: Names = MappingProxyType({})) -> None:
         self._transport = transport

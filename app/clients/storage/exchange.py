@@ -86,7 +86,7 @@ class StorageExchange:
 
 
 def _whole(response: Response, method: str) -> StoredReply:
-    """Raises CallFailed for a reply that is too long, or whose end nothing but a lost connection would show."""
+    """Raises CallFailed for a reply that is too long, or whose end only a closed connection shows."""
     if response.is_cut:
         raise CallFailed(BadGateway, "The reply is too long.")
     if method != "HEAD" and not response.has_framing():

@@ -39,12 +39,11 @@ class Key(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Key | None:
         """The reverse of str(); None for what is not ours."""
-        company_id, bucket_type, bucket_id, path = (text.split("/", 3) + [""] * 4)[:4]
-        if not BUCKET.fullmatch(bucket_type) or not path:
-            return None
         with suppress(ValueError):
+            company_id, bucket_type, bucket_id, path = text.split("/", 3)
             key = cls(UUID(company_id), bucket_type, UUID(bucket_id), path)
-            return key if str(key) == text else None
+            if BUCKET.fullmatch(bucket_type) and path and str(key) == text:
+                return key
         return None
 
 
@@ -90,17 +89,16 @@ class Storage(Protocol):
 
     name: str
     needs_caller: bool
-    """Whether it asks who is calling, also when something is removed."""
+    """Whether operations need the caller's token, removals too."""
 
     def put(self, key: Key, file: BinaryIO, size: int, media_type: str, caller: StorageCaller) -> str:
-        """Keep ``size`` bytes from the file's beginning. Returns the storage's own name for the object, which
-        ``remove`` wants back."""
+        """Keep ``size`` bytes from the file's beginning. Returns the storage's own name, for ``remove``."""
 
     def open(self, key: Key, caller: StorageCaller, *, start: int = 0, end: int | None = None) -> Content:
         """The bytes from ``start`` to before ``end``. Raises Missing."""
 
     def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
-        """It is gone afterwards, whether or not it was there."""
+        """Remove the object, whether or not it is there."""
 
     def stored(self) -> Iterator[Stored]:
         """Every object with a key. Raises Unlistable."""

@@ -33,7 +33,7 @@ ATTEMPTS = 3
 
 
 class LocalStorage:
-    """Files are written under another name, synced and renamed: a named one is whole, also after a power cut."""
+    """Files are written under another name, synced and renamed, so a named file is whole, also after a power cut."""
 
     name, needs_caller = "local", False
 
@@ -123,7 +123,7 @@ def _check_writable(root: Path) -> None:
 
 
 def _create(path: Path) -> BinaryIO:
-    """A removal may take an empty folder away between its making and its use."""
+    """A removal may delete an empty folder between its creation and its use."""
     for _ in range(ATTEMPTS):
         with suppress(FileNotFoundError):
             path.parent.mkdir(OWNER_ONLY, parents=True, exist_ok=True)

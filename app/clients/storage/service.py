@@ -21,7 +21,7 @@ MOST_JSON_BYTES = 64 * 1024
 
 
 class StorageService:
-    """Its names for our objects are kept: it removes by them, and finds by ours."""
+    """The service finds objects by our names and removes them by its own, which are stored as references."""
 
     name, needs_caller = "service", True
 
@@ -49,7 +49,7 @@ class StorageService:
 
     def remove(self, key: Key, reference: str, caller: StorageCaller) -> None:
         if not reference:
-            # Its reply to the upload was lost, so nobody knows what it calls this, if it has it.
+            # The reply to the upload was lost, and with it the service's name for the object.
             log.warning("stored_file_uncertain", key=str(key), remedy="look for it in the Storage Service")
             return
         headers = token_cookie(caller.token) | {"Content-Type": "application/json"}
