@@ -1,6 +1,7 @@
 """Generated and hand-picked bad input on every operation of openapi.yml: no answer is a 5xx, all conform.
 
-The input is the same in every run and on both databases.
+The input is the same in every run. One database takes all of it, the other what databases may treat differently:
+most bad input is refused before either is asked.
 """
 
 import copy
@@ -8,7 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, cast
 from uuid import UUID
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -33,6 +34,8 @@ from tests.support.contract import resolved, spec
 from tests.support.declared import PLACEHOLDER, Maker, routes_of, schema_of
 
 MOST_PER_OPERATION = 14
+SHARE = {"postgresql": 1, "sqlite": 3}
+"""Of the generated requests PostgreSQL takes all, as it refuses more values; SQLite takes every third."""
 CHECKS = (
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
     response_schema_conformance, negative_data_rejection,
@@ -87,14 +90,14 @@ def buffered(app: Flask) -> WSGIApplication:
     return respond
 
 
-def test_generated_requests_are_answered_as_the_contract_says(app: Flask, acme: Tenant) -> None:
+def test_generated_requests_are_answered_as_the_contract_says(app: Flask, acme: Tenant, database: str) -> None:
     maker, application = Maker(app, acme), buffered(app)
     ids = {case.operation.path: dict(_own_ids(maker, _pattern(case))) for case in cases()}
     failures = []
 
     for operation, group in groupby(cases(), key=lambda case: case.operation.label):
         headers = {"Authorization": f"Bearer {administrator(acme).token}"}
-        for n, case in enumerate(group):
+        for n, case in islice(enumerate(group), None, None, SHARE[database]):
             if n % 2 and case.path_parameters:
                 case.path_parameters = {**case.path_parameters, **ids[case.operation.path]}
             response = case.call(app=application, headers=headers)
@@ -125,11 +128,16 @@ NASTY = (
     "%F0%9F%98%80" * 90, "a" * 3000, "..%2F..%2Fetc%2Fpasswd", "x%27%20OR%201=1--", "%0D%0AX-Injected:%201",
     "00000000-0000-0000-0000-000000000000", ",,", "٣",
 )  # fmt: skip
-NASTY_JSON: tuple[Any, ...] = (
-    None, True, 0, -1, 1.5, 10**20, -(10**400), "", " ", "\x00", "\x1f", "\ud800", "\udfff", "a" * 5000, "😀" * 300,
-    "null", "'--", "\\", [], [[]], [None] * 100, {}, {"a": {"b": {}}}, {"": ""}, str(UUID(int=0)), "1e309",
-    "http://[", "a@b", "@", "\u202e", "{{7*7}}",
+PRIMITIVES: tuple[Any, ...] = (
+    None, True, 0, -1, 1.5, 10**20, -(10**400), "", "\x00", "\x1f", "\ud800", "\udfff", "a" * 5000, "😀" * 300,
+    str(UUID(int=0)),
 )  # fmt: skip
+"""Values that SQLite may store where PostgreSQL refuses them, by their type, length or characters."""
+TEXTS_AND_CONTAINERS: tuple[Any, ...] = (
+    " ", "null", "'--", "\\", [], [[]], [None] * 100, {}, {"a": {"b": {}}}, {"": ""}, "1e309", "http://[", "a@b", "@",
+    "\u202e", "{{7*7}}",
+)  # fmt: skip
+"""Values of which SQLite refuses at least as many as PostgreSQL."""
 
 
 def check_unharmed(answer: TestResponse) -> None:
@@ -152,24 +160,26 @@ def test_no_value_of_a_query_parameter_does_harm(acme: Tenant) -> None:
                 check_unharmed(acme.admin.get(f"{found}?{name}={value}"))
 
 
-def test_no_id_in_a_path_does_harm(acme: Tenant) -> None:
-    texts = [each for each in NASTY if each.strip() and not each.startswith("a")]
+def test_no_id_in_a_path_does_harm(acme: Tenant, database: str) -> None:
+    """Both databases refuse what is no UUID by the type of the column, so PostgreSQL takes other texts only."""
+    texts = [text for text in NASTY if text.strip() and not text.startswith("a")]
 
     for route in routes_of(acme.app):
-        if "<" not in route.path:
+        if not (placeholder := PLACEHOLDER.search(route.path)):
             continue
         client, body = administrator(acme), {} if route.method in WRITES else None
-        for text in texts:
-            before, _, after = route.path.partition(PLACEHOLDER.search(route.path)[0])  # type: ignore[index]
+        before, _, after = route.path.partition(placeholder[0])
+        for text in [str(UUID(int=0))] if is_id(placeholder[1]) and database == "postgresql" else texts:
             check_unharmed(client.request(route.method, f"{before}{text}{PLACEHOLDER.sub('x', after)}", body))
 
 
-def test_no_value_of_a_field_does_harm(app: Flask, acme: Tenant) -> None:
+def test_no_value_of_a_field_does_harm(app: Flask, acme: Tenant, database: str) -> None:
     maker = Maker(app, acme)
+    values = PRIMITIVES if database == "postgresql" else PRIMITIVES + TEXTS_AND_CONTAINERS
     targets = [(route, maker.path(route.path), schema_of(route)) for route in routes_of(app) if route.method in WRITES]
 
     for route, path, schema in targets:
         client, names = administrator(acme), schema.load_fields if schema else ("x",)
-        for value in NASTY_JSON:
+        for value in values:
             body = json.dumps(dict.fromkeys(names, value))
             check_unharmed(client.request(route.method, path, data=body, content_type="application/json"))
