@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,9 +58,14 @@ class Watcher:
             each.join()
 
     def _weigh(self) -> None:
-        process = psutil.Process(self.service.pid)
-        while not self._stop.wait(0.005):
-            self.sizes.append(resident(process))
+        service, processes = psutil.Process(self.service.pid), []
+        for sample in itertools.count():
+            # Looking for children reads every process of the machine, and a decoder starts for longer than this.
+            if sample % 5 == 0:
+                processes = [service, *service.children(recursive=True)]
+            self.sizes.append(resident(processes))
+            if self._stop.wait(0.005):
+                return
 
     def _ask(self) -> None:
         with requests.Session() as session:
@@ -76,14 +83,12 @@ class Watcher:
         return sorted(self.seconds)[int(len(self.seconds) * 0.99)]
 
 
-def resident(process: psutil.Process) -> int:
-    found = 0
-    for each in (process, *process.children(recursive=True)):
-        try:
-            found += each.memory_info().rss
-        except psutil.Error:
-            continue
-    return found
+def resident(processes: list[psutil.Process]) -> int:
+    size = 0
+    for process in processes:
+        with suppress(psutil.Error):
+            size += process.memory_info().rss
+    return size
 
 
 def hostile() -> list[bytes]:
