@@ -14,8 +14,9 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.users.models import User
 from tests.core.crud.listed import ids
-from tests.support.clients import ApiClient, Tenant, unique
+from tests.support.clients import ApiClient, Tenant, unique, with_new_token
 from tests.support.declared import Json, Maker, collections, find_route
+from tests.support.stages import Stage
 
 TEXTS = (
     "zeta", "Ärger", "arger", "Zeta", "straße", "STRASSE", "strasz", "éa", "e\u0301b", "_x", "-y", "Ωmega",
@@ -23,9 +24,11 @@ TEXTS = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def varied(acme: Tenant, app: Flask) -> Maker:
-    """Acme with rows of every kind whose texts, numbers and times are hard to sort."""
+@pytest.fixture(scope="module")
+def varied(stage: Stage) -> Tenant:
+    """Acme with rows of every kind whose texts, numbers and times are hard to sort. The tests that use it read only."""
+    stage.restore()
+    app, acme = stage.app, with_new_token(stage.acme)
     maker = Maker(app, acme)
     for endpoint in collections(app):
         is_listed = "list" in endpoint.verbs and endpoint.model.__tablename__ != "user_role"
@@ -35,7 +38,7 @@ def varied(acme: Tenant, app: Flask) -> Maker:
                 if answer.status_code == 409:
                     acme.admin.create(endpoint.path, _varied_body(maker, endpoint, f"{text} {n}", n))
     _spread_logins(app, acme)
-    return maker
+    return acme
 
 
 def _varied_body(maker: Maker, endpoint: type[Crud], text: str, n: int) -> Json:
@@ -81,22 +84,22 @@ def orders(endpoint: type[Crud]) -> Iterator[tuple[str, str]]:
     return itertools.product(endpoint.sort, ("asc", "desc"))
 
 
-def test_every_order_of_every_list_is_that_of_a_naive_sort(varied: Maker, acme: Tenant) -> None:
+def test_every_order_of_every_list_is_that_of_a_naive_sort(varied: Tenant) -> None:
     wrong = []
 
     for endpoint in collections(varied.app):
         if "list" not in endpoint.verbs:
             continue
-        rows = _rows(acme.admin, endpoint.path, {"limit": "1000"})
+        rows = _rows(varied.admin, endpoint.path, {"limit": "1000"})
         for field, order in orders(endpoint):
-            found = ids(acme.admin.get(endpoint.path, query_string={"limit": 1000, "sort": field, "order": order}))
+            found = ids(varied.admin.get(endpoint.path, query_string={"limit": 1000, "sort": field, "order": order}))
             if found != naive(rows, field, descending=order == "desc"):
                 wrong.append(f"{endpoint.path} by {field} {order}")
 
     assert wrong == []
 
 
-def test_a_walk_by_cursor_meets_every_row_once_in_order(varied: Maker, acme: Tenant) -> None:
+def test_a_walk_by_cursor_meets_every_row_once_in_order(varied: Tenant) -> None:
     wrong = []
 
     for endpoint in collections(varied.app):
@@ -104,8 +107,8 @@ def test_a_walk_by_cursor_meets_every_row_once_in_order(varied: Maker, acme: Ten
             continue
         for field, order in orders(endpoint):
             query = {"sort": field, "order": order}
-            rows = _rows(acme.admin, endpoint.path, query | {"limit": "1000"})
-            if list(walk(acme.admin, endpoint.path, query | {"limit": "7"})) != [row["id"] for row in rows]:
+            rows = _rows(varied.admin, endpoint.path, query | {"limit": "1000"})
+            if list(walk(varied.admin, endpoint.path, query | {"limit": "7"})) != [row["id"] for row in rows]:
                 wrong.append(f"{endpoint.path} by {field} {order}")
 
     assert wrong == []
