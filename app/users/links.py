@@ -22,11 +22,10 @@ VERIFY_EMAIL, INVITATION, CHANGE_EMAIL = "verify_email", "invitation", "change_e
 def link_mail(job: Job, path: str, **values: Any) -> Mail | None:
     """The mail with the link of the job, below ``path``; None if the link is of no use any more."""
     with company_transaction(job.company_id):
-        rotated = one_time_links.rotate_token(UUID(job.payload["link_id"]))
-        user = rotated and db.session.scalar(select(User).where(User.id == rotated[0].subject_id))
-    if rotated is None or user is None:
+        rotated = one_time_links.rotate_token(UUID(job.payload["link_id"]), User)
+    if rotated is None:
         return None
-    one_time_link, token = rotated
+    one_time_link, token, user = rotated
     values |= {"greeting": greeting(user.first_name), "link": link(path, token)}
     return Mail(one_time_link.address, user.language, values)
 

@@ -69,16 +69,18 @@ def _delete(*where: ColumnElement[bool]) -> None:
     execute_and_count(delete(OneTimeLink).where(*where))
 
 
-def rotate_token(link_id: UUID) -> tuple[OneTimeLink, str] | None:
-    """The link with a new token, which replaces that of an earlier mail. Inside the tenant's unit of work.
+def rotate_token(link_id: UUID, model: type[Any]) -> tuple[OneTimeLink, str, Any] | None:
+    """The link with a new token, which replaces that of an earlier mail, and its subject, a row of the model.
 
-    None if the link was used or replaced, or has expired.
+    None if the link was used or replaced, or has expired, or without its subject. Inside the tenant's unit of work.
     """
     token = new_token(current_tenant())
     statement = update(OneTimeLink).where(OneTimeLink.id == link_id, *_live()).values(token_hash=digest(token))
     if not execute_and_count(statement):
         return None
-    return db.session.scalars(select(OneTimeLink).where(OneTimeLink.id == link_id)).one(), token
+    link = db.session.scalars(select(OneTimeLink).where(OneTimeLink.id == link_id)).one()
+    subject = db.session.scalar(select(model).where(model.id == link.subject_id))
+    return None if subject is None else (link, token, subject)
 
 
 def tenant_of(token: str) -> UUID:

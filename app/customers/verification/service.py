@@ -68,11 +68,10 @@ def _language_of_caller() -> str:
 def customer_email(job: Job) -> Mail | None:
     """Compose the mail of a link."""
     with company_transaction(job.company_id):
-        rotated = one_time_links.rotate_token(UUID(job.payload["link_id"]))
-        customer = rotated and db.session.scalar(select(Customer).where(Customer.id == rotated[0].subject_id))
-        if rotated is None or customer is None:
+        rotated = one_time_links.rotate_token(UUID(job.payload["link_id"]), Customer)
+        if rotated is None:
             return None
-        link, token = rotated
+        link, token, customer = rotated
         user = user_of(customer)
         company = db.session.scalars(select(Company.name).where(Company.id == link.company_id)).one()
     values = {
