@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from app.config.settings import ROOT
-from app.core.openapi.responses import HEADERS, unexpected_problems
+from app.core.openapi.responses import HEADERS, UNEXPECTED
 from app.core.web.routing import Route
 
 Json = dict[str, Any]
@@ -58,9 +58,19 @@ def _route(app: Flask, method: str, path: str) -> Route | None:
 def _declared(route: Route, status: int) -> Json | None:
     """``default`` stands for a few errors, never for a success or a bug."""
     responses = spec()["paths"][route.path.replace("<", "{").replace(">", "}")][route.method.lower()]["responses"]
-    fallback = responses["default"] if status in unexpected_problems(route, route.declaration) else None
+    fallback = responses["default"] if status in unexpected_problems(route) else None
     response = responses.get(str(status), fallback)
     return response and resolved(response)
+
+
+def unexpected_problems(route: Route) -> set[int]:
+    """Statuses behind ``default``: failures that no client can avoid, and faults in the client itself."""
+    statuses = {503, *route.declaration.errors} & UNEXPECTED
+    if route.permission is not None:
+        statuses |= {502, 504}
+    if route.method in ("POST", "PUT", "PATCH"):
+        statuses |= {413, 415}
+    return statuses
 
 
 def resolved(node: Json) -> Json:

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import yaml
 
+from app.base.errors import known_codes
 from app.config.settings import VERSION
-from app.core.openapi.errors import error_codes
 from app.core.openapi.operations import describe_operation, find_tag
 from app.core.openapi.parameters import share_parameters
 from app.core.openapi.schemas import Components, Json
+from app.core.web.problems import HTTP_CODES
 from app.core.web.routing import Route
 
 DESCRIPTION = """\
@@ -34,7 +35,7 @@ SECURITY_SCHEMES: Json = {
 def build_document(routes: Iterable[Route]) -> Json:
     """Paths, tags and components in alphabetical order. Raises ValueError if two operations have one id."""
     ordered = sorted(routes, key=lambda route: route.path)
-    components = Components(error_codes(ordered))
+    components = Components(_error_codes(ordered))
     paths: dict[str, Json] = {}
     for route in ordered:
         path = re.sub(r"<(\w+)>", r"{\1}", route.path)
@@ -52,6 +53,11 @@ def build_document(routes: Iterable[Route]) -> Json:
         "paths": paths,
         "components": components.by_section() | {"securitySchemes": SECURITY_SCHEMES},
     }
+
+
+def _error_codes(routes: Iterable[Route]) -> list[str]:
+    endpoint_codes = {code for endpoint in {route.endpoint for route in routes} for code in endpoint.error_codes()}
+    return sorted({*known_codes(), *HTTP_CODES.values(), *endpoint_codes})
 
 
 def _check_unique(operation_ids: Iterable[str]) -> None:

@@ -3,16 +3,15 @@
 import inspect
 import sys
 
-from app.base.permission import Permission
 from app.base.text import words
-from app.core.openapi.examples import body_example
 from app.core.openapi.parameters import describe_parameters
 from app.core.openapi.responses import describe_responses
-from app.core.openapi.schemas import Components, Json, form_schema
+from app.core.openapi.schemas import Components, Json, form_schema, input_fields
 from app.core.web.declaration import JSON, Declaration
 from app.core.web.endpoint import Endpoint
 from app.core.web.routing import Route
 from app.core.wire.forms import FORM
+from app.core.wire.schema import BaseSchema
 
 
 def describe_operation(route: Route, components: Components) -> Json:
@@ -33,13 +32,8 @@ def describe_operation(route: Route, components: Components) -> Json:
     if route.endpoint.access == "public":
         operation["security"] = []
     if route.permission is not None:
-        operation["x-permission"] = _permission(route.permission)
+        operation["x-permission"] = route.permission.names | {"platform": route.permission.platform}
     return operation
-
-
-def _permission(permission: Permission) -> Json:
-    names = ("service", "resource_name", "operation", "platform")
-    return {name: getattr(permission, name) for name in names}
 
 
 def find_tag(endpoint: type[Endpoint]) -> tuple[str, str]:
@@ -77,7 +71,7 @@ def _request_body(declared: Declaration, components: Components) -> Json:
         return {"required": True, "content": {FORM: {"schema": form_schema(declared.upload)}}}
     schema = components.input(declared.body, partial=declared.is_partial, from_path=declared.from_path)
     content: Json = {JSON: {"schema": schema}}
-    example = body_example(declared.body, partial=declared.is_partial, from_path=declared.from_path)
+    example = _body_example(declared.body, partial=declared.is_partial, from_path=declared.from_path)
     if example is not None:
         content[JSON]["example"] = example
     if declared.upload:
@@ -86,6 +80,21 @@ def _request_body(declared: Declaration, components: Components) -> Json:
         content = content | form if declared.takes_json else form
     is_required = any(field.required for field in declared.body.load_fields.values())
     return {"required": is_required, "content": content}
+
+
+def _body_example(schema: BaseSchema, *, partial: bool, from_path: str) -> Json | None:
+    """The schema's example without the value in the path; None if it lacks a required field.
+
+    A partial example omits required fields, because their values are often unique.
+    """
+    if schema.example is None:
+        return None
+    accepted = input_fields(schema, from_path)
+    values = {name: value for name, value in schema.example.items() if name in accepted}
+    optional = {name: value for name, value in values.items() if not accepted[name].required}
+    if partial:
+        return optional or values
+    return values if all(name in values for name, field in accepted.items() if field.required) else None
 
 
 def _answer_schema(declared: Declaration, components: Components) -> Json | None:

@@ -55,12 +55,12 @@ def describe_responses(declared: Declaration, route: Route, components: Componen
         by_status["304"] = _share(components, EMPTY[304])
     if route.method == "GET" and route.endpoint.moved and "<" in route.path:
         by_status["307"] = _share(components, EMPTY[307])
-    for status in sorted(expected_problems(route, declared)):
+    for status in sorted(_expected_problems(route, declared)):
         by_status.setdefault(str(status), _share(components, PROBLEMS[status]))
     return by_status | {"default": _share(components, ANY_PROBLEM)}
 
 
-def expected_problems(route: Route, declared: Declaration) -> set[int]:
+def _expected_problems(route: Route, declared: Declaration) -> set[int]:
     """Statuses of the refusals that a client of this operation can cause."""
     statuses = {400, *declared.errors} - UNEXPECTED
     if route.endpoint.limits:
@@ -75,16 +75,6 @@ def expected_problems(route: Route, declared: Declaration) -> set[int]:
 
 
 UNEXPECTED = {413, 415, 502, 503, 504}
-
-
-def unexpected_problems(route: Route, declared: Declaration) -> set[int]:
-    """Statuses behind ``default``: failures that no client can avoid, and faults in the client itself."""
-    statuses = {503, *declared.errors} & UNEXPECTED
-    if route.permission is not None:
-        statuses |= {502, 504}
-    if route.method in ("POST", "PUT", "PATCH"):
-        statuses |= {413, 415}
-    return statuses
 
 
 def _describe_successes(declared: Declaration, components: Components, schema: Json | None) -> Json:

@@ -19,7 +19,7 @@ from app.core.web.declaration import Declaration
 from app.core.web.default_roles import DefaultRoles, declare_default_roles
 from app.core.web.permission import require, resource_id_of
 from app.core.web.principal import principal
-from app.core.wire.query import parse_single_parameters
+from app.core.wire.query import parse_parameters
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -154,8 +154,8 @@ class Endpoint(Resource):
     def check_parameters(self) -> None:
         """Load the declared query parameters into ``self.params``. Raises Invalid."""
         allowed = self.parameters_of(request.method, collection="id" not in (request.view_args or {}))
-        texts = parse_single_parameters(dict(request.args.lists()), tuple(allowed))
-        self.params: dict[str, Any] = {name: _load(name, allowed[name], text) for name, text in texts.items()}
+        parameters = parse_parameters(dict(request.args.lists()), tuple(allowed))
+        self.params: dict[str, Any] = {name: _load(name, allowed[name], texts[0]) for name, texts in parameters.items()}
 
     def before(self, **ids: Any) -> None:
         """Hook: work outside the transaction, such as hashing and network calls; the permission is granted by then."""

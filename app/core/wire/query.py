@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from app.base.errors import Invalid
-from app.base.text import CONTROL
+from app.base.text import CONTROL, printable
 
 MAX_REPEATED = 20
 CACHE_BUSTERS = frozenset({"t", "_"})
@@ -16,9 +16,8 @@ def parse_parameters(args: Args, allowed: Sequence[str], repeated: frozenset[str
     unknown = [name for name in args if name not in allowed and name not in CACHE_BUSTERS]
     if unknown:
         known = f"Allowed: {', '.join(allowed)}." if allowed else "None is allowed here."
-        raise Invalid(
-            f"Unknown query parameter. {known}", errors={_printable(unknown[0]): [f"Unknown parameter. {known}"]}
-        )
+        errors = {printable(unknown[0])[:100]: [f"Unknown parameter. {known}"]}
+        raise Invalid(f"Unknown query parameter. {known}", errors=errors)
     parameters = {name: list(values) for name, values in args.items() if name not in CACHE_BUSTERS}
     for name, values in parameters.items():
         if len(values) > (MAX_REPEATED if name in repeated else 1):
@@ -26,15 +25,6 @@ def parse_parameters(args: Args, allowed: Sequence[str], repeated: frozenset[str
         if any(CONTROL.search(value) for value in values):
             raise Invalid.field(name, "Must not contain control characters.")
     return parameters
-
-
-def parse_single_parameters(args: Args, allowed: Sequence[str]) -> dict[str, str]:
-    """The value of each parameter. Raises Invalid for an unknown or repeated one."""
-    return {name: values[0] for name, values in parse_parameters(args, allowed).items()}
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "replace").decode()[:100]
 
 
 def parse_choice(name: str, value: str, allowed: Sequence[str]) -> str:
