@@ -57,9 +57,8 @@ class CustomerNotes(CustomerParts):
         if request.method == "DELETE" and _author_of(ids["customer_id"], ids["id"]) != principal().user_id:
             require(self.permission, "DELETE")
 
-    def create(self, values: dict[str, Any]) -> CustomerNote:
-        row: CustomerNote = super().create({"author": caller_id()} | values)
-        return row
+    def before_create(self, values: dict[str, Any]) -> None:
+        values["author"] = caller_id()
 
 
 def _author_of(customer_id: UUID, note_id: UUID) -> UUID | None:
