@@ -1,6 +1,6 @@
 """The list of slices, and the service that their declarations make."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -24,7 +24,6 @@ from app.base.permission import Permission
 from app.config.settings import Settings
 from app.core.files import stored_file
 from app.core.jobs import mail, one_time_links
-from app.core.jobs.job import JobHandler
 from app.core.services import Services
 from app.core.web.endpoint import Endpoint
 from app.core.web.routing import Api
@@ -48,7 +47,7 @@ SLICES: tuple[ModuleType, ...] = (
 )
 ENGINE: Endpoints = (*guardian.ENGINE_ENDPOINTS, *system.ENGINE_ENDPOINTS)
 ENGINE_PREFIX = "/guardian"
-CORE_JOBS: Mapping[str, JobHandler] = {
+CORE_JOBS: Mapping[str, Callable[..., None]] = {
     one_time_links.EXPIRE: one_time_links.expire,
     stored_file.REMOVE: stored_file.remove_objects,
 }

@@ -16,7 +16,6 @@ from app.clients.policy.request import PolicyEngine
 from app.clients.storage.interface import Storage
 from app.config.settings import Settings
 from app.core.files.images import Images
-from app.core.jobs.job import JobHandler
 from app.core.security.passwords import Passwords
 from app.core.security.tokens import Tokens
 from app.core.web.principal import Authenticator
@@ -44,7 +43,7 @@ class Services:
     images: Images
     catalogue: set[Permission] = field(default_factory=set)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
-    jobs: dict[str, JobHandler] = field(default_factory=dict)
+    jobs: dict[str, Callable[..., None]] = field(default_factory=dict)
     subscribers: dict[object, list[Callable[..., None]]] = field(default_factory=dict)
     wake: threading.Event = field(default_factory=threading.Event)
 

@@ -10,9 +10,9 @@ from sqlalchemy import select
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.jobs import one_time_links
-from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, link
 from app.core.jobs.one_time_links import InvalidLink, OneTimeLink
+from app.core.jobs.outbox import Job
 from app.users.models import User
 from app.users.service import lock_user
 

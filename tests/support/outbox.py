@@ -9,18 +9,18 @@ from sqlalchemy import ColumnElement, select, update
 from app.base.clock import utcnow
 from app.core.db.models import db
 from app.core.db.transaction import unit_of_work
-from app.core.jobs.outbox import OutboxEntry
+from app.core.jobs.outbox import Job
 
 
-def entries(app: Flask, *conditions: ColumnElement[bool]) -> list[OutboxEntry]:
+def entries(app: Flask, *conditions: ColumnElement[bool]) -> list[Job]:
     """Oldest first."""
-    statement = select(OutboxEntry).where(*conditions).order_by(OutboxEntry.id)
+    statement = select(Job).where(*conditions).order_by(Job.id)
     with app.app_context(), unit_of_work(writes=False):
         return list(db.session.scalars(statement))
 
 
 def change_entries(app: Flask, *conditions: ColumnElement[bool], **values: Any) -> None:
-    statement = update(OutboxEntry).where(*conditions).values(**values).execution_options(synchronize_session=False)
+    statement = update(Job).where(*conditions).values(**values).execution_options(synchronize_session=False)
     with app.app_context(), unit_of_work():
         db.session.execute(statement)
 

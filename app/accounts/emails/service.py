@@ -10,9 +10,9 @@ from app.accounts.passwords.service import confirm_password
 from app.base.errors import Conflict, Invalid, TooManyRequests
 from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.jobs import one_time_links
-from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, hours, moment, post
 from app.core.jobs.one_time_links import InvalidLink
+from app.core.jobs.outbox import Job
 from app.core.security.encryption import seal, unseal
 from app.core.security.tokens import Claims
 from app.core.web.principal import Principal

@@ -21,9 +21,9 @@ from app.core.db.lookup import get_row, not_found, reload
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, execute_and_count
 from app.core.jobs import one_time_links
-from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, plain_name, post
 from app.core.jobs.one_time_links import InvalidLink
+from app.core.jobs.outbox import Job
 from app.core.services import services
 from app.core.web.principal import ensure_company_active
 from app.core.web.problems import violation_of

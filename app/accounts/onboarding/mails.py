@@ -2,8 +2,8 @@
 
 from app.accounts.onboarding.pending import LIFETIME, rotate_token
 from app.core.db.transaction import unit_of_work
-from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, hours, link
+from app.core.jobs.outbox import Job
 from app.users.links import link_mail, user_of
 
 PATH = "/verify-email"

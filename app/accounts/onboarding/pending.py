@@ -15,10 +15,9 @@ from app.base.opaque_tokens import digest, new_token
 from app.base.text import fold
 from app.core.db.models import Identified, Model, db
 from app.core.db.transaction import execute_and_count, unit_of_work
-from app.core.jobs.job import Job
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
-from app.core.jobs.outbox import enqueue
+from app.core.jobs.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal
 from app.core.services import services
 

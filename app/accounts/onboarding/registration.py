@@ -21,10 +21,9 @@ from app.base.text import fold
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, platform_session, unit_of_work
-from app.core.jobs.job import Job
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import tenant_of
-from app.core.jobs.outbox import complete, enqueue
+from app.core.jobs.outbox import Job, complete, enqueue
 from app.core.services import services
 from app.core.web.problems import violation_of
 from app.users.service import create_user, login_of

@@ -11,10 +11,9 @@ from app.base.text import fold
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.jobs import one_time_links
-from app.core.jobs.job import Job
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
-from app.core.jobs.outbox import complete, enqueue
+from app.core.jobs.outbox import Job, complete, enqueue
 from app.core.security.encryption import seal, unseal
 from app.users.links import VERIFY_EMAIL, redeem
 from app.users.models import User

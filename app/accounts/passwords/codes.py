@@ -17,7 +17,7 @@ from app.base.keys import derive_key
 from app.core.db.models import Identified, Model, belongs_to, db
 from app.core.db.tenancy import TenantScoped
 from app.core.db.transaction import company_transaction, execute_and_count
-from app.core.jobs.job import Job
+from app.core.jobs.outbox import Job
 from app.core.services import services
 
 CODE = re.compile(r"[0-9]{6}")

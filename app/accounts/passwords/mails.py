@@ -10,8 +10,8 @@ from app.accounts.passwords.service import ADDRESS, find_recipient
 from app.base.clock import utcnow
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
-from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, moment
+from app.core.jobs.outbox import Job
 from app.core.security.encryption import unseal
 from app.core.services import services
 from app.users.links import user_of

@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.base.clock import utcnow
-from app.core.db.models import Model, Timestamped, Versioned, db
-from app.core.db.references import referrers
+from app.core.db.models import Model, Timestamped, Versioned, db, referrers
 from app.core.db.tenancy import PLATFORM_TABLES, current_tenant
 from app.core.files.stored_file import FileRecord, StoredFile, discard
 

@@ -1,6 +1,6 @@
 """Base classes and columns of the models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -10,7 +10,16 @@ from sqlalchemy import JSON, DateTime, ForeignKeyConstraint, Index, MetaData, St
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, Session, UOWTransaction, declared_attr, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Mapped,
+    MappedColumn,
+    Session,
+    UOWTransaction,
+    declared_attr,
+    mapped_column,
+)
 from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
@@ -138,6 +147,16 @@ class IsSet(hybrid_property[bool]):
         self.__name__ = name
 
 
+def referrers(model: type[Any]) -> Iterator[tuple[type[Any], InstrumentedAttribute[Any]]]:
+    """Other models and their columns that refer to rows of ``model`` inside one tenant, by the foreign keys."""
+    for mapper in Model.registry.mappers:
+        for constraint in mapper.local_table.foreign_key_constraints:  # type: ignore[attr-defined]
+            is_within_tenant = constraint.referred_table is model.__table__ and len(constraint.columns) == 2
+            if is_within_tenant and mapper.class_ is not model:
+                column = next(column for column in constraint.columns if column.name != "company_id")
+                yield mapper.class_, getattr(mapper.class_, mapper.get_property_by_column(column).key)
+
+
 def add_in_order(*groups: Iterable[object]) -> None:
     """Flush each group before the next: the ORM orders by relationships, which these models do not have."""
     for group in groups:
@@ -145,16 +164,12 @@ def add_in_order(*groups: Iterable[object]) -> None:
         db.session.flush()
 
 
-def is_modified(session: Session, row: object) -> bool:
-    return session.is_modified(row, include_collections=False)
-
-
 @event.listens_for(GuardedSession, "before_flush")
 def _update_derived(session: Session, _context: UOWTransaction, _instances: Any) -> None:
     for row in session.new:
         fold_columns(row)
     for row in session.dirty:
-        if is_modified(session, row):
+        if session.is_modified(row, include_collections=False):
             fold_columns(row)
             if isinstance(row, Timestamped):
                 row.updated_at = utcnow()

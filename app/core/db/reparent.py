@@ -23,8 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from app.core.db.models import Timestamped, Versioned, db
-from app.core.db.references import referrers
+from app.core.db.models import Timestamped, Versioned, db, referrers
 from app.core.db.row_json import Json, insert_rows, read_rows
 from app.core.db.transaction import execute_and_count
 
@@ -35,20 +34,13 @@ KEYS_PER_STATEMENT = 5000
 
 
 class Sides(NamedTuple):
-    """The ids of two rows. References move from the source to the target."""
+    """The ids of two rows: those between which references move, or two of which a rule allows only one."""
 
     target: UUID
     source: UUID
 
     def loser_and_winner(self, winner: str) -> tuple[UUID, UUID]:
         return (self.source, self.target) if winner == TARGET else (self.target, self.source)
-
-
-class Clash(NamedTuple):
-    """The keys of two rows of which a rule allows only one."""
-
-    target: UUID
-    source: UUID
 
 
 @dataclass(frozen=True)
@@ -89,21 +81,19 @@ class ReferringColumn:
         same = tuple(name for name in names if name not in ("company_id", self.column.key))
         return UniqueRule(same, "" if where is None else str(where))
 
-    def below(self, owner: UUID) -> ColumnElement[bool]:
-        return self.column == owner
-
     def losers(self, rule: UniqueRule, loser: UUID, winner: UUID) -> ColumnElement[bool]:
         """Rows below the loser that clash with a row below the winner."""
         other = aliased(self.model)
         rivals = [other.company_id == self.model.company_id, getattr(other, self.column.key) == winner]
         rivals += [getattr(other, name) == getattr(self.model, name) for name in rule.same]
-        mine = self.below(loser)
+        mine = self.column == loser
         if rule.flag:
             rivals.append(getattr(other, rule.flag))
             mine &= getattr(self.model, rule.flag)
         return mine & exists(select(getattr(other, self.key.key)).where(*rivals))
 
-    def clashes(self, rule: UniqueRule, sides: Sides) -> list[Clash]:
+    def clashes(self, rule: UniqueRule, sides: Sides) -> list[Sides]:
+        """The keys of rows of which the rule allows only one."""
         mine, other = aliased(self.model), aliased(self.model)
         rivals = [mine.company_id == other.company_id]
         rivals += [getattr(mine, name) == getattr(other, name) for name in rule.same]
@@ -111,10 +101,10 @@ class ReferringColumn:
             rivals += [getattr(mine, rule.flag), getattr(other, rule.flag)]
         rivals += [getattr(mine, self.column.key) == sides.target, getattr(other, self.column.key) == sides.source]
         keys = [getattr(row, self.key.key) for row in (mine, other)]
-        return [Clash(*row) for row in db.session.execute(select(*keys).where(*rivals).order_by(*keys))]
+        return [Sides(*row) for row in db.session.execute(select(*keys).where(*rivals).order_by(*keys))]
 
     def count(self, owner: UUID) -> int:
-        return db.session.scalar(select(func.count()).select_from(self.model).where(self.below(owner))) or 0
+        return db.session.scalar(select(func.count()).select_from(self.model).where(self.column == owner)) or 0
 
     # Moving
 
@@ -128,7 +118,7 @@ class ReferringColumn:
                 undo_log["demoted"][rule.flag] = self._update(losers, {rule.flag: False})
             else:
                 undo_log["removed"] += self._remove(losers)
-        undo_log["moved"] = self._update(self.below(sides.source), {self.column.key: sides.target})
+        undo_log["moved"] = self._update(self.column == sides.source, {self.column.key: sides.target})
         return undo_log
 
     def _remove(self, where: ColumnElement[bool]) -> list[Json]:
@@ -154,7 +144,7 @@ class ReferringColumn:
         """The keys of rows that were edited, and of moved rows that were deleted; none in models without a time."""
         if not self._updated_at:
             return []
-        rows = db.session.execute(select(self.key, *self._updated_at).where(self.below(owner)))
+        rows = db.session.execute(select(self.key, *self._updated_at).where(self.column == owner))
         now = {str(row[0]): _time_of_edit(row) for row in rows}
         then: Json = dict(undo_log["moved"])
         for demoted in undo_log["demoted"].values():
@@ -163,7 +153,7 @@ class ReferringColumn:
 
     def move_back(self, undo_log: Json, sides: Sides) -> None:
         for keys in _batches(undo_log["moved"]):
-            self._update(self.below(sides.target) & self.key.in_(keys), {self.column.key: sides.source})
+            self._update((self.column == sides.target) & self.key.in_(keys), {self.column.key: sides.source})
         for flag, demoted in undo_log["demoted"].items():
             for keys in _batches(demoted):
                 self._update(self.key.in_(keys), {flag: True})

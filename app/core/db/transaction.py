@@ -1,18 +1,22 @@
-"""The one place that commits, and prepared reads."""
+"""The one place that commits, effects of a commit, and prepared reads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Delete, Row, Update
 from sqlalchemy.orm import Session
 
-from app.core.db.effects import discard_effects, run_effects
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, current_scope, in_transaction, platform_scope, tenant
 
+log = structlog.get_logger(__name__)
+
+Effect = Callable[[], None]
+_effects: ContextVar[tuple[Effect, ...]] = ContextVar("effects", default=())
 _writing: ContextVar[bool] = ContextVar("db_writing", default=True)
 
 
@@ -35,15 +39,31 @@ def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
             if writes:
                 session.commit()
         except BaseException:
-            discard_effects()
+            _effects.set(())
             raise
         finally:
             session.close()
             _writing.reset(writing)
+    effects = _effects.get()
+    _effects.set(())
     if writes:
-        run_effects()
-    else:
-        discard_effects()
+        _run(effects)
+
+
+def after_commit(effect: Effect) -> None:
+    """Run ``effect`` after the commit of the current unit of work, and not after a rollback.
+
+    It may be lost. Work that must not be lost is a job in the outbox instead.
+    """
+    _effects.set((*_effects.get(), effect))
+
+
+def _run(effects: Sequence[Effect]) -> None:
+    for effect in effects:
+        try:
+            effect()
+        except Exception:
+            log.exception("effect_failed", effect=getattr(effect, "__qualname__", repr(effect)))
 
 
 def execute_and_count(statement: Update | Delete) -> int:

@@ -28,7 +28,7 @@ from app.core.files.stored_file import (
     discard,
     storage_caller,
 )
-from app.core.jobs.outbox import OutboxEntry
+from app.core.jobs.outbox import Job
 from app.core.services import services
 from app.core.web.routing import mounted_routes
 
@@ -82,7 +82,7 @@ def check_storage(*, repair: bool) -> Iterator[str]:
 def _pending_removals() -> Iterator[Key]:
     """The objects of all jobs of removal, failed ones too."""
     with unit_of_work(writes=False) as session:
-        jobs = session.execute(select(OutboxEntry.tenant_id, OutboxEntry.payload).where(OutboxEntry.kind == REMOVE))
+        jobs = session.execute(select(Job.tenant_id, Job.payload).where(Job.kind == REMOVE))
         for tenant_id, payload in jobs:
             for file in payload["files"]:
                 owner = FileOwner(tenant_id, file["bucket_type"], UUID(file["bucket_id"]))

@@ -24,8 +24,7 @@ from app.clients.storage.interface import Key, StorageCaller
 from app.core.db.models import Identified, JsonDocument, Model, db
 from app.core.db.tenancy import TenantScoped
 from app.core.db.transaction import company_transaction
-from app.core.jobs.job import Job
-from app.core.jobs.outbox import enqueue
+from app.core.jobs.outbox import Job, enqueue
 from app.core.security.encryption import seal, unseal
 from app.core.services import services
 

@@ -14,8 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from app.clients.mailer import Message
-from app.core.jobs.job import Job
-from app.core.jobs.outbox import enqueue
+from app.core.jobs.outbox import Job, enqueue
 from app.core.services import services
 
 MONTHS = {

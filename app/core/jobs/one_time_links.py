@@ -13,8 +13,7 @@ from app.base.opaque_tokens import company_of, digest, new_token
 from app.core.db.models import Identified, Model, db
 from app.core.db.tenancy import TenantScoped, current_tenant
 from app.core.db.transaction import company_transaction, execute_and_count
-from app.core.jobs.job import Job
-from app.core.jobs.outbox import enqueue
+from app.core.jobs.outbox import Job, enqueue
 
 EXPIRE = "links.expire"
 """The job that removes an expired link."""

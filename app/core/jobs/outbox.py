@@ -11,14 +11,11 @@ from uuid import UUID
 
 from sqlalchemy import JSON, ColumnElement, Index, String, delete, or_, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
-from uuid_utils.compat import uuid7
 
 from app.base.clock import utcnow
-from app.core.db.effects import after_commit
 from app.core.db.models import Identified, Model, db
-from app.core.db.tenancy import current_scope
-from app.core.db.transaction import execute_and_count, unit_of_work
-from app.core.jobs.job import Job
+from app.core.db.tenancy import TenantNotSet, current_scope
+from app.core.db.transaction import after_commit, execute_and_count, unit_of_work
 from app.core.services import services
 
 RETRIES = tuple(timedelta(seconds=seconds) for seconds in (1, 10, 60, 600, 3600))
@@ -27,7 +24,9 @@ LEASE = timedelta(seconds=90)
 """Longer than every timeout within a job."""
 
 
-class OutboxEntry(Identified, Model):
+class Job(Identified, Model):
+    """``attempts`` counts earlier failures."""
+
     __tablename__ = "outbox"
     __table_args__ = (
         Index(
@@ -49,16 +48,21 @@ class OutboxEntry(Identified, Model):
     failed_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(String(200))
 
+    @property
+    def company_id(self) -> UUID:
+        """The tenant of the job. Raises TenantNotSet for a job of no tenant."""
+        if self.tenant_id is None:
+            raise TenantNotSet(f"{self.kind} belongs to no tenant.")
+        return self.tenant_id
+
 
 def enqueue(kind: str, payload: Mapping[str, Any], *, delay: timedelta = timedelta()) -> UUID:
     """Request a job of a kind in ``services().jobs``, in the current transaction."""
-    entry = OutboxEntry(
-        id=uuid7(), kind=kind, tenant_id=current_scope().company_id, payload=dict(payload), due_at=utcnow() + delay
-    )
-    db.session.add(entry)
+    job = Job(kind=kind, tenant_id=current_scope().company_id, payload=dict(payload), due_at=utcnow() + delay)
+    db.session.add(job)
     db.session.flush()
     after_commit(services().wake.set)
-    return entry.id
+    return job.id
 
 
 def claim(lease: timedelta = LEASE) -> Job | None:
@@ -66,39 +70,31 @@ def claim(lease: timedelta = LEASE) -> Job | None:
     now = utcnow()
     if not _is_any_due(now):
         return None
-    with unit_of_work():
-        row = db.session.execute(_claim_statement(now, now + lease)).one_or_none()
-    return None if row is None else Job(*row)
+    with unit_of_work() as session:
+        job: Job | None = session.scalars(_claim_statement(now, now + lease)).one_or_none()
+    return job
 
 
 def _due(now: datetime) -> tuple[Any, ...]:
-    free = or_(OutboxEntry.leased_until.is_(None), OutboxEntry.leased_until <= now)
-    return OutboxEntry.failed_at.is_(None), OutboxEntry.due_at <= now, free
+    free = or_(Job.leased_until.is_(None), Job.leased_until <= now)
+    return Job.failed_at.is_(None), Job.due_at <= now, free
 
 
 def _is_any_due(now: datetime) -> bool:
     """A separate read: on SQLite an idle worker must not block the other writers every second."""
     with unit_of_work(writes=False):
-        return db.session.execute(select(OutboxEntry.id).where(*_due(now)).limit(1)).first() is not None
+        return db.session.execute(select(Job.id).where(*_due(now)).limit(1)).first() is not None
 
 
 def _claim_statement(now: datetime, until: datetime) -> Any:
-    first = select(OutboxEntry.id).where(*_due(now)).order_by(OutboxEntry.due_at, OutboxEntry.id).limit(1)
+    first = select(Job.id).where(*_due(now)).order_by(Job.due_at, Job.id).limit(1)
     # Not IN: PostgreSQL may run such a subquery once per row of the table, each time with another free row.
     id = first.with_for_update(skip_locked=True).scalar_subquery()
     return (
-        update(OutboxEntry)
-        .where(OutboxEntry.id == id)
+        update(Job)
+        .where(Job.id == id)
         .values(leased_until=until)
-        .returning(
-            OutboxEntry.id,
-            OutboxEntry.kind,
-            OutboxEntry.tenant_id,
-            OutboxEntry.payload,
-            OutboxEntry.created_at,
-            OutboxEntry.attempts,
-            OutboxEntry.leased_until,
-        )
+        .returning(Job)
         .execution_options(synchronize_session=False)
     )
 
@@ -120,12 +116,12 @@ def complete(job: Job) -> None:
 
 
 def _remove(job: Job) -> bool:
-    return bool(execute_and_count(delete(OutboxEntry).where(*_leased(job))))
+    return bool(execute_and_count(delete(Job).where(*_leased(job))))
 
 
 def _leased(job: Job) -> tuple[ColumnElement[bool], ...]:
     """The entry, unless the lease has ended and another worker holds it."""
-    return OutboxEntry.id == job.id, OutboxEntry.leased_until == job.leased_until
+    return Job.id == job.id, Job.leased_until == job.leased_until
 
 
 def retry_or_fail(job: Job, error: str, retries: tuple[timedelta, ...] = RETRIES) -> bool:
@@ -134,22 +130,22 @@ def retry_or_fail(job: Job, error: str, retries: tuple[timedelta, ...] = RETRIES
     values: dict[str, Any] = {"attempts": job.attempts + 1, "leased_until": None, "error": error[:200]}
     values |= {"failed_at": now} if is_last else {"due_at": now + retries[job.attempts]}
     with unit_of_work():
-        execute_and_count(update(OutboxEntry).where(*_leased(job)).values(values))
+        execute_and_count(update(Job).where(*_leased(job)).values(values))
     return not is_last
 
 
-def list_failed(prefix: str = "") -> list[OutboxEntry]:
+def list_failed(prefix: str = "") -> list[Job]:
     """Failed jobs of the kinds with this prefix, oldest first."""
     with unit_of_work(writes=False):
-        failed = select(OutboxEntry).where(OutboxEntry.failed_at.is_not(None), OutboxEntry.kind.startswith(prefix))
-        return list(db.session.scalars(failed.order_by(OutboxEntry.created_at, OutboxEntry.id)).all())
+        failed = select(Job).where(Job.failed_at.is_not(None), Job.kind.startswith(prefix))
+        return list(db.session.scalars(failed.order_by(Job.created_at, Job.id)).all())
 
 
 def retry(ids: list[UUID]) -> int:
     """Restart failed jobs. Returns their number."""
     values = {"failed_at": None, "attempts": 0, "due_at": utcnow(), "error": None}
-    failed = (OutboxEntry.id.in_(ids), OutboxEntry.failed_at.is_not(None))
+    failed = (Job.id.in_(ids), Job.failed_at.is_not(None))
     with unit_of_work():
-        count = execute_and_count(update(OutboxEntry).where(*failed).values(values))
+        count = execute_and_count(update(Job).where(*failed).values(values))
         after_commit(services().wake.set)
     return count

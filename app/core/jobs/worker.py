@@ -12,8 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.base.clock import utcnow
 from app.base.errors import ApiError
-from app.core.jobs.job import Job
-from app.core.jobs.outbox import LEASE, RETRIES, claim, complete_in_transaction, retry_or_fail
+from app.core.jobs.outbox import LEASE, RETRIES, Job, claim, complete_in_transaction, retry_or_fail
 from app.core.services import Services, services
 
 log = structlog.get_logger(__name__)
@@ -75,11 +74,12 @@ class Worker:
 
     def _complete(self, job: Job) -> None:
         """Retries until the lease ends: a pause of the database must not send an accepted mail again."""
+        lease_end = job.leased_until or utcnow()
         while True:
             try:
                 return complete_in_transaction(job)
             except SQLAlchemyError:
-                if utcnow() + timedelta(seconds=POLL_SECONDS) >= job.leased_until:
+                if utcnow() + timedelta(seconds=POLL_SECONDS) >= lease_end:
                     raise
                 time.sleep(POLL_SECONDS)
 

@@ -15,7 +15,7 @@ from app.core.db.row_json import Json, from_json, insert_rows, to_json
 from app.core.db.transaction import company_transaction
 from app.core.files.stored_file import StoredFile, discard
 from app.core.jobs import one_time_links
-from app.core.jobs.job import Job
+from app.core.jobs.outbox import Job
 from app.customers.merge.execute import VERIFICATION_FIELDS
 from app.customers.merge.models import CustomerMerge
 from app.customers.models import Customer

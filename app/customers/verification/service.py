@@ -13,9 +13,9 @@ from app.core.db.lookup import lock_row, not_found
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.jobs import one_time_links
-from app.core.jobs.job import Job
 from app.core.jobs.mail import Mail, greeting, hours, plain_name, post, served_link
 from app.core.jobs.one_time_links import InvalidLink, OneTimeLink
+from app.core.jobs.outbox import Job
 from app.core.web.principal import principal
 from app.customers.models import Customer
 from app.users.models import User

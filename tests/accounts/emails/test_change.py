@@ -10,7 +10,7 @@ from app.base.clock import utcnow
 from app.core.db.models import db
 from app.core.db.transaction import unit_of_work
 from app.core.jobs.one_time_links import OneTimeLink
-from app.core.jobs.outbox import OutboxEntry
+from app.core.jobs.outbox import Job
 from tests.support.clients import PASSWORD, ApiClient, Tenant, sign_in
 from tests.support.everything import everything
 from tests.support.letters import Letters
@@ -262,7 +262,7 @@ def test_no_address_waits_readable_in_the_outbox(acme: Tenant, anonymous: ApiCli
     confirm(anonymous, asked(user, letters))
 
     with acme.app.app_context(), unit_of_work(writes=False):
-        waiting = json.dumps([each.payload for each in db.session.scalars(select(OutboxEntry)).all()])
+        waiting = json.dumps([each.payload for each in db.session.scalars(select(Job)).all()])
 
     assert "address" in waiting
     assert "@" not in waiting

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from app.accounts.onboarding.pending import Registration
 from app.base.clock import utcnow
 from app.core.jobs import outbox
-from app.core.jobs.outbox import LeaseLost, OutboxEntry
+from app.core.jobs.outbox import Job, LeaseLost
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
@@ -213,10 +213,10 @@ def test_nothing_personal_waits_readable_in_the_database(
 ) -> None:
     register(anonymous, founder(first_name="Wile", phone_number="5551234"))
 
-    [entry] = entries(app, OutboxEntry.kind == "onboarding.register")
+    [entry] = entries(app, Job.kind == "onboarding.register")
     token = letters.one(ADDRESS).token
 
-    jobs = json.dumps([each.payload for each in (entry, *entries(app, OutboxEntry.kind == "onboarding.discard"))])
+    jobs = json.dumps([each.payload for each in (entry, *entries(app, Job.kind == "onboarding.discard"))])
     with everything.connect() as connection:
         [row] = connection.execute(select(Registration.__table__)).all()
     assert len(row.token_hash) == len(row.address_hash) == 32
@@ -362,7 +362,7 @@ def test_registration_that_is_not_verified_in_time_leaves_nothing(
 
     _expire_registrations(everything)
     assert verify(anonymous, mail.token) == 400
-    make_due(app, OutboxEntry.kind == "onboarding.discard")
+    make_due(app, Job.kind == "onboarding.discard")
 
     assert letters.received() == []
     after = row_counts(everything)
@@ -380,7 +380,7 @@ def test_registration_whose_time_was_prolonged_stays(app: Flask, anonymous: ApiC
     register(anonymous, founder())
     mail = letters.one(ADDRESS)
 
-    make_due(app, OutboxEntry.kind == "onboarding.discard")
+    make_due(app, Job.kind == "onboarding.discard")
 
     assert letters.received() == []
     assert verify(anonymous, mail.token) == 200

@@ -16,7 +16,7 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.jobs.one_time_links import OneTimeLink
-from app.core.jobs.outbox import OutboxEntry
+from app.core.jobs.outbox import Job
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
@@ -152,7 +152,7 @@ def test_token_is_stored_as_a_hash(acme: Tenant, letters: Letters) -> None:
 
     with acme.app.app_context(), tenant(acme.company_id), unit_of_work(writes=False):
         [link] = db.session.scalars(select(OneTimeLink)).all()
-        waiting = [str(each.payload) for each in db.session.scalars(select(OutboxEntry)).all()]
+        waiting = [str(each.payload) for each in db.session.scalars(select(Job)).all()]
 
     assert link.token_hash is not None
     assert len(link.token_hash) == 32

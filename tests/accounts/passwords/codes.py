@@ -14,7 +14,7 @@ from app.base.clock import utcnow
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.core.jobs.job import Job
+from app.core.jobs.outbox import Job
 from app.core.services import services
 from tests.support.clients import ApiClient
 from tests.support.mailbox import Mailbox, text_of
@@ -51,7 +51,7 @@ def given_code(person: ApiClient, *, instead_of: PasswordResetOtp | None = None)
     """As the worker makes one, without the mail; ``instead_of`` that of an earlier attempt to mail it."""
     code, user_id, company_id = new_code(), UUID(person.user_id), UUID(person.company_id)
     id, created_at = (instead_of.id, instead_of.created_at) if instead_of else (uuid7(), utcnow())
-    job = Job(id, "mail.password_reset", None, {}, created_at, 0, utcnow())
+    job = Job(id=id, kind="mail.password_reset", payload={}, created_at=created_at)
     with person.app.app_context():
         hashed = services().passwords.hash(secret_of(user_id, code))
         with tenant(company_id), unit_of_work():

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import update
 
 from app.companies.models import Company
-from app.core.jobs.outbox import OutboxEntry
+from app.core.jobs.outbox import Job
 from app.core.jobs.worker import Worker
 from app.core.services import services
 from app.users.models import User
@@ -98,7 +98,7 @@ def test_an_older_request_that_is_worked_off_later_makes_no_code(mailbox: Mailbo
     change_entries(mailbox.app, due_at=ago(minutes=-10))
     newer = mailed_code(mailbox, person)
 
-    make_due(mailbox.app, OutboxEntry.id == older.id)
+    make_due(mailbox.app, Job.id == older.id)
 
     assert mailbox.received() == []
     assert confirm(mailbox.app, person.email, newer).status_code == 200

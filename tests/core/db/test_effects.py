@@ -7,9 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.core.db.effects import after_commit
 from app.core.db.tenancy import current_scope, tenant
-from app.core.db.transaction import unit_of_work
+from app.core.db.transaction import after_commit, unit_of_work
 from app.customers.models import Customer
 from tests.core.conftest import Logged
 from tests.support.clients import Tenant

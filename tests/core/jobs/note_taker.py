@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from app import create_app
 from app.config.environment import load_settings
-from app.core.jobs.job import Job
+from app.core.jobs.outbox import Job
 from app.core.jobs.worker import Worker
 
 

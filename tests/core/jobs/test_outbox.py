@@ -15,8 +15,7 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.jobs import outbox
-from app.core.jobs.job import Job
-from app.core.jobs.outbox import OutboxEntry, claim, complete_in_transaction, enqueue, retry_or_fail
+from app.core.jobs.outbox import Job, claim, complete_in_transaction, enqueue, retry_or_fail
 from app.core.jobs.worker import Worker
 from tests.support.clients import Tenant
 from tests.support.outbox import entries
@@ -58,12 +57,12 @@ def pass_time(seconds: float) -> None:
     """As if that much had gone by since everything."""
     earlier = timedelta(seconds=seconds)
     with unit_of_work():
-        for each in db.session.scalars(select(OutboxEntry)).all():
+        for each in db.session.scalars(select(Job)).all():
             values = {
                 "due_at": each.due_at - earlier,
                 "leased_until": each.leased_until and each.leased_until - earlier,
             }
-            db.session.execute(update(OutboxEntry).where(OutboxEntry.id == each.id).values(values))
+            db.session.execute(update(Job).where(Job.id == each.id).values(values))
 
 
 def test_one_job_is_claimed_whatever_plan_the_database_makes(app: Flask, done: list[Job]) -> None:

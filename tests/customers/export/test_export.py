@@ -16,8 +16,7 @@ from sqlalchemy import event
 from uuid_utils.compat import uuid7
 
 from app.clients.storage.interface import CHUNK_BYTES
-from app.core.db.models import Model, db
-from app.core.db.references import referrers
+from app.core.db.models import Model, db, referrers
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.services import services

@@ -12,7 +12,7 @@ from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import StoredFile
-from app.core.jobs.outbox import OutboxEntry
+from app.core.jobs.outbox import Job
 from app.core.jobs.worker import Worker
 from app.customers.merge import redirects
 from app.customers.merge.execute import FORGET, UNDO_WITHIN
@@ -311,7 +311,7 @@ def forgotten_later(company: Tenant, later: timedelta) -> CustomerMerge:
     with company.app.app_context(), tenant(company.company_id), unit_of_work():
         row = db.session.scalars(select(CustomerMerge)).one()
         row.expires_at -= later
-    make_due(company.app, OutboxEntry.kind == FORGET)
+    make_due(company.app, Job.kind == FORGET)
     Worker(company.app).drain()
     with company.app.app_context(), tenant(company.company_id), unit_of_work(writes=False):
         return db.session.scalars(select(CustomerMerge)).one()
