@@ -1,6 +1,7 @@
 """Faults of settings, alone or in combination, one sentence each."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,31 +18,29 @@ def faults_of(settings: Settings) -> list[str]:
     return [fault for check in checks for fault in check(settings)]
 
 
-def _secret_faults(settings: Settings) -> list[str]:
-    faults = []
+def _secret_faults(settings: Settings) -> Iterator[str]:
     if not settings.jwt_secret and not settings.jwt_private_key_file:
-        faults.append("JWT_SECRET or JWT_PRIVATE_KEY_FILE is required.")
+        yield "JWT_SECRET or JWT_PRIVATE_KEY_FILE is required."
     if not settings.secret_key:
-        faults.append("SECRET_KEY is required when JWT_SECRET is not set.")
+        yield "SECRET_KEY is required when JWT_SECRET is not set."
     for path in settings.jwt_private_key_file:
         if not Path(path).is_file():
-            faults.append(f"JWT_PRIVATE_KEY_FILE: {path} is not a file.")
+            yield f"JWT_PRIVATE_KEY_FILE: {path} is not a file."
     if not settings.is_deployed:
-        return faults
+        return
     names = ["jwt_secret", "jwt_secret_previous"]
     if settings.secret_key != settings.jwt_secret:
         names.append("secret_key")
     for name in names:
         value = getattr(settings, name)
         if value and is_weak(value):
-            faults.append(f"{name.upper()} must have at least {MIN_SECRET_BYTES} bytes and not be a placeholder.")
+            yield f"{name.upper()} must have at least {MIN_SECRET_BYTES} bytes and not be a placeholder."
     if settings.flask_env == "production" and not settings.init_token:
-        faults.append("INIT_TOKEN is required in production.")
+        yield "INIT_TOKEN is required in production."
     if not settings.use_guardian_service:
-        faults.append("USE_GUARDIAN_SERVICE=false is refused in production and staging.")
+        yield "USE_GUARDIAN_SERVICE=false is refused in production and staging."
     elif not settings.guardian_service_url:
-        faults.append("GUARDIAN_SERVICE_URL is required in production and staging (a URL, or embedded).")
-    return faults
+        yield "GUARDIAN_SERVICE_URL is required in production and staging (a URL, or embedded)."
 
 
 def is_weak(secret: str) -> bool:
@@ -65,83 +64,77 @@ MAXIMA = {
 }  # fmt: skip
 
 
-def _number_faults(settings: Settings) -> list[str]:
-    faults = [f"{name.upper()} must be greater than 0." for name in POSITIVE if getattr(settings, name) <= 0]
-    faults += [
-        f"{name.upper()} must be at most {most}." for name, most in MAXIMA.items() if getattr(settings, name) > most
-    ]
+def _number_faults(settings: Settings) -> Iterator[str]:
+    for name in POSITIVE:
+        if getattr(settings, name) <= 0:
+            yield f"{name.upper()} must be greater than 0."
+    for name, most in MAXIMA.items():
+        if getattr(settings, name) > most:
+            yield f"{name.upper()} must be at most {most}."
     if settings.trusted_proxies < 0:
-        faults.append("TRUSTED_PROXIES must not be negative.")
+        yield "TRUSTED_PROXIES must not be negative."
     if settings.guardian_max_in_flight < 0:
-        faults.append("GUARDIAN_MAX_IN_FLIGHT must not be negative.")
+        yield "GUARDIAN_MAX_IN_FLIGHT must not be negative."
     elif settings.threads > 1 and settings.guardian_max_in_flight >= settings.threads:
-        faults.append("GUARDIAN_MAX_IN_FLIGHT must be below THREADS, or a hanging engine takes every thread.")
+        yield "GUARDIAN_MAX_IN_FLIGHT must be below THREADS, or a hanging engine takes every thread."
     if not 8 <= settings.password_min_length <= 128:
-        faults.append("PASSWORD_MIN_LENGTH must be between 8 and 128.")
+        yield "PASSWORD_MIN_LENGTH must be between 8 and 128."
     if settings.argon2_memory_kib < 8 * settings.argon2_parallelism:
-        faults.append("ARGON2_MEMORY_KIB must be at least 8 per lane.")
-    return faults
+        yield "ARGON2_MEMORY_KIB must be at least 8 per lane."
 
 
-def _policy_faults(settings: Settings) -> list[str]:
-    faults, url = [], settings.guardian_service_url
+def _policy_faults(settings: Settings) -> Iterator[str]:
+    url = settings.guardian_service_url
     if url and not settings.embedded_guardian and not _is_http(url):
-        faults.append("GUARDIAN_SERVICE_URL must be an http(s) URL or embedded.")
+        yield "GUARDIAN_SERVICE_URL must be an http(s) URL or embedded."
     if settings.guardian_protocol == "authzen" and settings.use_guardian_service and not _is_http(url):
-        faults.append("GUARDIAN_PROTOCOL=authzen needs the engine's http(s) URL in GUARDIAN_SERVICE_URL.")
+        yield "GUARDIAN_PROTOCOL=authzen needs the engine's http(s) URL in GUARDIAN_SERVICE_URL."
     if settings.guardian_decision_ttl_seconds < 0:
-        faults.append("GUARDIAN_DECISION_TTL_SECONDS must not be negative.")
+        yield "GUARDIAN_DECISION_TTL_SECONDS must not be negative."
     if settings.guardian_token and not BEARER_TOKEN.fullmatch(settings.guardian_token):
-        faults.append("GUARDIAN_TOKEN must be a bearer token: letters, digits and -._~+/= only.")
-    return faults
+        yield "GUARDIAN_TOKEN must be a bearer token: letters, digits and -._~+/= only."
 
 
-def _mail_faults(settings: Settings) -> list[str]:
-    faults = []
+def _mail_faults(settings: Settings) -> Iterator[str]:
     if settings.mail_use_tls and settings.mail_use_ssl:
-        faults.append("MAIL_USE_SSL excludes MAIL_USE_TLS; set MAIL_USE_TLS=false.")
+        yield "MAIL_USE_SSL excludes MAIL_USE_TLS; set MAIL_USE_TLS=false."
     if settings.ratelimit_storage_uri.partition("://")[0] not in ("memory", "redis", "rediss"):
-        faults.append("RATELIMIT_STORAGE_URI must start with memory://, redis:// or rediss://.")
+        yield "RATELIMIT_STORAGE_URI must start with memory://, redis:// or rediss://."
     if not settings.use_email_service:
-        return faults
+        return
     if not settings.mail_default_sender:
-        faults.append("MAIL_DEFAULT_SENDER is required with USE_EMAIL_SERVICE=true.")
+        yield "MAIL_DEFAULT_SENDER is required with USE_EMAIL_SERVICE=true."
     if settings.is_deployed and not settings.public_url:
-        faults.append("PUBLIC_URL is required with USE_EMAIL_SERVICE=true: mailed links begin with it.")
-    return faults
+        yield "PUBLIC_URL is required with USE_EMAIL_SERVICE=true: mailed links begin with it."
 
 
-def _storage_faults(settings: Settings) -> list[str]:
-    faults = []
+def _storage_faults(settings: Settings) -> Iterator[str]:
     if settings.storage_backend == "service" and not _is_http(settings.storage_service_url):
-        faults.append("STORAGE_BACKEND=service needs the http(s) URL of the Storage Service in STORAGE_SERVICE_URL.")
+        yield "STORAGE_BACKEND=service needs the http(s) URL of the Storage Service in STORAGE_SERVICE_URL."
     if settings.storage_backend == "s3" and not re.fullmatch(r"s3://[^/?#]+(/[^?#]*)?", settings.storage_url):
-        faults.append("STORAGE_BACKEND=s3 needs STORAGE_URL=s3://bucket/prefix.")
+        yield "STORAGE_BACKEND=s3 needs STORAGE_URL=s3://bucket/prefix."
     if settings.storage_backend in ("s3", "service") and settings.max_document_size_mb > MOST_REMOTE_MB:
-        faults.append(f"MAX_DOCUMENT_SIZE_MB must be at most {MOST_REMOTE_MB} unless STORAGE_BACKEND=local.")
+        yield f"MAX_DOCUMENT_SIZE_MB must be at most {MOST_REMOTE_MB} unless STORAGE_BACKEND=local."
     if settings.s3_endpoint_url and not _is_http(settings.s3_endpoint_url):
-        faults.append("S3_ENDPOINT_URL must be an http(s) URL.")
-    return faults
+        yield "S3_ENDPOINT_URL must be an http(s) URL."
 
 
-def _url_faults(settings: Settings) -> list[str]:
-    faults = []
+def _url_faults(settings: Settings) -> Iterator[str]:
     if not settings.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
-        faults.append("DATABASE_URL must start with sqlite:///, postgresql:// or postgres://.")
+        yield "DATABASE_URL must start with sqlite:///, postgresql:// or postgres://."
     elif settings.database_url in ("sqlite:///", "sqlite:///:memory:"):
-        faults.append("DATABASE_URL must name a file: every connection would have a database of its own.")
+        yield "DATABASE_URL must name a file: every connection would have a database of its own."
     for name in ("jwt_jwks_url", "public_url"):
         value = getattr(settings, name)
         if value and not _is_http(value):
-            faults.append(f"{name.upper()} must be an http(s) URL.")
+            yield f"{name.upper()} must be an http(s) URL."
     for origin in settings.cors_origins:
         if not _is_http(origin) or any(urlsplit(origin)[2:]):
-            faults.append(f'CORS_ORIGINS: "{origin}" is not an origin such as https://app.example.com.')
+            yield f'CORS_ORIGINS: "{origin}" is not an origin such as https://app.example.com.'
     if settings.cookie_samesite == "None" and not settings.is_deployed:
-        faults.append("COOKIE_SAMESITE=None needs Secure cookies, which only staging and production set.")
+        yield "COOKIE_SAMESITE=None needs Secure cookies, which only staging and production set."
     if settings.cookie_host_prefix and not settings.is_deployed:
-        faults.append("COOKIE_HOST_PREFIX needs Secure cookies, which only staging and production set.")
-    return faults
+        yield "COOKIE_HOST_PREFIX needs Secure cookies, which only staging and production set."
 
 
 def _is_http(url: str) -> bool:

@@ -121,9 +121,5 @@ class DeclaredResource(Endpoint, abstract=True):
         if method != "POST":
             return written | {"errors": (404, 409, 412), "partial": method == "PATCH"} | versioned
         headers = ("Location", "ETag") if cls.versioned else ("Location",)
-        return written | {"status": 201, "errors": (409,), "headers": headers, "from_path": cls._field_from_path()}
-
-    @classmethod
-    def _field_from_path(cls) -> str:
-        column = cls.parent.column if cls.parent else ""
-        return column if column in cls.wire.load_fields else ""
+        from_path = cls.parent.column if cls.parent and cls.parent.column in cls.wire.load_fields else ""
+        return written | {"status": 201, "errors": (409,), "headers": headers, "from_path": from_path}

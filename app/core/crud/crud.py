@@ -69,7 +69,7 @@ class Crud(DeclaredResource, abstract=True):
     # The life of a request
 
     def check_parameters(self) -> None:
-        if _is_get() and "id" not in (request.view_args or {}):
+        if request.method in ("GET", "HEAD") and "id" not in (request.view_args or {}):
             bound_to = f"{principal().company_id} {request.path}"
             self.query = parse(self.listing, dict(request.args.lists()), cursor_key(), bound_to)
         else:
@@ -210,7 +210,3 @@ class Crud(DeclaredResource, abstract=True):
 
 def cursor_key() -> bytes:
     return derive_key(services().settings.secret_key, "cursor")
-
-
-def _is_get() -> bool:
-    return request.method in ("GET", "HEAD")

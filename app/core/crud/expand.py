@@ -43,11 +43,7 @@ def embed(items: list[dict[str, Any]], expansions: Mapping[str, Expansion]) -> N
     for name, expansion in expansions.items():
         embedded = _many(expansion, items) if expansion.foreign else _one(expansion, items)
         for item in items:
-            item[name] = embedded.get(item["id"] if expansion.foreign else item[expansion.by], _empty(expansion))
-
-
-def _empty(expansion: Expansion) -> Any:
-    return [] if expansion.foreign else None
+            item[name] = embedded.get(item["id"], []) if expansion.foreign else embedded.get(item[expansion.by])
 
 
 def _one(expansion: Expansion, items: list[dict[str, Any]]) -> dict[Any, Any]:

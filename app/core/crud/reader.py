@@ -63,7 +63,7 @@ class Reader:
         """The unfiltered list, with the maintained count in ``total_``: one statement."""
         key = (query.sort, query.descending)
         if key not in self._pages:
-            total = (counts.total(self.model).label("total_"),) if self.counted else ()
+            total = (counts.total_of(self.model).scalar_subquery().label("total_"),) if self.counted else ()
             page = self._page(query).add_columns(*total).execution_options(single_statement=True)
             self._pages[key] = TenantQuery(page)
         return self._pages[key]
@@ -80,7 +80,7 @@ class Reader:
         if rows and hasattr(rows[0], "total_"):
             return int(rows[0].total_ or 0)
         if self.counted and not where:
-            return counts.total_of(self.model)
+            return int(db.session.scalar(counts.total_of(self.model)) or 0)
         if members is not None and len(where) == 1:
             return db.session.scalar(select(func.count()).select_from(members.subquery())) or 0
         return db.session.scalar(select(func.count()).select_from(self.model).where(*where)) or 0

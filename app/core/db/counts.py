@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, Integer, ScalarSelect, Select, String, func, select
+from sqlalchemy import BigInteger, Identity, Index, Integer, Select, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.db.models import Counted, Model, db
+from app.core.db.models import Counted, Model
 from app.core.db.tenancy import TenantScoped
 
 
@@ -33,16 +33,8 @@ class RowCount(TenantScoped, Model):
     delta: Mapped[int] = mapped_column(BigInteger)
 
 
-def total(model: type[Any]) -> ScalarSelect[int]:
-    """The tenant's number of rows, as a column of a larger statement; null for none."""
-    return _sum_of(model).scalar_subquery()
-
-
-def total_of(model: type[Any]) -> int:
-    return int(db.session.scalar(_sum_of(model)) or 0)
-
-
-def _sum_of(model: type[Any]) -> Select[int]:
+def total_of(model: type[Any]) -> Select[int]:
+    """The tenant's number of rows; null for none."""
     return select(func.sum(RowCount.delta)).where(RowCount.counted == model.__tablename__)
 
 

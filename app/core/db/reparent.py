@@ -39,9 +39,6 @@ class Sides(NamedTuple):
     target: UUID
     source: UUID
 
-    def loser_and_winner(self, winner: str) -> tuple[UUID, UUID]:
-        return (self.source, self.target) if winner == TARGET else (self.target, self.source)
-
 
 @dataclass(frozen=True)
 class UniqueRule:
@@ -111,7 +108,7 @@ class ReferringColumn:
     def move(self, sides: Sides, winner: str, clashing: Iterable[UniqueRule]) -> Json:
         """Returns the undo log for ``move_back``, ready for JSON."""
         undo_log: Json = {"removed": [], "demoted": {}}
-        ids = sides.loser_and_winner(winner)
+        ids = (sides.source, sides.target) if winner == TARGET else sides
         for rule in clashing:
             losers = self.losers(rule, *ids)
             if rule.flag:

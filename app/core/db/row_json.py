@@ -1,10 +1,10 @@
 """Rows as JSON, and back."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import ColumnElement, Date, DateTime, ForeignKey, Uuid, insert, select
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -21,13 +21,8 @@ def columns_of(model: type[Any]) -> list[InstrumentedAttribute[Any]]:
 
 def to_json(values: Mapping[Any, Any]) -> Json:
     """UUIDs, dates and times become text."""
-    return {str(name): _to_json(value) for name, value in values.items()}
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, UUID):
-        return str(value)
-    return value.isoformat() if isinstance(value, date) else value
+    row: Json = orjson.loads(orjson.dumps(dict(values)))
+    return row
 
 
 def from_json(model: type[Any], values: Mapping[str, Any]) -> Json:
@@ -40,9 +35,7 @@ def _from_json(kind: Any, value: Any) -> Any:
         return None
     if isinstance(kind, Uuid):
         return UUID(value)
-    if isinstance(kind, DateTime):
-        return datetime.fromisoformat(value)
-    return date.fromisoformat(value) if isinstance(kind, Date) else value
+    return kind.python_type.fromisoformat(value) if isinstance(kind, Date | DateTime) else value
 
 
 def read_rows(model: type[Any], condition: ColumnElement[bool]) -> list[Json]:

@@ -5,7 +5,7 @@ Guard three, row-level security, is in ``migrations/ddl.py``. It reads the tenan
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,38 +83,28 @@ def current_tenant() -> UUID:
     return company_id
 
 
-@contextmanager
-def tenant(company_id: UUID) -> Iterator[None]:
+def tenant(company_id: UUID) -> AbstractContextManager[None]:
     """Bind the tenant of the transactions that start inside. Refuses to start inside one."""
-    with _bind(Scope(company_id=company_id)):
-        yield
+    return _bind(Scope(company_id=company_id))
 
 
-@contextmanager
-def platform_scope() -> Iterator[None]:
-    with _bind(Scope(platform=True)):
-        yield
+def platform_scope() -> AbstractContextManager[None]:
+    return _bind(Scope(platform=True))
 
 
-@contextmanager
-def in_transaction() -> Iterator[None]:
+def in_transaction() -> AbstractContextManager[None]:
     """Mark the extent of a unit of work. There is one at a time, and its scope cannot change."""
-    if _in_transaction.get():
-        raise RuntimeError("A unit of work cannot start inside another.")
-    with _set(_in_transaction, True):
-        yield
+    return _set(_in_transaction, True, "A unit of work cannot start inside another.")
+
+
+def _bind(scope: Scope) -> AbstractContextManager[None]:
+    return _set(_scope, scope, "A tenant cannot be bound inside an open transaction.")
 
 
 @contextmanager
-def _bind(scope: Scope) -> Iterator[None]:
+def _set(variable: ContextVar[T], value: T, refusal: str) -> Iterator[None]:
     if _in_transaction.get():
-        raise RuntimeError("A tenant cannot be bound inside an open transaction.")
-    with _set(_scope, scope):
-        yield
-
-
-@contextmanager
-def _set(variable: ContextVar[T], value: T) -> Iterator[None]:
+        raise RuntimeError(refusal)
     token = variable.set(value)
     try:
         yield

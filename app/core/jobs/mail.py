@@ -113,13 +113,13 @@ def moment(at: datetime, language: str) -> dict[str, str]:
 
 def link(path: str, token: str) -> str:
     """A link below PUBLIC_URL, never below the Host of a request. Fragments reach no server log and no Referer."""
-    return f"{_base()}{path}#token={token}"
+    return f"{_base_url()}{path}#token={token}"
 
 
 def served_link(path: str, token: str) -> str:
     """A link to a page of this service, which must receive the token."""
-    return f"{_base()}{path}?token={token}"
+    return f"{_base_url()}{path}?token={token}"
 
 
-def _base() -> str:
+def _base_url() -> str:
     return (services().settings.public_url or DEVELOPMENT_URL).rstrip("/")

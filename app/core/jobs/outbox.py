@@ -68,8 +68,10 @@ def enqueue(kind: str, payload: Mapping[str, Any], *, delay: timedelta = timedel
 def claim(lease: timedelta = LEASE) -> Job | None:
     """The next due job, leased in a committed transaction: a crash of the worker only delays it."""
     now = utcnow()
-    if not _is_any_due(now):
-        return None
+    # A separate read: on SQLite an idle worker must not block the other writers every second.
+    with unit_of_work(writes=False) as session:
+        if session.scalar(select(Job.id).where(*_due(now)).limit(1)) is None:
+            return None
     with unit_of_work() as session:
         job: Job | None = session.scalars(_claim_statement(now, now + lease)).one_or_none()
     return job
@@ -78,12 +80,6 @@ def claim(lease: timedelta = LEASE) -> Job | None:
 def _due(now: datetime) -> tuple[Any, ...]:
     free = or_(Job.leased_until.is_(None), Job.leased_until <= now)
     return Job.failed_at.is_(None), Job.due_at <= now, free
-
-
-def _is_any_due(now: datetime) -> bool:
-    """A separate read: on SQLite an idle worker must not block the other writers every second."""
-    with unit_of_work(writes=False):
-        return db.session.execute(select(Job.id).where(*_due(now)).limit(1)).first() is not None
 
 
 def _claim_statement(now: datetime, until: datetime) -> Any:

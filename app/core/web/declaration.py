@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from app.core.wire.schema import BaseSchema
 
-P = ParamSpec("P")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 JSON = "application/json"
@@ -46,21 +45,12 @@ class Declaration:
         """Whether the body may omit required fields."""
         return self.partial or (self.body is not None and self.body.partial is True)
 
-
-def _decorator(contract: Callable[P, Declaration]) -> Callable[P, Callable[[Method], Method]]:
-    def declare(*args: P.args, **kwargs: P.kwargs) -> Callable[[Method], Method]:
-        declaration = contract(*args, **kwargs)
-
-        def mark(method: Method) -> Method:
-            method.declaration = declaration  # type: ignore[attr-defined]
-            return method
-
-        return mark
-
-    return declare
+    def __call__(self, method: Method) -> Method:
+        method.declaration = self  # type: ignore[attr-defined]
+        return method
 
 
-declare = _decorator(Declaration)
+declare = Declaration
 """Declare a method of a hand-written endpoint. Its docstring, or that of the class, is the summary."""
 CREATED: Mapping[str, Any] = {"status": 201, "headers": ("Location",)}
 """The status and the headers of creations."""

@@ -31,17 +31,13 @@ def configure(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             redact,
-            structlog.processors.JSONRenderer(serializer=_dumps),
+            structlog.processors.JSONRenderer(serializer=orjson.dumps, default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
         cache_logger_on_first_use=settings.flask_env != "testing",
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-
-
-def _dumps(line: Any, **_options: Any) -> bytes:
-    return orjson.dumps(line, default=str)
 
 
 def redact(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

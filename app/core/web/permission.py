@@ -14,14 +14,12 @@ def require(
     resource_name: str, operation: str, *, service: str = "identity", parent_kind: str = "", resource_id: str = ANY
 ) -> None:
     """Raises Forbidden, and the errors of the engine's client."""
-    _check_all(
-        [_access_request(resource_name, operation, service=service, parent_kind=parent_kind, resource_id=resource_id)]
-    )
+    _check_all([_access_request((resource_name, operation), service, parent_kind, resource_id)])
 
 
 def require_all(permissions: Iterable[tuple[str, str]]) -> None:
     """Require each ``(resource_name, operation)``, in as few calls as the engine's protocol allows."""
-    _check_all([_access_request(resource_name, operation) for resource_name, operation in permissions])
+    _check_all([_access_request(permission) for permission in permissions])
 
 
 def resource_id_of(text: str | None) -> str:
@@ -30,11 +28,11 @@ def resource_id_of(text: str | None) -> str:
 
 
 def _access_request(
-    resource_name: str, operation: str, *, service: str = "identity", parent_kind: str = "", resource_id: str = ANY
+    permission: tuple[str, str], service: str = "identity", parent_kind: str = "", resource_id: str = ANY
 ) -> AccessRequest:
     caller = principal()
     ids, roles = (caller.user_id, caller.company_id), (caller.claimed_roles, caller.policy_version)
-    return AccessRequest(*ids, resource_name, operation, parent_kind, service, resource_id, *roles)
+    return AccessRequest(*ids, *permission, parent_kind, service, resource_id, *roles)
 
 
 def _check_all(access_requests: list[AccessRequest]) -> None:

@@ -1,5 +1,6 @@
 """Every exception becomes one problem document: RFC 9457, plus the members that existing clients read."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,16 +60,8 @@ def render(error: ApiError) -> Response:
 
 
 def install_error_handlers(app: Flask) -> None:
-    app.register_error_handler(ApiError, render)
-    app.register_error_handler(HTTPException, render_http)
-    app.register_error_handler(IntegrityError, _render_integrity_error)
-    app.register_error_handler(StaleDataError, _render_stale_data)
-    app.register_error_handler(ProgrammingError, _render_programming_error)
-    app.register_error_handler(NoResultFound, _render_missing_row)
-    for error in (OperationalError, InterfaceError, InternalError, NotSupportedError, PoolTimeout, SettingsError):
-        app.register_error_handler(error, _render_unavailable)
-    app.register_error_handler(DataError, _render_data_error)
-    app.register_error_handler(Exception, _render_bug)
+    for error, handler in HANDLERS.items():
+        app.register_error_handler(error, handler)
 
 
 def render_http(error: HTTPException) -> Any:
@@ -130,10 +123,6 @@ def _field_of(column: str) -> str:
     return next(filter(None, fields), column)
 
 
-def _render_stale_data(_error: StaleDataError) -> Response:
-    return render(PreconditionFailed() if request.headers.get("If-Match") else Conflict())
-
-
 def _render_unavailable(error: Exception) -> Response:
     log.warning("database_unavailable", reason=type(getattr(error, "orig", error)).__name__)
     return render(Unavailable("The database cannot be reached at the moment."))
@@ -149,15 +138,21 @@ def _render_programming_error(error: ProgrammingError) -> Response:
     return _render_bug(error)
 
 
-def _render_missing_row(_error: NoResultFound) -> Response:
-    """Conflict: another transaction deleted a row that this request had read."""
-    return render(Conflict())
-
-
-def _render_data_error(_error: DataError) -> Response:
-    return render(Invalid("A value does not fit the field that it is meant for."))
-
-
 def _render_bug(error: Exception) -> Response:
     log.error("unhandled_exception", exc_info=error)
     return render(ApiError())
+
+
+UNAVAILABLE = (OperationalError, InterfaceError, InternalError, NotSupportedError, PoolTimeout, SettingsError)
+HANDLERS: dict[type[Exception], Callable[[Any], Any]] = {
+    ApiError: render,
+    HTTPException: render_http,
+    IntegrityError: _render_integrity_error,
+    StaleDataError: lambda _: render(PreconditionFailed() if request.headers.get("If-Match") else Conflict()),
+    ProgrammingError: _render_programming_error,
+    # Another transaction deleted a row that this request had read.
+    NoResultFound: lambda _: render(Conflict()),
+    **dict.fromkeys(UNAVAILABLE, _render_unavailable),
+    DataError: lambda _: render(Invalid("A value does not fit the field that it is meant for.")),
+    Exception: _render_bug,
+}

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import PIL.WebPImagePlugin  # Pillow does not register this one by itself.
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", PIL.WebPImagePlugin.WebPImageFile.format)
 LARGEST_EDGE = 1024
@@ -26,16 +27,6 @@ FILE_BYTES = 16 * 1024 * 1024
 NICENESS = 5
 """Requests come first; at 10 a busy machine would leave almost no time."""
 TILE_EDGE = 512
-ORIENTATION = 0x0112
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 DONE, UNKNOWN, BROKEN, TOO_MANY_PIXELS, TOO_MUCH_MEMORY = ("done", "unknown", "broken", "pixels", "memory")
 
 
@@ -83,10 +74,9 @@ def confine(seconds: int) -> None:
 def reduce(source: IO[bytes], most_pixels: int) -> Image.Image:
     """The first frame, upright, RGB or RGBA, without metadata, at most LARGEST_EDGE a side. Raises InvalidPicture."""
     check_webp(source, most_pixels)
-    picture, orientation = average(open_picture(source, most_pixels))
+    picture = average(open_picture(source, most_pixels))
     picture.thumbnail((LARGEST_EDGE, LARGEST_EDGE), Image.Resampling.LANCZOS)
-    turn = TURNS.get(orientation) if isinstance(orientation, int) else None
-    picture = picture if turn is None else picture.transpose(turn)
+    ImageOps.exif_transpose(picture, in_place=True)
     picture.info.clear()
     return picture
 
@@ -173,8 +163,8 @@ def _coefficient_bytes(image: Any) -> int:
     return int(2 * image.width * image.height * sum(across * down for across, down in factors) / largest)
 
 
-def average(image: Image.Image) -> tuple[Image.Image, Any]:
-    """The picture, averaged down for resampling, and its orientation.
+def average(image: Image.Image) -> Image.Image:
+    """The picture, averaged down for resampling, with the orientation of the original.
 
     Tiles avoid a copy of the whole picture in four bytes a pixel.
     """
@@ -185,7 +175,8 @@ def average(image: Image.Image) -> tuple[Image.Image, Any]:
     for left, top, tile in tiles_of(image, max(1, TILE_EDGE // factor) * factor):
         tile = tile.convert(mode)
         small.paste(tile.reduce(factor) if factor > 1 else tile, (left // factor, top // factor))
-    return small, image.getexif().get(ORIENTATION)
+    small.getexif()[Base.Orientation] = image.getexif().get(Base.Orientation, 1)
+    return small
 
 
 def factor_of(size: tuple[int, int]) -> int:
