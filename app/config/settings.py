@@ -1,6 +1,7 @@
 """The settings of the service, typed."""
 
 from dataclasses import Field, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,17 @@ def setting(default: Any, meaning: str, *, secret: bool = False, choices: tuple[
     return field(default=default, metadata=metadata, repr=not secret)
 
 
+secret = partial(setting, secret=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Every setting of the service. Durations carry their unit in the name or are seconds."""
 
     flask_env: str = setting("development", "Environment.", choices=ENVIRONMENTS)
     log_level: str = setting("INFO", "Least level of the log.", choices=LOG_LEVELS)
-    database_url: str = setting(
-        "sqlite:///identity.db",
-        "Database URL: sqlite:///file (relative to instance/), postgresql:// or postgres://.",
-        secret=True,
+    database_url: str = secret(
+        "sqlite:///identity.db", "Database URL: sqlite:///file (relative to instance/), postgresql:// or postgres://."
     )
     database_pool_size: int = setting(16, "Database connections per process.")
     server_name_header: bool = setting(False, "Send gunicorn's Server header.")
@@ -44,13 +46,11 @@ class Settings:
     )
     cookie_host_prefix: bool = setting(False, "Name the cookies __Host-access_token and __Host-refresh_token.")
     max_content_length: int = setting(16 * 1024 * 1024, "Largest request body in bytes.")
-    init_token: str = setting(
-        "", "Token that POST /init-db expects as X-Init-Token; required in production.", secret=True
-    )
+    init_token: str = secret("", "Token that POST /init-db expects as X-Init-Token; required in production.")
     drain_file: str = setting("", "File whose existence makes /health/ready answer 503.")
 
-    jwt_secret: str = setting("", "HS256 key of the tokens, at least 32 bytes in production and staging.", secret=True)
-    jwt_secret_previous: str = setting("", "Former HS256 key; it still verifies tokens.", secret=True)
+    jwt_secret: str = secret("", "HS256 key of the tokens, at least 32 bytes in production and staging.")
+    jwt_secret_previous: str = secret("", "Former HS256 key; it still verifies tokens.")
     jwt_private_key_file: tuple[str, ...] = setting(
         (), "Comma-separated PEM files (RSA, EC P-256, Ed25519). The first key signs, all verify."
     )
@@ -60,9 +60,7 @@ class Settings:
     )
     jwt_audience: str = setting("", "Claim aud of the tokens; empty: neither written nor checked.")
     jwt_profile_claims: bool = setting(False, "Add first_name and last_name to access tokens.")
-    secret_key: str = setting(
-        "", "Secret behind the derived keys of cursors and codes; default: JWT_SECRET.", secret=True
-    )
+    secret_key: str = secret("", "Secret behind the derived keys of cursors and codes; default: JWT_SECRET.")
     access_token_ttl_minutes: int = setting(15, "Lifetime of an access token.")
     refresh_token_ttl_days: int = setting(7, "Lifetime of a session after its last refresh.")
     session_max_days: int = setting(30, "Total lifetime of a session.")
@@ -81,7 +79,7 @@ class Settings:
     guardian_decision_ttl_seconds: float = setting(
         0.0, "Seconds for which a grant is cached; 0: every check reaches the engine, and no grant is stale."
     )
-    guardian_token: str = setting("", "Bearer token sent to an AuthZEN engine.", secret=True)
+    guardian_token: str = secret("", "Bearer token sent to an AuthZEN engine.")
     authzen_roles_claim: str = setting(
         "",
         "Claim of the access token with the roles for an AuthZEN engine. Without the claim, the roles come from "
@@ -94,7 +92,7 @@ class Settings:
     password_reset_otp_ttl_minutes: int = setting(15, "Lifetime of a mailed code.")
     password_reset_otp_max_attempts: int = setting(3, "Guesses allowed for one mailed code.")
     registration: str = setting("closed", "Whether the public may register companies.", choices=("closed", "open"))
-    internal_auth_token: str = setting("", "Token that POST /verify_password expects as X-Internal-Token.", secret=True)
+    internal_auth_token: str = secret("", "Token that POST /verify_password expects as X-Internal-Token.")
     verify_password_public: bool = setting(
         False, "Allow POST /verify_password without INTERNAL_AUTH_TOKEN in production."
     )
@@ -105,7 +103,7 @@ class Settings:
     mail_use_tls: bool = setting(True, "STARTTLS (RFC 3207).")
     mail_use_ssl: bool = setting(False, "TLS from the first byte (RFC 8314 section 3); excludes MAIL_USE_TLS.")
     mail_username: str = setting("", "SMTP user; empty: no sign-in.")
-    mail_password: str = setting("", "SMTP password.", secret=True)
+    mail_password: str = secret("", "SMTP password.")
     mail_default_sender: str = setting("", "Sender address, such as Identity <noreply@example.com>.")
     mail_max_emails: int = setting(100, "Most mails over one SMTP connection.")
     mail_worker: str = setting(
@@ -116,9 +114,7 @@ class Settings:
     mail_folder: str = setting("instance/outbox", "Folder for unsent mails in development and testing.")
 
     ratelimit_enabled: bool = setting(True, "Limit requests per client address.")
-    ratelimit_storage_uri: str = setting(
-        "memory://", "Counters of the limits: memory:// (per process) or redis://host.", secret=True
-    )
+    ratelimit_storage_uri: str = secret("memory://", "Counters of the limits: memory:// (per process) or redis://host.")
     ratelimit_strategy: str = setting(
         "fixed-window", "Method of counting requests.", choices=("fixed-window", "moving-window")
     )

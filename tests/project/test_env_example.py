@@ -5,8 +5,8 @@ import re
 from dotenv import dotenv_values
 
 from app.config.environment import load_settings
-from app.config.example import example
 from app.config.settings import ROOT, default_of, setting_fields
+from scripts.env_example import example
 
 EXAMPLE = ROOT / "env.example"
 SECRET = "a secret that is long enough for every environment"

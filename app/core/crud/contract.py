@@ -103,7 +103,6 @@ class DeclaredResource(Endpoint, abstract=True):
 
     @classmethod
     def _nouns(cls) -> tuple[str, str]:
-        """Singular and plural: the declared ones, else from the names of the schema and of the class."""
         singular = cls.permission.replace("_", " ") or words(cls.schema.__name__.removesuffix("Schema"))
         return cls.nouns or (singular, words(cls.__name__))
 

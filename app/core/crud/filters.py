@@ -139,14 +139,15 @@ def parse_value(name: str, kind: Any, text: str) -> Any:
     if isinstance(kind, Boolean):
         return parse_boolean(name, text)
     if isinstance(kind, Integer):
-        return _signed(name, text)
+        return parse_integer(name, text)
     return normalize_email(text) if name == "email" else unicodedata.normalize("NFC", text).strip()
 
 
-def _signed(name: str, text: str) -> int:
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and abs(int(text)) <= MAX_NUMBER):
-        raise Invalid.field(name, "Must be a whole number.")
+def parse_integer(name: str, text: str, least: int = -MAX_NUMBER, refusal: str = "Must be a whole number.") -> int:
+    """Raises Invalid."""
+    digits = text.removeprefix("-") if least < 0 else text
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and least <= int(text) <= MAX_NUMBER):
+        raise Invalid.field(name, refusal)
     return int(text)
 
 

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, Select, and_, not_, or_, tuple_
 
 from app.base.errors import Invalid
-from app.core.crud.filters import MAX_NUMBER, Listing, is_nullable
+from app.core.crud.filters import MAX_NUMBER, Listing, is_nullable, parse_integer
 from app.core.wire.query import Args, parse_boolean, parse_choice, parse_parameters
 
 MAX_LIMIT = 1000
@@ -87,7 +87,6 @@ class ListQuery:
         return self.offset + len(rows)
 
     def pagination(self, rows: Sequence[Any], total: int | None, key: bytes) -> dict[str, Any]:
-        """The ``pagination`` member of a list's answer."""
         has_next = len(rows) > self.limit
         last = rows[self.limit - 1] if has_next else None
         return {
@@ -139,10 +138,8 @@ def parse(listing: Listing, args: Args, key: bytes, bound_to: str) -> ListQuery:
 
 
 def _number(values: Mapping[str, str], name: str, default: int, least: int) -> int:
-    text = values.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= MAX_NUMBER):
-        raise Invalid.field(name, f"Must be a whole number from {least} to {MAX_NUMBER}.")
-    return int(text)
+    refusal = f"Must be a whole number from {least} to {MAX_NUMBER}."
+    return parse_integer(name, values.get(name, str(default)), least, refusal)
 
 
 def parse_choices(name: str, text: str, allowed: Sequence[str]) -> list[str]:

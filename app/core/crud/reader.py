@@ -49,7 +49,6 @@ class Reader:
         )
 
     def item(self, item_id: UUID, above_id: UUID | None = None) -> Row[Any] | None:
-        """``above_id`` is the id of the parent, if any."""
         rows = read(self._item, {"item_id": item_id, "above_id": above_id} if self._above else {"item_id": item_id})
         return rows[0] if rows else None
 

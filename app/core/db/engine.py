@@ -1,5 +1,6 @@
 """Database connections: limits, pragmas, and the start of a transaction on either database."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -18,12 +19,22 @@ class UnsafeRole(SettingsError):
 
 
 def configure(app: Flask, settings: Settings) -> None:
+    pool = {"pool_size": settings.database_pool_size, "max_overflow": 0, "pool_timeout": 2}
+    connect_args, listeners = SQLITE_CONNECT_ARGS, SQLITE_LISTENERS
+    if settings.is_postgresql:
+        # A service on SQLite does not import the driver.
+        from app.core.db import postgres
+
+        connect_args, listeners = postgres.CONNECT_ARGS, postgres.LISTENERS
+    # Error texts are logged, and would repeat the values of the row.
+    options = pool | {"hide_parameters": True, "connect_args": connect_args}
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(settings)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     app.config["SQLALCHEMY_RECORD_QUERIES"] = False
     db.init_app(app)
     with app.app_context():
-        _attach_listeners(db.engine)
+        for name, listener in listeners.items():
+            event.listen(db.engine, name, listener)
         if settings.is_deployed and settings.is_postgresql:
             event.listen(db.engine, "connect", _check_role)
             _probe(db.engine)
@@ -44,30 +55,6 @@ def _check_role(connection: Any, _record: Any) -> None:
         raise UnsafeRole(["DATABASE_URL: the role is a superuser or has BYPASSRLS; it must be a plain one."])
 
 
-def _engine_options(settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {"pool_size": settings.database_pool_size, "max_overflow": 0, "pool_timeout": 2}
-    # Error texts are logged, and would repeat the values of the row.
-    options["hide_parameters"] = True
-    if settings.is_postgresql:
-        from app.core.db.postgres import CONNECT_ARGS
-
-        options["connect_args"] = CONNECT_ARGS
-    else:
-        options["connect_args"] = {"timeout": 5, "check_same_thread": False}
-    return options
-
-
-def _attach_listeners(engine: Engine) -> None:
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _open_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    else:
-        # A service on SQLite does not import the driver.
-        from app.core.db import postgres
-
-        postgres.attach(engine)
-
-
 def _open_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=5000", "synchronous=NORMAL"):
@@ -77,3 +64,7 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that changes from reading to writing fails at once with SQLITE_BUSY.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing() else "BEGIN")
+
+
+SQLITE_CONNECT_ARGS: dict[str, Any] = {"timeout": 5, "check_same_thread": False}
+SQLITE_LISTENERS: dict[str, Callable[..., None]] = {"connect": _open_sqlite, "begin": _begin_sqlite}

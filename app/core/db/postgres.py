@@ -2,6 +2,16 @@
 
 BEGIN, one read and ROLLBACK cost three round trips. On loopback each takes 70 µs of waiting and 30 µs of CPU
 here. BEGIN is therefore sent with the first statement; one marked ``single_statement`` shares its message.
+
+Only such a statement is sent again, once, and only after three SQLSTATEs, with the remedy of ``REMEDIES``:
+
+- 26000: its prepared name is unknown.
+- 42P05: its name is prepared already.
+- 0A000: a result of the prepared statement has another type now.
+
+Its transaction, also one that writes, then begins again. No write is lost or repeated: the statement is a SELECT
+and the first of its transaction, PostgreSQL raises these errors before it executes the SELECT, and the message of
+a writing transaction has no COMMIT. All other statements, and so every write, are sent once.
 """
 
 import re
@@ -13,8 +23,8 @@ from uuid import UUID
 
 import psycopg
 from psycopg.adapt import Transformer
-from sqlalchemy import BindParameter, Boolean, Date, DateTime, Integer, Uuid, event, exc
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy import BindParameter, Boolean, Date, DateTime, Integer, Uuid, exc
+from sqlalchemy.engine import Connection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.db.tenancy import Scope, current_scope
@@ -54,6 +64,10 @@ class SingleStatement(NamedTuple):
     name: bytes
     text: bytes
     parameters: tuple[str, ...]
+
+    @property
+    def preparation(self) -> bytes:
+        return b"PREPARE " + self.name + b" AS " + self.text
 
 
 class TransactionState:
@@ -95,14 +109,13 @@ class DeferredBeginCursor(psycopg.Cursor[Any]):
             # Nothing was sent yet: the next statement still needs it.
             state.begin = begin
             raise
-        preparation = () if single.name in state.prepared else (prepare(single),)
+        preparation = () if single.name in state.prepared else (single.preparation,)
         try:
             self._send(begin, *preparation, call)
         except LOST as error:
             if isinstance(error, psycopg.errors.FeatureNotSupported) and single.name not in state.prepared:
                 raise
             state.prepared.discard(single.name)
-            # The statement is the first of its transaction: ROLLBACK undoes nothing else, and no result was returned.
             super().execute(b"ROLLBACK", prepare=False)
             self._send(begin, *REMEDIES[type(error)](single), call)
         state.prepared.add(single.name)
@@ -125,20 +138,14 @@ class DeferredBeginCursor(psycopg.Cursor[Any]):
             self.nextset()
 
 
-def prepare(single: SingleStatement) -> bytes:
-    return b"PREPARE " + single.name + b" AS " + single.text
-
-
-Remedy = Callable[[SingleStatement], tuple[bytes, ...]]
-
 # Statements to send before an EXECUTE that failed with the error.
-REMEDIES: dict[type[psycopg.Error], Remedy] = {
-    # The name is unknown: DEALLOCATE, DISCARD, or a pooler that changed the connection to the server.
-    psycopg.errors.InvalidSqlStatementName: lambda single: (prepare(single),),
-    # The name exists, with the same text: a pooler that gave us the connection of another client.
+REMEDIES: dict[type[psycopg.Error], Callable[[SingleStatement], tuple[bytes, ...]]] = {
+    # 26000, by DEALLOCATE, DISCARD, or a pooler that changed the connection to the server.
+    psycopg.errors.InvalidSqlStatementName: lambda single: (single.preparation,),
+    # 42P05, with the same text: a pooler gave us the connection of another client.
     psycopg.errors.DuplicatePreparedStatement: lambda _: (),
-    # A migration changed the type of a result after the planning.
-    psycopg.errors.FeatureNotSupported: lambda single: (b"DEALLOCATE " + single.name, prepare(single)),
+    # 0A000, by a migration after the planning.
+    psycopg.errors.FeatureNotSupported: lambda single: (b"DEALLOCATE " + single.name, single.preparation),
 }
 LOST = tuple(REMEDIES)
 
@@ -196,14 +203,6 @@ def _may_be_literal(bind: BindParameter[Any] | None) -> bool:
     return bind is not None and (not bind.required or isinstance(bind.type, LITERAL))
 
 
-def attach(engine: Engine) -> None:
-    event.listen(engine, "connect", _open)
-    event.listen(engine, "before_cursor_execute", _mark)
-    event.listen(engine, "checkout", _ping_if_idle)
-    event.listen(engine, "checkin", _note_idle)
-    event.listen(engine, "begin", _defer_begin)
-
-
 def _defer_begin(connection: Connection) -> None:
     begin = begin_of(current_scope(), writes=is_writing())
     _state(connection.connection.dbapi_connection).begin = begin
@@ -236,3 +235,12 @@ def _ping_if_idle(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> 
         connection.execute("SELECT 1")
     except psycopg.Error as error:
         raise exc.DisconnectionError() from error
+
+
+LISTENERS: dict[str, Callable[..., None]] = {
+    "connect": _open,
+    "before_cursor_execute": _mark,
+    "checkout": _ping_if_idle,
+    "checkin": _note_idle,
+    "begin": _defer_begin,
+}

@@ -146,7 +146,6 @@ class Deposit:
 
 
 def storage_caller() -> StorageCaller:
-    """The caller of a storage operation that begins now."""
     caller = g.get("principal") if has_request_context() else None
     return StorageCaller.within(services().settings.storage_request_timeout, caller.token if caller else "")
 

@@ -53,7 +53,6 @@ def post(name: str, payload: Mapping[str, Any]) -> None:
 
 
 def jobs(composers: Mapping[str, Composer]) -> dict[str, Callable[[Job], None]]:
-    """The handler of each kind of mail."""
     return {f"mail.{name}": partial(_deliver, name, compose) for name, compose in composers.items()}
 
 

@@ -117,6 +117,5 @@ def _live() -> tuple[Any, ...]:
 
 
 def expire(job: Job) -> None:
-    """The handler of ``EXPIRE``."""
     with company_transaction(job.company_id):
         _delete(OneTimeLink.id == UUID(job.payload["link_id"]))

@@ -69,8 +69,8 @@ class Worker:
             self._handler(job)(job)
         except Exception as error:
             self._record_failure(job, error)
-            return
-        self._complete(job)
+        else:
+            self._complete(job)
 
     def _complete(self, job: Job) -> None:
         """Retries until the lease ends: a pause of the database must not send an accepted mail again."""

@@ -81,7 +81,6 @@ class Endpoint(Resource):
 
     @classmethod
     def permissions(cls) -> set[Permission]:
-        """The permissions of all methods."""
         methods = [(method, "<id>" not in path) for path, methods in cls.paths() for method in methods]
         required = {cls.permission_of(method, collection=collection) for method, collection in methods}
         return {permission for permission in (*required, *cls.also_required) if permission}
@@ -105,7 +104,6 @@ class Endpoint(Resource):
 
     @classmethod
     def parameters_of(cls, method: str, *, collection: bool) -> Mapping[str, fields.Field[Any]]:
-        """The query parameters of a method, by name."""
         return cls.parameters.get("GET" if method == "HEAD" else method, {})
 
     @classmethod

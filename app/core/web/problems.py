@@ -31,7 +31,6 @@ HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LAR
 
 
 def problem_document(error: ApiError) -> dict[str, Any]:
-    """The problem document of an error, ready for JSON."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTP_STATUS_CODES.get(error.status, "Error"),

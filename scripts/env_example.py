@@ -1,11 +1,11 @@
-"""Generates env.example: every variable with its meaning and default."""
+"""Writes env.example, every variable with its meaning and default: ``python -m scripts.env_example``."""
 
 from collections.abc import Iterable
 from dataclasses import Field
 from textwrap import wrap
 from typing import Any
 
-from app.config.settings import default_of
+from app.config.settings import ROOT, default_of, setting_fields
 
 WIDTH = 96
 HEAD = """\
@@ -49,3 +49,7 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+if __name__ == "__main__":
+    (ROOT / "env.example").write_text(example(setting_fields()), encoding="utf-8")
