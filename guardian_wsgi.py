@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-# Imports leave no garbage, and looking for it takes a fifth of the start.
+# Looking for the garbage of imports takes a tenth of the start or more, and saves 0.4 MB of 67.
 gc.disable()
 
 import dev_env  # noqa: E402
