@@ -1,11 +1,11 @@
 """Writes env.example, every variable with its meaning and default: ``python -m scripts.env_example``."""
 
 from collections.abc import Iterable
-from dataclasses import Field
+from dataclasses import Field, fields
 from textwrap import wrap
 from typing import Any
 
-from app.config.settings import ROOT, default_of, setting_fields
+from app.config.settings import ROOT, Settings
 
 WIDTH = 96
 HEAD = """\
@@ -36,7 +36,7 @@ def example(settings: Iterable[Field[Any]]) -> str:
 
 def _paragraph(setting: Field[Any]) -> str:
     meaning = wrap(setting.metadata["meaning"] + _choices(setting), WIDTH - 2)
-    lines = [*(f"# {line}" for line in meaning), f"{setting.name.upper()}={_as_text(default_of(setting))}"]
+    lines = [*(f"# {line}" for line in meaning), f"{setting.name.upper()}={_as_text(setting.default)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -52,4 +52,4 @@ def _as_text(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "env.example").write_text(example(setting_fields()), encoding="utf-8")
+    (ROOT / "env.example").write_text(example(fields(Settings)), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from marshmallow import ValidationError
@@ -10,7 +11,7 @@ from marshmallow.fields import Field as Parser
 
 from app.base.errors import SettingsError
 from app.config.faults import faults_of
-from app.config.settings import Settings, default_of, setting_fields
+from app.config.settings import Settings
 
 PARSERS: dict[type, Parser[Any]] = {bool: Boolean(), int: Integer(), float: Float(allow_nan=False)}
 
@@ -28,8 +29,8 @@ def load_settings(environ: Mapping[str, str] | None = None, **fixed: str) -> Set
 def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     faults: list[str] = []
-    for field in setting_fields():
-        name, default = field.name.upper(), default_of(field)
+    for field in fields(Settings):
+        name, default = field.name.upper(), field.default
         raw = environ.get(name, "")
         values[field.name] = default
         if raw == "":

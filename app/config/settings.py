@@ -1,6 +1,6 @@
 """The settings of the service, typed."""
 
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,8 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def setting(default: Any, meaning: str, *, secret: bool = False, choices: tuple[str, ...] = ()) -> Any:
-    """A variable of the environment whose name is the attribute in upper case."""
+    """A variable of the environment whose name is the attribute in upper case. ``metadata`` has all but the default."""
     metadata = {"meaning": meaning, "secret": secret, "choices": choices}
-    if isinstance(default, tuple):
-        return field(default_factory=lambda: default, metadata=metadata)
     return field(default=default, metadata=metadata, repr=not secret)
 
 
@@ -158,13 +156,3 @@ class Settings:
     @property
     def max_in_flight(self) -> int:
         return self.guardian_max_in_flight or max(1, self.threads // 2)
-
-
-def setting_fields() -> list[Field[Any]]:
-    """The settings in the order of declaration. ``metadata`` has meaning, choices and secrecy."""
-    return list(fields(Settings))
-
-
-def default_of(setting: Field[Any]) -> Any:
-    factory = setting.default_factory
-    return factory() if callable(factory) else setting.default

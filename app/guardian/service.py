@@ -15,8 +15,7 @@ from app.companies.service import AlreadyInitialized, lock_company
 from app.core.db.lookup import reload
 from app.core.db.models import add_in_order, db
 from app.core.db.tenancy import tenant
-from app.core.db.transaction import unit_of_work
-from app.core.db.upsert import upsert
+from app.core.db.transaction import unit_of_work, upsert
 from app.core.services import services
 from app.core.web.default_roles import is_held_by_default
 from app.guardian.escalation import administrators, check_not_above, is_administrator

@@ -3,7 +3,7 @@
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, ClassVar
 
 from flask import Response, current_app, request
@@ -15,7 +15,7 @@ from app.base.errors import ApiError, Unauthenticated
 from app.base.permission import Permission
 from app.companies.resources import Companies
 from app.companies.service import AlreadyInitialized
-from app.config.settings import VERSION, Settings, setting_fields
+from app.config.settings import VERSION, Settings
 from app.core.crud.crud import Crud
 from app.core.db.transaction import unit_of_work
 from app.core.services import services
@@ -151,7 +151,7 @@ def features(settings: Settings) -> dict[str, bool]:
 def effective(settings: Settings) -> dict[str, Any]:
     """All settings, without passwords in URLs; a secret is only set or not set."""
     values: dict[str, Any] = {}
-    for field in setting_fields():
+    for field in fields(Settings):
         value = getattr(settings, field.name)
         if field.name == "database_url":
             value = _without_password(value)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from psycopg import sql
 from app import create_app
 from app.base.errors import SettingsError
 from app.config.environment import load_settings
-from app.config.settings import Settings, setting_fields
+from app.config.settings import Settings
 from app.core.db.models import db
 from tests.support.databases import Postgres, worker
 from tests.support.rows import by_row
@@ -71,7 +72,7 @@ def test_every_fault_is_told_at_once() -> None:
     assert len([fault for fault in found if fault.startswith("CORS_ORIGINS")]) == 4
 
 
-@by_row("setting", setting_fields(), ids=[setting.name for setting in setting_fields()])
+@by_row("setting", fields(Settings), ids=[setting.name for setting in fields(Settings)])
 def test_no_setting_takes_what_is_not_of_its_kind(setting: object) -> None:
     name, kind = setting.name, type(setting.default)  # type: ignore[attr-defined]
     wrong = {bool: ("maybe", "2", "truee"), int: ("1.5", "one", "1e3", "0x10"), float: ("one", "nan", "inf")}
@@ -121,7 +122,7 @@ def test_a_document_that_could_not_be_fetched_again_is_not_taken() -> None:
 
 
 def test_no_secret_is_shown_by_the_settings_themselves() -> None:
-    for each in setting_fields():
+    for each in fields(Settings):
         if each.metadata["secret"] and not each.name.endswith(("_url", "_uri")):
             environ = {"JWT_SECRET": STRONG, each.name.upper(): "a-secret-that-nobody-sees"}
             assert "a-secret-that-nobody-sees" not in repr(load_settings(environ)), each.name

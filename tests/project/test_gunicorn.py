@@ -7,12 +7,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import IO
 
 import pytest
 
-from app.config.settings import ROOT, default_of, setting_fields
+from app.config.settings import ROOT, Settings
 
 APPLICATION = """
 def application(environ, start_response):
@@ -22,7 +23,7 @@ def application(environ, start_response):
     return [body]
 """
 LIMIT = 8190
-DEFAULTS = {each.name: default_of(each) for each in setting_fields()}
+DEFAULTS = {each.name: each.default for each in fields(Settings)}
 CLAIMS = ["X-Forwarded-Proto: https", "X-Forwarded-For: 9.9.9.9", "Script_Name: /a", "Path_Info: /b"]
 
 Serve = Callable[..., "Service"]

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from app import create_app
-from app.config.settings import ROOT, setting_fields
+from app.config.settings import ROOT, Settings
 from app.core.db.models import db
 from tests.support.databases import DIRECTORY, copy_sqlite, settings_for
 from tests.support.rows import by_row
@@ -101,7 +102,7 @@ def test_the_variables_in_the_readme_are_settings() -> None:
     cells = re.findall(r"^\| (`.*?) \|", section("Configuration"), flags=re.MULTILINE)
 
     named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
-    assert named <= {each.name.upper() for each in setting_fields()}
+    assert named <= {each.name.upper() for each in fields(Settings)}
     assert len(named) > 10
 
 

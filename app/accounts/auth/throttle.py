@@ -14,8 +14,7 @@ from app.base.clock import utcnow
 from app.base.errors import TooManyRequests
 from app.base.keys import derive_key
 from app.core.db.models import UtcDateTime, db
-from app.core.db.transaction import unit_of_work
-from app.core.db.upsert import upsert
+from app.core.db.transaction import unit_of_work, upsert
 from app.core.services import services
 
 FREE_ATTEMPTS = 5

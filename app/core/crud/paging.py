@@ -44,10 +44,6 @@ class ListQuery:
     members: Select[UUID] | None = None
     fingerprint: bytes = field(default=b"", repr=False)
 
-    @property
-    def page(self) -> int:
-        return self.offset // self.limit + 1
-
     def ordered(self, statement: Select[Any]) -> Select[Any]:
         column, row_id = self.listing.sort_column(self.sort), self.listing.model.id
         first = column.desc() if self.descending else column.asc()
@@ -90,7 +86,7 @@ class ListQuery:
         has_next = len(rows) > self.limit
         last = rows[self.limit - 1] if has_next else None
         return {
-            "page": None if self.by_cursor else self.page,
+            "page": None if self.by_cursor else self.offset // self.limit + 1,
             "limit": self.limit,
             "total": total,
             "pages": None if self.by_cursor or total is None else -(-total // self.limit),

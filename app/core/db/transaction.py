@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Delete, Row, Update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.core.db.models import db
@@ -64,6 +65,16 @@ def _run(effects: Sequence[Effect]) -> None:
             effect()
         except Exception:
             log.exception("effect_failed", effect=getattr(effect, "__qualname__", repr(effect)))
+
+
+def upsert(model: type[Any]) -> postgresql.Insert | sqlite.Insert:
+    """INSERT … ON CONFLICT of the database in use: SQLAlchemy has one class for each.
+
+    The caller adds ``on_conflict_do_update`` or ``on_conflict_do_nothing``.
+    """
+    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    insert: postgresql.Insert | sqlite.Insert = dialect.insert(model)
+    return insert
 
 
 def execute_and_count(statement: Update | Delete) -> int:

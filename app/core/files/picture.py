@@ -100,7 +100,9 @@ class Picture(Endpoint, abstract=True):
         """An object missing from storage was replaced meanwhile, so the row is read once more."""
         check_enabled()
         for _ in range(2):
-            file_id = self.file_id(id)
+            file_id = self._read_file_id(id)
+            if file_id is None:
+                raise self._not_found()
             tag = f"{file_id}-{self.params.get('size', WHOLE)}"
             if request.if_none_match.contains_weak(tag):
                 return Response(status=304, headers=_headers(tag))
@@ -136,13 +138,6 @@ class Picture(Endpoint, abstract=True):
         """Raises NotFound, then Forbidden, so that rows of other companies stay unknown."""
         self._read_file_id(id)
         self.check_may_write(id)
-
-    def file_id(self, id: UUID) -> UUID:
-        """Raises NotFound."""
-        file_id = self._read_file_id(id)
-        if file_id is None:
-            raise self._not_found()
-        return file_id
 
     def _read_file_id(self, id: UUID) -> UUID | None:
         with tenant(self.company_of(id)):

@@ -5,7 +5,7 @@ from app.core.web.declaration import Declaration
 from app.core.web.endpoint import UNSAFE_METHODS
 from app.core.web.routing import Route
 
-PROBLEM = "application/problem+json"
+PROBLEM_CONTENT: Json = {"application/problem+json": {"schema": ref("schemas", "Problem")}}
 REQUEST_ID = "X-Request-ID"
 SECONDS: Json = {"type": "integer", "minimum": 0}
 
@@ -78,7 +78,8 @@ UNEXPECTED = {413, 415, 502, 503, 504}
 
 
 def _describe_successes(declared: Declaration, components: Components, schema: Json | None) -> Json:
-    content = {name: {"schema": _in_media(name, schema)} for name in declared.media} if schema is not None else {}
+    schemas = {name: TEXT if name == "text/html" else schema for name in declared.media} if schema is not None else {}
+    content = {name: {"schema": schema} for name, schema in schemas.items()}
     headers = (*declared.headers, *(("ETag",) if declared.has_version and declared.status != 204 else ()))
     if declared.status == 204:
         preview = _response(components, "What would be done.", (), content)
@@ -103,13 +104,13 @@ def _describe_alternative(declared: Declaration, components: Components, status:
         headers = (*declared.also_headers, *(("ETag",) if declared.has_version else ()))
         return _response(components, REASONS[status], headers, content)
     _, description, headers = PROBLEMS[status]
-    return _response(components, description, headers, content | _problem())
+    return _response(components, description, headers, content | PROBLEM_CONTENT)
 
 
 def _share(components: Components, kind: tuple[str, str, tuple[str, ...]]) -> Json:
     name, description, headers = kind
     if name not in components.responses:
-        content = {} if kind in EMPTY.values() else _problem()
+        content = {} if kind in EMPTY.values() else PROBLEM_CONTENT
         components.responses[name] = _response(components, description, headers, content)
     return ref("responses", name)
 
@@ -119,12 +120,3 @@ def _response(components: Components, description: str, headers: tuple[str, ...]
     components.headers |= {name: HEADERS[name] for name in names}
     response: Json = {"description": description, "headers": {name: ref("headers", name) for name in names}}
     return response | ({"content": content} if content else {})
-
-
-def _problem() -> Json:
-    return {PROBLEM: {"schema": ref("schemas", "Problem")}}
-
-
-def _in_media(name: str, schema: Json | None) -> Json | None:
-    """The schema of an answer in this media type; HTML is text."""
-    return TEXT if name == "text/html" else schema

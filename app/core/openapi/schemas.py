@@ -1,6 +1,7 @@
 """Marshmallow schemas → the components of the OpenAPI document."""
 
 from collections.abc import Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 from apispec import APISpec
@@ -70,7 +71,9 @@ class Components:
         self.responses: Json = {}
         self.headers: Json = {}
         self.parameters: Json = {}
-        self._converter = OpenAPIConverter("3.1.0", str, cast(APISpec, _NoSpec()))
+        # The converter reads nothing else of an APISpec, and this module writes the components.
+        no_spec = SimpleNamespace(components=None, openapi_version=None)
+        self._converter = OpenAPIConverter("3.1.0", str, cast(APISpec, no_spec))
 
     def by_section(self) -> Json:
         sections = ("schemas", "responses", "parameters", "headers")
@@ -157,13 +160,6 @@ def form_schema(upload: str, fields: Json | None = None, *, required: bool = Tru
     return object_schema(
         texts.get("properties", {}) | file, [*texts.get("required", []), *([upload] if required else [])]
     )
-
-
-class _NoSpec:
-    """Stands in for the APISpec of the converter, which looks only for components that this module writes."""
-
-    components: Any = None
-    openapi_version: Any = None
 
 
 def _name(schema: BaseSchema) -> str:

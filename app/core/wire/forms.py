@@ -72,7 +72,10 @@ def receive_form(stack: ExitStack, field: str, *, most_bytes: int = 0) -> tuple[
     wrong = {name: ["Is not a field that takes a file."] for name in files if name != field}
     if wrong or field in texts:
         raise Invalid(errors=wrong or {field: ["Must be a file."]})
-    return texts, _upload(field, files[field]) if files else None
+    if not files:
+        return texts, None
+    file = cast(BinaryIO, files[field].stream)
+    return texts, Upload(field, file, file.seek(0, os.SEEK_END), files[field].filename or "")
 
 
 def _parse(stack: ExitStack, most_bytes: int) -> tuple[Iterable[tuple[str, str]], list[tuple[str, FileStorage]]]:
@@ -108,11 +111,6 @@ def _by_name(parts: Iterable[tuple[str | None, Value]]) -> dict[str, Value]:
             raise Invalid.field(name, "Stands twice.")
         values[name] = value
     return values
-
-
-def _upload(field: str, part: FileStorage) -> Upload:
-    file = cast(BinaryIO, part.stream)
-    return Upload(field, file, file.seek(0, os.SEEK_END), part.filename or "")
 
 
 def parse_texts(texts: dict[str, str], schema: BaseSchema) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from app.core.crud.filters import Filter
 from app.core.db.lookup import check_exists, get_row
 from app.core.db.models import Model, Named, TenantRecord, db, folded, listed_by, same_tenant
 from app.core.db.tenancy import TenantScoped, current_tenant
-from app.core.db.transaction import execute_and_count
-from app.core.db.upsert import upsert
+from app.core.db.transaction import execute_and_count, upsert
 from app.core.web.body import answer, no_content
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED

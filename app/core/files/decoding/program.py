@@ -170,18 +170,14 @@ def average(image: Image.Image) -> Image.Image:
     """
     image = load(image)
     mode = "RGBA" if image.has_transparency_data else "RGB"
-    factor = factor_of(image.size)
+    # The number of pixels along a side that become one.
+    factor = max(1, max(image.size) // ENOUGH)
     small = Image.new(mode, (-(-image.width // factor), -(-image.height // factor)))
     for left, top, tile in tiles_of(image, max(1, TILE_EDGE // factor) * factor):
         tile = tile.convert(mode)
         small.paste(tile.reduce(factor) if factor > 1 else tile, (left // factor, top // factor))
     small.getexif()[Base.Orientation] = image.getexif().get(Base.Orientation, 1)
     return small
-
-
-def factor_of(size: tuple[int, int]) -> int:
-    """The number of pixels along a side that become one."""
-    return max(1, max(size) // ENOUGH)
 
 
 def tiles_of(image: Image.Image, edge: int) -> Iterator[tuple[int, int, Image.Image]]:
