@@ -16,7 +16,7 @@ from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent, check_exists, get_row
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
-from app.core.files.picture import OwnedByCaller, Picture, attach_file, check_enabled, deposit_picture
+from app.core.files.picture import Picture, attach_file, check_enabled, deposit_picture
 from app.core.files.stored_file import Deposit, FileOwner
 from app.core.web.body import json_body, no_content
 from app.core.web.declaration import CREATED_WITH_VERSION, declare
@@ -191,8 +191,12 @@ class Avatar(Picture):
     permission, methods = "user_avatar", {"GET"}
 
 
-class OwnAvatar(OwnedByCaller):
+class OwnAvatar(Picture):
     """The caller's own avatar."""
 
     model, path, field = User, Avatar.path, AVATAR
     access, methods = "self", {"POST", "DELETE"}
+
+    def check_may_write(self, id: UUID) -> None:
+        if id != principal().user_id:
+            raise Forbidden("Only the user themself changes this avatar.")

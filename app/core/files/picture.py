@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.wsgi import wrap_file
 
-from app.base.errors import Forbidden, NotFound
+from app.base.errors import NotFound
 from app.clients.storage.interface import Content, Missing, disabled, refused
 from app.core.db.lookup import lock_row, not_found
 from app.core.db.models import IsSet, db
@@ -163,14 +163,6 @@ class Picture(Endpoint, abstract=True):
 
     def _not_found(self) -> NotFound:
         return NotFound(f"There is no {self.field}.", code=f"{self.field.upper()}_NOT_FOUND")
-
-
-class OwnedByCaller(Picture, abstract=True):
-    """A picture that only its subject changes."""
-
-    def check_may_write(self, id: UUID) -> None:
-        if id != principal().user_id:
-            raise Forbidden(f"Only the user themself changes this {self.field}.")
 
 
 def _upload_answer(field: str) -> dict[str, Any]:
