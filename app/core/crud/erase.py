@@ -1,9 +1,4 @@
-"""Deleting rows together with what depends on them, driven by the foreign keys.
-
-Foreign keys have no action (see ``same_tenant`` in ``core/db/models.py``). One UPDATE clears a nullable reference
-and raises the row versions; the rows behind a required reference are deleted first. A concurrent insert in between
-leads to a 409.
-"""
+"""Deleting rows together with what depends on them, by the foreign keys. A concurrent insert leads to a 409."""
 
 from typing import Any
 

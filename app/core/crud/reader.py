@@ -1,8 +1,4 @@
-"""Reading one model's rows as plain tuples, with statements that are built and compiled once.
-
-Neither the ORM's entities nor marshmallow stand between a row and its JSON: together they cost
-more than the query. The schema alone still decides what is shown.
-"""
+"""Reading one model's rows as plain tuples, with statements that are built and compiled once."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property

@@ -1,7 +1,6 @@
 """Exact row counts that cost the same in a company of ten and of a million rows.
 
-``row_count`` holds deltas. Triggers (``migrations/ddl.py``) insert one per statement, and readers sum them: concurrent
-writers of one tenant neither wait for each other nor deadlock.
+Triggers (``migrations/ddl.py``) insert one delta per statement, and readers sum them.
 """
 
 from collections.abc import Iterable, Sequence

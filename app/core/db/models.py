@@ -98,11 +98,7 @@ class Counted:
 
 
 def folded(*names: str, **options: Any) -> MappedColumn[Any]:
-    """A column with the folded text of others, joined by newlines and updated at every flush.
-
-    It is stored because no case-folding operator uses an index under row-level security, and because the two
-    databases fold differently.
-    """
+    """A stored column with the folded text of others, joined by newlines and updated at every flush."""
     return mapped_column(CodePointText, info={"folds": names, "stands_for": names[0]}, **options)
 
 

@@ -1,8 +1,4 @@
-"""Uploads in storage: one row each, written in the transaction of the row that shows it.
-
-Storage has no transactions. An object is stored before its row, and removed if the row does not commit.
-Deleting a row enqueues a job in the same transaction, which removes the objects.
-"""
+"""Uploads in storage: one row each, written in the transaction of the row that shows it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

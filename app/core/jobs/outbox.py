@@ -1,7 +1,6 @@
 """Jobs that must not be lost: rows of the transaction that requests them, executed later outside of it.
 
-The queue belongs to no tenant and outlives the company whose files it removes. It contains kinds and ids; other
-values are encrypted (``core/security/encryption.py``).
+They contain kinds and ids; other values are encrypted (``core/security/encryption.py``).
 """
 
 from collections.abc import Mapping
