@@ -91,7 +91,8 @@ class DeclaredResource(Endpoint, abstract=True):
 
     @classmethod
     def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
-        singular, plural = cls._nouns()
+        default = cls.permission.replace("_", " ") or words(cls.schema.__name__.removesuffix("Schema"))
+        singular, plural = cls.nouns or (default, words(cls.__name__))
         is_list = method == "GET" and collection
         verb, noun = ("list", plural) if is_list else (WORDS[method], singular)
         return Declaration(
@@ -100,11 +101,6 @@ class DeclaredResource(Endpoint, abstract=True):
             description=(inspect.getdoc(cls) or "").partition("\n")[0] if is_list else "",
             **cls._details(method, collection),
         )
-
-    @classmethod
-    def _nouns(cls) -> tuple[str, str]:
-        singular = cls.permission.replace("_", " ") or words(cls.schema.__name__.removesuffix("Schema"))
-        return cls.nouns or (singular, words(cls.__name__))
 
     @classmethod
     def _details(cls, method: str, collection: bool) -> dict[str, Any]:

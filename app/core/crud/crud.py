@@ -128,10 +128,9 @@ class Crud(DeclaredResource, abstract=True):
         return f"{request.script_root}{where}/{row.id}"
 
     def put(self, id: UUID, **_above: UUID) -> Response:
-        return self.write(self.find_row(id), self.wire, partial=False)
+        return self.write(self.find_row(id), self.wire, partial=request.method == "PATCH")
 
-    def patch(self, id: UUID, **_above: UUID) -> Response:
-        return self.write(self.find_row(id), self.wire, partial=True)
+    patch = put
 
     def delete(self, id: UUID, **_above: UUID) -> Response:
         row = self.find_row(id)

@@ -26,9 +26,8 @@ SECONDS = 25.0
 FOLDER = Path(__file__).parent
 # Last on the path, because some of our modules have names of the standard library.
 PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from decoding.program import run; run()"
-UNKNOWN = "Must be a JPEG, PNG, GIF, BMP or WebP picture."
 REASONS = {
-    "unknown": UNKNOWN,
+    "unknown": "Must be a JPEG, PNG, GIF, BMP or WebP picture.",
     "broken": "Is damaged or cut off.",
     "pixels": f"Has more than {MOST_PIXELS // 1_000_000} megapixels.",
     "memory": "Takes too much memory to decode: send it smaller, or as a JPEG.",

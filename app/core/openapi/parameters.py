@@ -4,7 +4,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 from app.core.crud.crud import Crud
 from app.core.crud.filters import MAX_IDS, MAX_NUMBER, MAX_SEARCH, Filter, Listing, takes_null
@@ -58,7 +57,10 @@ def _collection_parameter(listing: Listing, name: str) -> Json:
         return _query_parameter(name, known[name])
     if name in listing.more_filters:
         return _query_parameter(name, _custom_filter_schema(listing.more_filters[name]))
-    return _query_parameter(name, _column_filter_schema(getattr(listing.model, name)))
+    column = getattr(listing.model, name)
+    schema = column_schema(column)
+    or_null = {"anyOf": [schema, {"type": "string", "enum": ["null"]}]}
+    return _query_parameter(name, or_null if takes_null(column) else schema)
 
 
 def _custom_filter_schema(custom: Filter) -> Json:
@@ -67,11 +69,6 @@ def _custom_filter_schema(custom: Filter) -> Json:
         return schema
     description = schema.pop("description", "")
     return {"type": "array", "items": schema, "maxItems": MAX_REPEATED, "description": description}
-
-
-def _column_filter_schema(column: Any) -> Json:
-    schema = column_schema(column)
-    return {"anyOf": [schema, {"type": "string", "enum": ["null"]}]} if takes_null(column) else schema
 
 
 def _path_parameters(path: str) -> list[Json]:
