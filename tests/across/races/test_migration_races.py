@@ -1,17 +1,21 @@
 """``flask db upgrade`` by several processes at once on an empty database."""
 
+import multiprocessing
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+from flask.cli import cli
 from sqlalchemy import create_engine, inspect, text
 
+from app.config.settings import ROOT
 from app.core.db.models import Model
-from tests.across.races.fleet import ROOT, SIZE
+from tests.across.races.fleet import SIZE
 from tests.support.databases import ENVIRONMENT, Postgres, worker
 
 SECONDS = 60
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([__name__])
+"""Processes that find this module, and with it the service, imported."""
 
 
 def test_every_one_of_several_upgrades_at_once_succeeds(database: str, postgres: Postgres, tmp_path: Path) -> None:
@@ -20,10 +24,13 @@ def test_every_one_of_several_upgrades_at_once_succeeds(database: str, postgres:
         postgres.create(f"upgraded_{worker()}")
         url = postgres.url(f"upgraded_{worker()}")
 
-    processes = [_upgrade(url) for _ in range(SIZE)]
-    outputs = [process.communicate(timeout=SECONDS)[0] for process in processes]
+    processes = [FORKS.Process(target=_upgrade, args=(url,)) for _ in range(SIZE)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(SECONDS)
 
-    assert [process.returncode for process in processes] == [0] * SIZE, outputs
+    assert [process.exitcode for process in processes] == [0] * SIZE
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         versions = connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one()
@@ -34,7 +41,7 @@ def test_every_one_of_several_upgrades_at_once_succeeds(database: str, postgres:
     assert tables >= set(Model.metadata.tables)
 
 
-def _upgrade(url: str) -> subprocess.Popen[str]:
-    environ = {**os.environ, **ENVIRONMENT, "DATABASE_URL": url, "FLASK_APP": "wsgi.py", "FLASK_SKIP_DOTENV": "1"}
-    command = [sys.executable, "-m", "flask", "db", "upgrade"]
-    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def _upgrade(url: str) -> None:
+    os.chdir(ROOT)
+    os.environ |= {**ENVIRONMENT, "DATABASE_URL": url, "FLASK_APP": "wsgi.py", "FLASK_SKIP_DOTENV": "1"}
+    cli.main(["db", "upgrade"], prog_name="flask")
