@@ -40,5 +40,5 @@ def retry(ids: tuple[UUID, ...], all_of_them: bool) -> None:
     """Try failed jobs again."""
     if bool(ids) == all_of_them:
         raise click.UsageError("Give ids, or --all.")
-    chosen = [job.id for job in outbox.list_failed()] if all_of_them else list(ids)
-    click.echo(f"{outbox.retry(chosen)} of {len(chosen)} will be tried again.")
+    job_ids = [job.id for job in outbox.list_failed()] if all_of_them else list(ids)
+    click.echo(f"{outbox.retry(job_ids)} of {len(job_ids)} will be tried again.")

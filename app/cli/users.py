@@ -120,8 +120,8 @@ def _find_company(text: str) -> UUID:
 
 def _find_account(text: str) -> Account:
     """Raises ClickException unless the text names exactly one."""
-    both = (find_account(name, text.strip()) for name in ("email", "username"))
-    accounts = {account.user_id: account for account in both if account is not None}
+    candidates = (find_account(name, text.strip()) for name in ("email", "username"))
+    accounts = {account.user_id: account for account in candidates if account is not None}
     if not accounts:
         raise click.ClickException("There is no such account.")
     if len(accounts) > 1:

@@ -136,5 +136,5 @@ def _check_removable(company: Company, counts: dict[str, int], *, cascade: bool)
     if cascade and company.status != INACTIVE:
         raise CompanyNotInactive()
     if not cascade and any(counts.values()):
-        listed = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        raise CompanyNotEmpty(f"The company still holds: {listed}.")
+        contents = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        raise CompanyNotEmpty(f"The company still holds: {contents}.")

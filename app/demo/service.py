@@ -138,8 +138,8 @@ def _lines(outline: str) -> Iterator[tuple[int, str, list[str]]]:
 def _seats(positions: list[tuple[Position, bool]], number: int) -> Iterator[Position | None]:
     """The leading positions once, then the others in turn, and no position for the last few users."""
     leading = [position for position, is_leading in positions if is_leading]
-    others = [position for position, is_leading in positions if not is_leading]
-    seats = islice(chain(leading, cycle(others)), number - WITHOUT_POSITION)
+    subordinate = [position for position, is_leading in positions if not is_leading]
+    seats = islice(chain(leading, cycle(subordinate)), number - WITHOUT_POSITION)
     return chain(seats, repeat(None, WITHOUT_POSITION))
 
 

@@ -59,11 +59,11 @@ def check_held(permission: GuardianPermission, user_id: UUID) -> None:
 
 def _lacks(user_id: UUID, permission_ids: Select[UUID]) -> bool:
     """Whether no role of the user holds one of the permissions."""
-    held = (
+    held_ids = (
         select(PolicyPermission.permission_id)
         .join(RolePolicy, RolePolicy.policy_id == PolicyPermission.policy_id)
         .join(UserRole, UserRole.role_id == RolePolicy.role_id)
         .where(UserRole.user_id == user_id)
     )
     [permission_id] = permission_ids.selected_columns
-    return db.session.scalar(permission_ids.where(permission_id.not_in(held)).limit(1)) is not None
+    return db.session.scalar(permission_ids.where(permission_id.not_in(held_ids)).limit(1)) is not None

@@ -166,8 +166,8 @@ def effective(settings: Settings) -> dict[str, Any]:
 def _without_password(url: str) -> str:
     """Hide the password before the host, and those in the query."""
     parsed = make_url(url)
-    hidden = {name: "***" for name in parsed.query if "password" in name.lower()}
-    return parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+    masked = {name: "***" for name in parsed.query if "password" in name.lower()}
+    return parsed.update_query_dict(masked).render_as_string(hide_password=True)
 
 
 class InitDb(Endpoint):

@@ -58,13 +58,13 @@ def reserve_attempt(key: bytes) -> None:
     raise TooManyRequests(wait, limit=FREE_ATTEMPTS)
 
 
-def reserve_daily(what: str, address: str | None = None) -> bool:
-    """Count one more ``what`` from the network of ``address``. False after five, until a day has passed since.
+def reserve_daily(subject: str, address: str | None = None) -> bool:
+    """Count an attempt at ``subject`` from the network of ``address``. False after five, until a day has passed since.
 
     In a transaction of its own, with no tenant bound.
     """
     now = utcnow()
-    params = {"key_": attempt_key(f"daily {what}", address), "now_": now, "over_": now - RETENTION}
+    params = {"key_": attempt_key(f"daily {subject}", address), "now_": now, "over_": now - RETENTION}
     with unit_of_work():
         return db.session.scalar(_daily_statement(db.engine.dialect.name), params) is not None
 

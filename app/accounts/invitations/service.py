@@ -121,18 +121,18 @@ def accept(token: str, password: str, client: ClientInfo) -> SignedIn:
     """Raises InvalidLink, Invalid, and Forbidden for an inactive company."""
     link = one_time_links.check(token, INVITATION)
     services().passwords.check_acceptable(password, link.address)
-    hashed = services().passwords.hash(password)
+    password_hash = services().passwords.hash(password)
     with redeem(link) as user:
         if user.email != link.address or not _delete_invitation(user.id):
             raise InvalidLink()
         ensure_company_active(db.session.scalar(select(Company.status)))
-        _activate(user, hashed)
+        _activate(user, password_hash)
         return open_session(user.id, client)
 
 
-def _activate(user: User, hashed: str) -> None:
+def _activate(user: User, password_hash: str) -> None:
     now = utcnow()
-    user.password_hash, user.password_reset_required = hashed, False
+    user.password_hash, user.password_reset_required = password_hash, False
     user.is_active = user.is_verified = True
     user.last_password_change = user.last_login_at = now
     db.session.flush()

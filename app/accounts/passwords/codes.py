@@ -56,7 +56,7 @@ def lifetime() -> timedelta:
     return timedelta(minutes=services().settings.password_reset_otp_ttl_minutes)
 
 
-def store_code(request: Job, user_id: UUID, hashed: str) -> bool:
+def store_code(request: Job, user_id: UUID, code_hash: str) -> bool:
     """Store a new code in place of all earlier ones. False if the request is outdated, used or one too many.
 
     Inside the tenant's unit of work, with the user's row locked. Each request has one row. Another attempt to mail
@@ -74,7 +74,7 @@ def store_code(request: Job, user_id: UUID, hashed: str) -> bool:
         return False
     revoke_codes(user_id)
     code = current or PasswordResetOtp(id=request.id, user_id=user_id, created_at=request.created_at)
-    code.otp_code, code.expires_at = hashed, utcnow() + lifetime()
+    code.otp_code, code.expires_at = code_hash, utcnow() + lifetime()
     db.session.add(code)
     db.session.flush()
     return True
@@ -113,11 +113,11 @@ def count_guess(company_id: UUID, user_id: UUID) -> Row[UUID, str] | None:
     return row
 
 
-def consume_code(counted: Row[UUID, str]) -> bool:
+def consume_code(live_code: Row[UUID, str]) -> bool:
     """True once, and only for the compared code. Inside the tenant's unit of work."""
     statement = (
         update(PasswordResetOtp)
-        .where(PasswordResetOtp.id == counted.id, PasswordResetOtp.otp_code == counted.otp_code, *_live())
+        .where(PasswordResetOtp.id == live_code.id, PasswordResetOtp.otp_code == live_code.otp_code, *_live())
         .values(used_at=utcnow())
     )
     return bool(execute_and_count(statement))

@@ -31,10 +31,10 @@ def password_reset(job: Job) -> Mail | None:
     if account is None:
         return None
     code = new_code()
-    hashed = services().passwords.hash(secret_of(account.user_id, code))
+    code_hash = services().passwords.hash(secret_of(account.user_id, code))
     with company_transaction(account.company_id):
         user = db.session.scalar(select(User).where(User.id == account.user_id).with_for_update(key_share=True))
-        if user is None or _is_outdated(job, user) or not store_code(job, user.id, hashed):
+        if user is None or _is_outdated(job, user) or not store_code(job, user.id, code_hash):
             log.info("reset_not_mailed", job_id=job.id, user_id=account.user_id)
             return None
     return _mail(user, code=code, minutes=int(lifetime().total_seconds() // 60))

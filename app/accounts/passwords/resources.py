@@ -80,17 +80,17 @@ class AdminReset(Endpoint):
     operations = {"POST": "UPDATE"}
 
     def before(self, **_ids: Any) -> None:
-        self.temporary = temporary_password()
-        self.hashed = services().passwords.hash(self.temporary)
+        self.temporary_password = temporary_password()
+        self.password_hash = services().passwords.hash(self.temporary_password)
 
     @declare("resetPasswordOfUser", body=NothingSchema(), answer=TemporaryPasswordSchema(), errors=(404, 409))
     def post(self, id: UUID) -> Response:
-        reset_by_administrator(id, self.hashed, by=principal().user_id)
+        reset_by_administrator(id, self.password_hash, by=principal().user_id)
         NothingSchema().checked(optional_json_body())
         return answer(
             {
                 "message": "Password reset successful",
-                "temporary_password": self.temporary,
+                "temporary_password": self.temporary_password,
                 "password_reset_required": True,
                 "note": ONCE,
             }

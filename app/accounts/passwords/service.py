@@ -124,14 +124,14 @@ def confirm_reset(address: str, code: str, new: str) -> None:
         raise InvalidCode()
     account = find_recipient(address)
     user_id, company_id = (account.user_id, account.company_id) if account else (NOBODY, NOBODY)
-    counted = count_guess(company_id, user_id)
-    if not passwords.verify(counted and counted.otp_code, secret_of(user_id, code)) or counted is None:
+    live_code = count_guess(company_id, user_id)
+    if not passwords.verify(live_code and live_code.otp_code, secret_of(user_id, code)) or live_code is None:
         raise InvalidCode()
     new_hash = passwords.hash(new)
     with company_transaction(company_id):
         # The user's row before the code's: the worker locks them in this order too.
         lock(User, user_id, key_share=True)
-        if not consume_code(counted) or not _store_password(user_id, new_hash, User.is_active):
+        if not consume_code(live_code) or not _store_password(user_id, new_hash, User.is_active):
             raise InvalidCode()
         end_sessions(user_id, "password reset")
         mail.post("password_changed", {"user_id": str(user_id)})
@@ -157,7 +157,7 @@ def temporary_password() -> str:
             return password
 
 
-def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
+def reset_by_administrator(user_id: UUID, password_hash: str, *, by: UUID) -> None:
     """Inside the tenant's unit of work. An inactive user stays inactive.
 
     Raises NotFound, Conflict (the own account), Forbidden (a user with more rights).
@@ -166,12 +166,12 @@ def reset_by_administrator(user_id: UUID, hashed: str, *, by: UUID) -> None:
         raise OwnAccount("Your own password is changed by PATCH /users/me/change-password.")
     check_exists(User, user_id)
     services().tenant_roles.check_not_above(user_id, by)
-    set_temporary_password(user_id, hashed)
+    set_temporary_password(user_id, password_hash)
 
 
-def set_temporary_password(user_id: UUID, hashed: str) -> None:
+def set_temporary_password(user_id: UUID, password_hash: str) -> None:
     """Set a password that must be changed first, and end all sessions. Inside the tenant's unit of work."""
-    _store_password(user_id, hashed, is_temporary=True)
+    _store_password(user_id, password_hash, is_temporary=True)
     end_sessions(user_id, "password reset")
     mail.post("password_reset_by_admin", {"user_id": str(user_id)})
     log.info("password_was_reset_by_administrator", user_id=user_id)
