@@ -23,6 +23,7 @@ from app.users.models import User
 from tests.support.clients import ApiClient, make_tenant
 from tests.support.clients import sign_in as session_of
 from tests.support.databases import settings_for
+from tests.support.marks import one_database
 from tests.support.stages import Stage
 
 COUNTS = {"organization_units": 40, "positions": 60, "users": 300, "customers": 120, "subcontractors": 30}
@@ -165,6 +166,7 @@ def test_names_come_in_the_same_order_every_time() -> None:
     assert first[0] == ("Priya", "Abbott")
 
 
+@one_database
 @pytest.mark.usefixtures("empty")
 def test_an_interrupted_run_is_completed_by_the_next(app: Flask) -> None:
     with app.app_context():
@@ -177,6 +179,7 @@ def test_an_interrupted_run_is_completed_by_the_next(app: Flask) -> None:
     assert users["pagination"]["total"] == 300
 
 
+@one_database
 @pytest.mark.usefixtures("empty")
 def test_beside_a_company_of_ones_own_the_first_one_is_no_platform(app: Flask) -> None:
     own = make_tenant(app, "initech", is_platform=True)
