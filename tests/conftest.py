@@ -4,17 +4,17 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
-from app.core.db.models import db
 from tests.support.clients import ApiClient, Tenant, with_new_token
 from tests.support.databases import DIRECTORY, SOCKETS, Postgres, migrate, worker
+from tests.support.engine_events import sent_statements
 from tests.support.stages import Stage, Stages
 
 DATABASES = ("sqlite", "postgresql")
@@ -126,28 +126,7 @@ def globex(app: Flask, stage: Stage) -> Tenant:
     return with_new_token(stage.globex)
 
 
-class Statements(list[str]):
-    """The statements sent while counting; BEGIN, COMMIT and set_config are not among them."""
-
-
 @pytest.fixture
-def statements(app: Flask):  # type: ignore[no-untyped-def]
+def statements(app: Flask) -> Callable[[], AbstractContextManager[list[str]]]:
     """``with statements() as sent:`` collects what is sent inside."""
-
-    @contextmanager
-    def counting() -> Iterator[Statements]:
-        sent = Statements()
-
-        def note(_connection, _cursor, statement, *_rest):  # type: ignore[no-untyped-def]
-            if not statement.startswith("BEGIN"):
-                sent.append(statement)
-
-        with app.app_context():
-            engine = db.engine
-        event.listen(engine, "before_cursor_execute", note)
-        try:
-            yield sent
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
-
-    return counting
+    return partial(sent_statements, app)

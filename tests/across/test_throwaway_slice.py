@@ -1,16 +1,13 @@
 """A new entity is its folder, one mounted slice and a migration: everything else finds it by itself."""
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.config.settings import ROOT
-from tests.conftest import DIRECTORY
 from tests.support.databases import TEMPLATE, Postgres, copy_sqlite, worker
 
 READS, WRITES = ["LIST", "READ"], ["CREATE", "UPDATE"]
@@ -20,8 +17,7 @@ READS, WRITES = ["LIST", "READ"], ["CREATE", "UPDATE"]
 def found(request: pytest.FixtureRequest, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What a process with the slice shows of it, on a database of its own."""
     if request.param == "sqlite":
-        template = Path(os.environ[DIRECTORY]) / "template.db"
-        url = copy_sqlite(template, tmp_path_factory.mktemp("gadgets") / "identity.db")
+        url = copy_sqlite(tmp_path_factory.mktemp("gadgets") / "identity.db")
     else:
         name = f"gadgets_{worker()}"
         postgres.create(name, TEMPLATE)

@@ -12,8 +12,7 @@ from app import create_app
 from app.base.errors import SettingsError
 from app.config.environment import load_settings
 from app.config.settings import Settings
-from app.core.db.models import db
-from tests.support.databases import Postgres, worker
+from tests.support.databases import Postgres, dispose, worker
 from tests.support.rows import by_row
 
 STRONG = "kZ8f3Qv7Tn1bX5cR9mW2yH6pL4sD0gJ8"
@@ -206,6 +205,5 @@ def test_a_role_that_bypasses_row_level_security_stops_the_start(unsafe_url: str
 def test_a_plain_role_starts(postgres: Postgres) -> None:
     app = create_app(settings_of("production", postgres.url("postgres")))
 
-    with app.app_context():
-        db.engine.dispose()
+    dispose(app)
     assert app.test_client().get("/health/live").status_code == 200

@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,26 +11,9 @@ import pytest
 import structlog
 from flask import Flask
 
-from app import create_app
-from app.core.db.models import db
-from tests.support.databases import settings_for
+from tests.support.variants import Variant, variant
 
-MakeApp = Callable[..., Flask]
-
-
-@pytest.fixture
-def make_app(app: Flask, database_url: str) -> Iterator[MakeApp]:
-    """``make_app(LOG_LEVEL="DEBUG")``: one more application on the test's database."""
-    made: list[Flask] = []
-
-    def make(**settings: str) -> Flask:
-        made.append(create_app(settings_for(database_url, **settings)))
-        return made[-1]
-
-    yield make
-    for each in made:
-        with each.app_context():
-            db.engine.dispose()
+__all__ = ["variant"]
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +37,11 @@ def forget_cached_loggers() -> None:
 class Logged:
     """An application together with what it logs, as that leaves the process."""
 
-    make_app: MakeApp
+    variant: Variant
     buffer: io.BytesIO = field(default_factory=io.BytesIO)
 
     def app(self, **settings: str) -> Flask:
-        found = self.make_app(**settings)
+        found = self.variant(**settings)
         forget_cached_loggers()
         structlog.configure(logger_factory=structlog.BytesLoggerFactory(self.buffer))
         return found
@@ -76,5 +59,5 @@ class Logged:
 
 
 @pytest.fixture
-def logged(make_app: MakeApp) -> Logged:
-    return Logged(make_app)
+def logged(variant: Variant) -> Logged:
+    return Logged(variant)

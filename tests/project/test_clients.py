@@ -13,12 +13,9 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import create_app
 from app.config.settings import ROOT
-from app.core.db.models import db
-from tests.conftest import DIRECTORY
 from tests.support.clients import PASSWORD, make_tenant
-from tests.support.databases import copy_sqlite, settings_for
+from tests.support.databases import app_on_sqlite
 
 DOCUMENTED = (ROOT / "docs" / "clients.md").read_text()
 CONTRACT = ROOT / "openapi.yml"
@@ -37,11 +34,8 @@ def tools() -> Path:
 
 @pytest.fixture(scope="module")
 def sqlite_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    target = tmp_path_factory.mktemp("clients") / "identity.db"
-    app = create_app(settings_for(copy_sqlite(Path(os.environ[DIRECTORY]) / "template.db", target)))
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+    with app_on_sqlite(tmp_path_factory.mktemp("clients")) as app:
+        yield app
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """docker-entrypoint.sh passes signals on, and drains before it stops."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,17 +13,13 @@ import requests
 from tests.project.entrypoint import SHELLS, Start, line_of, rest_of
 from tests.support.http import send
 from tests.support.marks import flaky
-from tests.support.waiting import wait_for
+from tests.support.waiting import find_line, wait_for
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
 def address_of(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if found := re.search(r"Listening at: (\S+)", line):
-            return found[1]
-    raise AssertionError("gunicorn did not start")
+    return find_line(process.stdout, r"Listening at: (\S+)")[1]
 
 
 def status_of(url: str) -> int:

@@ -1,7 +1,6 @@
 """gunicorn.conf.py under a real gunicorn with a small application."""
 
 import os
-import re
 import runpy
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from typing import IO
 import pytest
 
 from app.config.settings import ROOT, Settings
+from tests.support.waiting import find_line
 
 APPLICATION = """
 def application(environ, start_response):
@@ -35,12 +35,8 @@ class Service:
     def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
         self.process = process
         self.log: list[str] = []
-        for line in log:
-            self.log.append(line)
-            if found := re.search(r"Listening at: (?:http://([\d.]+):(\d+)|unix:(\S+))", line):
-                self.address = found[3] or (found[1], int(found[2]))
-                return
-        raise AssertionError("gunicorn did not start:\n" + "".join(self.log))
+        found = find_line(log, r"Listening at: (?:http://([\d.]+):(\d+)|unix:(\S+))", self.log)
+        self.address = found[3] or (found[1], int(found[2]))
 
     def say(self, head: str) -> str:
         family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET

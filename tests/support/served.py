@@ -1,7 +1,6 @@
 """``flask guardian serve`` as a process of its own, and clients that speak to it over a socket."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from tests.support.clients import ApiClient
 from tests.support.databases import ENVIRONMENT
 from tests.support.http import send
 from tests.support.stages import Stage
+from tests.support.waiting import find_line
 
 PREFIX = "/guardian"
 # As it would be where the engine has the environment of the service that asks it.
@@ -124,13 +124,9 @@ def _serving(stage: Stage) -> Iterator[Served]:
 
 
 def _listening(process: subprocess.Popen[str]) -> Served:
-    assert process.stderr is not None
-    log = []
-    for line in process.stderr:
-        log.append(line)
-        if found := re.search(r"Listening at: http://[\d.]+:(\d+)", line):
-            return Served(process, int(found[1]), log)
-    raise AssertionError("The engine did not start:\n" + "".join(log))
+    log: list[str] = []
+    match = find_line(process.stderr, r"Listening at: http://[\d.]+:(\d+)", log)
+    return Served(process, int(match[1]), log)
 
 
 Through = Callable[[ApiClient], ApiClient]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -13,9 +12,8 @@ from typing import Any, TypeVar
 from flask import Flask
 
 from app import create_app
-from app.core.db.models import db
 from tests.support.clients import Tenant, make_tenant
-from tests.support.databases import DIRECTORY, TEMPLATE, Postgres, copy_sqlite, settings_for, worker
+from tests.support.databases import TEMPLATE, Postgres, copy_sqlite, dispose, settings_for, worker
 from tests.support.snapshots import PostgresSnapshot, Snapshot, SqliteSnapshot
 
 Service = TypeVar("Service")
@@ -68,14 +66,14 @@ class Stages:
         folder.mkdir(exist_ok=True)
         url = self._sqlite() if database == "sqlite" else self._postgresql()
         app = create_app(settings_for(url))
-        self._closing.callback(_dispose, app)
+        self._closing.callback(dispose, app)
         acme, globex = make_tenant(app, "acme", is_platform=True), make_tenant(app, "globex")
         snapshot = self._snapshot(app, database)
         self._closing.callback(snapshot.close)
         return Stage(folder, url, app, acme, globex, snapshot, self._closing)
 
     def _sqlite(self) -> str:
-        return copy_sqlite(Path(os.environ[DIRECTORY]) / "template.db", self._scratch / "identity.db")
+        return copy_sqlite(self._scratch / "identity.db")
 
     def _postgresql(self) -> str:
         name = f"identity_{worker()}"
@@ -86,8 +84,3 @@ class Stages:
         if database == "sqlite":
             return SqliteSnapshot(app, self._scratch / "identity.db")
         return PostgresSnapshot(self._postgres, f"identity_{worker()}")
-
-
-def _dispose(app: Flask) -> None:
-    with app.app_context():
-        db.engine.dispose()

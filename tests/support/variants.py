@@ -6,8 +6,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.core.db.models import db
-from tests.support.databases import SECRET, settings_for
+from tests.support.databases import SECRET, dispose, settings_for
 
 Variant = Callable[..., Flask]
 PRODUCTION = {"FLASK_ENV": "production", "INIT_TOKEN": "init-token", "JWT_SECRET": SECRET}
@@ -24,8 +23,7 @@ def variant(app: Flask, database_url: str) -> Iterator[Variant]:
 
     yield make
     for each in made:
-        with each.app_context():
-            db.engine.dispose()
+        dispose(each)
 
 
 @pytest.fixture

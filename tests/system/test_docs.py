@@ -1,7 +1,6 @@
 """The OpenAPI document, and its page in a real browser."""
 
 import json
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -22,11 +21,9 @@ from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
-from app import create_app
-from app.core.db.models import db
 from app.system.docs import ASSETS
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant
-from tests.support.databases import DIRECTORY, copy_sqlite, settings_for
+from tests.support.databases import app_on_sqlite
 from tests.support.rows import by_row
 
 PREFIX = "/identity"
@@ -63,11 +60,8 @@ class References(HTMLParser):
 
 @pytest.fixture(scope="module")
 def sqlite_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    target = tmp_path_factory.mktemp("docs") / "identity.db"
-    app = create_app(settings_for(copy_sqlite(Path(os.environ[DIRECTORY]) / "template.db", target)))
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+    with app_on_sqlite(tmp_path_factory.mktemp("docs")) as app:
+        yield app
 
 
 @pytest.fixture

@@ -1,20 +1,14 @@
 """The examples in the OpenAPI document, sent as they stand to a service with the demo's data."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 
-from app import create_app
-from app.core.db.models import db
 from app.demo.service import PASSWORD
-from tests.conftest import DIRECTORY
 from tests.support.clients import ApiClient
 from tests.support.contract import spec
-from tests.support.databases import copy_sqlite, settings_for
+from tests.support.databases import app_on_sqlite
 
 Json = dict[str, Any]
 ENDS_THE_SESSION = "/auth/logout"
@@ -25,15 +19,11 @@ OF_A_CUSTOMER = "/customers/{customer_id}/"
 @pytest.fixture(scope="module")
 def administrator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiClient]:
     """Of the platform company of the demo."""
-    target = tmp_path_factory.mktemp("examples") / "identity.db"
-    database = copy_sqlite(Path(os.environ[DIRECTORY]) / "template.db", target)
-    app: Flask = create_app(settings_for(database, REGISTRATION="open"))
-    assert app.test_cli_runner().invoke(args=["demo"]).exit_code == 0
-    email = "admin@acme.example"
-    session = ApiClient(app).post("/auth/login?token=body", {"email": email, "password": PASSWORD}).get_json()
-    yield ApiClient(app, session["access_token"], email=email)
-    with app.app_context():
-        db.engine.dispose()
+    with app_on_sqlite(tmp_path_factory.mktemp("examples"), REGISTRATION="open") as app:
+        assert app.test_cli_runner().invoke(args=["demo"]).exit_code == 0
+        email = "admin@acme.example"
+        session = ApiClient(app).post("/auth/login?token=body", {"email": email, "password": PASSWORD}).get_json()
+        yield ApiClient(app, session["access_token"], email=email)
 
 
 def examples() -> Iterator[tuple[str, str, Json]]:

@@ -10,10 +10,9 @@ from flask import Flask
 
 from app import create_app
 from app.config.settings import VERSION
-from app.core.db.models import db
 from tests.fakes.guardian import FakeGuardian, answers, closes, hangs
 from tests.support.clients import ApiClient, Tenant
-from tests.support.databases import Postgres, settings_for, worker
+from tests.support.databases import Postgres, dispose, settings_for, worker
 from tests.support.marks import flaky, one_database
 from tests.support.variants import Variant
 
@@ -147,8 +146,7 @@ def test_service_is_not_ready_before_the_migrations(database: str, postgres: Pos
     answer = ApiClient(app).get("/health/ready")
 
     assert answer.status_code == 503
-    with app.app_context():
-        db.engine.dispose()
+    dispose(app)
 
 
 # /version

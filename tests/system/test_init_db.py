@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
-from app.core.db.models import db
 from tests.fakes.guardian import FakeGuardian, grants
 from tests.support.clients import PASSWORD, ApiClient
+from tests.support.engine_events import listening
 from tests.support.everything import row_counts
 from tests.support.marks import one_database
 from tests.support.rows import by_row
@@ -41,13 +41,8 @@ def breaking(app: Flask, start: str) -> Iterator[None]:
         if statement.replace('"', "").startswith(start):
             raise OSError("The disk is full.")
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", fail)
-    try:
+    with listening(app, before_cursor_execute=fail):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", fail)
 
 
 def is_empty(everything: Engine) -> bool:

@@ -16,7 +16,7 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.users.models import User
 from tests.support.clients import PASSWORD, ApiClient, Tenant
-from tests.support.databases import settings_for
+from tests.support.databases import dispose, settings_for
 
 
 @pytest.fixture
@@ -28,8 +28,7 @@ def log(app: Flask, database_url: str) -> Iterator[tuple[Flask, io.BytesIO]]:
     structlog.configure(logger_factory=structlog.BytesLoggerFactory(written))
     yield talkative, written
     structlog.configure(**before)
-    with talkative.app_context():
-        db.engine.dispose()
+    dispose(talkative)
 
 
 def stored_hash(company: Tenant, user_id: str) -> str:

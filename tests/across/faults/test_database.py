@@ -20,7 +20,7 @@ from app.core.db import postgres as driver
 from app.core.db.models import db
 from tests.across.faults.service import Answer, OwnPostgres, Service
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant
-from tests.support.databases import ROLE, Postgres, settings_for, worker
+from tests.support.databases import ROLE, Postgres, dispose, settings_for, worker
 from tests.support.marks import only_postgresql, only_sqlite
 from tests.support.variants import PRODUCTION, Variant
 from tests.support.waiting import wait_for
@@ -41,8 +41,7 @@ def own() -> Iterator[OwnPostgres]:
 def acme_there(own: OwnPostgres) -> Iterator[Tenant]:
     app = create_app(settings_for(own.url))
     yield make_tenant(app, "acme", is_platform=True)
-    with app.app_context():
-        db.engine.dispose()
+    dispose(app)
 
 
 # A restart under load

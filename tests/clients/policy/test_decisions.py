@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, event, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from app.companies.models import Company
@@ -20,6 +20,7 @@ from app.guardian.models import PolicyPermission, Role, RolePolicy, UserRole
 from tests.fakes.guardian import FakeGuardian, decides, grants
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import Postgres, worker
+from tests.support.engine_events import sent_statements
 from tests.support.marks import one_database, only_postgresql
 from tests.support.roles import give, role_id, role_with, user_with
 from tests.support.variants import Variant
@@ -41,19 +42,8 @@ def at(app: Flask, person: ApiClient) -> ApiClient:
 
 
 def statements_of(app: Flask, speaker: ApiClient, path: str) -> list[str]:
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            sent.append(statement)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with sent_statements(app) as sent:
         assert speaker.get(path).status_code == 200
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
     return sent
 
 

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import re
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from tests.fakes.guardian import FakeGuardian, grants, hangs
 from tests.support.clients import Tenant
 from tests.support.databases import ENVIRONMENT
 from tests.support.marks import one_database
-from tests.support.waiting import wait_for
+from tests.support.waiting import find_line, wait_for
 
 REQUESTS, LOOKS, ROUNDS = 20, 100, 4
 
@@ -50,19 +49,10 @@ def port(engine: FakeGuardian, database_url: str) -> Iterator[int]:
         text=True,
     )
     try:
-        yield _port_in(process)
+        yield int(find_line(process.stderr, r"Listening at: http://127\.0\.0\.1:(\d+)")[1])
     finally:
         process.terminate()
         process.communicate(timeout=40)
-
-
-def _port_in(process: subprocess.Popen[str]) -> int:
-    lines = []
-    for line in process.stderr or ():
-        lines.append(line)
-        if found := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", line):
-            return int(found[1])
-    raise AssertionError("gunicorn did not start:\n" + "".join(lines))
 
 
 def status_of(port: int, path: str, token: str = "", *, timeout: float = 30) -> int:

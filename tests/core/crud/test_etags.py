@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 from werkzeug.test import TestResponse
 
-from app.core.db.models import db
 from tests.support.clients import Tenant
 from tests.support.databases import Postgres, worker
 from tests.support.declared import Json, Maker, collections, find_route
+from tests.support.engine_events import listening
 
 WRITERS = 6
 
@@ -175,13 +174,8 @@ def changed_before_the_write(app: Flask, database: str, postgres: Postgres, cust
         with postgres.superuser(f"identity_{worker()}") as other:
             other.execute(f"{raised}%s", (customer_id,))  # type: ignore[call-overload]
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", change)
-    try:
+    with listening(app, before_cursor_execute=change):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", change)
 
 
 @pytest.mark.parametrize(("headers", "status"), [({}, 409), ({"If-Match": '"1"'}, 412)])

@@ -10,10 +10,8 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.files.stored_file import Deposit, FileOwner, NewObject
@@ -22,6 +20,7 @@ from tests.core.files.stored import all_of, avatar_of, drained, files_of, flag_o
 from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage
 from tests.support.clients import ApiClient, Tenant
+from tests.support.engine_events import listening, lost_commit
 from tests.support.marks import flaky, one_database
 from tests.support.outbox import make_due
 from tests.support.pictures import opened, picture, upload
@@ -198,13 +197,8 @@ def failing(app: Flask, *beginnings: str) -> Iterator[None]:
         if sent.startswith(beginnings):
             raise OperationalError(sent, None, Exception("gone"))
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", fail)
-    try:
+    with listening(app, before_cursor_execute=fail):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", fail)
 
 
 @pytest.mark.parametrize("beginnings", [("INSERT INTO stored_file",), ("UPDATE user", 'UPDATE "user"')])
@@ -223,27 +217,9 @@ def test_when_a_connection_is_lost_while_committing_the_database_is_asked_what_b
     acme: Tenant, is_committed: bool
 ) -> None:
     me, path = acme.admin, avatar_of(acme.admin)
-    with acme.app.app_context():
-        engine = db.engine
-    written: list[str] = []
 
-    def note(_connection: Any, _cursor: Any, sent: str, *_rest: Any) -> None:
-        written.extend([sent] if sent.startswith("INSERT INTO stored_file") else [])
-
-    def lose(connection: Any) -> None:
-        if not written:
-            return
-        written.clear()
-        getattr(connection.connection.dbapi_connection, "commit" if is_committed else "rollback")()
-        raise OperationalError("COMMIT", None, Exception("gone"))
-
-    event.listen(engine, "before_cursor_execute", note)
-    event.listen(engine, "commit", lose)
-    try:
+    with lost_commit(acme.app, "INSERT INTO stored_file", is_committed=is_committed):
         answer = upload(me, path, picture())
-    finally:
-        event.remove(engine, "commit", lose)
-        event.remove(engine, "before_cursor_execute", note)
 
     assert answer.status_code == 503
     assert flag_of(me)[0] is is_committed

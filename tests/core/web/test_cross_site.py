@@ -4,10 +4,10 @@ import pytest
 from flask import Flask
 from uuid_utils.compat import uuid7
 
-from tests.core.conftest import MakeApp
 from tests.core.web.talking import by_cookie, shared_with, speaks
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.marks import one_database
+from tests.support.variants import Variant
 
 pytestmark = one_database
 ORIGIN = "https://app.example.com"
@@ -17,8 +17,8 @@ ORIGIN = "https://app.example.com"
 
 
 @pytest.fixture
-def shared(make_app: MakeApp) -> Flask:
-    return make_app(CORS_ORIGINS=f"{ORIGIN}, http://localhost:3000")
+def shared(variant: Variant) -> Flask:
+    return variant(CORS_ORIGINS=f"{ORIGIN}, http://localhost:3000")
 
 
 def test_nobody_is_allowed_by_default(acme: Tenant) -> None:
@@ -109,8 +109,8 @@ CSRF = (
 
 
 @pytest.fixture
-def browser_app(make_app: MakeApp) -> Flask:
-    return make_app(CORS_ORIGINS=ORIGIN, PUBLIC_URL="https://public.example.com/identity")
+def browser_app(variant: Variant) -> Flask:
+    return variant(CORS_ORIGINS=ORIGIN, PUBLIC_URL="https://public.example.com/identity")
 
 
 def test_an_unsafe_request_by_cookie_must_come_from_here(browser_app: Flask, acme: Tenant) -> None:

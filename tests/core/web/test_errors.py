@@ -13,13 +13,12 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.base import errors
-from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.customers.models import Customer
 from tests.core.conftest import Logged
 from tests.support.clients import ApiClient, Tenant
-from tests.support.databases import settings_for
+from tests.support.databases import dispose, settings_for
 from tests.support.marks import one_database
 
 ALWAYS = {"type", "title", "status", "detail", "message", "error_code", "timestamp", "path", "request_id"}
@@ -246,7 +245,6 @@ def test_a_pool_without_a_free_connection_is_unavailable(acme: Tenant, app: Flas
     with crowded.app_context(), tenant(acme.company_id), unit_of_work(writes=False) as session:
         session.scalars(select(Customer.id)).all()
         answer = crowded.test_client().get("/health/ready")
-    with crowded.app_context():
-        db.engine.dispose()
+    dispose(crowded)
 
     assert answer.status_code == 503

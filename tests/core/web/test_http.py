@@ -5,10 +5,10 @@ import re
 from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
-from tests.core.conftest import MakeApp
 from tests.core.web.talking import shared_with
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import both_databases, one_database
+from tests.support.variants import Variant
 
 pytestmark = one_database
 SECURITY = {
@@ -57,13 +57,13 @@ def test_every_answer_carries_the_security_headers(acme: Tenant, anonymous: ApiC
         assert shared_with(answer) == []
 
 
-def test_production_insists_on_transport_security(make_app: MakeApp) -> None:
+def test_production_insists_on_transport_security(variant: Variant) -> None:
     deployed = {
         "FLASK_ENV": "production",
         "JWT_SECRET": "kZ8f3Qv7Tn1bX5cR9mW2yH6pL4sD0gJ8",
         "INIT_TOKEN": "an init token",
     }
-    app = make_app(**deployed)
+    app = variant(**deployed)
 
     for path in ("/health/live", "/nowhere"):
         answer = app.test_client().get(path)

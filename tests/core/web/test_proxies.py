@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from tests.core.conftest import MakeApp
 from tests.core.web.talking import by_cookie, speaks
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.declared import Json
 from tests.support.marks import one_database
+from tests.support.variants import Variant
 
 pytestmark = one_database
 FORWARDED = {
@@ -33,8 +33,8 @@ def test_no_forwarded_header_is_believed_unless_a_proxy_is_declared(acme: Tenant
     assert anonymous.patch("/users/me", {}, headers=crossing).status_code == 403
 
 
-def test_a_declared_proxy_is_believed_once(make_app: MakeApp, acme: Tenant) -> None:
-    app = make_app(TRUSTED_PROXIES="1")
+def test_a_declared_proxy_is_believed_once(variant: Variant, acme: Tenant) -> None:
+    app = variant(TRUSTED_PROXIES="1")
     client, here = ApiClient(app, email=acme.admin.email), ApiClient(app)
     forged = {**FORWARDED, "X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
 
@@ -49,8 +49,8 @@ def test_a_declared_proxy_is_believed_once(make_app: MakeApp, acme: Tenant) -> N
     assert here.patch("/users/me", {}, headers=elsewhere).status_code == 403
 
 
-def test_two_proxies_are_believed_twice(make_app: MakeApp, acme: Tenant) -> None:
-    client = ApiClient(make_app(TRUSTED_PROXIES="2"), email=acme.admin.email)
+def test_two_proxies_are_believed_twice(variant: Variant, acme: Tenant) -> None:
+    client = ApiClient(variant(TRUSTED_PROXIES="2"), email=acme.admin.email)
 
     assert address_of(client, {"X-Forwarded-For": "198.51.100.1, 203.0.113.9, 10.0.0.1"}) == "203.0.113.9"
 

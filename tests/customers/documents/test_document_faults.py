@@ -8,8 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, event, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import delete, select
 
 from app.clients.storage.local import LocalStorage
 from app.core.db.models import db
@@ -26,6 +25,7 @@ from tests.customers.dossier import Json, customer, ids
 from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage
 from tests.support.clients import Tenant
+from tests.support.engine_events import lost_commit
 from tests.support.marks import one_database
 from tests.support.variants import Variant
 
@@ -124,27 +124,9 @@ def test_a_database_that_fails_after_the_upload_leaves_no_file(acme: Tenant, sta
 @pytest.mark.parametrize("is_committed", [True, False])
 def test_when_a_connection_is_lost_while_committing_the_database_is_asked(acme: Tenant, is_committed: bool) -> None:
     owner = customer(acme)
-    with acme.app.app_context():
-        engine = db.engine
-    written: list[str] = []
 
-    def note(_connection: Any, _cursor: Any, sent: str, *_rest: Any) -> None:
-        written.extend([sent] if sent.startswith("INSERT INTO customer_document") else [])
-
-    def lose(connection: Any) -> None:
-        if not written:
-            return
-        written.clear()
-        getattr(connection.connection.dbapi_connection, "commit" if is_committed else "rollback")()
-        raise OperationalError("COMMIT", None, Exception("gone"))
-
-    event.listen(engine, "before_cursor_execute", note)
-    event.listen(engine, "commit", lose)
-    try:
+    with lost_commit(acme.app, "INSERT INTO customer_document", is_committed=is_committed):
         answer = send(acme.admin, owner)
-    finally:
-        event.remove(engine, "commit", lose)
-        event.remove(engine, "before_cursor_execute", note)
 
     assert answer.status_code == 503
     if is_committed:
