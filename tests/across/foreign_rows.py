@@ -1,16 +1,20 @@
 """Rows of every kind in two companies, and what a caller reaches of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 from zipfile import ZipFile
 
+import pytest
 from flask import Flask
-from sqlalchemy import Table
+from sqlalchemy import Table, event
 from werkzeug.test import TestResponse
 
 from app.core.crud.crud import Crud
-from app.core.db.tenancy import is_tenant_table
+from app.core.db import tenancy
+from app.core.db.tenancy import GuardedSession, TenantQuery, is_tenant_table
 from app.core.web.routing import Route
 from tests.support.declared import (
     Json,
@@ -120,3 +124,16 @@ def _references_of(app: Flask, route: Route) -> dict[str, Table]:
     within = references_within_tenant(table)
     parent = column_of_parent(route)
     return {name: within[name] for name in schema.load_fields if name in within and name != parent}
+
+
+@contextmanager
+def without_the_criterion() -> Iterator[None]:
+    """The service without its first line of defence: nothing adds the tenant to a statement."""
+    unscoped = property(lambda query: query.unscoped, lambda query, scoped: query.__dict__.update(scoped=scoped))
+    event.remove(GuardedSession, "do_orm_execute", tenancy._narrow)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TenantQuery, "scoped", unscoped, raising=False)
+            yield
+    finally:
+        event.listen(GuardedSession, "do_orm_execute", tenancy._narrow)

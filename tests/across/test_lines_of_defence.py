@@ -1,43 +1,27 @@
 """The lines of defence between tenants, each alone."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import Table, create_engine, delete, event, func, insert, select, text, update
+from sqlalchemy import Table, create_engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from app import create_app
-from app.core.db import tenancy
 from app.core.db.models import Model, db
-from app.core.db.tenancy import GuardedSession, Tenanted, TenantQuery, tenant
+from app.core.db.tenancy import Tenanted, TenantQuery, tenant
 from app.core.db.transaction import platform_session, read, unit_of_work
 from app.customers.models import Customer
-from tests.across.foreign_rows import World, accepted_references, leaking_lists, reachable_items
+from tests.across.foreign_rows import World, accepted_references, leaking_lists, reachable_items, without_the_criterion
 from tests.support.clients import Tenant
 from tests.support.databases import Postgres, settings_for, worker
 from tests.support.declared import Json, owner_of, references_within_tenant, synthetic_row, tenant_tables
 from tests.support.marks import only_postgresql, only_sqlite
 
 ROW_SECURITY_VIOLATED = "42501"
-
-
-@contextmanager
-def without_the_criterion() -> Iterator[None]:
-    """The service without its first line of defence: nothing adds the tenant to a statement."""
-    unscoped = property(lambda query: query.unscoped, lambda query, scoped: query.__dict__.update(scoped=scoped))
-    event.remove(GuardedSession, "do_orm_execute", tenancy._narrow)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(TenantQuery, "scoped", unscoped, raising=False)
-            yield
-    finally:
-        event.listen(GuardedSession, "do_orm_execute", tenancy._narrow)
 
 
 @only_postgresql

@@ -15,7 +15,7 @@ from app.guardian.catalogue_files import CODES
 from app.guardian.service import default_permissions
 from app.mounts import SLICES
 from migrations import ddl
-from tests.across import test_isolation as isolation
+from tests.across import foreign_rows
 from tests.support import contract, gadgets
 from tests.support.clients import make_tenant
 from tests.support.databases import settings_for
@@ -35,7 +35,7 @@ def migrate(url: str) -> None:
     engine.dispose()
 
 
-class Corner(isolation.World):
+class Corner(foreign_rows.World):
     """The matrix of the slice alone: others walk the rest."""
 
     @property
@@ -59,8 +59,8 @@ def found(app: Flask) -> dict[str, Any]:
             code: [p.operation for p in default_permissions(code) if p.resource_name == "gadget"] for code in CODES[1:]
         }
         operations = sorted(each.operation for each in services().catalogue if each.resource_name == "gadget")
-    with isolation.without_the_criterion():
-        unguarded = isolation.leaking_lists(world)
+    with foreign_rows.without_the_criterion():
+        unguarded = foreign_rows.leaking_lists(world)
     return {
         "matrix": sorted(f"{each.method} {each.path}" for each in world.routes),
         "openapi": {path: sorted(item) for path, item in spec["paths"].items() if path.startswith(PATH)},
@@ -69,9 +69,9 @@ def found(app: Flask) -> dict[str, Any]:
         "roles_of_acme": _held(admin),
         "total": admin.get(f"{PATH}?limit=1").get_json()["pagination"]["total"],
         "held": admin.delete(f"/companies/{globex.company_id}?dry_run=true").get_json()["gadget"],
-        "reachable": isolation.reachable_items(world),
-        "leaking": isolation.leaking_lists(world),
-        "accepted": isolation.accepted_references(world),
+        "reachable": foreign_rows.reachable_items(world),
+        "leaking": foreign_rows.leaking_lists(world),
+        "accepted": foreign_rows.accepted_references(world),
         "unguarded": unguarded,
     }
 
