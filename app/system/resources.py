@@ -163,11 +163,11 @@ def effective(settings: Settings) -> dict[str, Any]:
     return values
 
 
-def _without_password(url: str) -> str:
+def _without_password(text: str) -> str:
     """Hide the password before the host, and those in the query."""
-    parsed = make_url(url)
-    masked = {name: "***" for name in parsed.query if "password" in name.lower()}
-    return parsed.update_query_dict(masked).render_as_string(hide_password=True)
+    url = make_url(text)
+    masked = {name: "***" for name in url.query if "password" in name.lower()}
+    return url.update_query_dict(masked).render_as_string(hide_password=True)
 
 
 class InitDb(Endpoint):

@@ -34,12 +34,12 @@ def attempt_key(account: str, address: str | None) -> bytes:
 def network_of(address: str | None) -> str:
     """The /24 or /64 of an address. An IPv4-mapped IPv6 address counts as IPv4."""
     try:
-        parsed = ipaddress.ip_address(address or "")
+        ip = ipaddress.ip_address(address or "")
     except ValueError:
         return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 64), strict=False))
 
 
 def reserve_attempt(key: bytes) -> None:
