@@ -6,15 +6,7 @@ from uuid import UUID
 from flask import Response, g, request
 from sqlalchemy import bindparam, select
 
-from app.access.schemas import (
-    AssignableRolesSchema,
-    AssignmentSchema,
-    AssignmentsSchema,
-    LegacyAssignmentSchema,
-    NewAssignmentSchema,
-    PermissionsSchema,
-    PoliciesSchema,
-)
+from app.access import schemas
 from app.base.permission import KEY
 from app.base.roles import Actor
 from app.core.db.lookup import not_found
@@ -39,11 +31,13 @@ class RolesOfUser(RoleListing):
 
     path, permission = "/users/<user_id>/roles", "user_role"
 
-    @declare("listRolesOfUser", answer=AssignmentsSchema())
+    @declare("listRolesOfUser", answer=schemas.AssignmentsSchema())
     def get(self, user_id: UUID) -> Response:
         return answer({"roles": services().role_directory.roles_of(_existing(user_id), actor())})
 
-    @declare("assignRole", body=NewAssignmentSchema(), answer=AssignmentSchema(), errors=(409,), **CREATED)
+    @declare(
+        "assignRole", body=schemas.NewAssignmentSchema(), answer=schemas.AssignmentSchema(), errors=(409,), **CREATED
+    )
     def post(self, user_id: UUID) -> Response:
         """Assign a role to a user. role is an older name of role_id."""
         _existing(user_id)
@@ -57,7 +51,7 @@ class RoleOfUser(Endpoint):
     path, permission, own_transaction = "/users/<user_id>/roles/<user_role_id>", "user_role", True
     item = "user_role_id"
 
-    @declare("getRoleOfUser", answer=AssignmentSchema())
+    @declare("getRoleOfUser", answer=schemas.AssignmentSchema())
     def get(self, user_id: UUID, user_role_id: UUID) -> Response:
         return answer(services().role_directory.assignment(_existing(user_id), user_role_id, actor()))
 
@@ -73,7 +67,7 @@ class PoliciesOfUser(RoleListing):
 
     path, permission = "/users/<user_id>/policies", "user_policy"
 
-    @declare("listPoliciesOfUser", answer=PoliciesSchema())
+    @declare("listPoliciesOfUser", answer=schemas.PoliciesSchema())
     def get(self, user_id: UUID) -> Response:
         return answer({"policies": services().role_directory.policies_of(_existing(user_id), actor())})
 
@@ -83,7 +77,7 @@ class PermissionsOfUser(RoleListing):
 
     path, permission = "/users/<user_id>/permissions", "user_permission"
 
-    @declare("listPermissionsOfUser", answer=PermissionsSchema())
+    @declare("listPermissionsOfUser", answer=schemas.PermissionsSchema())
     def get(self, user_id: UUID) -> Response:
         return _permissions_of(_existing(user_id))
 
@@ -93,7 +87,7 @@ class OwnPermissions(Endpoint):
 
     access, path, own_transaction = "self", "/users/me/permissions", True
 
-    @declare("listOwnPermissions", answer=PermissionsSchema(), errors=(502, 504))
+    @declare("listOwnPermissions", answer=schemas.PermissionsSchema(), errors=(502, 504))
     def get(self) -> Response:
         return _permissions_of(principal().user_id)
 
@@ -103,7 +97,7 @@ class AssignableRoles(RoleListing):
 
     path, permission = "/users/roles", "user_role"
 
-    @declare("listAssignableRoles", answer=AssignableRolesSchema())
+    @declare("listAssignableRoles", answer=schemas.AssignableRolesSchema())
     def get(self) -> Response:
         return answer({"roles": services().role_directory.roles(actor())})
 
@@ -125,7 +119,7 @@ def actor() -> Actor:
 def _role_id_in(values: dict[str, Any]) -> UUID:
     """Raises Invalid with the name of the field in the body."""
     is_legacy = "role" in values and "role_id" not in values
-    schema = LegacyAssignmentSchema() if is_legacy else NewAssignmentSchema()
+    schema = schemas.LegacyAssignmentSchema() if is_legacy else schemas.NewAssignmentSchema()
     role_id: UUID = schema.checked(values)["role" if is_legacy else "role_id"]
     return role_id
 

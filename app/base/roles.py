@@ -27,10 +27,7 @@ class TenantRoles(Protocol):
         """Assign a default role, unless the tenant has removed it."""
 
     def check_not_above(self, user_id: UUID, by: UUID) -> None:
-        """Raises Forbidden if a role of the user holds a permission that ``by`` lacks.
-
-        Control over an account includes its permissions.
-        """
+        """Raises Forbidden if a role of the user holds a permission that ``by`` lacks."""
 
     def check_not_last_administrator(self, user_id: UUID) -> None:
         """Raises Conflict if the user is the last active administrator."""

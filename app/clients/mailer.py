@@ -142,10 +142,7 @@ def _email(message: Message, sender: str, encoding: str | None = None) -> EmailM
 
 
 def _routable(address: str) -> str:
-    """The domain as DNS has it (RFC 5890). Other characters beyond ASCII need a server with SMTPUTF8 (RFC 6531).
-
-    Python's own codec is that of RFC 3490, which makes ``strasse`` of ``straße``: the domain of somebody else.
-    """
+    """The domain as DNS has it (RFC 5890), not as Python's RFC 3490 codec: that makes ``strasse`` of ``straße``."""
     local, _, domain = address.rpartition("@")
     # RFC 5891 section 4.4; addresses are lower case and NFC already.
     labels = (text if text.isascii() else f"xn--{text.encode('punycode').decode()}" for text in domain.split("."))

@@ -27,10 +27,7 @@ def _counted(method: str) -> Any:
 
 
 class Redis(RedisStorage):
-    """While Redis fails, this process's memory counts: no request fails, and few wait for it.
-
-    Flask-Limiter's own fallback lets the second of two requests that see the failure at once crash.
-    """
+    """While Redis fails, this process's memory counts. Flask-Limiter's own fallback crashes a concurrent request."""
 
     STORAGE_SCHEME = [f"{SCHEME}redis", f"{SCHEME}rediss"]
 

@@ -29,10 +29,7 @@ customers = AppGroup("customers", help="Customers of every company.")
 @customers.command("split-addresses")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 def split_addresses(dry_run: bool) -> None:
-    """Fill the structured address of customers from their free-text one, which stays as it is.
-
-    Customers with a structured address are skipped; an address that cannot be split is listed.
-    """
+    """Fill structured addresses where there are none; list those that cannot be split. Free text stays as it is."""
     totals: Counter[str] = Counter()
     with platform_session() as session:
         companies = session.scalars(select(Company.id).order_by(Company.id)).all()

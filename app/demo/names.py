@@ -12,10 +12,7 @@ NAMES: dict[str, list[str]] = {kind: names.split(", ") for kind, names in _TEXTS
 
 
 def shuffled_pairs(first: str, second: str, start: int) -> Iterator[tuple[str, str]]:
-    """All pairs of two kinds of names, in an order that looks random.
-
-    Different starts give different pairs until all are used.
-    """
+    """All pairs of two kinds of names, once before any repeats, in an order that looks random."""
     pairs = list(product(NAMES[first], NAMES[second]))
     for number in count(start):
         # A prime that divides no length of these lists, so that every pair comes once before any repeats.

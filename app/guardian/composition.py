@@ -17,10 +17,7 @@ Check = Callable[[Any, UUID], None]
 
 @dataclass(frozen=True)
 class Composition:
-    """Rows of ``link`` connect ``element`` rows with an ``owner`` row.
-
-    ``check_owner`` and ``check_element`` take a row and the caller's id; they raise Conflict and Forbidden.
-    """
+    """``link`` connects ``element`` with ``owner`` rows; both checks take a row and the caller's id, and raise."""
 
     owner: type[Any]
     element: type[Any]

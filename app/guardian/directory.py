@@ -134,10 +134,7 @@ def _names_by_role(rows: Iterable[Row[Any]]) -> dict[UUID, list[str]]:
 
 
 def roles_of_subject(access_request: AccessRequest) -> list[str]:
-    """Codes of default roles and ids of other roles, in a transaction of its own.
-
-    Names are not sent: a policy for the role "auditor" of one company would grant to any company's "auditor".
-    """
+    """Codes of default roles, and ids of others, whose names mean something else in each company."""
     with tenant(access_request.company_id):
         rows = read_in_own_transaction(_ROLES_OF_SUBJECT, {"user_id": access_request.user_id})
     return sorted(row.code or str(row.id) for row in rows)

@@ -18,19 +18,10 @@ from app.core.web.declaration import CREATED, Declaration, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import BaseSchema
+from app.guardian import schemas
 from app.guardian.composition import PERMISSIONS_OF_POLICY, POLICIES_OF_ROLE, Composition
 from app.guardian.decision import decide
 from app.guardian.models import GuardianPermission, Policy, Role, UserRole
-from app.guardian.schemas import (
-    AccessRequestSchema,
-    DecisionSchema,
-    PermissionIdSchema,
-    PermissionSchema,
-    PolicyIdSchema,
-    PolicySchema,
-    RoleSchema,
-    UserRoleSchema,
-)
 from app.guardian.service import assign_role, change_assignment, remove_assignment
 
 Paths = list[tuple[str, list[str]]]
@@ -59,7 +50,7 @@ class Roles(ComposedCrud):
     permissions away.
     """
 
-    model, schema, path = Role, RoleSchema, "/guardian/roles"
+    model, schema, path = Role, schemas.RoleSchema, "/guardian/roles"
     permission, composition = "role", POLICIES_OF_ROLE
     filters = ("name", "code")
     sort = ("created_at", "name")
@@ -68,7 +59,7 @@ class Roles(ComposedCrud):
 class Policies(ComposedCrud):
     """Policies of the company: named sets of permissions."""
 
-    model, schema, path = Policy, PolicySchema, "/guardian/policies"
+    model, schema, path = Policy, schemas.PolicySchema, "/guardian/policies"
     permission, composition = "policy", PERMISSIONS_OF_POLICY
     filters = ("name",)
     sort = ("created_at", "name")
@@ -77,7 +68,7 @@ class Policies(ComposedCrud):
 class Permissions(Crud):
     """The catalogue of permissions."""
 
-    model, schema, path = GuardianPermission, PermissionSchema, "/guardian/permissions"
+    model, schema, path = GuardianPermission, schemas.PermissionSchema, "/guardian/permissions"
     service, permission, unpaginated = "guardian", "permission", True
     filters = ("service", "resource_name", "operation")
     sort = ("resource_name", "service", "operation")
@@ -98,7 +89,7 @@ class PoliciesOfRole(Elements):
     """Policies of one role."""
 
     nouns = ("policy of a role", "policies of a role")
-    model, schema, path = Policy, PolicySchema, "/guardian/roles/<role_id>/policies"
+    model, schema, path = Policy, schemas.PolicySchema, "/guardian/roles/<role_id>/policies"
     permission, composition, parent = "policy", POLICIES_OF_ROLE, Parent(Role, "role_id")
     filters, sort = Policies.filters, Policies.sort
 
@@ -107,7 +98,7 @@ class PermissionsOfPolicy(Elements):
     """Permissions of one policy."""
 
     nouns = ("permission of a policy", "permissions of a policy")
-    model, schema, path = GuardianPermission, PermissionSchema, "/guardian/policies/<policy_id>/permissions"
+    model, schema, path = GuardianPermission, schemas.PermissionSchema, "/guardian/policies/<policy_id>/permissions"
     permission, composition, parent = "permission", PERMISSIONS_OF_POLICY, Parent(Policy, "policy_id")
     filters, sort = Permissions.filters, Permissions.sort
 
@@ -153,7 +144,7 @@ class CompositionEndpoint(Endpoint, abstract=True):
 class RoleComposition(CompositionEndpoint):
     """The policies of a role."""
 
-    composition, elements, schema = POLICIES_OF_ROLE, Policies, PolicyIdSchema
+    composition, elements, schema = POLICIES_OF_ROLE, Policies, schemas.PolicyIdSchema
     permission, path, item = "role", PoliciesOfRole.path, "role_id"
     summaries = {"POST": "Add a policy to a role", "DELETE": "Remove a policy from a role"}
 
@@ -161,7 +152,7 @@ class RoleComposition(CompositionEndpoint):
 class PolicyComposition(CompositionEndpoint):
     """The permissions of a policy."""
 
-    composition, elements, schema = PERMISSIONS_OF_POLICY, Permissions, PermissionIdSchema
+    composition, elements, schema = PERMISSIONS_OF_POLICY, Permissions, schemas.PermissionIdSchema
     permission, path, item = "policy", PermissionsOfPolicy.path, "policy_id"
     summaries = {"POST": "Add a permission to a policy", "DELETE": "Remove a permission from a policy"}
 
@@ -169,7 +160,7 @@ class PolicyComposition(CompositionEndpoint):
 class UserRoles(Crud):
     """Assignments of roles to users."""
 
-    model, schema, path = UserRole, UserRoleSchema, "/guardian/user-roles"
+    model, schema, path = UserRole, schemas.UserRoleSchema, "/guardian/user-roles"
     service, permission, unpaginated = "guardian", "user_role", True
     filters = ("user_id", "role_id")
     sort = ("created_at",)
@@ -189,9 +180,9 @@ class CheckAccess(Endpoint):
 
     access, path, own_transaction = "self", "/guardian/check-access", True
 
-    @declare("checkAccess", body=AccessRequestSchema(), answer=DecisionSchema(), errors=(403,))
+    @declare("checkAccess", body=schemas.AccessRequestSchema(), answer=schemas.DecisionSchema(), errors=(403,))
     def post(self) -> Response:
-        values = AccessRequestSchema().checked(json_body())
+        values = schemas.AccessRequestSchema().checked(json_body())
         caller = principal()
         if (values["user_id"], values["company_id"]) != (caller.user_id, caller.company_id):
             raise Forbidden("user_id and company_id must be the token's.")

@@ -1,8 +1,4 @@
-"""Changes of the tree that keep all paths right.
-
-Moves and deletions lock the company's row; creations share it. Creations therefore do not wait for each other, and
-read no path that a move is about to change.
-"""
+"""Changes of the tree that keep paths right: moves and deletions lock the company's row, creations share it."""
 
 from typing import Any
 from uuid import UUID

@@ -11,9 +11,9 @@ from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.guardian.service import has_administrator, initialize_engine
+from app.system import schemas
 from app.system.health import CheckResult
 from app.system.resources import Health, Version, check_init_token
-from app.system.schemas import EngineConfigSchema, EngineInitializedSchema, EngineInitSchema, InitializedSchema
 from app.system.service import platform_company
 
 
@@ -39,7 +39,7 @@ class GuardianConfig(Endpoint):
 
     access, path = "public", "/guardian/config"
 
-    @declare("getGuardianConfig", answer=EngineConfigSchema())
+    @declare("getGuardianConfig", answer=schemas.EngineConfigSchema())
     def get(self) -> Response:
         names = sorted({permission.service for permission in services().catalogue})
         env, debug = services().settings.flask_env, bool(current_app.debug)
@@ -51,7 +51,7 @@ class GuardianInitDb(Endpoint):
 
     access, path = "public", "/guardian/init-db"
 
-    @declare("getGuardianInitialization", answer=InitializedSchema())
+    @declare("getGuardianInitialization", answer=schemas.InitializedSchema())
     def get(self) -> Response:
         """Check whether the platform company has an administrator."""
         company_id = platform_company()
@@ -62,8 +62,8 @@ class GuardianInitDb(Endpoint):
 
     @declare(
         "initializeGuardian",
-        body=EngineInitSchema(),
-        answer=EngineInitializedSchema(),
+        body=schemas.EngineInitSchema(),
+        answer=schemas.EngineInitializedSchema(),
         status=201,
         errors=(401, 403),
         also=(200,),
@@ -71,7 +71,7 @@ class GuardianInitDb(Endpoint):
     def post(self) -> Response:
         """Initialize the policy engine: the only user of a company becomes its administrator. 200 if already so."""
         check_init_token()
-        values = EngineInitSchema().checked(json_body())
+        values = schemas.EngineInitSchema().checked(json_body())
         company_id, user_id = values["company"]["company_id"], values["user"]["user_id"]
         is_new = initialize_engine(company_id, user_id)
         return answer({"initialized": True, "company_id": company_id, "user_id": user_id}, 201 if is_new else 200)

@@ -26,16 +26,8 @@ from app.core.web.permission import require
 from app.core.web.principal import principal
 from app.organization_units.resources import OrganizationUnits
 from app.positions.resources import Positions
+from app.system import schemas
 from app.system.health import CheckResult, check_database, check_migrated, is_draining, run_check
-from app.system.schemas import (
-    ConfigSchema,
-    FoundedSchema,
-    HealthSchema,
-    InitializedSchema,
-    InitSchema,
-    StatusSchema,
-    VersionSchema,
-)
 from app.system.service import initialize, is_initialized
 from app.users.models import LANGUAGES
 from app.users.resources import Users
@@ -47,7 +39,7 @@ class Health(Endpoint):
     access, path = "public", "/health"
     name: ClassVar[str] = "identity_service"
 
-    @declare("getHealth", answer=HealthSchema(), also=(503,))
+    @declare("getHealth", answer=schemas.HealthSchema(), also=(503,))
     def get(self) -> Response:
         checks = {"database": run_check(check_database), **self.other_checks()}
         usable = checks["database"].healthy
@@ -72,7 +64,7 @@ class Live(Endpoint):
 
     access, path = "public", "/health/live"
 
-    @declare("getLiveness", answer=StatusSchema())
+    @declare("getLiveness", answer=schemas.StatusSchema())
     def get(self) -> Response:
         return answer({"status": "alive"})
 
@@ -82,7 +74,7 @@ class Ready(Endpoint):
 
     access, path = "public", "/health/ready"
 
-    @declare("getReadiness", answer=StatusSchema(), also=(503,))
+    @declare("getReadiness", answer=schemas.StatusSchema(), also=(503,))
     def get(self) -> Response:
         if is_draining(services().settings.drain_file):
             return answer({"status": "draining"}, 503)
@@ -96,7 +88,7 @@ class Version(Endpoint):
 
     access, path, own_transaction = "self", "/version", True
 
-    @declare("getVersion", answer=VersionSchema())
+    @declare("getVersion", answer=schemas.VersionSchema())
     def get(self) -> Response:
         return answer({"version": VERSION})
 
@@ -107,7 +99,7 @@ class Config(Endpoint):
     access, path = "public", "/config"
     also_required = (Permission("identity", "config", "READ", platform=True),)
 
-    @declare("getConfig", answer=ConfigSchema())
+    @declare("getConfig", answer=schemas.ConfigSchema())
     def get(self) -> Response:
         settings = services().settings
         config: dict[str, Any] = {
@@ -175,12 +167,12 @@ class InitDb(Endpoint):
 
     access, path = "public", "/init-db"
 
-    @declare("getInitialization", answer=InitializedSchema())
+    @declare("getInitialization", answer=schemas.InitializedSchema())
     def get(self) -> Response:
         """Check whether the service is initialized."""
         return answer({"initialized": is_initialized()})
 
-    @declare("initialize", body=InitSchema(), answer=FoundedSchema(), errors=(401, 403), **CREATED)
+    @declare("initialize", body=schemas.InitSchema(), answer=schemas.FoundedSchema(), errors=(401, 403), **CREATED)
     def post(self) -> Response:
         """Initialize the service. Creates the platform company, its first unit, position and administrator."""
         check_init_token()
@@ -205,7 +197,7 @@ class InitDb(Endpoint):
 
 def _load_body() -> dict[str, Any]:
     """The body of a first initialization. Raises Invalid."""
-    schema = InitSchema()
+    schema = schemas.InitSchema()
     values = schema.checked(json_body())
     with unit_of_work(writes=False) as session:
         schema.check_refs(session, values)

@@ -46,10 +46,7 @@ class User(TenantRecord, Counted, Model):
 
 
 class LoginKey(Model):
-    """The table that finds a user without a tenant, and that makes addresses unique.
-
-    A global reference table: no tenant data beyond the folded keys.
-    """
+    """Finds a user without a tenant, and makes addresses unique. It holds the folded keys only."""
 
     __tablename__ = "login_key"
     __table_args__ = (

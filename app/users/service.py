@@ -71,8 +71,7 @@ def set_values(user: User, values: dict[str, Any]) -> None:
 
 
 def lock_user(user_id: UUID) -> User | None:
-    """The row as it is now. Links of a user are consumed, replaced and revoked under this lock: writers wait
-    for each other instead of running into a deadlock."""
+    """The row as it is now. Writers of a user's links wait for each other under this lock, without deadlocks."""
     user: User | None = lock_row(User, user_id)
     return user
 

@@ -6,25 +6,8 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import and_
 
-from app.accounts.auth.answers import (
-    REFRESH,
-    TOKEN_IN_BODY,
-    claims,
-    clear_cookies,
-    client_info,
-    login_answer,
-    token_answer,
-)
+from app.accounts.auth import answers, schemas
 from app.accounts.auth.models import AuthSession
-from app.accounts.auth.schemas import (
-    LoginAnswerSchema,
-    LoginSchema,
-    MessageSchema,
-    RefreshAnswerSchema,
-    RefreshSchema,
-    SessionSchema,
-    VerifySchema,
-)
 from app.accounts.auth.service import Credentials, sign_in
 from app.accounts.auth.sessions import end_sessions, live_sessions, refresh, revoke, sign_out
 from app.base.errors import NotFound, Unauthenticated
@@ -43,35 +26,45 @@ class SessionNotFound(NotFound):
 class Login(Endpoint):
     """Sign in with an e-mail address or user name and a password."""
 
-    access, path, parameters, limits = "public", "/auth/login", TOKEN_IN_BODY, "30/minute"
+    access, path, parameters, limits = "public", "/auth/login", answers.TOKEN_IN_BODY, "30/minute"
 
-    @declare("login", body=LoginSchema(), answer=LoginAnswerSchema(), errors=(401, 403, 429), headers=("Set-Cookie",))
+    @declare(
+        "login",
+        body=schemas.LoginSchema(),
+        answer=schemas.LoginAnswerSchema(),
+        errors=(401, 403, 429),
+        headers=("Set-Cookie",),
+    )
     def post(self) -> Response:
-        values = LoginSchema().checked(json_body())
+        values = schemas.LoginSchema().checked(json_body())
         name = "email" if "email" in values else "username"
-        signed_in = sign_in(Credentials(name, values[name], values["password"], client_info()))
-        return login_answer(signed_in, "Login successful", in_body="token" in self.params)
+        signed_in = sign_in(Credentials(name, values[name], values["password"], answers.client_info()))
+        return answers.login_answer(signed_in, "Login successful", in_body="token" in self.params)
 
 
 def _refresh_cookie() -> str | None:
-    return request.cookies.get(cookie_name(services().settings, REFRESH)) or None
+    return request.cookies.get(cookie_name(services().settings, answers.REFRESH)) or None
 
 
 class Refresh(Endpoint):
     """Refresh the tokens. The refresh token comes from the cookie or the body and works once."""
 
-    access, path, parameters = "public", "/auth/refresh", TOKEN_IN_BODY
+    access, path, parameters = "public", "/auth/refresh", answers.TOKEN_IN_BODY
 
     @declare(
-        "refreshToken", body=RefreshSchema(), answer=RefreshAnswerSchema(), errors=(401, 403), headers=("Set-Cookie",)
+        "refreshToken",
+        body=schemas.RefreshSchema(),
+        answer=schemas.RefreshAnswerSchema(),
+        errors=(401, 403),
+        headers=("Set-Cookie",),
     )
     def post(self) -> Response:
-        body_token = RefreshSchema().checked(optional_json_body()).get("refresh_token")
+        body_token = schemas.RefreshSchema().checked(optional_json_body()).get("refresh_token")
         token = body_token or _refresh_cookie()
         if not token:
             raise Unauthenticated("There is no refresh token.")
         in_body = body_token is not None or "token" in self.params
-        return token_answer({"message": "Token refreshed"}, refresh(token), in_body=in_body)
+        return answers.token_answer({"message": "Token refreshed"}, refresh(token), in_body=in_body)
 
 
 class Logout(Endpoint):
@@ -79,12 +72,12 @@ class Logout(Endpoint):
 
     access, path = "public", "/auth/logout"
 
-    @declare("logout", body=RefreshSchema(), answer=MessageSchema(), headers=("Set-Cookie",))
+    @declare("logout", body=schemas.RefreshSchema(), answer=schemas.MessageSchema(), headers=("Set-Cookie",))
     def post(self) -> Response:
-        body_token = RefreshSchema().checked(optional_json_body()).get("refresh_token")
-        sign_out(claims(), body_token or _refresh_cookie())
+        body_token = schemas.RefreshSchema().checked(optional_json_body()).get("refresh_token")
+        sign_out(answers.claims(), body_token or _refresh_cookie())
         response = answer({"message": "Logout successful"})
-        clear_cookies(response)
+        answers.clear_cookies(response)
         return response
 
 
@@ -94,7 +87,7 @@ class Verify(Endpoint):
     access, path = "self", "/auth/verify"
     own_transaction = usable_before_password_change = True
 
-    @declare("verifyToken", answer=VerifySchema())
+    @declare("verifyToken", answer=schemas.VerifySchema())
     def get(self) -> Response:
         me = principal()
         return answer(
@@ -113,7 +106,7 @@ class Verify(Endpoint):
 class Sessions(Crud):
     """The caller's live sessions."""
 
-    model, schema, path = AuthSession, SessionSchema, "/auth/sessions"
+    model, schema, path = AuthSession, schemas.SessionSchema, "/auth/sessions"
     access = "self"
     sort = ("created_at", "last_used_at")
     verbs = ("list",)

@@ -84,10 +84,7 @@ class Credentials(NamedTuple):
 
 
 def sign_in(credentials: Credentials) -> SignedIn:
-    """Raises Unauthenticated, TooManyRequests, Forbidden.
-
-    An unknown identifier takes the same steps as a known one, down to the hash.
-    """
+    """Raises Unauthenticated (after the same steps for an unknown identifier), TooManyRequests, Forbidden."""
     return _attempt_login(credentials, lambda account: open_session(account.user_id, credentials.client))
 
 
@@ -97,10 +94,7 @@ def verify_credentials(credentials: Credentials) -> Account:
 
 
 def verify_credentials_for_service(credentials: Credentials) -> Account:
-    """As ``verify_credentials``, for a service that slows down guessing itself.
-
-    All its callers share one address, and any of them could lock an owner out.
-    """
+    """As ``verify_credentials``, for a service that slows down guessing: all its callers share one address."""
     return _complete_login(credentials, _account_of(credentials), lambda account: account)
 
 
@@ -117,10 +111,7 @@ def _attempt_login(credentials: Credentials, on_login: Callable[[Account], Outco
 def _complete_login(
     credentials: Credentials, account: Account | None, on_login: Callable[[Account], Outcome], key: bytes | None = None
 ) -> Outcome:
-    """Run ``on_login`` in the transaction that records the login.
-
-    The loop repeats if the password, or its hash, has changed since it was verified.
-    """
+    """Run ``on_login`` in the transaction that records the login; again if the password changed since its check."""
     while True:
         verified = _verify_password(account, credentials)
         try:
@@ -187,10 +178,7 @@ _ACCOUNT = TenantQuery(
 
 
 def _record_login(account: Account, password_hash: str) -> bool:
-    """False if the user is no longer active or has another hash. Does not change the row version.
-
-    The UPDATE locks the row: a deactivation or change of password ends the sessions either before or after.
-    """
+    """False for an inactive user or another hash. The row's lock orders it with such changes; its version stays."""
     statement = (
         update(User)
         .where(User.id == account.user_id, User.is_active, User.password_hash == account.password_hash)

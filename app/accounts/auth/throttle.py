@@ -43,11 +43,7 @@ def network_of(address: str | None) -> str:
 
 
 def reserve_attempt(key: bytes) -> None:
-    """Count an attempt before its password is verified, in a transaction of its own.
-
-    One conditional statement, so that parallel guesses get no more checks than the limit.
-    Raises TooManyRequests with the seconds to wait.
-    """
+    """Count an attempt before its check, by one statement: no parallel guess is free. Raises TooManyRequests."""
     now = utcnow()
     with unit_of_work():
         if _count_attempt(key, now) is not None:
@@ -59,10 +55,7 @@ def reserve_attempt(key: bytes) -> None:
 
 
 def reserve_daily(subject: str, address: str | None = None) -> bool:
-    """Count an attempt at ``subject`` from the network of ``address``. False after five, until a day has passed since.
-
-    In a transaction of its own, with no tenant bound.
-    """
+    """Count an attempt at ``subject`` from the network of ``address``, on its own. False after five a day."""
     now = utcnow()
     params = {"key_": attempt_key(f"daily {subject}", address), "now_": now, "over_": now - RETENTION}
     with unit_of_work():

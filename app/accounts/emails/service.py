@@ -50,10 +50,7 @@ def _issue(user_id: UUID, password_hash: str | None, new: str) -> None:
 
 
 def confirm_change(token: str, claims: Claims | None) -> None:
-    """Set the new address and end all sessions, except that of ``claims`` if it belongs to the user.
-
-    Raises InvalidLink, and IntegrityError (409) for an address that has been taken since.
-    """
+    """End all sessions but that of ``claims``. Raises InvalidLink, and IntegrityError for an address taken since."""
     link = one_time_links.check(token, CHANGE_EMAIL)
     with redeem(link) as user:
         if not user.is_active:

@@ -48,10 +48,7 @@ class Registration(Identified, Model):
 
 
 class PendingRegistration(NamedTuple):
-    """``company_name`` is that of a new company; None for a customer of an existing one.
-
-    ``company_id`` is the id of either. ``user`` has columns of User.
-    """
+    """``company_id`` is new with a ``company_name``, else of an existing company. ``user`` has columns of User."""
 
     company_id: UUID
     company_name: str | None

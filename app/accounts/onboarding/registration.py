@@ -1,7 +1,4 @@
-"""Public sign-up. The request writes an encrypted registration, for a known address as for an unknown one.
-
-User and company are created when the mailed link is followed.
-"""
+"""Public sign-up: an encrypted registration for any address. Its mailed link creates user and company."""
 
 from contextlib import nullcontext
 from typing import Any

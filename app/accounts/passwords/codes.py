@@ -44,10 +44,7 @@ def new_code() -> str:
 
 
 def secret_of(user_id: UUID, code: str) -> str:
-    """The input of the slow hash. Without the key nobody can try the million codes on a copy of the table.
-
-    The user's id binds the hash to the account.
-    """
+    """The input of the slow hash: the key keeps a copied table from being guessed, the id binds it to the account."""
     key = derive_key(services().settings.secret_key, "password-reset-code")
     return hmac.digest(key, user_id.bytes + code.encode(), "sha256").hex()
 
@@ -92,10 +89,7 @@ def revoke_codes(user_id: UUID) -> None:
 
 
 def count_guess(company_id: UUID, user_id: UUID) -> Row[UUID, str] | None:
-    """Count a guess before its comparison. Returns the id and the hash of the live code, if it has a guess left.
-
-    One conditional statement in a transaction of its own: parallel guesses get no more comparisons than the limit.
-    """
+    """Id and hash of the live code if it has a guess left; one statement counts it before any comparison."""
     has_guess_left = PasswordResetOtp.attempts < services().settings.password_reset_otp_max_attempts
     statement = (
         update(PasswordResetOtp)

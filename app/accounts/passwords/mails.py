@@ -21,10 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 def password_reset(job: Job) -> Mail | None:
-    """Makes the code here, so that it is never stored in clear.
-
-    The mail goes to the account's address, which may differ in case from the requested one.
-    """
+    """Makes the code here, so that it is never stored in clear. The mail goes to the account's own address."""
     if utcnow() - job.created_at > lifetime():
         return None
     account = find_recipient(unseal(ADDRESS, job.payload["address"]))

@@ -10,14 +10,7 @@ from flask import Response, request
 from app.accounts.auth.answers import client_info, user_item
 from app.accounts.auth.schemas import MessageSchema
 from app.accounts.auth.service import Account, Credentials, verify_credentials, verify_credentials_for_service
-from app.accounts.passwords.schemas import (
-    ChangePasswordSchema,
-    CredentialsSchema,
-    NothingSchema,
-    ResetConfirmationSchema,
-    ResetRequestSchema,
-    TemporaryPasswordSchema,
-)
+from app.accounts.passwords import schemas
 from app.accounts.passwords.service import (
     change_password,
     confirm_reset,
@@ -43,9 +36,9 @@ class ChangePassword(Endpoint):
     access, path = "self", "/users/me/change-password"
     own_transaction = usable_before_password_change = True
 
-    @declare("changePassword", body=ChangePasswordSchema(), answer=MessageSchema(), errors=(409, 429))
+    @declare("changePassword", body=schemas.ChangePasswordSchema(), answer=MessageSchema(), errors=(409, 429))
     def patch(self) -> Response:
-        values = ChangePasswordSchema().checked(json_body())
+        values = schemas.ChangePasswordSchema().checked(json_body())
         change_password(principal(), values["current_password"], values["new_password"], request.remote_addr)
         return answer({"message": "Password changed successfully"})
 
@@ -55,7 +48,7 @@ class ResetRequest(Endpoint):
 
     access, path, limits = "public", "/users/password-reset/request", "50/hour;200/day"
 
-    @declare("requestPasswordReset", body=ResetRequestSchema(), answer=MessageSchema())
+    @declare("requestPasswordReset", body=schemas.ResetRequestSchema(), answer=MessageSchema())
     def post(self) -> Response:
         request_reset(json_body().get("email"), request.remote_addr)
         return answer({"message": REQUESTED})
@@ -66,9 +59,9 @@ class ResetConfirmation(Endpoint):
 
     access, path, limits = "public", "/users/password-reset/confirm", "10/15 minutes"
 
-    @declare("confirmPasswordReset", body=ResetConfirmationSchema(), answer=MessageSchema())
+    @declare("confirmPasswordReset", body=schemas.ResetConfirmationSchema(), answer=MessageSchema())
     def post(self) -> Response:
-        values = ResetConfirmationSchema().checked(json_body())
+        values = schemas.ResetConfirmationSchema().checked(json_body())
         confirm_reset(values["email"], values["otp_code"], values["new_password"])
         return answer({"message": "Password reset successful"})
 
@@ -83,10 +76,12 @@ class AdminReset(Endpoint):
         self.temporary_password = temporary_password()
         self.password_hash = services().passwords.hash(self.temporary_password)
 
-    @declare("resetPasswordOfUser", body=NothingSchema(), answer=TemporaryPasswordSchema(), errors=(404, 409))
+    @declare(
+        "resetPasswordOfUser", body=schemas.NothingSchema(), answer=schemas.TemporaryPasswordSchema(), errors=(404, 409)
+    )
     def post(self, id: UUID) -> Response:
         reset_by_administrator(id, self.password_hash, by=principal().user_id)
-        NothingSchema().checked(optional_json_body())
+        schemas.NothingSchema().checked(optional_json_body())
         return answer(
             {
                 "message": "Password reset successful",
@@ -106,12 +101,12 @@ class VerifyPassword(Endpoint):
     def is_unlimited(cls) -> bool:
         return _has_internal_token()
 
-    @declare("verifyPassword", body=CredentialsSchema(), answer=UserSchema(), errors=(401, 403))
+    @declare("verifyPassword", body=schemas.CredentialsSchema(), answer=UserSchema(), errors=(401, 403))
     def post(self) -> Response:
         settings, is_internal = services().settings, _has_internal_token()
         if settings.flask_env == "production" and not (is_internal or settings.verify_password_public):
             raise Unauthenticated("The X-Internal-Token header is missing or wrong.")
-        values = CredentialsSchema().checked(json_body())
+        values = schemas.CredentialsSchema().checked(json_body())
         credentials = Credentials("email", values["email"], values["password"], client_info())
         account = _verify(credentials, verify_credentials_for_service if is_internal else verify_credentials)
         return answer(user_item(account.company_id, account.user_id))

@@ -44,10 +44,7 @@ class InvalidCode(BadRequest):
 
 
 def confirm_password(caller: Principal, password: str, ip: str | None) -> tuple[str | None, bytes]:
-    """Verify the caller's own password. Returns its hash, and the key of its counted attempts.
-
-    Raises Invalid for ``current_password``, and TooManyRequests.
-    """
+    """Hash of the caller's own password, and the keys of its attempts. Raises Invalid and TooManyRequests."""
     with company_transaction(caller.company_id, writes=False):
         password_hash = db.session.scalar(select(User.password_hash).where(User.id == caller.user_id))
     key = attempt_key(f"change {caller.user_id}", ip)
@@ -75,10 +72,7 @@ def change_password(caller: Principal, current: str, new: str, ip: str | None) -
 
 
 def _store_password(user_id: UUID, password_hash: str, *only_if: Any, is_temporary: bool = False) -> bool:
-    """Set the password; revoke codes and a requested change of address. False if ``only_if`` excludes the user.
-
-    Locks the user's row before the codes, as the worker does that makes codes.
-    """
+    """Also revoke codes and a change of address, with the user's row locked. False if ``only_if`` excludes it."""
     values = {
         "password_hash": password_hash,
         "password_reset_required": is_temporary,
@@ -114,10 +108,7 @@ def address_in(text: Any) -> str:
 
 
 def confirm_reset(address: str, code: str, new: str) -> None:
-    """Raises Invalid, and InvalidCode for an unknown account as for a wrong or expired code.
-
-    An unknown address takes the same steps as a known one, down to the hash.
-    """
+    """Raises Invalid, and InvalidCode: an unknown address takes the same steps as a known one, down to the hash."""
     passwords = services().passwords
     passwords.check_acceptable(new, address, "new_password")
     if not CODE.fullmatch(code):
@@ -158,10 +149,7 @@ def temporary_password() -> str:
 
 
 def reset_by_administrator(user_id: UUID, password_hash: str, *, by: UUID) -> None:
-    """Inside the tenant's unit of work. An inactive user stays inactive.
-
-    Raises NotFound, Conflict (the own account), Forbidden (a user with more rights).
-    """
+    """In the tenant's unit of work. Raises NotFound, Conflict (own account), Forbidden (a user with more rights)."""
     if user_id == by:
         raise OwnAccount("Your own password is changed by PATCH /users/me/change-password.")
     check_exists(User, user_id)

@@ -111,10 +111,7 @@ class Connection:
         return int(failures[0][1]) if failures else 0
 
     def stop(self) -> bool:
-        """Whether the connection can serve another transfer: it is open, and TLS holds no byte of a response back.
-
-        Bytes in a record that was read in part show nowhere else.
-        """
+        """Whether the connection can be kept: it is open, and no byte of a response is left in a record of TLS."""
         self._socket = self.handle.getinfo(pycurl.ACTIVESOCKET)
         self._is_resolved = self._socket != NO_SOCKET or self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0
         is_clean = self._socket != NO_SOCKET and (not self._is_secure or self._has_no_input())
@@ -128,10 +125,7 @@ class Connection:
         return time.monotonic() - self._idle_since > MAX_IDLE_SECONDS
 
     def is_alive(self) -> bool:
-        """A peer that closed, or speaks unasked, makes it readable; one that a firewall forgot shows nothing.
-
-        libcurl looks at a connection once a second only.
-        """
+        """A peer that closed, or speaks unasked, makes it readable. libcurl itself looks once a second only."""
         if self.is_stale():
             return False
         poll = select.poll()

@@ -60,10 +60,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """``body`` stands at its end. ``is_cut``: the body was longer than the request allows, and the rest was dropped.
-
-    Header names are lower-case; values of one name are joined by commas (RFC 9110 section 5.3).
-    """
+    """``body`` stands at its end. ``is_cut``: the rest was dropped. Values of one header are joined by commas."""
 
     status: int
     headers: Mapping[str, str]

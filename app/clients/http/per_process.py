@@ -8,10 +8,7 @@ Value = TypeVar("Value")
 
 
 class PerProcess(Generic[Value]):
-    """One value in each process, made by ``factory`` when it is first needed there.
-
-    A parent's value stays referenced in its children: closing a connection there would end it for both.
-    """
+    """One value in each process, made when first needed. A child leaves its parent's value open and unused."""
 
     def __init__(self, factory: Callable[[], Value]) -> None:
         self._factory = factory

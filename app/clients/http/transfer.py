@@ -110,10 +110,7 @@ class Transfer:
         return BadGateway if is_malformed else _ERRORS.get(code, BadGateway)
 
     def _has_surplus(self, handle: pycurl.Curl, version: bytes, response: Response) -> bool:
-        """libcurl gives up a connection when it has received surplus bytes, and tells it in no other way.
-
-        It also gives up one whose peer replied before the whole request was sent.
-        """
+        """By the connection that libcurl gave up, unless the peer replied before the whole request was sent."""
         if handle.getinfo(pycurl.ACTIVESOCKET) != NO_SOCKET:
             return False
         is_sent = _sent_bytes(handle) > len(self.request.body)

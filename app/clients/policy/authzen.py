@@ -36,10 +36,7 @@ class AuthZenClient:
         self._credentials = {"Authorization": f"Bearer {secret}"} if secret else {}
 
     def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
-        """Raises Forbidden, BadGateway, Unavailable or GatewayTimeout unless granted.
-
-        Raises ValueError for questions of several users: they have one subject here.
-        """
+        """Raises Forbidden, BadGateway, Unavailable, GatewayTimeout; ValueError for questions of several users."""
         common, headers = self._common(questions[0], request_id), json_headers(request_id, self._credentials)
         if len(questions) == 1:
             return self._check_singly(questions, common, headers)

@@ -7,16 +7,7 @@ from typing import Any, Protocol
 import orjson
 
 from app.base.errors import BadGateway, Forbidden
-from app.clients.policy.parsing import (
-    ACCEPT,
-    Reply,
-    check_status,
-    json_headers,
-    parse_object,
-    printable,
-    token_cookie,
-    unusable,
-)
+from app.clients.policy import parsing
 from app.clients.policy.request import AccessRequest
 
 GRANTS = ("access_granted", "granted", "allowed", "decision")
@@ -43,7 +34,7 @@ class TokenRefused(BadGateway):
 
 
 class Transport(Protocol):
-    def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> parsing.Reply:
         """Raises BadGateway, Unavailable or GatewayTimeout when there is no whole reply."""
 
 
@@ -55,19 +46,16 @@ class GuardianClient:
         self._names = names
 
     def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
-        """One call per question, up to the first denial: the protocol has no batches.
-
-        Raises Forbidden, BadGateway, Unavailable, GatewayTimeout or Unauthenticated unless granted.
-        """
-        headers = json_headers(request_id, token_cookie(token))
+        """One call per question, up to the first denial. Raises as PolicyEngine: the protocol has no batches."""
+        headers = parsing.json_headers(request_id, parsing.token_cookie(token))
         for question in questions:
             _judge(self._transport.send("POST", "/check-access", self._body(question), headers))
 
     def check_health(self) -> None:
         """Raises unless the engine answers its health endpoint with success."""
-        reply = self._transport.send("GET", "/health", b"", ACCEPT)
+        reply = self._transport.send("GET", "/health", b"", parsing.ACCEPT)
         if not 200 <= reply.status < 300:
-            raise unusable(f"status {reply.status}")
+            raise parsing.unusable(f"status {reply.status}")
 
     def _body(self, question: AccessRequest) -> bytes:
         return orjson.dumps(
@@ -86,9 +74,9 @@ class GuardianClient:
         return nested or self._names.get(("", plain), plain)
 
 
-def _judge(reply: Reply) -> None:
-    check_status(reply, (200, *DENIALS), TokenRefused)
-    answer = parse_object(reply)
+def _judge(reply: parsing.Reply) -> None:
+    parsing.check_status(reply, (200, *DENIALS), TokenRefused)
+    answer = parsing.parse_object(reply)
     if reply.status != 200 or not _is_granted(answer):
         raise Forbidden(reason_of(answer))
 
@@ -97,10 +85,10 @@ def _is_granted(answer: Mapping[str, Any]) -> bool:
     """One spelling that is not true outweighs any that are."""
     verdicts = [answer[name] for name in GRANTS if name in answer]
     if not verdicts or not all(isinstance(verdict, bool) for verdict in verdicts):
-        raise unusable("no boolean decision")
+        raise parsing.unusable("no boolean decision")
     return all(verdicts)
 
 
 def reason_of(answer: Mapping[str, Any]) -> str | None:
-    texts = (printable(answer[name]) for name in REASONS if isinstance(answer.get(name), str))
+    texts = (parsing.printable(answer[name]) for name in REASONS if isinstance(answer.get(name), str))
     return next(filter(None, texts), None)

@@ -35,10 +35,7 @@ def outcome_name(error: BaseException | None) -> str:
 
 
 def outcome_of(error: BaseException | None) -> Outcome:
-    """A denial is a success: the engine works. So is its refusal of one caller's token.
-
-    Otherwise a single caller with such a token could take the permissions of everybody away.
-    """
+    """A denial is a success, and so is the refusal of one caller's token: neither may open everybody's circuit."""
     if error is None:
         return Outcome.SUCCESS
     return next(outcome for kind, _, outcome in OUTCOMES if isinstance(error, kind))

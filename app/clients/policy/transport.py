@@ -121,10 +121,7 @@ class _Permits:
         self._semaphores, self.count = semaphores, 0
 
     def acquire(self, deadline: float) -> bool:
-        """Wait for the first permit until the deadline; take another one only where it is free.
-
-        Raises TooManyInFlight without the first permit.
-        """
+        """Wait for the first permit until the deadline, for no other. Raises TooManyInFlight without the first one."""
         with ExitStack() as stack:
             for semaphore in self._semaphores:
                 is_free = semaphore.acquire(blocking=False)

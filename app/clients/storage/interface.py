@@ -60,10 +60,7 @@ class StorageCaller(NamedTuple):
 
 @dataclass
 class Content:
-    """An opened object or a part of it: ``length`` bytes of ``file`` from where it stands, ``size`` in all.
-
-    The bytes are here already: a slow client holds no connection to a storage.
-    """
+    """``length`` bytes of ``file`` from where it stands, of ``size`` in all. It holds no connection to a storage."""
 
     file: BinaryIO
     size: int

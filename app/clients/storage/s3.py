@@ -1,8 +1,4 @@
-"""Any S3-compatible store. boto3 finds it and signs; signed requests go over our own HTTP.
-
-boto3 itself has timeouts for a connection and for a read, and none for a call. A store that trickles would
-hold a thread for ever.
-"""
+"""Any S3-compatible store. boto3 finds it and signs; our HTTP sends, because boto3 has no deadline for a call."""
 
 from collections.abc import Iterator
 from io import BytesIO

@@ -102,10 +102,7 @@ class ListQuery:
 
 
 def parse(listing: Listing, args: Args, key: bytes, bound_to: str) -> ListQuery:
-    """``args`` maps each parameter to its values; ``bound_to`` ties cursors to tenant and path.
-
-    Raises Invalid, naming what is allowed.
-    """
+    """``args`` maps parameters to values; ``bound_to`` ties cursors to tenant and path. Raises Invalid."""
     values_by_name = parse_parameters(args, listing.parameters, listing.repeated)
     values = {name: texts[0] for name, texts in values_by_name.items()}
     modes = [name for name in ("page", "offset", "cursor") if name in values]

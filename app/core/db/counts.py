@@ -1,7 +1,4 @@
-"""Exact row counts that cost the same in a company of ten and of a million rows.
-
-Triggers (``migrations/ddl.py``) insert one delta per statement, and readers sum them.
-"""
+"""Exact row counts, at the same cost for any size: triggers (``migrations/ddl.py``) insert deltas, readers sum them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -38,10 +38,7 @@ def check_exists(model: type[Any], id: UUID) -> None:
 
 
 def lock(model: type[Any], id: UUID, *, key_share: bool = False) -> bool:
-    """Lock the row until the transaction ends; False if there is none.
-
-    With ``key_share`` others may still add rows that refer to it (FOR NO KEY UPDATE). SQLite has one writer anyway.
-    """
+    """False without the row. With ``key_share`` others may still add rows that refer to it (FOR NO KEY UPDATE)."""
     statement = select(model.id).where(model.id == id).with_for_update(key_share=key_share)
     return db.session.scalar(statement) is not None
 
@@ -59,10 +56,7 @@ def lock_row(model: type[Any], id: UUID) -> Any | None:
 
 @dataclass(frozen=True)
 class Parent:
-    """The parent of rows by their ``column``. In a path its id has the column's name, or comes first.
-
-    Writers below the same ``locked`` parent take turns: the rows that one reads stay the same until it has written.
-    """
+    """The parent of rows by ``column``, a parameter of the path. Writers below a ``locked`` one take turns."""
 
     model: type[Any]
     column: str

@@ -112,10 +112,7 @@ class Named:
 
 
 def same_tenant(column: str, target: str) -> ForeignKeyConstraint:
-    """A composite foreign key inside one tenant. It has no action: SQLite's SET NULL would clear ``company_id`` too.
-
-    ``core/crud/erase.py`` clears references instead.
-    """
+    """A composite foreign key inside one tenant, with no action: SET NULL would clear ``company_id`` too."""
     return ForeignKeyConstraint(["company_id", column], [f"{target}.company_id", f"{target}.id"])
 
 

@@ -43,10 +43,7 @@ CONNECT_ARGS = {"options": TIMEOUTS, "connect_timeout": 2, **DRIVER, **KEEPALIVE
 
 
 def begin_of(scope: Scope, *, writes: bool) -> bytes:
-    """BEGIN with the tenant that row-level security reads.
-
-    The third argument of ``set_config`` ends the setting with the transaction, before the connection is reused.
-    """
+    """BEGIN with the tenant that row-level security reads; the setting ends with the transaction."""
     begin = "BEGIN" if writes else READING.decode()
     if scope.company_id is not None:
         begin += f"; SELECT set_config('app.company_id', '{UUID(int=scope.company_id.int)}', true)"
@@ -56,10 +53,7 @@ def begin_of(scope: Scope, *, writes: bool) -> bytes:
 
 
 class SingleStatement(NamedTuple):
-    """A statement in one message with its BEGIN. Its name is the hash of its text.
-
-    ``parameters`` are the names of its parameters in the order of ``$1``, ``$2`` …
-    """
+    """A statement in one message with its BEGIN, named by its hash; ``parameters`` are ``$1``, ``$2`` … in order."""
 
     name: bytes
     text: bytes

@@ -9,19 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Index,
-    PrimaryKeyConstraint,
-    Table,
-    UniqueConstraint,
-    delete,
-    exists,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.schema import Index, PrimaryKeyConstraint, Table, UniqueConstraint
 
 from app.core.db.models import Timestamped, Versioned, db, referrers
 from app.core.db.row_json import Json, insert_rows, read_rows

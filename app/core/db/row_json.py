@@ -45,10 +45,7 @@ def read_rows(model: type[Any], condition: ColumnElement[bool]) -> list[Json]:
 
 
 def insert_rows(model: type[Any], rows: Iterable[Json]) -> None:
-    """Insert rows of ``read_rows`` into the bound tenant, versions included.
-
-    References to deleted rows are cleared; a row that requires such a reference is left out.
-    """
+    """Insert rows of ``read_rows`` with their versions; references to deleted rows are cleared, or omit the row."""
     values = [from_json(model, row) | {"company_id": current_tenant()} for row in rows]
     for constraint in model.__table__.foreign_key_constraints:
         [*_, element] = constraint.elements

@@ -1,8 +1,4 @@
-"""Tenant isolation, guards one and two: a criterion in every statement, a tenant in every new row.
-
-Guard three, row-level security, is in ``migrations/ddl.py``. It reads the tenant from the BEGIN of
-``core/db/postgres.py``.
-"""
+"""Tenant isolation in statements and in new rows, besides row-level security (``migrations/ddl.py``)."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -151,10 +147,7 @@ def _narrow(state: ORMExecuteState) -> None:
 
 
 class TenantQuery:
-    """A prepared read, compiled once for all tenants. ``scoped`` has the criterion of the bound tenant.
-
-    ``single`` is ``scoped`` as the only statement of its transaction.
-    """
+    """A prepared read, compiled once. ``scoped`` has the tenant's criterion; ``single`` is alone in its transaction."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self.unscoped = statement

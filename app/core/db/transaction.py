@@ -28,10 +28,7 @@ def is_writing() -> bool:
 
 @contextmanager
 def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
-    """One transaction of the bound tenant: committed at the end if it ``writes``, else rolled back.
-
-    Queued effects run after the commit; an exception rolls back and forgets them.
-    """
+    """One transaction of the bound tenant, committed if it ``writes``; queued effects run after the commit only."""
     session = db.session()
     writing = _writing.set(writes)
     with in_transaction():
@@ -52,10 +49,7 @@ def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
 
 
 def after_commit(effect: Effect) -> None:
-    """Run ``effect`` after the commit of the current unit of work, and not after a rollback.
-
-    It may be lost. Work that must not be lost is a job in the outbox instead.
-    """
+    """Run ``effect`` after a commit of the unit of work. It may be lost; a job in the outbox is not."""
     _effects.set((*_effects.get(), effect))
 
 
@@ -68,10 +62,7 @@ def _run(effects: Sequence[Effect]) -> None:
 
 
 def upsert(model: type[Any]) -> postgresql.Insert | sqlite.Insert:
-    """INSERT … ON CONFLICT of the database in use: SQLAlchemy has one class for each.
-
-    The caller adds ``on_conflict_do_update`` or ``on_conflict_do_nothing``.
-    """
+    """INSERT … ON CONFLICT of the database in use, to which the caller adds ``on_conflict_do_…``."""
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     insert: postgresql.Insert | sqlite.Insert = dialect.insert(model)
     return insert

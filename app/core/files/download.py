@@ -30,10 +30,7 @@ EMPTY_SUFFIX = re.compile(r" *bytes=-0+ *", re.IGNORECASE)
 
 
 def requested_range(size: int, tag: str) -> tuple[int, int] | None:
-    """The first byte and the one behind the last; None for the whole file, and for several ranges.
-
-    Raises RangeNotSatisfiable.
-    """
+    """First byte and end; None for the whole file, and for several ranges. Raises RangeNotSatisfiable."""
     if request.method != "GET" or not _is_current(tag):
         return None
     if EMPTY_SUFFIX.fullmatch(request.headers.get("Range", "")):

@@ -48,10 +48,7 @@ class LogoOwner:
 
 
 class Picture(Endpoint, abstract=True):
-    """The picture called ``field`` of a row of ``model``; the column ``<field>_file_id`` points at it.
-
-    The model's ``bucket`` says where its files are. Storage and decoding happen outside of transactions.
-    """
+    """The picture of ``<field>_file_id``, in the model's ``bucket``; stored and decoded outside of transactions."""
 
     model: ClassVar[type[Any]]
     field: ClassVar[str]

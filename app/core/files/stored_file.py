@@ -90,10 +90,7 @@ class Deposit:
         )
 
     def put(self, objects: Sequence[NewObject]) -> None:
-        """Store all objects within one STORAGE_REQUEST_TIMEOUT, outside of any transaction.
-
-        Raises the errors of Storage.
-        """
+        """Store all objects within one STORAGE_REQUEST_TIMEOUT, in no transaction. Raises the errors of Storage."""
         caller = storage_caller()
         try:
             for path, file, size, media_type in objects:
@@ -106,10 +103,7 @@ class Deposit:
 
     @contextmanager
     def undo_on_error(self) -> Iterator[None]:
-        """Enclose the transaction that shows the file; remove the objects if it does not commit.
-
-        The body ends by setting ``is_complete``: a later error may have come after the commit.
-        """
+        """Remove the objects unless the enclosed transaction commits; its body ends by setting ``is_complete``."""
         try:
             yield
         except BaseException:

@@ -43,10 +43,7 @@ class OneTimeLink(TenantScoped, Identified, Model):
 
 
 def issue(purpose: str, subject_id: UUID, address: str, lifetime: timedelta) -> UUID:
-    """Create a link in place of an earlier one for the same purpose and subject. Inside the tenant's unit of work.
-
-    Returns its id, for the mail that the caller posts.
-    """
+    """Create a link in place of an earlier one of this purpose and subject, in a unit of work. Returns its id."""
     revoke(purpose, subject_id)
     link = OneTimeLink(purpose=purpose, subject_id=subject_id, address=address, expires_at=utcnow() + lifetime)
     db.session.add(link)
@@ -69,10 +66,7 @@ def _delete(*where: ColumnElement[bool]) -> None:
 
 
 def rotate_token(link_id: UUID, model: type[Any]) -> tuple[OneTimeLink, str, Any] | None:
-    """The link with a new token, which replaces that of an earlier mail, and its subject, a row of the model.
-
-    None if the link was used or replaced, or has expired, or without its subject. Inside the tenant's unit of work.
-    """
+    """The link with a new token, and its subject. None if it is used, replaced, expired or without its subject."""
     token = new_token(current_tenant())
     statement = update(OneTimeLink).where(OneTimeLink.id == link_id, *_live()).values(token_hash=digest(token))
     if not execute_and_count(statement):

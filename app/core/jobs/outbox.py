@@ -1,7 +1,4 @@
-"""Jobs that must not be lost: rows of the transaction that requests them, executed later outside of it.
-
-They contain kinds and ids; other values are encrypted (``core/security/encryption.py``).
-"""
+"""Jobs that must not be lost: rows of the requesting transaction. Values beyond kinds and ids are encrypted."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -37,10 +37,7 @@ def describe_operation(route: Route, components: Components) -> Json:
 
 
 def find_tag(endpoint: type[Endpoint]) -> tuple[str, str]:
-    """Name and description: the endpoint's own tag, or the ``TAG`` of its module or of the nearest package.
-
-    The docstring of that place describes the tag. Raises LookupError.
-    """
+    """Name and description: the endpoint's own, or those of its module or nearest package. Raises LookupError."""
     if endpoint.tag:
         return endpoint.tag, _first_line(endpoint)
     name = endpoint.__module__
@@ -83,10 +80,7 @@ def _request_body(declared: Declaration, components: Components) -> Json:
 
 
 def _body_example(schema: BaseSchema, *, partial: bool, from_path: str) -> Json | None:
-    """The schema's example without the value in the path; None if it lacks a required field.
-
-    A partial example omits required fields, because their values are often unique.
-    """
+    """The schema's example without the value in the path; None if it lacks a required field."""
     if schema.example is None:
         return None
     accepted = input_fields(schema, from_path)

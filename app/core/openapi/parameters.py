@@ -104,10 +104,7 @@ CONDITIONS = {
 
 
 def share_parameters(operations: Iterable[Json]) -> Json:
-    """Replace the parameters of several operations by references, and return these parameters by name.
-
-    If parameters of one name differ, the most frequent of them is shared.
-    """
+    """Replace parameters by references, and return them by name; of several with one name, the most frequent."""
     lists = [operation.get("parameters", []) for operation in operations]
     counts = Counter(json.dumps(parameter) for parameters in lists for parameter in parameters)
     shared: dict[str, Json] = {}

@@ -117,10 +117,7 @@ class Authenticator:
         return bearer or cookie
 
     def check_origin(self) -> None:
-        """Raises Forbidden for an unsafe request that a browser sends for another site.
-
-        The algorithm is that of Go 1.25's http.CrossOriginProtection. Bearer requests are exempt.
-        """
+        """Raises Forbidden for another site's unsafe request without a bearer, as Go's http.CrossOriginProtection."""
         if request.method in SAFE_METHODS or _bearer(request) or self._is_same_origin():
             return
         raise CsrfRejected()
@@ -155,10 +152,7 @@ def _check_live(claims: Claims, state: AuthState) -> None:
 
 
 def _claimed_roles(claims: Claims, name: str) -> tuple[str, ...] | None:
-    """The roles in the claim ``name``, or None without it. Raises Unauthenticated for anything but names.
-
-    A dot in ``name`` leads into an object, unless a claim has the whole name.
-    """
+    """The roles in the claim ``name``, whose dots may lead into objects; None without it. Raises Unauthenticated."""
     value: Any = claims.raw.get(name) if name else None
     if value is None and "." in name:
         value = reduce(_member, name.split("."), claims.raw)

@@ -7,17 +7,7 @@ from typing import Any
 import orjson
 import structlog
 from flask import Flask, Response, current_app, g, request
-from sqlalchemy.exc import (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NoResultFound,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import exc
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
@@ -85,7 +75,7 @@ HTTP_DETAILS = {
 UNIQUE, FOREIGN_KEY = "23505", "23503"
 
 
-def _render_integrity_error(error: IntegrityError) -> Response:
+def _render_integrity_error(error: exc.IntegrityError) -> Response:
     """Conflict; only the constraint can detect such a race. The body names the field."""
     kind, columns = violation_of(error)
     if kind == UNIQUE and columns:
@@ -96,7 +86,7 @@ def _render_integrity_error(error: IntegrityError) -> Response:
     return render(Conflict("The values contradict a rule of the directory."))
 
 
-def violation_of(error: IntegrityError) -> tuple[str, list[str]]:
+def violation_of(error: exc.IntegrityError) -> tuple[str, list[str]]:
     """SQLSTATE (class 23) and, for a unique constraint, the names of its columns in order."""
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
@@ -131,7 +121,7 @@ NOT_MIGRATED = ("42P01", "42703")
 """SQLSTATEs of an undefined table and an undefined column."""
 
 
-def _render_programming_error(error: ProgrammingError) -> Response:
+def _render_programming_error(error: exc.ProgrammingError) -> Response:
     if getattr(error.orig, "sqlstate", "") in NOT_MIGRATED:
         return _render_unavailable(error)
     return _render_bug(error)
@@ -142,16 +132,23 @@ def _render_bug(error: Exception) -> Response:
     return render(ApiError())
 
 
-UNAVAILABLE = (OperationalError, InterfaceError, InternalError, NotSupportedError, PoolTimeout, SettingsError)
+UNAVAILABLE = (
+    exc.OperationalError,
+    exc.InterfaceError,
+    exc.InternalError,
+    exc.NotSupportedError,
+    exc.TimeoutError,
+    SettingsError,
+)
 HANDLERS: dict[type[Exception], Callable[[Any], Any]] = {
     ApiError: render,
     HTTPException: render_http,
-    IntegrityError: _render_integrity_error,
+    exc.IntegrityError: _render_integrity_error,
     StaleDataError: lambda _: render(PreconditionFailed() if request.headers.get("If-Match") else Conflict()),
-    ProgrammingError: _render_programming_error,
+    exc.ProgrammingError: _render_programming_error,
     # Another transaction deleted a row that this request had read.
-    NoResultFound: lambda _: render(Conflict()),
+    exc.NoResultFound: lambda _: render(Conflict()),
     **dict.fromkeys(UNAVAILABLE, _render_unavailable),
-    DataError: lambda _: render(Invalid("A value does not fit the field that it is meant for.")),
+    exc.DataError: lambda _: render(Invalid("A value does not fit the field that it is meant for.")),
     Exception: _render_bug,
 }

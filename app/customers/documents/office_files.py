@@ -119,10 +119,7 @@ def _leaves_archive(name: str) -> bool:
 
 
 def _check_prologs(archive: ZipFile, entries: Sequence[ZipInfo]) -> None:
-    """Refuse document type declarations, which define external entities (ECMA-376-2, section 8.1.4).
-
-    Raises Unacceptable.
-    """
+    """Raises Unacceptable for document types, which define external entities (ECMA-376-2, section 8.1.4)."""
     for entry in entries:
         if entry.filename.lower().endswith((".xml", ".rels")) and not _has_no_dtd(_read_beginning(archive, entry)):
             raise Unacceptable(DTD)

@@ -20,10 +20,7 @@ FILE_DAMAGED, FILE_UNREADABLE = "FILE_DAMAGED", "FILE_UNREADABLE"
 
 
 class ObjectFile(NamedTuple):
-    """A file of the archive from the storage. ``key`` is None for a file that the database does not know.
-
-    ``sha256`` is empty if none was recorded.
-    """
+    """A file from the storage. ``key`` is None if no row knows it, ``sha256`` empty if none was recorded."""
 
     name: str
     key: Key | None
@@ -33,10 +30,7 @@ class ObjectFile(NamedTuple):
 
 @dataclass
 class Export:
-    """``spooled`` has the sizes of the files in ``rows``, in their order. ``rows`` is closed at the end.
-
-    The manifest names unreadable files and comes last. An archive without a manifest is truncated.
-    """
+    """``spooled``: the sizes of the files in ``rows``. The manifest names unreadable files, and comes last."""
 
     about: dict[str, Any]
     rows: IO[bytes]

@@ -13,11 +13,7 @@ from app.core.db.tenancy import TenantScoped
 
 
 class CustomerMerge(TenantScoped, Identified, Model):
-    """A merged customer, by its own id, and the survivor who has its parts.
-
-    A table of its own spares every reader of customers a condition. ``undo_log`` is null once the merge cannot be
-    undone any more.
-    """
+    """A merged customer and its survivor. ``undo_log`` is null once the merge cannot be undone any more."""
 
     __tablename__ = "customer_merge"
     # The files of a merged customer go with its survivor.

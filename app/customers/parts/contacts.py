@@ -96,10 +96,7 @@ class CustomerContacts(PartsWithPrimary):
 
 
 def refresh_contacts_text(customer_id: UUID) -> None:
-    """Update the text that ``/customers?search=`` reads. The caller holds the customer's lock.
-
-    Without the lock, each of two concurrent statements would miss the contacts of the other.
-    """
+    """Update the text that ``/customers?search=`` reads. Without the customer's lock, two updates miss contacts."""
     joined = select(func.aggregate_strings(CustomerContact.search_text, "\n"))
     texts = joined.where(CustomerContact.customer_id == customer_id).scalar_subquery()
     execute_and_count(update(Customer).where(Customer.id == customer_id).values(contacts_text=func.coalesce(texts, "")))

@@ -85,10 +85,7 @@ def caller_id() -> UUID | None:
 
 
 def below_customer(table: str, *users: str) -> tuple[ForeignKeyConstraint | Index, ...]:
-    """Constraints and indexes of a part. ``users`` are its columns with ids of users.
-
-    Each gets an index; without it, the deletion of a user would read the whole table.
-    """
+    """Constraints and indexes of a part. Columns of ``users`` are indexed for the deletion of a user."""
     keys = [same_tenant(name, "user") for name in users]
     indexes = [Index(f"ix_{table}_company_id_{name}", "company_id", name) for name in users]
     return (*belongs_to("customer", table), *keys, *indexes)

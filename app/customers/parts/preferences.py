@@ -52,10 +52,7 @@ class CommunicationPreference(CustomerPart, Model):
 
 
 class ConsentChange(CustomerPart, Model):
-    """One change of a preference, kept as proof after the preference is deleted.
-
-    ``old`` is null for the first consent, ``new`` for a deletion.
-    """
+    """Proof of one change, kept after the preference: ``old`` is null for a first consent, ``new`` for a deletion."""
 
     __tablename__ = "consent_change"
     __table_args__ = (

@@ -164,10 +164,7 @@ def _coefficient_bytes(image: Any) -> int:
 
 
 def average(image: Image.Image) -> Image.Image:
-    """The picture, averaged down for resampling, with the orientation of the original.
-
-    Tiles avoid a copy of the whole picture in four bytes a pixel.
-    """
+    """The picture, averaged down for resampling, by tiles: a whole copy would take four bytes a pixel."""
     image = load(image)
     mode = "RGBA" if image.has_transparency_data else "RGB"
     # The number of pixels along a side that become one.
