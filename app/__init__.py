@@ -30,6 +30,7 @@ from app.core.security.tokens import Tokens
 from app.core.services import Services
 from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
+from app.core.web.routing import MatchedRule
 from app.extensions import Migrations
 from app.guardian.decision import EmbeddedTransport
 from app.guardian.directory import EmbeddedRoleDirectory, roles_of_subject
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 
 class Service(Flask):
+    url_rule_class = MatchedRule
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """No view is a coroutine function, and the check costs 3 µs a hook."""
         return func

@@ -55,6 +55,7 @@ def _route(app: Flask, method: str, path: str) -> Route | None:
     return next(route for route in routes if (route.path, route.method) == (rule.rule, method))
 
 
+@cache
 def _declared(route: Route, status: int) -> Json | None:
     """``default`` stands for a few errors, never for a success or a bug."""
     responses = spec()["paths"][route.path.replace("<", "{").replace(">", "}")][route.method.lower()]["responses"]

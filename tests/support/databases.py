@@ -47,7 +47,8 @@ def settings_for(url: str, **more: str) -> Settings:
 
 
 def dispose(app: Flask) -> None:
-    """Close the connections of its pool."""
+    """Close the connections of its pool, and the one to its mail server."""
+    app.extensions["identity"].mailer.close()
     with app.app_context():
         db.engine.dispose()
 

@@ -5,7 +5,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -197,19 +196,28 @@ class Page:
         return [url for url in sent if not url.startswith(("chrome:", "data:"))]
 
 
-@pytest.fixture
-def page(address: str, tmp_path: Path) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     if not all(PROGRAMS):
         pytest.skip("chromium and chromedriver are not installed (Debian: apt install chromium chromium-driver)")
-    browser, driver = PROGRAMS
+    browser, program = PROGRAMS
     options = webdriver.ChromeOptions()
     options.binary_location = str(browser)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path}"):
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = webdriver.Chrome(options=options, service=Service(driver))
-    yield Page(found, address)
+    found = webdriver.Chrome(options=options, service=Service(program))
+    yield found
     found.quit()
+
+
+@pytest.fixture
+def page(driver: webdriver.Chrome, address: str) -> Page:
+    """In a browser that knows no cookie, and with no line in its logs."""
+    driver.delete_all_cookies()
+    page = Page(driver, address)
+    page.errors(), page.requests()
+    return page
 
 
 def test_somebody_signs_in_on_the_page_and_lists_users_without_leaving_the_service(

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, current_app
 from flask_restful import Api as RestfulApi
 from marshmallow import fields
+from werkzeug.routing import Rule
 
 from app.base.permission import Permission
 from app.clients.limiter import Limits
@@ -38,6 +39,13 @@ class Route:
     @property
     def parameters(self) -> Mapping[str, fields.Field[Any]]:
         return self.endpoint.parameters_of(self.method, collection=self.is_collection)
+
+
+class MatchedRule(Rule):
+    """A rule that builds no URL. Compiling every rule's builder takes half the time of creating an application."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., None]:
+        return lambda _rule, **_values: None
 
 
 class Api(RestfulApi):

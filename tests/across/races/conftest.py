@@ -21,18 +21,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(flaky)
 
 
-def _of_processes(stage: Stage) -> Fleet:
+def _start_fleet(stage: Stage) -> Fleet:
     return Fleet(stage.url, stage.folder / "fleet.log")
-
-
-def _of_threads(stage: Stage) -> Fleet:
-    return Fleet(stage.url, stage.folder / "crowd.log", threads=4)
 
 
 @pytest.fixture
 def fleet(stage: Stage) -> Iterator[Fleet]:
     """Afterwards: nothing crashed, next to nothing was turned away, and nobody was the victim of a deadlock."""
-    fleet = stage.share(_of_processes)
+    fleet = stage.share(_start_fleet)
+    fleet.is_crowded = False
     fleet.seen.clear()
     rmtree(fleet.environ["STORAGE_PATH"], ignore_errors=True)
     start = fleet.log.stat().st_size
@@ -46,8 +43,9 @@ def fleet(stage: Stage) -> Iterator[Fleet]:
 
 @pytest.fixture
 def crowd(stage: Stage) -> Iterator[Fleet]:
-    """Four processes of four threads each; afterwards nothing crashed."""
-    crowd = stage.share(_of_threads)
+    """The fleet, with four threads in each process; afterwards nothing crashed."""
+    crowd = stage.share(_start_fleet)
+    crowd.is_crowded = True
     crowd.seen.clear()
     start = crowd.log.stat().st_size
     yield crowd

@@ -17,7 +17,7 @@ from tests.support.clients import ApiClient
 from tests.support.databases import ENVIRONMENT
 
 SIZE = 4
-THREADS = "IDENTITY_TESTS_THREADS"
+THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,15 @@ def by(client: ApiClient, method: str, path: str, values: Any = None, **headers:
 
 
 class Fleet:
-    """``log`` is what the processes wrote; ``seen`` counts the statuses of one test. ``threads`` share the requests
-    of a batch, in whatever order."""
+    """``log`` is what the processes wrote; ``seen`` counts the statuses of one test."""
 
-    def __init__(self, database_url: str, log: Path, *, threads: int = 1) -> None:
+    def __init__(self, database_url: str, log: Path) -> None:
         self.log = log
         self.seen: Counter[int] = Counter()
+        self.is_crowded = False
+        """Whether THREADS threads of each process share the requests of a batch, in whatever order."""
         self.mails = log.with_suffix(".mails")
-        own = {"DATABASE_URL": database_url, "MAIL_FOLDER": str(self.mails), THREADS: str(threads)}
+        own = {"DATABASE_URL": database_url, "MAIL_FOLDER": str(self.mails)}
         kept = {"STORAGE_PATH": str(log.parent / "fleet-storage"), "DOCUMENT_QUOTA_MB": "1"}
         self.environ = {**os.environ, **ENVIRONMENT, **own, **kept}
         self._members: list[TextIO] = []
@@ -78,7 +79,7 @@ class Fleet:
         """Every batch in a process of its own, all starting at once, the requests of a batch in order."""
         crew = self._members[: len(batches)]
         for member, batch in zip(crew, batches, strict=True):
-            self._tell(member, json.dumps([asdict(wish) for wish in batch]))
+            self._tell(member, json.dumps([self.is_crowded, [asdict(wish) for wish in batch]]))
         for member in crew:
             assert self._heard(member) == "ready"
         for member in crew:

@@ -36,9 +36,10 @@ def main() -> None:
 
 def _serve(fleet: TextIO) -> None:
     app = create_app(load_settings())
-    crew = ThreadPoolExecutor(int(os.environ[THREADS]))
+    crowd, alone = ThreadPoolExecutor(THREADS), ThreadPoolExecutor(1)
     for command in fleet:
-        wishes = json.loads(command)
+        is_crowded, wishes = json.loads(command)
+        crew = crowd if is_crowded else alone
         _say(fleet, "ready")
         fleet.readline()
         _say(fleet, list(crew.map(lambda wish: _ask(app, **wish), wishes)))

@@ -23,8 +23,12 @@ from tests.fakes.cerbos import ROOT, Cerbos, binary
 from tests.support.clients import ApiClient, Tenant
 from tests.support.databases import settings_for
 from tests.support.declared import routes_of
+from tests.support.marks import one_database
 from tests.support.roles import give, role_with
 from tests.support.variants import Variant
+
+# What an engine answers, and what becomes of it, is decided before the database is asked.
+pytestmark = one_database
 
 POLICIES = ROOT / "scripts" / "cerbos" / "policies"
 CERTIFICATION = ROOT / "scripts" / "cerbos" / "certification"

@@ -16,8 +16,11 @@ from app.clients.policy.request import AccessRequest, GrantAll, TooManyInFlight
 from app.core.services import services
 from tests.fakes.guardian import FakeGuardian, answers, denies, grants
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import flaky
+from tests.support.marks import flaky, one_database
 from tests.support.variants import Variant
+
+# What an engine answers, and what becomes of it, is decided before the database is asked.
+pytestmark = one_database
 
 QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE")
 

@@ -25,7 +25,11 @@ from tests.fakes.guardian import (
     sends,
 )
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import both_databases, one_database
 from tests.support.variants import Variant
+
+# What an engine answers, and what becomes of it, is decided before the database is asked.
+pytestmark = one_database
 
 GRANTED = b'{"access_granted": true'
 TEN_MEGABYTES = GRANTED + b', "x": "' + b"x" * 10_000_000 + b'"}'
@@ -145,6 +149,7 @@ def test_after_five_failures_the_service_refuses_at_once_and_says_when_to_come_b
     assert speaker.get("/users/me").status_code == 200
 
 
+@both_databases
 def test_what_is_done_before_the_answer_is_not_begun(trial: Trial, acme: Tenant, statements: Any) -> None:
     trial.puts(told(b"{}", 500))
 
