@@ -43,7 +43,7 @@ def pytest_collection() -> Generator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).parts[0] not in LONGEST)
+    items.sort(key=lambda item: item.nodeid.split("/")[1] not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
