@@ -41,11 +41,7 @@ Values = Mapping[str, Any]
 
 
 def invite(values: Values, role_ids: Iterable[UUID], actor: Actor, schema: BaseSchema) -> UUID:
-    """Returns the invitation's id. Raises Invalid for unknown references in ``schema``.
-
-    An error in the assignment of roles is raised after the user has been removed. The mail comes last: if the process
-    ends before it, the invitation can be resent.
-    """
+    """Returns its id. Raises Invalid for references; errors of roles remove the user again. The mail is last."""
     roles = list(dict.fromkeys(role_ids))
     with company_transaction(actor.company_id) as session:
         schema.check_refs(session, values)

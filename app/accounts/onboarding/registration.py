@@ -105,11 +105,7 @@ def _mail_owner(company_id: UUID, user_id: UUID, job: Job) -> None:
 
 
 def complete_registration(token: str) -> None:
-    """Create the user, and the company, of the registration, or leave the link as it is.
-
-    Raises InvalidLink, RegistrationClosed, and Conflict for an address or a name that has been taken since. Only
-    the reader of the mailbox learns of that.
-    """
+    """Create its user and company. Raises InvalidLink, RegistrationClosed, and Conflict for what was taken since."""
     try:
         with company_transaction(tenant_of(token)):
             _create(consume(token))

@@ -34,14 +34,10 @@ class TooManyInFlight(Unavailable):
 
 
 class PolicyEngine(Protocol):
-    """Returning is a grant; a refusal or a failure is raised.
-
-    Forbidden: denied. BadGateway, Unavailable, GatewayTimeout: no usable answer. Unauthenticated: the
-    token cannot be passed on.
-    """
+    """Returning grants. Forbidden denies; BadGateway, Unavailable and GatewayTimeout are no decision."""
 
     def check(self, *questions: AccessRequest, token: str, request_id: str) -> None:
-        """Questions of one user: raises unless all are granted."""
+        """Questions of one user. Raises unless all are granted; Unauthenticated if the token cannot be passed on."""
 
 
 class GrantAll:
