@@ -129,11 +129,16 @@ def _references_of(app: Flask, route: Route) -> dict[str, Table]:
 @contextmanager
 def without_the_criterion() -> Iterator[None]:
     """The service without its first line of defence: nothing adds the tenant to a statement."""
-    unscoped = property(lambda query: query.unscoped, lambda query, scoped: query.__dict__.update(scoped=scoped))
+    scoped = property(lambda query: query.unscoped, lambda query, scoped: query.__dict__.update(scoped=scoped))
+    single = property(
+        lambda query: query.unscoped.execution_options(single_statement=True),
+        lambda query, single: query.__dict__.update(single=single),
+    )
     event.remove(GuardedSession, "do_orm_execute", tenancy._narrow)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(TenantQuery, "scoped", unscoped, raising=False)
+            patch.setattr(TenantQuery, "scoped", scoped, raising=False)
+            patch.setattr(TenantQuery, "single", single, raising=False)
             yield
     finally:
         event.listen(GuardedSession, "do_orm_execute", tenancy._narrow)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -152,10 +151,7 @@ class TenantQuery:
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self.unscoped = statement
         self.scoped = statement.options(OWN_ROWS)
-
-    @cached_property
-    def single(self) -> Select[*tuple[Any, ...]]:
-        return self.scoped.execution_options(single_statement=True)
+        self.single = self.scoped.execution_options(single_statement=True)
 
 
 def _refuse_tenant_tables(state: ORMExecuteState, scope: Scope) -> None:
