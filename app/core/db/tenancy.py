@@ -150,8 +150,8 @@ class TenantQuery:
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self.unscoped = statement
-        self.scoped = statement.options(OWN_ROWS)
-        self.single = self.scoped.execution_options(single_statement=True)
+        scoped = statement.options(OWN_ROWS)
+        self.scoped, self.single = scoped, scoped.execution_options(single_statement=True)
 
 
 def _refuse_tenant_tables(state: ORMExecuteState, scope: Scope) -> None:
