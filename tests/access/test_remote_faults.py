@@ -9,7 +9,7 @@ from tests.access.remote import Json, path_of
 from tests.fakes.guardian import Behaviour, FakeGuardian, answer, answers, closes, dribbles, hangs, resets, sends
 from tests.fakes.roles import FakeRoles, wide
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import one_database
+from tests.support.marks import flaky, one_database
 from tests.support.rows import by_row
 from tests.support.variants import Variant
 
@@ -52,6 +52,7 @@ FAULTS: list[tuple[str, Behaviour, int]] = [
 ]  # fmt: skip
 
 
+@flaky
 @by_row(("name", "fault", "status"), FAULTS, ids=[name for name, _, _ in FAULTS])
 def test_fault_in_any_part_is_an_error(
     acme: Tenant, engine: FakeGuardian, variant: Variant, user: ApiClient, name: str, fault: Behaviour, status: int
