@@ -14,15 +14,18 @@ rm -f "$DRAIN_FILE"
 child=
 nap=
 serving=no
+draining=no
 signals=0
 
 # /health/ready answers 503 while the file exists, so the load balancer moves its traffic. gunicorn gets
 # the signal only afterwards, because it closes its listeners at once. A second signal ends the draining.
-# Nothing in here may block: the shell runs it between two waits.
+# Nothing in here may block: the shell runs it between two waits. dash lets a signal interrupt it, too, so
+# what a second one reads is set before anything else happens.
 # shellcheck disable=SC2329
 on_signal() {
     signals=$((signals + 1))
-    if [ "$serving" = yes ] && [ -z "$nap" ]; then
+    if [ "$serving" = yes ] && [ "$draining" = no ]; then
+        draining=yes
         printf '' >"$DRAIN_FILE" || true
         { sleep "${DRAIN_SECONDS:-5}" || true; kill -TERM "$child" || true; } >/dev/null 2>&1 &
         nap=$!

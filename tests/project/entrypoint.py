@@ -19,12 +19,13 @@ GUNICORN = f"""#!/bin/sh
 "exec" "{sys.executable}" "$0" "$@"
 import os, signal, sys
 draining = lambda: os.path.exists(os.environ["DRAIN_FILE"])
+say = lambda *words: os.write(1, (" ".join(words) + "\\n").encode())  # print() refuses to interrupt itself
 def stop(number, frame):
-    print("stopped by", signal.Signals(number).name, "draining" if draining() else "at once", flush=True)
+    say("stopped by", signal.Signals(number).name, "draining" if draining() else "at once")
     sys.exit(7)
 signal.signal(signal.SIGTERM, stop)
 signal.signal(signal.SIGUSR1, lambda *_: sys.exit(9))
-print("serving", os.getpid(), "draining" if draining() else "ready", *sys.argv[1:], flush=True)
+say("serving", str(os.getpid()), "draining" if draining() else "ready", *sys.argv[1:])
 while True:
     signal.pause()
 """

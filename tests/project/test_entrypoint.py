@@ -87,16 +87,18 @@ def test_the_service_answers_while_it_says_that_it_is_draining(start: Start, tmp
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_second_signal_ends_the_draining(start: Start, folder: Path, shell: str) -> None:
-    process = start("gunicorn", shell=shell, DRAIN_SECONDS="600")
-    line_of(process)
-    process.terminate()
-    wait_for((folder / "draining").exists)
+    for _ in range(10):
+        process = start("gunicorn", shell=shell, DRAIN_SECONDS="600")
+        line_of(process)
+        process.terminate()
+        while not (folder / "draining").exists():
+            pass  # The shell may still be inside its handler of the first signal.
 
-    process.terminate()
+        process.terminate()
 
-    assert line_of(process) == "stopped by SIGTERM draining"
-    rest_of(process)
-    assert process.returncode == 7
+        assert line_of(process) == "stopped by SIGTERM draining"
+        rest_of(process)
+        assert process.returncode == 7
 
 
 @pytest.mark.parametrize("shell", SHELLS)
