@@ -30,8 +30,8 @@ from app.core.web.routing import Api
 
 Endpoints = tuple[type[Endpoint], ...]
 
-# A slice exports ENDPOINTS, and MAILS, JOBS, SUBSCRIPTIONS and ERROR_HANDLERS if there are any. Subscribers of one
-# event run in this order.
+# A slice exports what it has of ENDPOINTS, MAILS, JOBS, SUBSCRIPTIONS and ERROR_HANDLERS. Subscribers of one event
+# run in this order.
 SLICES: tuple[ModuleType, ...] = (
     document_types,
     companies,

@@ -63,7 +63,7 @@ def import_catalogue(file: BinaryIO) -> None:
     with unit_of_work():
         load_catalogue(permissions)
     names = sorted({permission.service for permission in permissions})
-    click.echo(f"{len(permissions)} permissions of: {', '.join(names) or 'no service'}.")
+    click.echo(f"Permissions: {len(permissions)}, of {', '.join(names) or 'no service'}.")
 
 
 @guardian.command("serve")

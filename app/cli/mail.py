@@ -5,8 +5,7 @@ import threading
 from uuid import UUID
 
 import click
-from flask import current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, ScriptInfo, pass_script_info
 
 from app.core.jobs import outbox
 from app.core.jobs.worker import Worker
@@ -15,9 +14,10 @@ mail = AppGroup("mail", help="The outbox.")
 
 
 @mail.command("worker")
-def work() -> None:
+@pass_script_info
+def work(script: ScriptInfo) -> None:
     """Run the jobs of the outbox until a signal (TERM, INT)."""
-    worker = Worker(current_app._get_current_object())  # type: ignore[attr-defined]
+    worker = Worker(script.load_app())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from flask import Flask, request
 from flask_limiter import Limiter, RequestLimit
 
 from app.base.errors import TooManyRequests
+from app.base.network import network_of
 from app.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _limiter(app: Flask, settings: Settings) -> Limiter:
 
         uri = SCHEME + uri
     limiter = Limiter(
-        key_func=lambda: client_of(request.remote_addr),
+        key_func=lambda: network_of(request.remote_addr, 32),
         storage_uri=uri,
         strategy=settings.ratelimit_strategy,
         key_prefix="identity",
@@ -56,19 +56,6 @@ def _limiter(app: Flask, settings: Settings) -> Limiter:
 
 def _uses_redis(settings: Settings) -> bool:
     return settings.ratelimit_storage_uri.startswith("redis")
-
-
-def client_of(address: str | None) -> str:
-    """The address, or the /64 of an IPv6 address: one client usually holds such a whole network."""
-    try:
-        ip = ipaddress.ip_address(address or "")
-    except ValueError:
-        return "unknown"
-    if isinstance(ip, ipaddress.IPv4Address):
-        return str(ip)
-    if ip.ipv4_mapped:
-        return str(ip.ipv4_mapped)
-    return str(ipaddress.IPv6Network((ip.packed, 64), strict=False))
 
 
 def _refuse(limit: RequestLimit) -> NoReturn:

@@ -36,8 +36,8 @@ def split_addresses(dry_run: bool) -> None:
     for company_id in companies:
         with tenant(company_id):
             _split_company(company_id, dry_run, totals)
-    verb = "would be mapped" if dry_run else "mapped"
-    click.echo(f"{totals['mapped']} addresses {verb}, {totals['unmapped']} not.")
+    title = "Addresses to be mapped" if dry_run else "Addresses mapped"
+    click.echo(f"{title}: {totals['mapped']}; not mappable: {totals['unmapped']}.")
 
 
 def _split_company(company_id: UUID, dry_run: bool, totals: Counter[str]) -> None:

@@ -68,8 +68,8 @@ def test_addresses_of_every_company_are_split_and_the_text_is_kept(app: Flask, a
         assert tuple(found[name] for name in PARTS) == ("123 Main St", "Portland", "OR", "97201", None)
         assert found["address"] == text
     assert [shown(acme, path) for path in (vague, done, none)] == before
-    assert "2 addresses would be mapped, 1 not." in dry.output
-    assert "2 addresses mapped, 1 not." in wet.output
+    assert "Addresses to be mapped: 2; not mappable: 1." in dry.output
+    assert "Addresses mapped: 2; not mappable: 1." in wet.output
     assert re.findall(r"customer ([0-9a-f-]{36})", wet.output) == [before[0]["id"]]
 
 
@@ -81,5 +81,5 @@ def test_more_customers_than_fit_a_batch_are_all_looked_at(
 
     result = app.test_cli_runner().invoke(args=["customers", "split-addresses"])
 
-    assert "3 addresses mapped, 3 not." in result.output
+    assert "Addresses mapped: 3; not mappable: 3." in result.output
     assert [shown(acme, path)["city"] for path in paths] == ["Eastmere", None] * 3

@@ -70,7 +70,7 @@ def test_importing_again_changes_nothing(imported: Any, everything: Engine) -> N
 
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert rows(everything) == after
-    assert second.output == "2 permissions of: storage.\n"
+    assert second.output == "Permissions: 2, of storage.\n"
 
 
 def test_catalogue_of_thousands_is_taken(imported: Any, everything: Engine) -> None:

@@ -1,7 +1,6 @@
 """Delays after failed attempts, per account and network: a stranger cannot lock the owner out."""
 
 import hmac
-import ipaddress
 import math
 from datetime import datetime, timedelta
 from functools import cache
@@ -13,6 +12,7 @@ from app.accounts.auth.models import LoginFailure
 from app.base.clock import utcnow
 from app.base.errors import TooManyRequests
 from app.base.keys import derive_key
+from app.base.network import network_of
 from app.core.db.models import UtcDateTime, db
 from app.core.db.transaction import unit_of_work, upsert
 from app.core.services import services
@@ -28,22 +28,14 @@ PER_DAY = 5
 
 def attempt_key(account: str, address: str | None) -> bytes:
     key = derive_key(services().settings.secret_key, "login-failure")
-    return hmac.digest(key, f"{account}\n{network_of(address)}".encode(), "sha256")
-
-
-def network_of(address: str | None) -> str:
-    """The /24 or /64 of an address. An IPv4-mapped IPv6 address counts as IPv4."""
-    try:
-        ip = ipaddress.ip_address(address or "")
-    except ValueError:
-        return "unknown"
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 64), strict=False))
+    return hmac.digest(key, f"{account}\n{network_of(address, 24)}".encode(), "sha256")
 
 
 def reserve_attempt(key: bytes) -> None:
-    """Count an attempt before its check, by one statement: no parallel guess is free. Raises TooManyRequests."""
+    """Count an attempt before its check. One conditional statement: parallel guesses share the limit.
+
+    Raises TooManyRequests.
+    """
     now = utcnow()
     with unit_of_work():
         if _count_attempt(key, now) is not None:
@@ -55,7 +47,10 @@ def reserve_attempt(key: bytes) -> None:
 
 
 def reserve_daily(subject: str, address: str | None = None) -> bool:
-    """Count an attempt at ``subject`` from the network of ``address``, on its own. False after five a day."""
+    """Count an attempt at ``subject`` from a network, in a transaction of its own.
+
+    False after five, until a day has passed since the last.
+    """
     now = utcnow()
     params = {"key_": attempt_key(f"daily {subject}", address), "now_": now, "over_": now - RETENTION}
     with unit_of_work():

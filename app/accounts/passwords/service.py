@@ -44,7 +44,7 @@ class InvalidCode(BadRequest):
 
 
 def confirm_password(caller: Principal, password: str, ip: str | None) -> tuple[str | None, bytes]:
-    """Hash of the caller's own password, and the keys of its attempts. Raises Invalid and TooManyRequests."""
+    """The hash of the caller's own password, and the key of its attempts. Raises Invalid and TooManyRequests."""
     with company_transaction(caller.company_id, writes=False):
         password_hash = db.session.scalar(select(User.password_hash).where(User.id == caller.user_id))
     key = attempt_key(f"change {caller.user_id}", ip)

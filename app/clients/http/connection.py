@@ -34,8 +34,9 @@ _IDLE_OPTIONS: tuple[tuple[int, object], ...] = (
     (pycurl.HEADERFUNCTION, len),
     (pycurl.READFUNCTION, lambda _count: b""),
     (pycurl.PREREQFUNCTION, lambda *_addresses: pycurl.PREREQFUNC_OK),
-    (pycurl.HTTPHEADER, []),
+    (pycurl.HTTPHEADER, ["Accept:"]),  # pycurl ignores an empty list
     (pycurl.POSTFIELDS, b""),
+    (pycurl.URL, ""),
 )
 """An idle connection keeps no file, body or token alive."""
 
@@ -55,22 +56,24 @@ class Reaper:
 
     def __init__(self) -> None:
         self._queue: deque[pycurl.CurlMulti] = deque()
-        self._lock = Lock()
+        self._lock, self._is_running = Lock(), False
 
     def close(self, multi: pycurl.CurlMulti) -> None:
         with self._lock:
             self._queue.append(multi)
-            is_first = len(self._queue) == 1
-        if is_first:
-            Thread(target=self._run, name="reaper of connections", daemon=True).start()
+            if not self._is_running:
+                with suppress(RuntimeError):  # The process has too many threads: the next call tries again.
+                    Thread(target=self._run, name="reaper of connections", daemon=True).start()
+                    self._is_running = True
 
     def _run(self) -> None:
         while True:
-            with suppress(pycurl.error):
+            with suppress(Exception):
                 self._queue[0].close()
             with self._lock:
                 self._queue.popleft()
                 if not self._queue:
+                    self._is_running = False
                     return
 
 
@@ -95,7 +98,7 @@ class Connection:
         self.wake_at = math.inf
 
     def start(self, watch: Watch, transfer: Transfer) -> None:
-        self._report, self._is_secure = watch, transfer.request.url.startswith("https:")
+        self._report, self._is_secure = watch, transfer.request.url.lower().startswith("https:")
         self._multi.add_handle(self.handle)
 
     def act(self, descriptor: int) -> bool:

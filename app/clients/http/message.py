@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
-# An empty value suppresses a header that libcurl adds by itself.
+# An empty value here suppresses a header that libcurl adds by itself.
 DEFAULTS = {"Accept": "", "Accept-Encoding": " identity", "Content-Type": "", "Expect": "", "User-Agent": ""}
 
 
@@ -52,7 +52,7 @@ class Request(NamedTuple):
 
     def lines(self) -> list[str]:
         """The headers as libcurl takes them. Raises ValueError for what would not stay one line."""
-        stated = [f"{name}: {value}" if value else f"{name};" for name, value in self.headers.items()]
+        stated = [f"{name}: {value}" for name, value in self.headers.items()]
         text = "".join((self.method, self.url, *stated))
         if " " in self.method or " " in self.url or not text.isascii() or not text.isprintable():
             raise ValueError("A request must be printable ASCII, without spaces in its method and URL.")

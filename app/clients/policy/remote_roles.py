@@ -30,7 +30,7 @@ PERMISSION: Fields = {
 
 
 class RemoteRoleDirectory:
-    """Calls that need no answer of one another go side by side."""
+    """Calls go in rounds, side by side in each: assignments, policies, permissions."""
 
     def __init__(self, transport: RemoteTransport, breaker: Breaker) -> None:
         self._transport, self._breaker = transport, breaker

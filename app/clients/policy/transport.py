@@ -78,7 +78,7 @@ class RemoteTransport:
         """Send requests side by side on this thread; replies come in any order.
 
         Waits for permits until the deadline. A fifth of them is left to permission checks, which fail at
-        once without one. Raises as ``send``; closing the iterator gives up the calls under way.
+        once without one. Raises as ``send``; an error, or closing the iterator, gives up the calls under way.
         """
         queue, under_way, replies = deque(requests.items()), dict[Transfer, Key](), list[tuple[Key, Reply]]()
         permits = _Permits(self._shared_permits.get(), self._permits.get())
@@ -109,7 +109,7 @@ def _origin_of(url: str) -> tuple[str, str, int]:
     host = (parts.hostname or "").encode("idna").decode()
     if parts.scheme not in PORTS or not host or not url.isascii():
         raise ValueError("The URL must be http(s)://host in ASCII.")
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in url or "#" in url:
         raise ValueError("The URL must have no credentials, query or fragment.")
     return parts.scheme, host, parts.port or PORTS[parts.scheme]
 

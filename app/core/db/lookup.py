@@ -56,7 +56,10 @@ def lock_row(model: type[Any], id: UUID) -> Any | None:
 
 @dataclass(frozen=True)
 class Parent:
-    """The parent of rows by ``column``, a parameter of the path. Writers below a ``locked`` one take turns."""
+    """The parent of rows by ``column``. Its id in a path has that name, or comes first.
+
+    Writers below a ``locked`` one take turns.
+    """
 
     model: type[Any]
     column: str

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Delete, Row, Update
+from sqlalchemy import Delete, Insert, Row, Update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -68,7 +68,7 @@ def upsert(model: type[Any]) -> postgresql.Insert | sqlite.Insert:
     return insert
 
 
-def execute_and_count(statement: Update | Delete) -> int:
+def execute_and_count(statement: Insert | Update | Delete) -> int:
     """The number of changed rows. A condition in WHERE lets one of several concurrent writers succeed."""
     result: Any = db.session.execute(statement.execution_options(synchronize_session=False))
     return int(result.rowcount)

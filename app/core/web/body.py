@@ -53,7 +53,7 @@ def json_body() -> dict[str, Any]:
 
 
 def optional_json_body() -> dict[str, Any]:
-    """As ``body``, but an empty request is an empty object."""
+    """As ``json_body``, but an empty request is an empty object."""
     return json_body() if receive_body() else {}
 
 

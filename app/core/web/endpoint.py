@@ -1,6 +1,6 @@
 """The path of a request: authenticate, ask the policy engine, bind the tenant, run, answer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -112,18 +112,18 @@ class Endpoint(Resource):
         return False
 
     def dispatch_request(self, **path: str) -> Response:
-        handler = getattr(self, "get" if request.method == "HEAD" else request.method.lower())
+        handler: Callable[..., Response] = getattr(self, "get" if request.method == "HEAD" else request.method.lower())
         self.admit(collection="id" not in path, resource_id=resource_id_of(path.get(self.item)))
         ids = {name: parse_id(text) if is_id(name) else text for name, text in path.items()}
         self.check_parameters()
         if self.access == "public" or self.own_transaction:
-            return handler(**ids)  # type: ignore[no-any-return]
+            return handler(**ids)
         self.before(**ids)
         if request.method in UNSAFE_METHODS:
             # A slow body must not hold a database connection, nor the only writer of SQLite.
             receive_body()
         with self.transaction():
-            return handler(**ids)  # type: ignore[no-any-return]
+            return handler(**ids)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

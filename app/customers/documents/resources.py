@@ -114,7 +114,7 @@ class VerifyDocument(Endpoint):
     @declare("verifyCustomerDocument", body=VerdictSchema(), answer=DocumentSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify or reject a document, or withdraw the decision. A rejection needs a reason."""
-        return CustomerDocuments().decide(customer_id, id, VerdictSchema(), _verdict)
+        return CustomerDocuments().record_verdict(customer_id, id, VerdictSchema(), _verdict)
 
 
 def _verdict(values: dict[str, Any]) -> dict[str, Any]:

@@ -46,9 +46,10 @@ class Export:
             yield from stream_zip(self._entries())
 
     def _entries(self) -> Iterator[ZipEntry]:
-        self.rows.seek(0)
+        start = 0
         for name, size in self.spooled.items():
-            yield ZipEntry(name, size, self._measure(name, self._read_rows(size)), compressed=True)
+            yield ZipEntry(name, size, self._measure(name, self._read_rows(start, size)), compressed=True)
+            start += size
         for item in self.objects:
             yield from self._object_entries(item)
         manifest = orjson.dumps(self._manifest_content(), option=JSON_OPTIONS | orjson.OPT_INDENT_2)
@@ -58,7 +59,8 @@ class Export:
         is_complete = all(file["fault"] is None for file in self.manifest)
         return self.about | {"is_complete": is_complete, "files": self.manifest}
 
-    def _read_rows(self, left: int) -> Iterator[bytes]:
+    def _read_rows(self, start: int, left: int) -> Iterator[bytes]:
+        self.rows.seek(start)
         while left and (chunk := self.rows.read(min(CHUNK_BYTES, left))):
             left -= len(chunk)
             yield chunk

@@ -90,7 +90,7 @@ class VerifyAddress(Endpoint):
     @declare("verifyCustomerAddress", body=VerificationSchema(), answer=AddressSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify an address, or withdraw the verification."""
-        return CustomerAddresses().decide(customer_id, id, VerificationSchema(), _verification)
+        return CustomerAddresses().record_verdict(customer_id, id, VerificationSchema(), _verification)
 
 
 def _verification(values: dict[str, Any]) -> dict[str, Any]:

@@ -41,8 +41,10 @@ class CustomerParts(Crud, abstract=True):
         self.parent_id = customer_id
         return self.find_row(id)
 
-    def decide(self, customer_id: UUID, id: UUID, body: BaseSchema, columns_of: Callable[[Values], Values]) -> Response:
-        """Set the columns that follow from the request's body, and answer with the row. Clients cannot write them."""
+    def record_verdict(
+        self, customer_id: UUID, id: UUID, body: BaseSchema, columns_of: Callable[[Values], Values]
+    ) -> Response:
+        """Set the columns that follow from the request's body, past ``change``, which withdraws verdicts."""
         row = self.find_part(customer_id, id)
         columns = columns_of(body.checked(json_body()))
         self.check_version(row)

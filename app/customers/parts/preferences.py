@@ -151,6 +151,7 @@ def differing_preferences(customer_id: UUID, other_id: UUID) -> Sequence[Sequenc
     first, second = aliased(CommunicationPreference), aliased(CommunicationPreference)
     is_same = first.company_id == second.company_id, first.channel == second.channel, first.topic == second.topic
     pairs = select(first, second).where(first.customer_id == customer_id, second.customer_id == other_id, *is_same)
+    pairs = pairs.order_by(first.id)
     rows = db.session.execute(pairs.execution_options(populate_existing=True)).all()
     return [pair for pair in rows if pair[0].consent != pair[1].consent]
 

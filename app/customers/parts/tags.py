@@ -127,8 +127,7 @@ def assign_tag(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int
     columns = ("company_id", "customer_id", "tag_id", "created_at")
     statement = upsert(CustomerTag).from_select(columns, source).on_conflict_do_nothing()
     options = {"unguarded": "one statement, narrowed by itself", "preserve_rowcount": True}
-    result = db.session.execute(statement, execution_options=options)
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    return execute_and_count(statement.execution_options(**options))
 
 
 def unassign_tag(tag_id: UUID, conditions: Collection[ColumnElement[bool]]) -> int:

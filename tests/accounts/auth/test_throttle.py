@@ -10,7 +10,6 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from app.accounts.auth.models import LoginFailure
-from app.accounts.auth.throttle import network_of
 from app.core.db.models import db
 from app.core.db.transaction import unit_of_work
 from app.core.security.passwords import Passwords
@@ -18,7 +17,6 @@ from tests.accounts.auth.browser import Browser, now
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import settings_for
 from tests.support.marks import one_database
-from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 HOME, AWAY = "198.51.100.7", "203.0.113.9"
@@ -138,11 +136,6 @@ def test_a_network_counts_as_one(app: Flask, person: ApiClient, address: str, ne
 
     assert guess(app, person.email, address=neighbour) == [429]
     assert guess(app, person.email, address=stranger) == [401]
-
-
-@by_row("address", [None, "", "unix:", "fe80::1%eth0", "not an address", "1.2.3.4.5"])
-def test_whatever_stands_for_an_address_has_a_network(address: str | None) -> None:
-    assert network_of(address) in ("unknown", "fe80::/64")
 
 
 def test_email_and_username_of_an_account_count_together(app: Flask, person: ApiClient) -> None:

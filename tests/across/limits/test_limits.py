@@ -6,13 +6,11 @@ from collections import Counter
 import pytest
 from flask import Flask
 
-from app.clients.limiter import client_of
 from tests.across.limits.conftest import log_in, statuses
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.contract import spec
 from tests.support.declared import routes_of
 from tests.support.marks import one_database
-from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 pytestmark = one_database
@@ -110,25 +108,6 @@ def test_a_forwarded_address_counts_only_behind_a_trusted_proxy(variant: Variant
     }
 
     assert found == {"direct": {401: 30, 429: 2}, "behind": {401: 32}}
-
-
-@by_row(
-    ("address", "client"),
-    [
-        ("198.51.100.7", "198.51.100.7"),
-        ("::ffff:198.51.100.7", "198.51.100.7"),
-        ("2001:db8:0:1::7", "2001:db8:0:1::/64"),
-        ("2001:db8:0:1:ffff::9", "2001:db8:0:1::/64"),
-        ("2001:db8:0:2::7", "2001:db8:0:2::/64"),
-        ("::1", "::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("unix:", "unknown"),
-        ("", "unknown"),
-        (None, "unknown"),
-    ],
-)
-def test_a_client_is_an_address_or_a_network_of_ipv6(address: str | None, client: str) -> None:
-    assert client_of(address) == client
 
 
 def test_the_code_is_confirmed_ten_times_in_a_quarter_of_an_hour(limited: Flask) -> None:

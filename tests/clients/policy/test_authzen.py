@@ -16,7 +16,7 @@ from tests.fakes.authzen import BATCH, NOT_FOUND, PERMITS, SINGLE, serving, spel
 from tests.fakes.guardian import Behaviour, Exchange, FakeGuardian, answer, answers, decides_each, hangs, sends
 from tests.support.rows import by_row
 
-TIMEOUT, SLACK = 0.4, 0.6
+AMPLE, TIMEOUT, SLACK = 10.0, 0.4, 0.6
 QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE", resource_id=str(uuid4()))
 LISTED = replace(QUESTION, resource_name="position", operation="LIST", resource_id="*")
 TOKEN = "header.payload.signature"
@@ -29,7 +29,7 @@ def engine() -> Iterator[FakeGuardian]:
         yield running
 
 
-def client_of(url: str, *, secret: str = "", timeout: float = TIMEOUT, max_in_flight: int = 8) -> AuthZenClient:
+def client_of(url: str, *, secret: str = "", timeout: float = AMPLE, max_in_flight: int = 8) -> AuthZenClient:
     return AuthZenClient(url, timeout, max_in_flight, roles_of=lambda _question: ROLES, secret=secret)
 
 
@@ -68,7 +68,7 @@ def test_an_answer_that_is_no_decision_is_502(engine: FakeGuardian, name: str) -
     engine.behaviour = serving(FAILING[name])
     engine.seen.clear()
 
-    assert isinstance(refusal(client_of(engine.url, timeout=2.0)), BadGateway)
+    assert isinstance(refusal(client_of(engine.url)), BadGateway)
     assert len(posted(engine)) == 1
 
 
@@ -252,7 +252,7 @@ def test_questions_of_several_users_are_never_asked_together(engine: FakeGuardia
 )
 def test_an_engine_is_healthy_when_it_answers(engine: FakeGuardian, behaviour: Behaviour, is_healthy: bool) -> None:
     engine.behaviour = behaviour
-    client = client_of(engine.url)
+    client = client_of(engine.url, timeout=AMPLE if is_healthy else TIMEOUT)
 
     if is_healthy:
         client.check_health()

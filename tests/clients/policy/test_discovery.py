@@ -116,7 +116,7 @@ def test_an_engine_that_does_not_answer_about_itself_is_asked_again_later(
     engine: FakeGuardian, document: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.behaviour = serving(PERMITS, document)
-    client = client_of(engine.url)
+    client = client_of(engine.url, timeout=TIMEOUT)
     check(client)
     check(client)
     monkeypatch.setattr(discovery, "RETRY_SECONDS", 0.0)
@@ -134,7 +134,7 @@ def test_the_timeout_is_a_total_with_the_document_in_it(engine: FakeGuardian, do
     engine.behaviour = serving(hangs, document)
     started = time.monotonic()
 
-    error = refusal(client_of(engine.url))
+    error = refusal(client_of(engine.url, timeout=TIMEOUT))
 
     assert isinstance(error, GatewayTimeout)
     assert TIMEOUT <= time.monotonic() - started < TIMEOUT + SLACK

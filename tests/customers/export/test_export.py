@@ -16,10 +16,12 @@ from sqlalchemy import event
 from uuid_utils.compat import uuid7
 
 from app.clients.storage.interface import CHUNK_BYTES
+from app.clients.storage.local import LocalStorage
 from app.core.db.models import Model, db, referrers
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.core.services import services
+from app.customers.export.archive import FILE_UNREADABLE, MANIFEST, Export
 from app.customers.export.resources import COLLECTIONS, PAGE, REQUIRED_PERMISSIONS
 from app.customers.models import Customer
 from app.customers.parts.services import CustomerService
@@ -270,3 +272,22 @@ def test_names_of_documents_lead_nowhere_when_the_archive_is_unpacked(acme: Tena
 
     assert len(names) == 5
     assert all(len(name.split("/")) == 3 and ".." not in name.split("/") and "\\" not in name for name in names)
+
+
+def test_a_spooled_file_that_cannot_be_read_does_not_shift_the_next_ones() -> None:
+    rows = Unreadable(b"A" * 100_000 + b"BBBB")
+    export = Export({"customer_id": "x"}, rows, {"a": 100_000, "b": 4}, [], LocalStorage("unused"), 1.0, "")
+
+    archive = ZipFile(BytesIO(b"".join(export.stream())))
+
+    assert archive.read("b") == b"BBBB"
+    assert [file["fault"] for file in read(archive, MANIFEST)["files"]] == [FILE_UNREADABLE, None]
+
+
+class Unreadable(BytesIO):
+    """The second piece cannot be read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() == CHUNK_BYTES:
+            raise OSError("Input/output error")
+        return super().read(size)

@@ -15,14 +15,14 @@ from app.clients.policy.request import AccessRequest
 from app.clients.policy.transport import RemoteTransport
 from tests.fakes.guardian import GRANT, Behaviour, Exchange, answer, answers, closes, resets, sends
 
-TIMEOUT = 0.3
-SLACK = 0.6
+AMPLE, TIMEOUT, SLACK = 10.0, 0.3, 0.6
+"""Seconds: that no loaded machine exceeds, of the tests of the deadline itself, and how much later is in time."""
 QUESTION = AccessRequest(uuid4(), uuid4(), "customer", "UPDATE")
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 GRANTED = json.dumps({"access_granted": True}).encode()
 
 
-def client_of(url: str, *, max_in_flight: int = 8, timeout: float = TIMEOUT) -> GuardianClient:
+def client_of(url: str, *, max_in_flight: int = 8, timeout: float = AMPLE) -> GuardianClient:
     return GuardianClient(RemoteTransport(url, timeout, max_in_flight))
 
 

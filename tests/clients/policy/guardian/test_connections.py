@@ -12,9 +12,9 @@ from app.clients.http import connection
 from app.clients.policy.guardian import GuardianClient
 from app.clients.policy.transport import RemoteTransport
 from tests.clients.policy.guardian.asking import (
+    AMPLE,
     DENYING,
     GRANTED,
-    TIMEOUT,
     UNUSABLE,
     check,
     client_of,
@@ -68,7 +68,7 @@ UNCLEAN = (
 
 @pytest.mark.parametrize("name", UNCLEAN)
 def test_a_connection_that_was_not_read_to_a_clean_end_is_not_used_again(engine: FakeGuardian, name: str) -> None:
-    client = client_of(engine.url, timeout=2.0)
+    client = client_of(engine.url)
     engine.behaviour = UNUSABLE[name]
     refusal(client)
     engine.behaviour = denies
@@ -89,7 +89,7 @@ def test_an_unasked_grant_on_an_idle_connection_is_not_read(engine: FakeGuardian
 
 
 def test_an_unasked_grant_behind_a_reply_in_pieces_is_not_read(engine: FakeGuardian) -> None:
-    client = client_of(engine.url, timeout=2.0)
+    client = client_of(engine.url)
     engine.behaviour = denies_in_pieces_and_grants
     refusal(client)
     engine.behaviour = denies
@@ -167,7 +167,7 @@ def test_a_request_that_was_cut_off_while_it_was_sent_is_sent_once_more(engine: 
     engine.behaviour = grants
     engine.resets_next_body = 1
 
-    reply = RemoteTransport(engine.url, 5.0, 1).send("POST", "/check-access", LARGE, {})
+    reply = RemoteTransport(engine.url, AMPLE, 1).send("POST", "/check-access", LARGE, {})
 
     assert reply.status == 200
     assert engine.connections == 2
@@ -176,7 +176,7 @@ def test_a_request_that_was_cut_off_while_it_was_sent_is_sent_once_more(engine: 
 
 def test_a_request_that_was_cut_off_on_a_kept_connection_is_sent_once_more(engine: FakeGuardian) -> None:
     engine.behaviour = grants
-    transport = RemoteTransport(engine.url, 5.0, 1)
+    transport = RemoteTransport(engine.url, AMPLE, 1)
     transport.send("GET", "/", b"", {})
     engine.resets_next_body = 1
 
@@ -199,7 +199,7 @@ def test_it_is_not_sent_a_third_time(engine: FakeGuardian) -> None:
     engine.resets_next_body = 9
 
     with pytest.raises(Unavailable):
-        RemoteTransport(engine.url, 5.0, 1).send("POST", "/check-access", LARGE, {})
+        RemoteTransport(engine.url, AMPLE, 1).send("POST", "/check-access", LARGE, {})
 
     assert engine.connections == 2
 
@@ -211,7 +211,7 @@ def test_descriptors_above_1023_are_waited_for(engine: FakeGuardian) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2048)), hard))
     taken = [os.dup(0) for _ in range(1100)]
     try:
-        check(client_of(engine.url, timeout=2.0))
+        check(client_of(engine.url))
     finally:
         for descriptor in taken:
             os.close(descriptor)
@@ -220,7 +220,7 @@ def test_descriptors_above_1023_are_waited_for(engine: FakeGuardian) -> None:
 
 def test_close_gives_up_the_idle_connections(engine: FakeGuardian) -> None:
     engine.behaviour = grants
-    transport = RemoteTransport(engine.url, TIMEOUT, 1)
+    transport = RemoteTransport(engine.url, AMPLE, 1)
     client = GuardianClient(transport)
     check(client)
 

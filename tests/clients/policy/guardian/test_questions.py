@@ -9,7 +9,7 @@ from app.base.errors import Unauthenticated
 from app.clients.policy.guardian import NAMES_003, GuardianClient, Names
 from app.clients.policy.request import AccessRequest
 from app.clients.policy.transport import RemoteTransport
-from tests.clients.policy.guardian.asking import GRANTED, QUESTION, TIMEOUT, TOKEN, check, client_of, refused_url
+from tests.clients.policy.guardian.asking import AMPLE, GRANTED, QUESTION, TOKEN, check, client_of, refused_url
 from tests.fakes.guardian import FakeGuardian, answers, grants
 
 
@@ -116,7 +116,7 @@ def test_the_transport_sends_no_line_that_holds_another(
     engine: FakeGuardian, method: str, path: str, headers: dict[str, str]
 ) -> None:
     with pytest.raises(ValueError, match="printable"):
-        RemoteTransport(engine.url, TIMEOUT, 1).send(method, path, b"", headers)
+        RemoteTransport(engine.url, AMPLE, 1).send(method, path, b"", headers)
 
     assert engine.connections == 0
 
@@ -127,7 +127,7 @@ def test_the_transport_sends_no_line_that_holds_another(
 )
 def test_a_url_that_is_not_an_address_is_refused_at_start(url: str) -> None:
     with pytest.raises(ValueError, match="URL"):
-        RemoteTransport(url, TIMEOUT, 1)
+        RemoteTransport(url, AMPLE, 1)
 
 
 # Names of document 003.
@@ -150,7 +150,7 @@ NAMES = [
 
 def asked_as(engine: FakeGuardian, question: AccessRequest, names: Names) -> tuple[str, str]:
     engine.behaviour = grants
-    check(GuardianClient(RemoteTransport(engine.url, TIMEOUT, 1), names), question)
+    check(GuardianClient(RemoteTransport(engine.url, AMPLE, 1), names), question)
     asked = engine.seen[-1].asked
     return asked["resource_name"], asked["operation"]
 

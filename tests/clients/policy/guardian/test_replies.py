@@ -14,6 +14,7 @@ from tests.clients.policy.guardian.asking import (
     GRANTED,
     ONE_TOO_MANY,
     QUESTION,
+    TIMEOUT,
     TOKEN,
     UNBOUNDED,
     UNREACHABLE,
@@ -40,7 +41,7 @@ def test_a_denial_is_403(engine: FakeGuardian, name: str) -> None:
 def test_an_unusable_answer_is_502(engine: FakeGuardian, name: str) -> None:
     engine.behaviour = UNUSABLE[name]
 
-    error = refusal(client_of(engine.url, timeout=2.0))
+    error = refusal(client_of(engine.url))
 
     assert isinstance(error, BadGateway)
     assert engine.connections == 1
@@ -76,7 +77,7 @@ def test_no_error_names_the_host_of_the_engine(engine: FakeGuardian) -> None:
     for behaviour in (UNUSABLE["html"], resets, hangs):
         engine.behaviour = behaviour
 
-        assert "127.0.0.1" not in refusal(client_of(engine.url)).detail
+        assert "127.0.0.1" not in refusal(client_of(engine.url, timeout=TIMEOUT)).detail
 
 
 # Reasons.
