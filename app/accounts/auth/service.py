@@ -178,10 +178,7 @@ _ACCOUNT = TenantQuery(
 
 
 def _record_login(account: Account, password_hash: str) -> bool:
-    """False for an inactive user or another hash.
-
-    The row's lock puts a concurrent change before or after. The row version stays.
-    """
+    """False for an inactive user or another hash. The row's lock orders concurrent changes; its row version stays."""
     statement = (
         update(User)
         .where(User.id == account.user_id, User.is_active, User.password_hash == account.password_hash)

@@ -32,10 +32,7 @@ def attempt_key(account: str, address: str | None) -> bytes:
 
 
 def reserve_attempt(key: bytes) -> None:
-    """Count an attempt before its check. One conditional statement: parallel guesses share the limit.
-
-    Raises TooManyRequests.
-    """
+    """Count an attempt before its check; parallel guesses share the limit. Raises TooManyRequests."""
     now = utcnow()
     with unit_of_work():
         if _count_attempt(key, now) is not None:
@@ -47,10 +44,7 @@ def reserve_attempt(key: bytes) -> None:
 
 
 def reserve_daily(subject: str, address: str | None = None) -> bool:
-    """Count an attempt at ``subject`` from a network, in a transaction of its own.
-
-    False after five, until a day has passed since the last.
-    """
+    """Count an attempt from a network, in its own transaction. False after five, until a day has passed since."""
     now = utcnow()
     params = {"key_": attempt_key(f"daily {subject}", address), "now_": now, "over_": now - RETENTION}
     with unit_of_work():

@@ -41,10 +41,7 @@ Values = Mapping[str, Any]
 
 
 def invite(values: Values, role_ids: Iterable[UUID], actor: Actor, schema: BaseSchema) -> UUID:
-    """Returns its id. Raises Invalid for references; errors of roles remove the user again.
-
-    The mail is last: without it the invitation can be sent again.
-    """
+    """Returns its id. Raises Invalid; errors of roles remove the user again. The mail is last, as it can be resent."""
     roles = list(dict.fromkeys(role_ids))
     with company_transaction(actor.company_id) as session:
         schema.check_refs(session, values)

@@ -96,10 +96,7 @@ class CustomerContacts(PartsWithPrimary):
 
 
 def refresh_contacts_text(customer_id: UUID) -> None:
-    """Update the text that ``/customers?search=`` reads.
-
-    The caller locks the customer; otherwise simultaneous updates miss contacts.
-    """
+    """Update the text that ``/customers?search=`` reads. The caller locks the customer, or updates miss contacts."""
     joined = select(func.aggregate_strings(CustomerContact.search_text, "\n"))
     texts = joined.where(CustomerContact.customer_id == customer_id).scalar_subquery()
     execute_and_count(update(Customer).where(Customer.id == customer_id).values(contacts_text=func.coalesce(texts, "")))
