@@ -9,6 +9,7 @@ import pytest
 from app.base.errors import GatewayTimeout
 from app.clients.policy import discovery
 from tests.clients.policy.test_authzen import (
+    AMPLE,
     LISTED,
     QUESTION,
     SLACK,
@@ -111,12 +112,17 @@ def test_an_engine_whose_document_names_no_batches_is_asked_one_by_one(engine: F
     assert [each.path for each in posted(engine)] == ["/elsewhere/one"] * 2
 
 
-@pytest.mark.parametrize("document", [hangs, answers(500, {}), answers(429, {})], ids=["hang", "500", "429"])
+@pytest.mark.parametrize(
+    ("document", "timeout"),
+    [(hangs, 4.0), (answers(500, {}), AMPLE), (answers(429, {}), AMPLE)],
+    ids=["hang", "500", "429"],
+)
 def test_an_engine_that_does_not_answer_about_itself_is_asked_again_later(
-    engine: FakeGuardian, document: Behaviour, monkeypatch: pytest.MonkeyPatch
+    engine: FakeGuardian, document: Behaviour, timeout: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A document that hangs takes half of it, and leaves the other to the question.
     engine.behaviour = serving(PERMITS, document)
-    client = client_of(engine.url, timeout=TIMEOUT)
+    client = client_of(engine.url, timeout=timeout)
     check(client)
     check(client)
     monkeypatch.setattr(discovery, "RETRY_SECONDS", 0.0)
