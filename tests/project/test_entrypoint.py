@@ -13,7 +13,7 @@ import requests
 from tests.project.entrypoint import SHELLS, Start, line_of, rest_of
 from tests.support.http import send
 from tests.support.marks import flaky
-from tests.support.waiting import find_line, wait_for
+from tests.support.waiting import PATIENCE_SECONDS, find_line, wait_for
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
@@ -91,8 +91,9 @@ def test_a_second_signal_ends_the_draining(start: Start, folder: Path, shell: st
         process = start("gunicorn", shell=shell, DRAIN_SECONDS="600")
         line_of(process)
         process.terminate()
-        while not (folder / "draining").exists():
-            pass  # The shell may still be inside its handler of the first signal.
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (folder / "draining").exists():  # Without a pause: the shell may still be inside its first handler.
+            assert time.monotonic() < deadline
 
         process.terminate()
 
