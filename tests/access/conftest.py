@@ -13,7 +13,6 @@ from tests.support.variants import Variant, variant
 
 __all__ = ["served", "variant"]
 
-TIMEOUT = 0.5
 Through = Callable[[ApiClient], ApiClient]
 
 
@@ -43,7 +42,7 @@ def engine() -> Iterator[FakeGuardian]:
 
 @pytest.fixture
 def remote(engine: FakeGuardian, variant: Variant) -> Flask:
-    return variant(GUARDIAN_SERVICE_URL=engine.url, GUARDIAN_SERVICE_TIMEOUT=str(TIMEOUT))
+    return variant(GUARDIAN_SERVICE_URL=engine.url, GUARDIAN_SERVICE_TIMEOUT="30")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def environ_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str]
     """The settings of a backend with nothing in it."""
 
     def environ(backend: str) -> Environ:
-        found = {"STORAGE_BACKEND": backend, "STORAGE_REQUEST_TIMEOUT": "5"}
+        found = {"STORAGE_BACKEND": backend, "STORAGE_REQUEST_TIMEOUT": "30"}
         if backend == "local":
             return found | {"STORAGE_PATH": str(tmp_path / "storage")}
         if backend == "s3":

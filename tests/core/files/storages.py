@@ -20,7 +20,7 @@ def key(path: str = "x/avatar.png") -> Key:
     return Key(uuid7(), "users", uuid7(), path)
 
 
-def caller(seconds: float = 5.0) -> StorageCaller:
+def caller(seconds: float = 30.0) -> StorageCaller:
     return StorageCaller.within(seconds, "a.b.c")
 
 

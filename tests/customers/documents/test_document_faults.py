@@ -26,11 +26,12 @@ from tests.fakes.guardian import answers, hangs
 from tests.fakes.storage import FakeStorage
 from tests.support.clients import Tenant
 from tests.support.engine_events import lost_commit
-from tests.support.marks import one_database
+from tests.support.marks import flaky, one_database
 from tests.support.variants import Variant
 
 __all__ = ["fake", "variant"]
-TIMEOUT = 0.6
+AMPLE, TIMEOUT = 30.0, 0.6
+Service = Callable[[float], Tenant]
 
 
 def is_clean(company: Tenant, owner: str) -> bool:
@@ -44,11 +45,13 @@ def is_clean(company: Tenant, owner: str) -> bool:
 
 
 @pytest.fixture
-def kept_elsewhere(variant: Variant, fake: FakeStorage, acme: Tenant) -> Tenant:
+def keeping_elsewhere(variant: Variant, fake: FakeStorage, acme: Tenant) -> Service:
+    """The company at a service that waits for its storage for so many seconds."""
     environ = {"STORAGE_BACKEND": "service", "STORAGE_SERVICE_URL": fake.url}
-    return elsewhere(variant(**environ, STORAGE_REQUEST_TIMEOUT=str(TIMEOUT)), acme)
+    return lambda seconds: elsewhere(variant(**environ, STORAGE_REQUEST_TIMEOUT=str(seconds)), acme)
 
 
+@flaky
 @one_database
 @pytest.mark.parametrize(
     ("behaviour", "status"),
@@ -56,20 +59,21 @@ def kept_elsewhere(variant: Variant, fake: FakeStorage, acme: Tenant) -> Tenant:
     ids=["hangs", "full", "crashes", "answers HTML"],
 )
 def test_a_storage_that_fails_keeps_no_document_and_loses_none(
-    kept_elsewhere: Tenant, fake: FakeStorage, behaviour: Any, status: int
+    keeping_elsewhere: Service, fake: FakeStorage, behaviour: Any, status: int
 ) -> None:
+    kept_elsewhere, asking = keeping_elsewhere(AMPLE), keeping_elsewhere(TIMEOUT if status == 504 else AMPLE)
     owner = customer(kept_elsewhere)
     made = document(kept_elsewhere, owner)
     fake.behaviour = behaviour
 
-    upload, download = send(kept_elsewhere.admin, owner), kept_elsewhere.admin.get(f"{made['path']}/download")
-    metadata = kept_elsewhere.admin.get(made["path"])
+    upload, download = send(asking.admin, owner), asking.admin.get(f"{made['path']}/download")
+    metadata = asking.admin.get(made["path"])
 
     assert [each.status_code for each in (upload, download, metadata)] == [status, status, 200]
     assert ids(kept_elsewhere, f"{owner}/documents") == [made["id"]]
     assert totals(kept_elsewhere) == (len(PDF), len(PDF))
     fake.behaviour = fake.serve
-    assert kept_elsewhere.admin.get(f"{made['path']}/download").data == PDF
+    assert asking.admin.get(f"{made['path']}/download").data == PDF
 
 
 @one_database
