@@ -161,7 +161,7 @@ def test_no_value_of_a_query_parameter_does_harm(acme: Tenant) -> None:
 
 
 def test_no_id_in_a_path_does_harm(acme: Tenant, database: str) -> None:
-    """Both databases refuse what is no UUID by the type of the column, so PostgreSQL takes other texts only."""
+    """An id is parsed before either database is asked, so PostgreSQL takes one id, and every text elsewhere."""
     texts = [text for text in NASTY if text.strip() and not text.startswith("a")]
 
     for route in routes_of(acme.app):
