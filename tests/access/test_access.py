@@ -6,9 +6,11 @@ from uuid import uuid4
 from app.core.services import services
 from tests.access.conftest import Through
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.roles import give, role_id, role_with, user_with
 from tests.support.rows import by_row
+
+pytestmark = one_database
 
 READ, DELETE = "identity:customer:READ", "identity:customer:DELETE"
 # What a remote engine wants to be asked with, besides.
@@ -61,6 +63,7 @@ def test_each_request_needs_its_own_permission(acme: Tenant, at: Through) -> Non
         assert allowed.status_code in (200, 201, 204), (path, allowed.text)
 
 
+@both_databases
 def test_user_of_another_company_is_not_found_whatever_is_asked(acme: Tenant, globex: Tenant, at: Through) -> None:
     user = acme.user()
     path, admin = f"/users/{user.user_id}", at(globex.admin)
@@ -75,6 +78,7 @@ def test_user_of_another_company_is_not_found_whatever_is_asked(acme: Tenant, gl
 # Assignments
 
 
+@both_databases
 def test_role_is_given_shown_and_taken(acme: Tenant, at: Through) -> None:
     admin, user, role = at(acme.admin), acme.user(), role_id(acme, "viewer")
     path = roles_path(user)
@@ -96,6 +100,7 @@ def test_role_is_given_shown_and_taken(acme: Tenant, at: Through) -> None:
     assert admin.get(path).get_json() == {"roles": []}
 
 
+@both_databases
 def test_every_role_of_a_user_is_listed_in_the_order_of_assignment(acme: Tenant, at: Through) -> None:
     user, roles = acme.user(), [role_with(acme) for _ in range(3)]
     made = [give(acme, user, role) for role in roles]
@@ -113,7 +118,6 @@ def test_older_name_of_the_role_is_taken(acme: Tenant, at: Through) -> None:
     assert answer.status_code == 201
 
 
-@one_database
 @by_row(
     ("body", "named"),
     [
@@ -140,6 +144,7 @@ def test_role_that_the_company_does_not_have_is_not_found(acme: Tenant, globex: 
     assert acme.admin.get(path).get_json() == {"roles": []}
 
 
+@both_databases
 def test_role_that_the_user_has_is_a_conflict(acme: Tenant, at: Through) -> None:
     user, role = acme.user(), role_with(acme)
     give(acme, user, role)
@@ -160,6 +165,7 @@ def test_nobody_gives_a_role_above_their_own(acme: Tenant, at: Through) -> None:
     assert own.status_code == 201
 
 
+@both_databases
 def test_assignment_is_found_below_its_own_user_only(acme: Tenant, globex: Tenant, at: Through) -> None:
     user, other = acme.user(), acme.user()
     mine, foreign = give(acme, user, role_with(acme)), give(globex, globex.user(), role_with(globex))
@@ -172,6 +178,7 @@ def test_assignment_is_found_below_its_own_user_only(acme: Tenant, globex: Tenan
     assert admin.get(f"{roles_path(user)}/{mine}").status_code == 200
 
 
+@both_databases
 def test_last_administrator_keeps_the_role(acme: Tenant, at: Through) -> None:
     admin = at(acme.admin)
     [own] = admin.get(roles_path(admin)).get_json()["roles"]

@@ -7,8 +7,11 @@ import pytest
 from tests.access.conftest import moved
 from tests.fakes.guardian import FakeGuardian, answers
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.roles import give, role_id, role_with
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 READ = "identity:customer:READ"
 

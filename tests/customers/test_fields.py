@@ -48,6 +48,7 @@ def test_a_plain_customer_is_an_individual_who_asked_for_nothing(acme: Tenant) -
     assert (found["kind"], found["notification_preferences"], found["user_id"]) == ("individual", {}, None)
 
 
+@one_database
 @pytest.mark.parametrize(
     ("given", "stored"), [("USA", "US"), ("usa", "US"), ("United States", "US"), ("UK", "GB"), (None, None)]
 )
@@ -108,6 +109,7 @@ def test_a_customer_stays_when_its_user_is_deleted(acme: Tenant) -> None:
     assert after.headers["ETag"] != before
 
 
+@one_database
 def test_a_changed_email_is_not_verified_any_more(app: Flask, acme: Tenant) -> None:
     path = customer(acme, email="wile@example.com")
     verified = {"is_verified": True, "email_verified_at": utcnow()}
@@ -164,6 +166,7 @@ def fill(company: Tenant, path: str) -> None:
     company.admin.post(f"{path}/tags/{tag(company)['id']}")
 
 
+@one_database
 def test_the_whole_dossier_costs_six_statements_for_one_customer_and_for_any_page(
     acme: Tenant, statements: Any
 ) -> None:
@@ -187,6 +190,7 @@ def test_the_whole_dossier_costs_six_statements_for_one_customer_and_for_any_pag
     assert [len(each[name]) for each in page["data"] for name in EXPANDED.split(",")] == [1] * 20
 
 
+@one_database
 def test_embedding_needs_the_permission_to_list_what_is_embedded(acme: Tenant) -> None:
     path = customer(acme)
     kinds = {

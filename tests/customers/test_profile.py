@@ -8,8 +8,10 @@ import pytest
 from tests.customers.dossier import Json, customer, rows
 from tests.customers.merge.merging import code_of, merged
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
+
+pytestmark = one_database
 
 PROFILE, CHECK = "/customers/profile", "/customers/profile/check"
 # As document 004 sends it.
@@ -59,6 +61,7 @@ def test_the_role_of_customers_reaches_nothing_but_the_own_profile(acme: Tenant)
 # Making one
 
 
+@both_databases
 def test_profile_is_a_customer_that_is_linked_to_the_caller(acme: Tenant) -> None:
     user = somebody(acme)
 
@@ -93,6 +96,7 @@ def test_who_has_no_name_is_asked_for_one(acme: Tenant) -> None:
     assert user.create(PROFILE, {"name": "Mine"})["name"] == "Mine"
 
 
+@both_databases
 def test_there_is_one_profile_of_a_user(acme: Tenant) -> None:
     user = somebody(acme)
     user.create(PROFILE, {})
@@ -101,6 +105,7 @@ def test_there_is_one_profile_of_a_user(acme: Tenant) -> None:
     assert len(rows(acme, "/customers")) == 1
 
 
+@both_databases
 def test_the_customer_that_staff_linked_is_the_profile(acme: Tenant) -> None:
     user = somebody(acme)
     made = acme.admin.create("/customers", {"name": "Linked", "user_id": user.user_id})
@@ -109,7 +114,6 @@ def test_the_customer_that_staff_linked_is_the_profile(acme: Tenant) -> None:
     assert user.post(PROFILE, {}).status_code == 409
 
 
-@one_database
 @by_row("field", ["user_id", "email", "subscription_state", "is_verified", "total_services", "id"])
 def test_what_is_not_ones_own_to_say_is_refused(acme: Tenant, field: str) -> None:
     user = somebody(acme)
@@ -162,6 +166,7 @@ def test_profile_carries_a_version(acme: Tenant) -> None:
     assert user.get(PROFILE).get_json()["city"] == "x"
 
 
+@both_databases
 def test_profile_is_deleted_with_everything_in_it(acme: Tenant) -> None:
     user = somebody(acme)
     path = f"/customers/{user.create(PROFILE, {})['id']}"
@@ -175,6 +180,7 @@ def test_profile_is_deleted_with_everything_in_it(acme: Tenant) -> None:
     assert user.create(PROFILE, {})["id"] not in path
 
 
+@both_databases
 def test_profile_follows_its_user_into_another_customer(acme: Tenant) -> None:
     user, target = somebody(acme), customer(acme, name="Survivor")
     source = f"/customers/{user.create(PROFILE, {})['id']}"

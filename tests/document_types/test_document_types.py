@@ -40,6 +40,7 @@ def passport(client: ApiClient) -> dict[str, Any]:
     return next(row for row in listed(client) if row["code"] == "passport")
 
 
+@one_database
 def test_list_is_a_plain_array_of_what_the_migration_seeds(globex: Tenant) -> None:
     rows = listed(globex.user("viewer"))
 
@@ -56,6 +57,7 @@ def test_one_is_read_by_everybody_with_the_permission(globex: Tenant) -> None:
     assert globex.user().get(PATH).status_code == 403
 
 
+@one_database
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_only_platform_users_write(acme: Tenant, globex: Tenant, method: str) -> None:
     path = PATH if method == "POST" else f"{PATH}/{passport(globex.admin)['id']}"

@@ -13,7 +13,7 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.guardian.models import UserRole
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import only_postgresql
+from tests.support.marks import one_database, only_postgresql
 from tests.support.roles import give, role_id, role_with, user_with
 from tests.support.served import Through
 from tests.support.waiting import wait_for
@@ -37,6 +37,7 @@ def refusal(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.get_json()["error_code"]
 
 
+@one_database
 def test_assignment_is_made_shown_changed_and_removed(acme: Tenant, engine: Through) -> None:
     admin, user, other = engine(acme.admin), acme.user(), acme.user()
     first, second = role_with(acme, HELD), role_with(acme)
@@ -78,6 +79,7 @@ def test_change_into_what_is_there_already_is_a_conflict(acme: Tenant, engine: T
     assert (answer.status_code, list(answer.get_json()["errors"])) == (409, ["role_id"])
 
 
+@one_database
 @pytest.mark.parametrize("name", ["user_id", "role_id"])
 def test_change_to_what_the_company_does_not_have_is_refused(acme: Tenant, globex: Tenant, name: str) -> None:
     path = f"{PATH}/{give(acme, acme.user(), role_with(acme))}"
@@ -89,6 +91,7 @@ def test_change_to_what_the_company_does_not_have_is_refused(acme: Tenant, globe
     assert [answer.get_json()["errors"] for answer in answers] == [{name: ["Not found."]}] * 2
 
 
+@one_database
 def test_change_that_changes_nothing_is_none(acme: Tenant) -> None:
     path = f"{PATH}/{give(acme, acme.user(), role_with(acme))}"
     before = acme.admin.get(path).get_json()
@@ -101,6 +104,7 @@ def test_change_that_changes_nothing_is_none(acme: Tenant) -> None:
 # Nobody above themselves
 
 
+@one_database
 def test_role_above_ones_own_is_not_reached_by_a_change(acme: Tenant, engine: Through) -> None:
     someone = engine(user_with(acme, "guardian:user_role:UPDATE", HELD))
     own = give(acme, someone, role_with(acme, HELD))
@@ -115,6 +119,7 @@ def test_role_above_ones_own_is_not_reached_by_a_change(acme: Tenant, engine: Th
     assert level.status_code == 200
 
 
+@one_database
 def test_assignment_of_an_administrator_is_not_moved_to_oneself(acme: Tenant) -> None:
     someone = user_with(acme, "guardian:user_role:UPDATE")
     path = f"{PATH}/{only_assignment(acme.admin, acme.admin)['id']}"

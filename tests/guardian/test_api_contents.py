@@ -4,10 +4,12 @@ from uuid import uuid4
 
 from tests.guardian.editing import HELD, PERMISSIONS, POLICIES, ROLES, id_of, may, policy_with, refusal, role_of
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.roles import give
 from tests.support.served import Through
 
 
+@one_database
 def test_permission_counts_from_when_it_is_added_until_it_is_removed(acme: Tenant, engine: Through) -> None:
     admin, user = engine(acme.admin), engine(acme.user())
     policy = policy_with(admin, "Reading")
@@ -26,6 +28,7 @@ def test_permission_counts_from_when_it_is_added_until_it_is_removed(acme: Tenan
     assert added.headers["Location"] == f"{PERMISSIONS}/{id_of(HELD)}"
 
 
+@one_database
 def test_policy_counts_from_when_it_is_attached_until_it_is_detached(acme: Tenant, engine: Through) -> None:
     admin, user = engine(acme.admin), engine(acme.user())
     policy, role = policy_with(admin, "Reading", HELD), role_of(admin, "Reader")
@@ -70,6 +73,7 @@ def test_what_is_there_already_is_a_conflict(acme: Tenant, engine: Through) -> N
     assert (added.status_code, list(added.get_json()["errors"])) == (409, ["permission_id"])
 
 
+@one_database
 def test_what_is_not_there_is_not_found(acme: Tenant, engine: Through) -> None:
     admin = engine(acme.admin)
     policy, role = policy_with(admin, "Reading"), role_of(admin, "Reader")
@@ -85,6 +89,7 @@ def test_what_is_not_there_is_not_found(acme: Tenant, engine: Through) -> None:
     assert refusal(of_no_policy) == (404, "POLICY_NOT_FOUND")
 
 
+@one_database
 def test_what_a_body_names_must_be_there_for_the_company(acme: Tenant, globex: Tenant, engine: Through) -> None:
     admin = engine(acme.admin)
     policy, role = policy_with(admin, "Reading"), role_of(admin, "Reader")
@@ -114,6 +119,7 @@ def test_lists_are_whole_unless_a_page_is_asked_for(acme: Tenant, engine: Throug
     assert [each["id"] for page in pages for each in page] == added[:50]
 
 
+@one_database
 def test_catalogue_shows_each_permission(acme: Tenant, engine: Through) -> None:
     admin = engine(acme.admin)
 

@@ -4,8 +4,11 @@ import pytest
 
 from tests.guardian.editing import HELD, LACKED, POLICIES, ROLES, Json, id_of, policy_with, refusal, role_of
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import both_databases, one_database
 from tests.support.roles import user_with
 from tests.support.served import Through
+
+pytestmark = one_database
 
 EDITS = ("guardian:role:UPDATE", "guardian:role:DELETE", "guardian:policy:UPDATE", "guardian:policy:DELETE")
 
@@ -71,6 +74,7 @@ def test_policy_that_holds_more_is_not_attached(acme: Tenant, engine: Through) -
     assert admin.get(f"{ROLES}/{role['id']}/policies").get_json() == []
 
 
+@both_databases
 def test_permission_that_one_lacks_is_not_added(acme: Tenant, engine: Through) -> None:
     policy = policy_with(engine(acme.admin), "Empty")
     someone = engine(editor(acme))
@@ -83,6 +87,7 @@ def test_permission_that_one_lacks_is_not_added(acme: Tenant, engine: Through) -
     assert held.status_code == 201
 
 
+@both_databases
 def test_what_is_within_ones_own_permissions_may_be_edited(acme: Tenant, engine: Through) -> None:
     admin, someone = engine(acme.admin), engine(editor(acme))
     policy, other = policy_with(admin, "Reading", HELD), policy_with(admin, "Editing", *EDITS)

@@ -39,6 +39,7 @@ NEEDED = [
 ALL_NEEDED = sorted({needed for _, _, needed in NEEDED})
 
 
+@one_database
 def test_every_request_needs_a_token(acme: Tenant, engine: Through) -> None:
     nobody = engine(ApiClient(acme.app))
 
@@ -48,6 +49,7 @@ def test_every_request_needs_a_token(acme: Tenant, engine: Through) -> None:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+@one_database
 def test_every_request_needs_its_own_permission_and_no_other(acme: Tenant) -> None:
     with_it = {each: user_with(acme, f"guardian:{each}") for each in ALL_NEEDED}
     without_it = {
@@ -116,6 +118,7 @@ def test_stale_version_changes_nothing(acme: Tenant, engine: Through) -> None:
     assert admin.get(path).get_json()["name"] == "Auditor"
 
 
+@one_database
 @pytest.mark.parametrize(
     ("method", "suffix", "body"),
     [

@@ -11,10 +11,12 @@ from app.accounts.onboarding.service import create_company
 from app.core.services import services
 from app.guardian.service import ExternalTenantRoles
 from tests.support.clients import ApiClient, Tenant, sign_in
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
 from tests.support.served import Through
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 INIT = "/guardian/init-db"
 Json = dict[str, Any]
@@ -71,6 +73,7 @@ def test_configuration_is_public_and_shows_no_setting(nobody: ApiClient) -> None
     assert found == {"env": "testing", "debug": False, "version": found["version"], "services": services}
 
 
+@both_databases
 @pytest.mark.usefixtures("empty")
 def test_engine_is_initialized_when_the_platform_has_an_administrator(nobody: ApiClient, app: Flask) -> None:
     before = nobody.get(INIT).get_json()
@@ -82,6 +85,7 @@ def test_engine_is_initialized_when_the_platform_has_an_administrator(nobody: Ap
     assert nobody.get(INIT).get_json() == {"initialized": True}
 
 
+@both_databases
 @pytest.mark.usefixtures("empty")
 def test_founder_without_roles_becomes_the_administrator_once(nobody: ApiClient, app: Flask) -> None:
     founder = without_roles(app, "acme", is_platform=True)
@@ -131,6 +135,7 @@ def test_everybody_else_is_refused_in_the_same_words(acme: Tenant, globex: Tenan
     assert [refusal(nobody.post(INIT, each)) for each in wanted] == [ALREADY] * 4
 
 
+@both_databases
 def test_company_with_a_second_user_has_nobody_to_claim_it(app: Flask, nobody: ApiClient) -> None:
     founder = without_roles(app, "initech")
     Tenant(app, UUID(founder.company_id), founder).user()
@@ -151,7 +156,6 @@ def test_secret_of_the_operator_is_asked_for_where_there_is_one(acme: Tenant, va
     assert [each.status_code for each in (without, wrong, right)] == [401, 401, 200]
 
 
-@one_database
 @by_row("body", [{}, {"company": {}, "user": {}}, {"company": "x", "user": []}])
 def test_incomplete_wish_is_refused(nobody: ApiClient, body: Json) -> None:
     assert nobody.post(INIT, body).status_code == 400

@@ -5,6 +5,7 @@ from uuid_utils.compat import uuid7
 
 from tests.guardian.embedded import ASSIGNMENTS, Json, catalogue
 from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.roles import give, role_id, role_with, user_with
 
 ASSIGN = "guardian:user_role:CREATE"
@@ -34,6 +35,7 @@ def test_assignment_and_its_end_count_from_the_next_request(acme: Tenant) -> Non
     assert acme.admin.get(f"{ASSIGNMENTS}?user_id={user.user_id}").get_json() == []
 
 
+@one_database
 def test_assignments_need_their_own_permissions(acme: Tenant) -> None:
     manager = acme.user("manager")
     role = role_id(acme, "customer")
@@ -47,6 +49,7 @@ def test_assignments_need_their_own_permissions(acme: Tenant) -> None:
     assert [answer.status_code for answer in refused] == [403] * 3
 
 
+@one_database
 @pytest.mark.parametrize("code", ["administrator", "manager", "viewer"])
 @pytest.mark.parametrize("receiver", ["themself", "somebody else"])
 def test_nobody_gives_away_a_role_above_their_own(acme: Tenant, code: str, receiver: str) -> None:
@@ -59,6 +62,7 @@ def test_nobody_gives_away_a_role_above_their_own(acme: Tenant, code: str, recei
     assert user.get("/users").status_code == 403
 
 
+@one_database
 def test_even_a_holder_of_the_whole_catalogue_makes_no_administrator(acme: Tenant) -> None:
     every = [f"{each.service}:{each.resource_name}:{each.operation}" for each in catalogue(acme)]
     clerk = user_with(acme, *every)

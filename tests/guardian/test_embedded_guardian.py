@@ -10,10 +10,12 @@ from app.guardian.decision import decide
 from tests.fakes.guardian import FakeGuardian
 from tests.guardian.embedded import CHECK, Json, catalogue
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.roles import give, role_with, user_with
 from tests.support.rows import by_row
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 DOSSIER = (
     "communication_preference", "customer_address", "customer_contact", "customer_document",
@@ -88,6 +90,7 @@ def test_manager_reads_everything_and_creates_and_updates_people(globex: Tenant)
     assert Permission("identity", "position", "CREATE") not in expected
 
 
+@both_databases
 def test_viewer_reads_everything_that_is_not_the_platforms(acme: Tenant, globex: Tenant) -> None:
     read = {each for each in catalogue(globex) if each.operation in ("LIST", "READ") and not each.platform}
     expected = read | own_profile(globex)
@@ -123,6 +126,7 @@ def test_lists_are_bare_arrays_that_take_page_and_limit(acme: Tenant) -> None:
 # Decisions
 
 
+@both_databases
 def test_decision_is_one_statement(acme: Tenant, statements: Any) -> None:
     viewer = acme.user("viewer")
 
@@ -133,6 +137,7 @@ def test_decision_is_one_statement(acme: Tenant, statements: Any) -> None:
     assert len(sent) == 1 + 1
 
 
+@both_databases
 @pytest.mark.parametrize(
     "permission",
     ["identity:customer:DELETE", "identity:spaceship:READ", "elsewhere:customer:LIST", "identity:customer:list"],
@@ -147,6 +152,7 @@ def test_denial_is_a_false_with_a_reason(acme: Tenant, permission: str) -> None:
     assert answer.get_json()["reason"]
 
 
+@both_databases
 def test_permissions_of_several_roles_add_up(acme: Tenant) -> None:
     user = user_with(acme, "identity:customer:LIST")
     give(acme, user, role_with(acme, "identity:customer:CREATE"))
@@ -176,7 +182,6 @@ def test_only_the_tokens_own_ids_may_be_asked_about(acme: Tenant, globex: Tenant
     assert [acme.admin.post(CHECK, question(acme.admin, user_id=user.user_id)).status_code] == [403]
 
 
-@one_database
 @by_row("name", ["user_id", "company_id", "service", "resource_name", "operation"])
 def test_incomplete_question_is_named(acme: Tenant, name: str) -> None:
     values = question(acme.admin)

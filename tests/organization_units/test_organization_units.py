@@ -46,6 +46,7 @@ def test_parent_of_another_company_does_not_exist(acme: Tenant, globex: Tenant) 
     assert read(acme.admin, own) == own
 
 
+@one_database
 def test_put_without_a_parent_leaves_the_unit_where_it_is(acme: Tenant) -> None:
     top = unit(acme.admin, "Sales")
     below = unit(acme.admin, "North", top)
@@ -56,6 +57,7 @@ def test_put_without_a_parent_leaves_the_unit_where_it_is(acme: Tenant) -> None:
     assert answer.get_json()["name"] == "South"
 
 
+@one_database
 def test_tree_is_at_most_fifty_levels_deep(acme: Tenant) -> None:
     *_, last = chain(acme.admin, MAX_LEVEL + 1)
     pair = chain(acme.admin, 2, unit(acme.admin, "elsewhere"))

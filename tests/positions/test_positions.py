@@ -107,6 +107,7 @@ def test_positions_of_a_foreign_or_unknown_unit_are_not_found(acme: Tenant, glob
         assert (answer.status_code, answer.get_json()["error_code"]) == (404, "ORGANIZATION_UNIT_NOT_FOUND")
 
 
+@one_database
 def test_positions_of_a_unit_need_the_permission_for_positions(acme: Tenant) -> None:
     place = unit(acme)
     path = f"/organization_units/{place['id']}/positions"
@@ -192,6 +193,7 @@ def test_expand_embeds_the_unit_and_the_holders(acme: Tenant) -> None:
     assert one["users"] == [{name: user[name] for name in ("id", "email", "first_name", "last_name", "is_active")}]
 
 
+@one_database
 def test_expand_needs_the_permission_for_users(acme: Tenant) -> None:
     clerk = user_with(acme, "identity:position:LIST", "identity:organization_unit:LIST")
 

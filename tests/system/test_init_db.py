@@ -67,6 +67,7 @@ def test_first_call_makes_the_platform_company_and_its_administrator(anonymous: 
     assert PASSWORD not in answer.text
 
 
+@one_database
 def test_first_user_signs_in_as_administrator_of_the_platform(app: Flask, anonymous: ApiClient) -> None:
     made = anonymous.post(PATH, wish()).get_json()
 
@@ -152,6 +153,7 @@ def test_fault_of_the_database_at_any_step_leaves_nothing_behind(
 # INIT_TOKEN
 
 
+@one_database
 def test_token_must_be_sent_where_one_is_set(variant: Variant) -> None:
     client = ApiClient(variant(INIT_TOKEN="sesame"))
 
@@ -168,6 +170,7 @@ def test_token_must_be_sent_where_one_is_set(variant: Variant) -> None:
     assert accepted.status_code == 201
 
 
+@one_database
 def test_caller_without_the_token_learns_nothing_by_a_second_call(variant: Variant) -> None:
     client = ApiClient(variant(INIT_TOKEN="sesame"))
     client.post(PATH, wish(), headers={"X-Init-Token": "sesame"})
@@ -179,6 +182,7 @@ def test_caller_without_the_token_learns_nothing_by_a_second_call(variant: Varia
 # With a remote engine
 
 
+@one_database
 def test_remote_engine_keeps_the_roles_itself(variant: Variant, everything: Engine) -> None:
     with FakeGuardian(grants) as guardian:
         answer = ApiClient(variant(GUARDIAN_SERVICE_URL=guardian.url)).post(PATH, wish())

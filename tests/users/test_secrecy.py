@@ -17,6 +17,9 @@ from app.core.db.transaction import unit_of_work
 from app.users.models import User
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import dispose, settings_for
+from tests.support.marks import one_database
+
+pytestmark = one_database
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.roles import user_with
 from tests.users.people import PATH, emails, new, position
 
@@ -81,6 +82,7 @@ def test_expand_embeds_position_and_company(acme: Tenant) -> None:
     assert {row["company"]["name"] for row in rows} == {"acme"}
 
 
+@one_database
 def test_expand_needs_the_permission_of_what_it_embeds(acme: Tenant) -> None:
     clerk = user_with(acme, "identity:user:LIST", "identity:user:READ", "identity:company:LIST")
 

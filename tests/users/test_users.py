@@ -54,6 +54,7 @@ def test_unacceptable_password_makes_no_user(acme: Tenant, password: Any) -> Non
     assert emails(acme.admin) == {"admin@acme.example"}
 
 
+@one_database
 @pytest.mark.parametrize("missing", ["email", "password"])
 def test_email_and_password_are_required(acme: Tenant, missing: str) -> None:
     values = new()
@@ -190,6 +191,7 @@ def test_sign_in_names_of_a_deleted_user_are_free(acme: Tenant, globex: Tenant) 
     assert globex.admin.post(PATH, new(username="coyote")).status_code == 201
 
 
+@one_database
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_nobody_changes_their_own_email_here(acme: Tenant, method: str) -> None:
     answer = acme.admin.request(method, f"{PATH}/{acme.admin.user_id}", {"email": "new@acme.example"})
@@ -199,6 +201,7 @@ def test_nobody_changes_their_own_email_here(acme: Tenant, method: str) -> None:
     assert emails(acme.admin) == {"admin@acme.example"}
 
 
+@one_database
 def test_own_unchanged_email_may_be_sent_along(acme: Tenant) -> None:
     values = {"email": " ADMIN@acme.example", "first_name": "Grace"}
 

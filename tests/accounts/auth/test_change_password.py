@@ -15,9 +15,11 @@ from tests.accounts.auth.external import mint
 from tests.accounts.auth.interrupted import Interrupted
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.declared import PLACEHOLDER
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 PATH = "/users/me/change-password"
 NEW = "Tr0ubadour & harmonium"
@@ -50,7 +52,6 @@ def test_a_wrong_current_password_is_400_at_its_field_and_changes_nothing(app: F
     assert person.get("/users/me").status_code == 200
 
 
-@one_database
 @by_row(
     "new",
     [
@@ -75,7 +76,6 @@ def test_a_new_password_that_breaks_a_rule_is_400_at_its_field(app: Flask, perso
     assert Browser(app).log_in(person.email).status_code == 200
 
 
-@one_database
 @by_row(
     ("body", "named"),
     [
@@ -102,6 +102,7 @@ def test_guessing_the_current_password_is_slowed_down_and_no_login_is(app: Flask
     assert Browser(app).log_in(person.email).status_code == 200
 
 
+@both_databases
 def test_of_two_changes_at_once_the_later_one_is_409(variant: Variant, app: Flask, person: ApiClient) -> None:
     slow = variant()
     slow.extensions["identity"].passwords = Interrupted(lambda: change_elsewhere())
@@ -126,6 +127,7 @@ def test_the_new_password_signs_in_and_the_old_one_does_not(app: Flask, person: 
     assert Browser(app).log_in(person.email, NEW).status_code == 200
 
 
+@both_databases
 def test_the_other_sessions_end_at_once_in_every_process_and_ones_own_stays(
     app: Flask, other_process: Flask, acme: Tenant, person: ApiClient
 ) -> None:
@@ -139,6 +141,7 @@ def test_the_other_sessions_end_at_once_in_every_process_and_ones_own_stays(
     assert stranger.get("/users/me").status_code == 200
 
 
+@both_databases
 def test_the_change_is_dated_and_moves_the_version(app: Flask, person: ApiClient) -> None:
     before = user_row(app, person)
     etag = person.get("/users/me").headers["ETag"]
@@ -162,6 +165,7 @@ def test_a_right_current_password_forgives_earlier_failures(person: ApiClient) -
     assert change(person, PASSWORD, NEW).status_code == 200
 
 
+@both_databases
 def test_with_an_external_token_every_session_ends_and_the_token_too(app: Flask, person: ApiClient) -> None:
     external = ApiClient(app, mint(person, iat=now() - timedelta(seconds=5)))
 

@@ -26,7 +26,6 @@ def test_bearer_and_cookie_may_both_be_there_when_they_are_equal(app: Flask, per
     assert browser.get("/users/me", headers=bearer(person.token or "")).status_code == 200
 
 
-@one_database
 @by_row("call", ["GET /users/me", "PATCH /users/me", "GET /customers", "POST /auth/logout"])
 def test_two_different_tokens_are_400(app: Flask, acme: Tenant, person: ApiClient, call: str) -> None:
     method, path = call.split()
@@ -39,7 +38,6 @@ def test_two_different_tokens_are_400(app: Flask, acme: Tenant, person: ApiClien
     assert person.get("/users/me").status_code == 200
 
 
-@one_database
 @by_row("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_has_no_case(app: Flask, person: ApiClient, scheme: str) -> None:
     answer = Browser(app).get("/users/me", headers={"Authorization": f"{scheme} {person.token}"})
@@ -116,7 +114,6 @@ def test_an_external_token_asks_the_engine_like_any_other(app: Flask, acme: Tena
     assert status(app, mint(acme.user()), "/customers") == 403
 
 
-@one_database
 @by_row(
     "changes",
     [

@@ -18,7 +18,10 @@ from app.users.models import User
 from tests.accounts.auth.browser import Browser, current_session, execute, fetch, set_cookies, signed_in, user_row
 from tests.accounts.auth.interrupted import Interrupted
 from tests.support.clients import PASSWORD, ApiClient, Tenant
+from tests.support.marks import both_databases, one_database
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 UMLAUTS = "Zwölf große Äpfel"
 
@@ -30,6 +33,7 @@ def decomposed(text: str) -> str:
 # Who signs in
 
 
+@both_databases
 @pytest.mark.parametrize(
     "name",
     [
@@ -170,6 +174,7 @@ def test_an_older_hash_is_upgraded_by_the_first_login_and_only_by_it(app: Flask,
     assert user_row(app, moved_in).password_hash == upgraded.password_hash
 
 
+@both_databases
 def test_parallel_first_logins_with_an_older_hash_all_succeed(app: Flask, acme: Tenant) -> None:
     person = acme.user()
     older = generate_password_hash(PASSWORD, "pbkdf2:sha256:50000")
@@ -181,6 +186,7 @@ def test_parallel_first_logins_with_an_older_hash_all_succeed(app: Flask, acme: 
     assert answers == [200] * 5
 
 
+@both_databases
 def test_a_password_that_is_changed_during_a_login_no_longer_signs_in(
     variant: Variant, app: Flask, acme: Tenant
 ) -> None:
@@ -198,6 +204,7 @@ def test_a_password_that_is_changed_during_a_login_no_longer_signs_in(
     assert len(person.get("/auth/sessions").get_json()["data"]) == 1
 
 
+@both_databases
 def test_somebody_who_is_deleted_during_a_login_does_not_sign_in(variant: Variant, acme: Tenant) -> None:
     person, slow = acme.user(), variant()
 

@@ -12,9 +12,11 @@ from sqlalchemy import update
 from app.users.models import User
 from tests.accounts.auth.browser import Browser, execute, set_cookies
 from tests.support.clients import PASSWORD, Tenant
-from tests.support.marks import flaky, one_database
+from tests.support.marks import both_databases, flaky, one_database
 from tests.support.rows import by_row
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 
 @pytest.fixture
@@ -35,7 +37,6 @@ def test_wrong_credentials_are_401(refused: dict[str, Any]) -> None:
     assert refused["error_code"] == "INVALID_CREDENTIALS"
 
 
-@one_database
 @pytest.mark.parametrize(
     "body",
     [
@@ -67,6 +68,7 @@ def test_whatever_is_wrong_gets_the_same_answer(
     assert told(answer) == refused
 
 
+@both_databases
 def test_an_unknown_account_takes_the_same_statements_as_a_known_one(app: Flask, acme: Tenant, statements) -> None:  # type: ignore[no-untyped-def]
     email = acme.user().email
 
@@ -80,7 +82,6 @@ def test_an_unknown_account_takes_the_same_statements_as_a_known_one(app: Flask,
 
 
 @flaky
-@one_database
 def test_an_unknown_account_takes_the_same_time_as_a_known_one(variant: Variant, acme: Tenant) -> None:
     slow = variant(ARGON2_TIME_COST="16", ARGON2_MEMORY_KIB="4096")
     person = acme.user()
@@ -128,7 +129,6 @@ def test_the_right_password_of_a_disabled_account_is_no_failure(app: Flask, acme
     assert answers == [403] * 7
 
 
-@one_database
 @by_row(
     ("body", "named"),
     [
@@ -155,7 +155,6 @@ def test_a_body_that_is_no_login_is_400_and_its_fields_are_named(app: Flask, bod
     assert named <= set(answer.get_json()["errors"])
 
 
-@one_database
 @by_row(
     ("options", "status"),
     [
@@ -169,7 +168,6 @@ def test_only_a_json_object_is_read(app: Flask, options: dict[str, Any], status:
     assert Browser(app).post("/auth/login", **options).status_code == status
 
 
-@one_database
 @by_row("query", ["token=cookie", "token=", "tokens=body", "token=body&token=body"])
 def test_an_unknown_wish_is_400_and_signs_nobody_in(app: Flask, acme: Tenant, query: str) -> None:
     answer = Browser(app).log_in(acme.user().email, query_string=query)

@@ -89,6 +89,7 @@ def test_what_can_be_no_token_is_400(app: Flask, path: str, token: Any) -> None:
     assert set(answer.get_json()["errors"]) == {"refresh_token"}
 
 
+@one_database
 def test_an_unknown_field_is_400_and_rotates_nothing(app: Flask, browser: Browser) -> None:
     assert browser.post("/auth/refresh", {"token": "x"}).status_code == 400
     assert browser.post("/auth/refresh", query_string="token=cookie").status_code == 400
@@ -114,12 +115,14 @@ def test_an_expired_session_cannot_be_extended(app: Flask, acme: Tenant, browser
     assert not set_cookies(answer)
 
 
+@one_database
 def test_a_disabled_account_cannot_refresh(app: Flask, acme: Tenant, person: ApiClient, browser: Browser) -> None:
     acme.admin.patch(f"/users/{person.user_id}", {"is_active": False})
 
     assert browser.post("/auth/refresh").status_code == 401
 
 
+@one_database
 def test_nobody_of_a_suspended_company_can_refresh_until_it_is_active_again(
     app: Flask, acme: Tenant, globex: Tenant
 ) -> None:
@@ -149,12 +152,14 @@ def test_a_refresh_gives_a_new_pair_of_the_same_session(app: Flask, browser: Bro
     assert browser.post("/auth/refresh").status_code == 200
 
 
+@one_database
 def test_an_expired_access_token_does_not_matter(app: Flask, browser: Browser) -> None:
     browser.keep("access_token", "expired")
 
     assert browser.post("/auth/refresh").status_code == 200
 
 
+@one_database
 def test_a_program_gives_and_gets_the_token_in_the_body(app: Flask, browser: Browser) -> None:
     program, token = Browser(app), token_of(browser)
 
@@ -166,6 +171,7 @@ def test_a_program_gives_and_gets_the_token_in_the_body(app: Flask, browser: Bro
     assert Browser(app).post("/auth/refresh", {"refresh_token": body["refresh_token"]}).status_code == 200
 
 
+@one_database
 def test_the_cookie_may_be_answered_in_the_body_on_demand(app: Flask, browser: Browser) -> None:
     body = browser.post("/auth/refresh", query_string="token=body").get_json()
 
@@ -262,6 +268,7 @@ def test_an_earlier_predecessor_is_theft_even_within_ten_seconds(app: Flask, bro
     assert browser.get("/users/me").status_code == 401
 
 
+@one_database
 def test_a_lost_race_clears_no_cookie(app: Flask, acme: Tenant, browser: Browser) -> None:
     rotated = token_of(browser)
     browser.post("/auth/refresh")

@@ -20,8 +20,10 @@ from tests.accounts.auth.browser import (
 )
 from tests.accounts.auth.external import mint
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
+
+pytestmark = one_database
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
@@ -38,6 +40,7 @@ def expire(app: Flask, company: Tenant, session: str) -> None:
 # Logout
 
 
+@both_databases
 def test_logout_ends_the_session_in_every_process(
     app: Flask, other_process: Flask, acme: Tenant, browser: Browser
 ) -> None:
@@ -157,7 +160,6 @@ def test_authentication_costs_one_statement(app: Flask, person: ApiClient, state
 # One's own sessions
 
 
-@one_database
 @by_row("call", ["GET /auth/sessions", "DELETE /auth/sessions", f"DELETE /auth/sessions/{UNKNOWN}"])
 def test_sessions_of_nobody_are_401(app: Flask, call: str) -> None:
     method, path = call.split()
@@ -180,6 +182,7 @@ def test_a_session_that_is_none_cannot_be_revoked(person: ApiClient, id: str, st
     assert person.delete(f"/auth/sessions/{id}").status_code == status
 
 
+@both_databases
 def test_the_list_shows_ones_own_live_sessions(app: Flask, acme: Tenant, person: ApiClient, browser: Browser) -> None:
     acme.user()
     expired, revoked = signed_in(app, person), signed_in(app, person)
@@ -230,6 +233,7 @@ def test_an_expired_session_is_not_there_to_be_revoked(
     assert browser.delete(f"/auth/sessions/{session}").status_code == 404
 
 
+@both_databases
 def test_all_others_are_revoked_and_the_current_one_stays(
     app: Flask, acme: Tenant, person: ApiClient, browser: Browser
 ) -> None:
@@ -244,6 +248,7 @@ def test_all_others_are_revoked_and_the_current_one_stays(
 # What else ends a session
 
 
+@both_databases
 def test_an_expired_session_ends_before_its_access_token(app: Flask, acme: Tenant, person: ApiClient) -> None:
     expire(app, acme, current_session(person)["id"])
 
@@ -257,6 +262,7 @@ def test_a_session_carries_its_own_user_only(app: Flask, acme: Tenant, globex: T
         assert ApiClient(app, borrowed).get("/users/me").status_code == 401
 
 
+@both_databases
 def test_deactivation_takes_effect_on_the_next_request_in_every_process(
     app: Flask, other_process: Flask, acme: Tenant, person: ApiClient
 ) -> None:
@@ -281,12 +287,14 @@ def test_suspension_takes_effect_on_the_next_request_in_every_process(
         assert (answer.status_code, answer.get_json()["error_code"]) == (403, "COMPANY_NOT_ACTIVE")
 
 
+@both_databases
 def test_deletion_takes_effect_on_the_next_request(acme: Tenant, person: ApiClient) -> None:
     assert acme.admin.delete(f"/users/{person.user_id}").status_code == 204
 
     assert person.get("/users/me").status_code == 401
 
 
+@both_databases
 def test_long_ended_sessions_go_when_a_new_one_comes(app: Flask, acme: Tenant, person: ApiClient) -> None:
     session = current_session(person)["id"]
     past = now() - timedelta(days=2)

@@ -16,8 +16,10 @@ from app.core.security.passwords import Passwords
 from tests.accounts.auth.browser import Browser, now
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.databases import settings_for
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 HOME, AWAY = "198.51.100.7", "203.0.113.9"
 
@@ -44,6 +46,7 @@ def person(acme: Tenant) -> ApiClient:
     return acme.user(username="somebody")
 
 
+@both_databases
 def test_five_attempts_are_free_and_the_sixth_must_wait(app: Flask, person: ApiClient) -> None:
     assert guess(app, person.email, 5) == [401] * 5
 
@@ -60,7 +63,6 @@ def test_the_right_password_must_wait_as_well(app: Flask, person: ApiClient) -> 
     assert guess(app, person.email, password=PASSWORD) == [429]
 
 
-@one_database
 @pytest.mark.parametrize(
     ("attempts", "seconds"), [(5, 1), (6, 2), (7, 4), (8, 8), (9, 16), (10, 32), (11, 60), (12, 60), (10**6, 60)]
 )
@@ -96,6 +98,7 @@ def test_a_clock_that_was_set_back_never_makes_anybody_wait_longer_than_a_minute
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
 
 
+@both_databases
 def test_a_success_forgives(app: Flask, person: ApiClient) -> None:
     guess(app, person.email, 4)
 
@@ -138,6 +141,7 @@ def test_a_network_counts_as_one(app: Flask, person: ApiClient, address: str, ne
     assert guess(app, person.email, address=stranger) == [401]
 
 
+@both_databases
 def test_email_and_username_of_an_account_count_together(app: Flask, person: ApiClient) -> None:
     guess(app, person.email, 3)
     guess(app, "SOMEBODY", 2)
@@ -158,6 +162,7 @@ def test_one_account_does_not_slow_down_another(app: Flask, acme: Tenant, person
     assert guess(app, acme.user().email, password=PASSWORD) == [200]
 
 
+@both_databases
 def test_the_counters_are_rows_that_every_process_reads(app: Flask, other_process: Flask, person: ApiClient) -> None:
     guess(app, person.email, 3)
     guess(other_process, person.email, 2)
@@ -175,6 +180,7 @@ def test_the_rows_name_neither_account_nor_address(app: Flask, person: ApiClient
     assert len(row.key) == 32
 
 
+@both_databases
 def test_old_rows_are_forgotten(app: Flask, acme: Tenant, person: ApiClient) -> None:
     guess(app, "nobody@example.com")
     change_failures(app, last_attempt_at=now() - timedelta(hours=25))
@@ -216,6 +222,7 @@ class Counted(Passwords):
         return super().verify(stored, password)
 
 
+@both_databases
 def test_parallel_guesses_get_no_more_comparisons_than_the_limit(variant: Variant, person: ApiClient) -> None:
     service = variant()
     counted = service.extensions["identity"].passwords = Counted()

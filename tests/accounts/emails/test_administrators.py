@@ -2,6 +2,9 @@
 
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.letters import Letters
+from tests.support.marks import both_databases, one_database
+
+pytestmark = one_database
 
 NEW = "new@example.com"
 
@@ -34,6 +37,7 @@ def test_same_address_is_no_change(acme: Tenant, letters: Letters) -> None:
     assert letters.received() == []
 
 
+@both_databases
 def test_pending_change_of_address_dies(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     user = acme.user()
     user.post("/users/me/email", {"new_email": "wished@example.com", "current_password": PASSWORD})

@@ -14,10 +14,11 @@ from app.core.jobs.outbox import Job
 from tests.support.clients import PASSWORD, ApiClient, Tenant, sign_in
 from tests.support.everything import everything
 from tests.support.letters import Letters
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
 
 __all__ = ["everything"]
+pytestmark = one_database
 PATH, CONFIRM = "/users/me/email", "/auth/confirm-email"
 NEW = "new@example.com"
 
@@ -68,7 +69,6 @@ def test_wrong_password_is_refused_and_slowed_down_together_with_its_change(acme
     assert letters.received() == []
 
 
-@one_database
 @by_row("new", ["nobody", None, "a@example.com,b@example.com", ["a@example.com"], "a@b.example\r\nX: y"])
 def test_address_that_is_none_is_refused(acme: Tenant, new: Any) -> None:
     answer = ask(acme.user(), new)
@@ -85,6 +85,7 @@ def test_present_address_is_refused(acme: Tenant) -> None:
     assert (answer.status_code, list(answer.get_json()["errors"])) == (400, ["new_email"])
 
 
+@both_databases
 def test_taken_address_is_a_conflict_for_who_knows_the_password(acme: Tenant, globex: Tenant) -> None:
     user = acme.user()
 
@@ -116,6 +117,7 @@ def test_form_that_another_site_sends_is_refused(acme: Tenant) -> None:
 # Confirming
 
 
+@both_databases
 def test_confirmed_address_is_the_sign_in_name_and_the_old_one_is_told(
     acme: Tenant, anonymous: ApiClient, letters: Letters
 ) -> None:
@@ -135,6 +137,7 @@ def test_confirmed_address_is_the_sign_in_name_and_the_old_one_is_told(
     assert NEW not in mail.text + mail.html
 
 
+@both_databases
 def test_every_session_ends_but_the_one_that_follows_the_link(
     acme: Tenant, anonymous: ApiClient, letters: Letters
 ) -> None:
@@ -169,6 +172,7 @@ def test_session_of_somebody_else_is_none_of_its_business(acme: Tenant, letters:
     assert stranger.get("/users/me").status_code == 200
 
 
+@both_databases
 def test_link_works_once(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     token = asked(acme.user(), letters)
     confirm(anonymous, token)
@@ -178,6 +182,7 @@ def test_link_works_once(acme: Tenant, anonymous: ApiClient, letters: Letters) -
     assert (again.status_code, again.get_json()["error_code"]) == (400, "INVALID_LINK")
 
 
+@both_databases
 def test_later_wish_takes_the_place_of_the_earlier(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     user = acme.user()
     first = asked(user, letters, "first@example.com")
@@ -189,6 +194,7 @@ def test_later_wish_takes_the_place_of_the_earlier(acme: Tenant, anonymous: ApiC
     assert acme.admin.get(f"/users/{user.user_id}").get_json()["email"] == "second@example.com"
 
 
+@both_databases
 def test_address_that_was_taken_meanwhile_is_a_conflict(
     acme: Tenant, globex: Tenant, anonymous: ApiClient, letters: Letters
 ) -> None:
@@ -203,6 +209,7 @@ def test_address_that_was_taken_meanwhile_is_a_conflict(
     assert user.get("/users/me").get_json()["email"] == user.email
 
 
+@both_databases
 def test_expired_link_is_refused(acme: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine) -> None:
     token = asked(acme.user(), letters)
     with everything.begin() as connection:

@@ -10,10 +10,11 @@ from app.core.jobs.one_time_links import OneTimeLink
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything
 from tests.support.letters import Letters
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.roles import role_id
 
 __all__ = ["everything"]
+pytestmark = one_database
 PATH = "/auth/accept-invitation"
 ADDRESS = "wile@example.com"
 
@@ -53,6 +54,7 @@ def test_browser_gets_both_cookies_and_no_token_in_the_body(anonymous: ApiClient
     assert sorted(cookies) == ["access_token", "refresh_token"]
 
 
+@both_databases
 def test_link_works_once(anonymous: ApiClient, token: str) -> None:
     assert accept(anonymous, token).status_code == 200
 
@@ -62,7 +64,6 @@ def test_link_works_once(anonymous: ApiClient, token: str) -> None:
     assert anonymous.post("/auth/login", {"email": ADDRESS, "password": PASSWORD}).status_code == 200
 
 
-@one_database
 @pytest.mark.parametrize("password", ["short", ADDRESS, "wile", "password", "x" * 129])
 def test_unacceptable_password_does_not_use_the_link_up(anonymous: ApiClient, token: str, password: str) -> None:
     refused = accept(anonymous, token, password)
@@ -72,6 +73,7 @@ def test_unacceptable_password_does_not_use_the_link_up(anonymous: ApiClient, to
     assert accept(anonymous, token).status_code == 200
 
 
+@both_databases
 def test_expired_invitation_is_refused_until_it_is_sent_again(
     acme: Tenant, anonymous: ApiClient, letters: Letters, token: str, everything: Engine
 ) -> None:

@@ -8,10 +8,11 @@ from sqlalchemy import Engine
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
 
 __all__ = ["everything"]
+pytestmark = one_database
 ADDRESS = "wile@example.com"
 Json = dict[str, Any]
 
@@ -20,6 +21,7 @@ def new(**admin: Any) -> Json:
     return {"name": "Initech", "admin": {"email": ADDRESS} | admin}
 
 
+@both_databases
 def test_invited_administrator_runs_the_new_company(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     company = acme.admin.create("/companies", new(first_name="Wile", last_name="Coyote", language="fr"))
     assert (company["total_users"], company["total_active_users"]) == (1, 0)
@@ -46,6 +48,7 @@ def test_the_platform_sees_nothing_of_the_invitation(acme: Tenant) -> None:
     assert ADDRESS not in acme.admin.get("/users").text
 
 
+@both_databases
 def test_taken_address_makes_no_company(acme: Tenant, globex: Tenant, everything: Engine) -> None:
     before = row_counts(everything)
 
@@ -56,7 +59,6 @@ def test_taken_address_makes_no_company(acme: Tenant, globex: Tenant, everything
     assert row_counts(everything) == before
 
 
-@one_database
 @by_row(
     "admin",
     [None, [], "x", {}, {"email": "x"}, {"email": ADDRESS, "password": PASSWORD}, {"email": ADDRESS, "language": "de"}],

@@ -10,7 +10,10 @@ from app.guardian.directory import EmbeddedRoleDirectory
 from tests.accounts.invitations.inviting import ADDRESS, PATH, invite
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.letters import Letters
+from tests.support.marks import both_databases, one_database
 from tests.support.roles import role_id, user_with
+
+pytestmark = one_database
 
 
 def accept(anonymous: ApiClient, token: str, password: str = PASSWORD) -> Any:
@@ -58,6 +61,7 @@ class Dying(EmbeddedRoleDirectory):
 # Revoking
 
 
+@both_databases
 def test_revoked_invitation_takes_the_user_along(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     made = invite(acme, role_ids=[role_id(acme, "viewer")])
     token = letters.one(ADDRESS).token
@@ -96,6 +100,7 @@ def test_accepted_invitation_can_be_neither_revoked_nor_sent_again(
 # Whatever else happens to the user
 
 
+@both_databases
 def test_invitation_of_a_user_who_is_deleted_is_gone(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     made = invite(acme)
     token = letters.one(ADDRESS).token
@@ -133,6 +138,7 @@ def test_link_to_a_former_address_does_not_work(acme: Tenant, anonymous: ApiClie
     assert accept(anonymous, letters.one("right@example.com").token).status_code == 200
 
 
+@both_databases
 def test_invitation_outlives_who_made_it(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     inviter = acme.user("administrator")
     made = inviter.create(PATH, {"email": ADDRESS})

@@ -14,11 +14,12 @@ from tests.accounts.invitations.inviting import ADDRESS, PATH, Json, invite
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.roles import role_id, role_with, user_with
 from tests.support.rows import by_row
 
 __all__ = ["everything"]
+pytestmark = one_database
 
 
 def rows(everything: Engine) -> dict[str, int]:
@@ -77,7 +78,6 @@ def test_role_of_another_company_is_not_found(acme: Tenant, globex: Tenant, ever
     assert rows(everything) == before
 
 
-@one_database
 @by_row(
     ("values", "field"),
     [
@@ -104,6 +104,7 @@ def test_value_that_does_not_fit_is_named(acme: Tenant, everything: Engine, valu
     assert rows(everything) == before
 
 
+@both_databases
 def test_taken_address_is_a_conflict_also_in_another_company(acme: Tenant, globex: Tenant) -> None:
     for taken in (acme.admin.email, globex.admin.email.upper()):
         answer = acme.admin.post(PATH, {"email": taken})
@@ -142,6 +143,7 @@ def test_roles_are_there_before_the_invitation_is_accepted(acme: Tenant, letters
     assert letters.one(ADDRESS)
 
 
+@both_databases
 def test_invitations_are_listed_and_read_with_what_the_user_has_now(acme: Tenant) -> None:
     made = invite(acme)
     other = invite(acme, email="other@example.com")
@@ -167,6 +169,7 @@ def test_reading_costs_a_fixed_number_of_statements(acme: Tenant, statements: An
     assert (len(listing), len(reading)) == (3, 3)
 
 
+@both_databases
 def test_failure_while_roles_are_given_leaves_nobody(
     app: Flask, acme: Tenant, letters: Letters, everything: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,11 @@ from tests.fakes.roles import FakeRoles
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
+from tests.support.marks import one_database
 from tests.support.variants import variant
 
 __all__ = ["admin", "data", "engine", "everything", "remote", "variant"]
+pytestmark = one_database
 PATH = "/users/invitations"
 ADDRESS = "wile@example.com"
 

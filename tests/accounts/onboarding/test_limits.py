@@ -3,9 +3,11 @@
 import pytest
 
 from tests.support.clients import ApiClient
+from tests.support.marks import one_database
 from tests.support.variants import Variant, variant
 
 __all__ = ["variant"]
+pytestmark = one_database
 
 
 @pytest.mark.parametrize(

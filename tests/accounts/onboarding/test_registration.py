@@ -17,11 +17,12 @@ from app.core.jobs.outbox import Job, LeaseLost
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.outbox import entries, make_due
 from tests.support.rows import by_row
 
 __all__ = ["everything"]
+pytestmark = one_database
 Json = dict[str, Any]
 PATH = "/auth/register"
 ADDRESS = "wile@example.com"
@@ -103,7 +104,6 @@ def test_an_unknown_a_closed_and_a_suspended_company_refuse_alike(
     assert shown == [shown[0]] * 3
 
 
-@one_database
 @by_row(
     ("values", "field"),
     [
@@ -135,6 +135,7 @@ def test_value_that_does_not_fit_is_named_and_nothing_is_written(
     assert row_counts(everything)["outbox"] == 0
 
 
+@both_databases
 def test_name_of_a_company_that_there_is_is_a_conflict(acme: Tenant, anonymous: ApiClient) -> None:
     answer = anonymous.post(PATH, founder("ACME"))
 
@@ -151,6 +152,7 @@ def test_form_that_another_site_sends_is_refused(anonymous: ApiClient) -> None:
 # What comes into being
 
 
+@both_databases
 def test_founder_administers_the_new_company_once_the_address_is_verified(
     anonymous: ApiClient, letters: Letters
 ) -> None:
@@ -174,6 +176,7 @@ def test_founder_administers_the_new_company_once_the_address_is_verified(
     assert me["position_id"] == position["id"]
 
 
+@both_databases
 def test_customer_gets_the_customers_role_of_the_company_and_nothing_besides(
     shop: Tenant, anonymous: ApiClient, letters: Letters
 ) -> None:
@@ -239,6 +242,7 @@ def test_nothing_comes_into_being_before_the_link_is_followed(
 # Nobody learns whose address is known
 
 
+@both_databases
 def test_known_and_unknown_addresses_take_the_same_statements_and_get_the_same_answer(
     acme: Tenant, anonymous: ApiClient, statements: Any
 ) -> None:
@@ -316,6 +320,7 @@ def test_somebody_who_was_invited_keeps_the_invitation(acme: Tenant, anonymous: 
 # Registrations that wait
 
 
+@both_databases
 def test_registrations_of_one_address_wait_side_by_side_and_the_first_that_is_followed_wins(
     shop: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
 ) -> None:
@@ -352,6 +357,7 @@ def test_registration_that_waits_is_in_the_way_of_nobody(
     assert anonymous.post("/auth/confirm-email", {"token": mails[addresses[2]].token}).status_code == 200
 
 
+@both_databases
 @pytest.mark.parametrize("kind", ["company", "customer"])
 def test_registration_that_is_not_verified_in_time_leaves_nothing(
     app: Flask, shop: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine, kind: str
@@ -376,6 +382,7 @@ def _expire_registrations(everything: Engine) -> None:
         connection.execute(update(Registration).values(expires_at=utcnow() - timedelta(seconds=1)))
 
 
+@both_databases
 def test_registration_whose_time_was_prolonged_stays(app: Flask, anonymous: ApiClient, letters: Letters) -> None:
     register(anonymous, founder())
     mail = letters.one(ADDRESS)
@@ -386,6 +393,7 @@ def test_registration_whose_time_was_prolonged_stays(app: Flask, anonymous: ApiC
     assert verify(anonymous, mail.token) == 200
 
 
+@both_databases
 def test_link_creates_once(anonymous: ApiClient, letters: Letters, everything: Engine) -> None:
     register(anonymous, founder())
     token = letters.one(ADDRESS).token
@@ -435,6 +443,7 @@ def check_conflict(anonymous: ApiClient, token: str, errors: Json) -> None:
     assert answer.get_json()["errors"] == errors
 
 
+@both_databases
 def test_name_that_was_taken_meanwhile_is_told_to_who_has_the_link_and_the_link_stays(
     acme: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
 ) -> None:
@@ -451,6 +460,7 @@ def test_name_that_was_taken_meanwhile_is_told_to_who_has_the_link_and_the_link_
     assert verify(anonymous, token) == 200
 
 
+@both_databases
 @pytest.mark.parametrize("kind", ["company", "customer"])
 def test_address_that_was_taken_meanwhile_is_told_to_who_has_the_link(
     shop: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine, kind: str
@@ -491,6 +501,7 @@ def test_nobody_founds_a_company_by_a_link_once_registration_is_closed(
     assert verify(anonymous, token) == 403
 
 
+@both_databases
 def test_registration_for_a_company_that_was_deleted_is_refused(
     acme: Tenant, shop: Tenant, anonymous: ApiClient, letters: Letters
 ) -> None:
@@ -503,6 +514,7 @@ def test_registration_for_a_company_that_was_deleted_is_refused(
     assert verify(anonymous, token) == 403
 
 
+@both_databases
 def test_job_that_is_worked_off_twice_leaves_one_registration_and_one_working_link(
     app: Flask, anonymous: ApiClient, letters: Letters, everything: Engine
 ) -> None:

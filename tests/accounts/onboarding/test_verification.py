@@ -20,10 +20,11 @@ from app.core.jobs.outbox import Job
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
 
 __all__ = ["everything"]
+pytestmark = one_database
 VERIFY, ASK = "/auth/verify-email", "/auth/verify-email/request"
 
 
@@ -52,6 +53,7 @@ def check_refused(anonymous: ApiClient, token: str) -> None:
 # The link
 
 
+@both_databases
 def test_link_verifies_once(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     user = acme.user()
     token = linked(user, letters)
@@ -62,7 +64,6 @@ def test_link_verifies_once(acme: Tenant, anonymous: ApiClient, letters: Letters
     check_refused(anonymous, token)
 
 
-@one_database
 @by_row("token", ["x", "", " ", "a.b", "é", "\ud800", "AAAA.", 1, None, "x" * 2000])
 def test_token_that_nobody_was_mailed_is_refused(anonymous: ApiClient, token: Any) -> None:
     assert anonymous.post(VERIFY, {"token": token}).status_code == 400
@@ -73,6 +74,7 @@ def test_made_up_token_of_a_company_is_refused(acme: Tenant, anonymous: ApiClien
     check_refused(anonymous, new_token(uuid7()))
 
 
+@both_databases
 def test_expired_link_is_refused(acme: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine) -> None:
     user = acme.user()
     token = linked(user, letters)
@@ -84,6 +86,7 @@ def test_expired_link_is_refused(acme: Tenant, anonymous: ApiClient, letters: Le
     assert not is_verified(acme, user)
 
 
+@both_databases
 def test_newer_link_takes_the_place_of_the_older(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     user = acme.user()
     older, newer = linked(user, letters), linked(user, letters)
@@ -124,6 +127,7 @@ def test_address_is_compared_even_if_the_link_is_still_there(
     assert not is_verified(acme, user)
 
 
+@both_databases
 def test_link_of_a_user_who_was_deleted_is_gone(
     acme: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
 ) -> None:
@@ -163,7 +167,6 @@ def test_token_is_stored_as_a_hash(acme: Tenant, letters: Letters) -> None:
 # Asking for another
 
 
-@one_database
 @by_row("email", ["nobody@example.com", "not an address", 1, None, ["a@example.com"], {}, "x" * 9999])
 def test_whatever_is_asked_the_answer_is_one(acme: Tenant, anonymous: ApiClient, letters: Letters, email: Any) -> None:
     known = ask(anonymous, acme.user().email)
@@ -174,6 +177,7 @@ def test_whatever_is_asked_the_answer_is_one(acme: Tenant, anonymous: ApiClient,
     assert letters.received() == []
 
 
+@both_databases
 def test_asking_sends_the_same_statements_for_known_and_unknown(
     acme: Tenant, anonymous: ApiClient, statements: Any
 ) -> None:
@@ -205,6 +209,7 @@ def test_who_has_nothing_to_verify_gets_no_mail(acme: Tenant, anonymous: ApiClie
     assert letters.received() == []
 
 
+@both_databases
 def test_one_account_gets_five_links_a_day(
     app: Flask, acme: Tenant, anonymous: ApiClient, letters: Letters, everything: Engine
 ) -> None:
@@ -273,6 +278,7 @@ def test_registration_lives_on_with_a_new_link(
     assert anonymous.post("/auth/login", {"email": "wile@example.com", "password": PASSWORD}).status_code == 200
 
 
+@both_databases
 def test_of_several_registrations_the_newest_is_mailed_again(
     shop: Tenant, anonymous: ApiClient, letters: Letters
 ) -> None:
@@ -299,6 +305,7 @@ def test_registration_that_is_over_is_not_mailed_again(
     assert letters.received() == []
 
 
+@both_databases
 def test_registration_is_mailed_again_five_times_a_day(shop: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     signed_up(anonymous, shop, letters)
     sent = []

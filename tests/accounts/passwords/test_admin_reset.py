@@ -12,6 +12,9 @@ from app.users.models import User
 from tests.accounts.auth.browser import Browser, execute, now, signed_in, user_row
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.mailbox import Mailbox, text_of
+from tests.support.marks import both_databases, one_database
+
+pytestmark = one_database
 
 NEW = "Tr0ubadour & harmonium"
 
@@ -94,6 +97,7 @@ def test_the_answer_is_that_of_document_003(acme: Tenant, person: ApiClient) -> 
     }
 
 
+@both_databases
 def test_the_temporary_password_signs_in_and_must_be_changed(app: Flask, acme: Tenant, person: ApiClient) -> None:
     browser, before = signed_in(app, person), user_row(app, person)
 

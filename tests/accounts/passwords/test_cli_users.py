@@ -9,6 +9,9 @@ from flask import Flask
 from tests.accounts.auth.browser import Browser
 from tests.support.clients import PASSWORD, Tenant
 from tests.support.mailbox import Mailbox
+from tests.support.marks import both_databases, one_database
+
+pytestmark = one_database
 
 
 def run(app: Flask, *arguments: str, **options: Any) -> tuple[int, str]:
@@ -88,6 +91,7 @@ def test_a_word_that_means_two_companies_is_refused_with_their_ids(app: Flask, a
     assert str(globex.company_id) in output
 
 
+@both_databases
 @pytest.mark.parametrize("by", ["email", "username"])
 def test_a_reset_prints_a_temporary_password_and_ends_the_sessions(
     app: Flask, mailbox: Mailbox, globex: Tenant, by: str
@@ -122,6 +126,7 @@ def test_deactivation_ends_the_sessions(app: Flask, globex: Tenant) -> None:
     assert run(app, "deactivate", person.email)[0] == 0
 
 
+@both_databases
 def test_the_last_administrator_stays(app: Flask, globex: Tenant) -> None:
     status, output = run(app, "deactivate", globex.admin.email)
 
@@ -134,6 +139,7 @@ def test_an_unknown_account_is_said_to_be_none(app: Flask, acme: Tenant, command
     assert run(app, command, "nobody@example.com") == (1, "Error: There is no such account.\n")
 
 
+@both_databases
 def test_a_name_that_means_two_accounts_is_refused(app: Flask, acme: Tenant, globex: Tenant) -> None:
     globex.user(username=acme.user(email="same@example.com").email)
 

@@ -28,10 +28,12 @@ from tests.accounts.passwords.codes import (
 from tests.fakes.smtp import settings, smtp
 from tests.support.clients import ApiClient, Tenant
 from tests.support.mailbox import Mailbox, text_of
+from tests.support.marks import one_database
 from tests.support.outbox import change_entries, entries, make_due
 from tests.support.variants import Variant
 
 
+@one_database
 def test_nobody_who_cannot_sign_in_gets_a_code(mailbox: Mailbox, acme: Tenant, globex: Tenant) -> None:
     away, invited = acme.user(is_active=False), acme.user(is_active=False)
     execute(mailbox.app, acme, update(User).where(User.id == UUID(invited.user_id)).values(password_hash=None))
@@ -43,6 +45,7 @@ def test_nobody_who_cannot_sign_in_gets_a_code(mailbox: Mailbox, acme: Tenant, g
     assert mailbox.received() == []
 
 
+@one_database
 def test_somebody_active_without_a_password_gets_one(mailbox: Mailbox, acme: Tenant, person: ApiClient) -> None:
     execute(mailbox.app, acme, update(User).where(User.id == UUID(person.user_id)).values(password_hash=None))
 
@@ -51,6 +54,7 @@ def test_somebody_active_without_a_password_gets_one(mailbox: Mailbox, acme: Ten
     assert confirm(mailbox.app, person.email, code).status_code == 200
 
 
+@one_database
 def test_a_request_older_than_a_code_lives_is_dropped(mailbox: Mailbox, person: ApiClient) -> None:
     ask(mailbox.app, person.email)
     change_entries(mailbox.app, created_at=ago(minutes=15, seconds=1))
@@ -59,6 +63,7 @@ def test_a_request_older_than_a_code_lives_is_dropped(mailbox: Mailbox, person: 
     assert (rows(person), entries(mailbox.app)) == ([], [])
 
 
+@one_database
 def test_a_request_from_before_a_change_of_the_password_is_dropped(mailbox: Mailbox, person: ApiClient) -> None:
     ask(mailbox.app, person.email)
     answer = person.patch(
@@ -131,6 +136,7 @@ def test_another_attempt_to_mail_makes_a_new_code_and_counts_once(
     assert confirm(failing, person.email, second).status_code == 200
 
 
+@one_database
 def test_another_attempt_after_the_code_was_used_makes_none(
     variant: Variant, mailbox: Mailbox, person: ApiClient
 ) -> None:
@@ -142,6 +148,7 @@ def test_another_attempt_after_the_code_was_used_makes_none(
     assert live(person) == []
 
 
+@one_database
 def test_another_attempt_after_all_guesses_were_made_makes_none(
     variant: Variant, mailbox: Mailbox, person: ApiClient
 ) -> None:
@@ -153,6 +160,7 @@ def test_another_attempt_after_all_guesses_were_made_makes_none(
     assert mailbox.received() == []
 
 
+@one_database
 def test_neither_the_code_nor_its_plain_hash_is_stored(person: ApiClient) -> None:
     code = given_code(person)
 

@@ -28,9 +28,11 @@ from tests.accounts.passwords.codes import (
 )
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.mailbox import Mailbox, text_of
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 # Refusals
 
@@ -56,7 +58,6 @@ def test_without_a_code_the_answer_is_the_same(app: Flask, person: ApiClient) ->
     assert refusal(confirm(app, person.email, "123456")) == REFUSED
 
 
-@one_database
 @pytest.mark.parametrize(
     "write",
     [
@@ -83,7 +84,6 @@ def test_only_the_six_digits_are_the_code_and_anything_else_is_no_guess(
     assert confirm(app, person.email, code).status_code == 200
 
 
-@one_database
 @pytest.mark.parametrize("new", ["short", "ada@example.com", "ADA", "password", "x" * 129, None, 12345678])
 def test_a_new_password_that_breaks_a_rule_costs_no_guess(app: Flask, person: ApiClient, new: Any) -> None:
     code = given_code(person)
@@ -95,7 +95,6 @@ def test_a_new_password_that_breaks_a_rule_costs_no_guess(app: Flask, person: Ap
     assert [row.attempts for row in rows(person)] == [0]
 
 
-@one_database
 @by_row("missing", ["email", "otp_code", "new_password"])
 def test_a_body_without_a_field_is_refused(app: Flask, missing: str) -> None:
     body = {"email": "ada@example.com", "otp_code": "123456", "new_password": NEW}
@@ -113,6 +112,7 @@ def test_another_site_cannot_confirm(app: Flask, person: ApiClient) -> None:
     assert [row.attempts for row in rows(person)] == [0]
 
 
+@both_databases
 def test_the_right_code_is_refused_after_three_wrong_ones(app: Flask, person: ApiClient) -> None:
     code = given_code(person)
     for _ in range(3):
@@ -122,6 +122,7 @@ def test_the_right_code_is_refused_after_three_wrong_ones(app: Flask, person: Ap
     assert [row.attempts for row in rows(person)] == [3]
 
 
+@both_databases
 def test_the_third_guess_is_still_one(app: Flask, person: ApiClient) -> None:
     code = given_code(person)
     for _ in range(2):
@@ -137,6 +138,7 @@ def test_the_number_of_guesses_is_a_setting(variant: Variant, person: ApiClient)
     assert refusal(confirm(strict, person.email, code)) == REFUSED
 
 
+@both_databases
 def test_a_guess_is_counted_although_the_comparison_never_ends(variant: Variant, person: ApiClient) -> None:
     code, broken = given_code(person), variant()
 
@@ -149,6 +151,7 @@ def test_a_guess_is_counted_although_the_comparison_never_ends(variant: Variant,
     assert [row.attempts for row in rows(person)] == [1]
 
 
+@both_databases
 def test_a_code_works_once(app: Flask, person: ApiClient) -> None:
     code = given_code(person)
     assert confirm(app, person.email, code).status_code == 200
@@ -157,6 +160,7 @@ def test_a_code_works_once(app: Flask, person: ApiClient) -> None:
     assert Browser(app).log_in(person.email, NEW).status_code == 200
 
 
+@both_databases
 def test_of_two_at_once_the_later_one_is_refused(variant: Variant, app: Flask, person: ApiClient) -> None:
     code, slow = given_code(person), variant()
     slow.extensions["identity"].passwords = Interrupted(lambda: _used(app, person, code))
@@ -169,6 +173,7 @@ def _used(app: Flask, person: ApiClient, code: str) -> None:
     assert confirm(app, person.email, code).status_code == 200
 
 
+@both_databases
 def test_a_code_that_is_replaced_while_it_is_compared_is_refused(variant: Variant, person: ApiClient) -> None:
     code, slow = given_code(person), variant()
     slow.extensions["identity"].passwords = Interrupted(lambda: _replaced(person))
@@ -181,6 +186,7 @@ def _replaced(person: ApiClient) -> None:
     given_code(person, instead_of=row)
 
 
+@both_databases
 def test_an_expired_code_is_refused(app: Flask, person: ApiClient) -> None:
     code = given_code(person)
     pass_time(person, timedelta(minutes=15))
@@ -234,6 +240,7 @@ def test_nobody_of_a_suspended_company_gets_in(app: Flask, globex: Tenant) -> No
     assert refusal(confirm(app, person.email, code)) == REFUSED
 
 
+@both_databases
 def test_an_account_that_is_deactivated_during_the_comparison_stays_as_it_is(
     variant: Variant, app: Flask, acme: Tenant, person: ApiClient
 ) -> None:
@@ -247,6 +254,7 @@ def test_an_account_that_is_deactivated_during_the_comparison_stays_as_it_is(
     assert [row.used_at for row in rows(person)] == [None]
 
 
+@both_databases
 def test_an_unknown_address_writes_as_much_as_a_guess(app: Flask, person: ApiClient, statements: Any) -> None:
     def written(sent: list[str]) -> list[str]:
         return [each.split()[0] for each in sent if not each.startswith("SELECT")]
@@ -267,6 +275,7 @@ def test_an_unknown_address_writes_as_much_as_a_guess(app: Flask, person: ApiCli
 # The reset
 
 
+@both_databases
 def test_a_right_code_sets_the_password_and_ends_every_session(app: Flask, acme: Tenant, person: ApiClient) -> None:
     browser, stranger = signed_in(app, person), acme.user()
     execute(app, acme, update(User).where(User.id == UUID(person.user_id)).values(password_reset_required=True))

@@ -16,10 +16,12 @@ from tests.accounts.passwords.codes import REQUEST, ask, code_in
 from tests.fakes.smtp import settings, smtp
 from tests.support.clients import ApiClient, Tenant
 from tests.support.mailbox import Mailbox, html_of, text_of
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.outbox import entries
 from tests.support.rows import by_row
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 SENTENCE = {"message": "If an account with this email exists, a password reset code has been sent."}
 WORTHLESS: tuple[Any, ...] = (
@@ -43,7 +45,6 @@ def test_whatever_the_object_says_the_answer_is_the_same(app: Flask, person: Api
     assert [(each.status_code, each.get_json()) for each in answers] == [(200, SENTENCE)] * len(bodies)
 
 
-@one_database
 @by_row(("data", "kind", "status"), [("[]", "json", 400), ("{", "json", 400), ("a=b", "text", 415)])
 def test_what_is_no_object_is_refused(app: Flask, data: str, kind: str, status: int) -> None:
     answer = ApiClient(app).request("POST", REQUEST, data=data, content_type=f"application/{kind}")
@@ -59,6 +60,7 @@ def test_another_site_cannot_ask(app: Flask) -> None:
     assert entries(app) == []
 
 
+@both_databases
 def test_each_request_is_one_row_of_one_shape_without_the_address(app: Flask, person: ApiClient) -> None:
     for email in (person.email, "nobody@example.com", ["x"], "not an address"):
         ask(app, email)
@@ -72,6 +74,7 @@ def test_each_request_is_one_row_of_one_shape_without_the_address(app: Flask, pe
     assert written[0].payload["address_hash"] != written[1].payload["address_hash"]
 
 
+@both_databases
 def test_an_account_costs_no_statement_more_than_none(app: Flask, person: ApiClient, statements: Any) -> None:
     with statements() as known:
         ask(app, person.email)
@@ -158,6 +161,7 @@ def test_the_mail_goes_to_the_stored_address_and_not_to_what_was_asked(
     assert mail.to == stored
 
 
+@both_databases
 @pytest.mark.parametrize("asked", ["ad\u0131@example.com", "AD\u0130@example.com", "\u0430di@example.com"])
 def test_an_address_that_only_looks_alike_is_nobodys(mailbox: Mailbox, acme: Tenant, asked: str) -> None:
     acme.user(email="adi@example.com")
@@ -176,7 +180,6 @@ def test_what_is_no_address_leads_to_no_mail(mailbox: Mailbox, person: ApiClient
     assert entries(mailbox.app) == []
 
 
-@one_database
 @pytest.mark.parametrize(
     "name", ["<b>Ada</b>", "{{ 7*7 }}{% raw %}", "Ada\r\nBcc: eve@example.com", "http://evil.example", "Ada\u2028x"]
 )

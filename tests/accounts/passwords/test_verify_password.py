@@ -18,6 +18,8 @@ from tests.support.marks import one_database
 from tests.support.rows import by_row
 from tests.support.variants import PRODUCTION, Variant
 
+pytestmark = one_database
+
 PATH, TOKEN = "/verify_password", "internal-token-0123456789"
 INTERNAL = {"INTERNAL_AUTH_TOKEN": TOKEN}
 WITH_TOKEN = {"X-Internal-Token": TOKEN}
@@ -39,7 +41,6 @@ def test_a_wrong_password_and_an_unknown_account_get_the_same_403(app: Flask, pe
     assert told[0]["error_code"] == "INVALID_CREDENTIALS"
 
 
-@one_database
 @by_row("body", [{"email": "ada@example.com"}, {"password": PASSWORD}, {}, {"email": "", "password": ""}])
 def test_what_is_missing_is_400(app: Flask, person: ApiClient, body: dict[str, str]) -> None:
     assert ApiClient(app).post(PATH, body).status_code == 400
@@ -55,7 +56,6 @@ def test_somebody_disabled_is_403(app: Flask, acme: Tenant, globex: Tenant) -> N
     assert told == [(403, "ACCOUNT_DISABLED"), (403, "COMPANY_NOT_ACTIVE")]
 
 
-@one_database
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN + "x", "é", TOKEN.upper()])
 def test_production_wants_the_token(variant: Variant, person: ApiClient, token: str | None) -> None:
     headers = {} if token is None else {"X-Internal-Token": token.encode().decode("latin-1")}

@@ -56,6 +56,7 @@ def test_a_remembered_grant_saves_the_decisions_statement(caching: Flask, acme: 
     assert (first, second) == (3, 2)
 
 
+@one_database
 def test_nothing_is_remembered_by_default(app: Flask, acme: Tenant) -> None:
     assert [len(statements_of(app, acme.admin, f"/users/{acme.admin.user_id}")) for _ in range(2)] == [3, 3]
 
@@ -191,6 +192,7 @@ def engine() -> Iterator[FakeGuardian]:
         yield running
 
 
+@one_database
 def test_with_a_remote_engine_a_grant_is_forwarded_once_and_a_denial_every_time(
     variant: Variant, engine: FakeGuardian, acme: Tenant
 ) -> None:
@@ -204,6 +206,7 @@ def test_with_a_remote_engine_a_grant_is_forwarded_once_and_a_denial_every_time(
     assert len(engine.seen) == 4
 
 
+@one_database
 def test_by_default_every_request_is_forwarded(variant: Variant, engine: FakeGuardian, acme: Tenant) -> None:
     speaker = at(variant(GUARDIAN_SERVICE_URL=engine.url), acme.admin)
 

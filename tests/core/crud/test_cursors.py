@@ -6,6 +6,9 @@ from uuid import UUID
 from tests.core.crud.listed import ids
 from tests.support.clients import ApiClient, Tenant
 from tests.support.declared import Json
+from tests.support.marks import both_databases, one_database
+
+pytestmark = one_database
 
 
 def cursor_of(client: ApiClient, path: str) -> str:
@@ -14,6 +17,7 @@ def cursor_of(client: ApiClient, path: str) -> str:
     return found
 
 
+@both_databases
 def test_a_page_by_cursor_counts_nothing_unless_asked(acme: Tenant, customers: list[Json]) -> None:
     cursor = cursor_of(acme.admin, "/customers?limit=2")
 
@@ -35,12 +39,14 @@ def test_an_empty_cursor_begins_the_walk(acme: Tenant, customers: list[Json]) ->
     assert answer["pagination"]["page"] is None
 
 
+@both_databases
 def test_a_walk_may_change_its_step(acme: Tenant, customers: list[Json]) -> None:
     cursor = cursor_of(acme.admin, "/customers?limit=2")
 
     assert ids(acme.admin.get(f"/customers?limit=3&cursor={cursor}")) == [row["id"] for row in customers[2:]]
 
 
+@both_databases
 def test_rows_made_during_a_walk_do_not_repeat_others(acme: Tenant, customers: list[Json]) -> None:
     cursor = cursor_of(acme.admin, "/customers?limit=2&sort=name&order=desc")
     acme.admin.create("/customers", {"name": "Zz"})

@@ -14,6 +14,9 @@ from tests.support.clients import Tenant
 from tests.support.databases import Postgres, worker
 from tests.support.declared import Json, Maker, collections, find_route
 from tests.support.engine_events import listening
+from tests.support.marks import both_databases, one_database
+
+pytestmark = one_database
 
 WRITERS = 6
 
@@ -28,6 +31,7 @@ def path(wile: Json) -> str:
     return f"/customers/{wile['id']}"
 
 
+@both_databases
 def test_every_versioned_item_carries_its_version_and_every_update_raises_it(app: Flask, acme: Tenant) -> None:
     maker = Maker(app, acme)
 
@@ -110,6 +114,7 @@ def writes(tenant: Tenant, path: str, headers: dict[str, str]) -> list[TestRespo
     ]
 
 
+@both_databases
 def test_a_write_of_another_version_is_refused_and_changes_nothing(acme: Tenant, path: str, wile: Json) -> None:
     for stale in ('"0"', '"2"', 'W/"2"', '"11", "12"', "", ",,", '"1', '"', "\xff", "W/"):
         answers = writes(acme, path, {"If-Match": stale})
@@ -178,6 +183,7 @@ def changed_before_the_write(app: Flask, database: str, postgres: Postgres, cust
         yield
 
 
+@both_databases
 @pytest.mark.parametrize(("headers", "status"), [({}, 409), ({"If-Match": '"1"'}, 412)])
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_a_later_writer_never_silently_wins(
@@ -194,6 +200,7 @@ def test_a_later_writer_never_silently_wins(
     assert acme.admin.get(path).get_json() == wile
 
 
+@both_databases
 def test_of_many_writers_of_one_version_one_wins(app: Flask, acme: Tenant, path: str) -> None:
     start = Barrier(WRITERS)
 
@@ -209,6 +216,7 @@ def test_of_many_writers_of_one_version_one_wins(app: Flask, acme: Tenant, path:
     assert (after.headers["ETag"], after.get_json()["name"][:7]) == ('"2"', "Writer ")
 
 
+@both_databases
 def test_of_many_deletions_one_succeeds(acme: Tenant, path: str) -> None:
     start = Barrier(WRITERS)
 

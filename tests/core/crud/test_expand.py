@@ -14,6 +14,7 @@ from app.guardian.models import Policy, PolicyPermission, Role, RolePolicy, User
 from app.positions.models import Position
 from tests.support.clients import ApiClient, Tenant
 from tests.support.declared import Json, Maker, collections, routes_of
+from tests.support.marks import one_database
 
 
 @pytest.fixture
@@ -122,6 +123,7 @@ def _cost(client: ApiClient, statements: Any, path: str) -> int:
     return len(sent)
 
 
+@one_database
 def test_what_is_embedded_must_be_allowed_to_be_listed(app: Flask, acme: Tenant, position: Json) -> None:
     holder = acme.user(position_id=UUID(position["id"]))
     narrow = granted(app, acme, ("user", "READ"), ("user", "LIST"))
@@ -134,6 +136,7 @@ def test_what_is_embedded_must_be_allowed_to_be_listed(app: Flask, acme: Tenant,
             assert (answer.status_code, answer.get_json()["error_code"]) == (403, "ACCESS_DENIED"), where
 
 
+@one_database
 def test_who_may_list_what_is_embedded_gets_it(app: Flask, acme: Tenant, position: Json) -> None:
     holder = acme.user(position_id=UUID(position["id"]))
     wider = granted(app, acme, ("user", "READ"), ("position", "LIST"))
@@ -145,6 +148,7 @@ def test_who_may_list_what_is_embedded_gets_it(app: Flask, acme: Tenant, positio
     assert wider.get(f"/positions/{position['id']}").status_code == 403
 
 
+@one_database
 def test_an_expansion_that_is_not_declared_is_refused_and_the_declared_are_named(acme: Tenant) -> None:
     for path in ("/users?expand=password_hash", f"/users/{acme.admin.user_id}?expand=position,roles"):
         answer = acme.admin.get(path)
@@ -152,11 +156,13 @@ def test_an_expansion_that_is_not_declared_is_refused_and_the_declared_are_named
         assert answer.get_json()["errors"] == {"expand": ["Must be one of: position, company."]}
 
 
+@one_database
 def test_expansions_may_be_empty_repeated_and_spaced(acme: Tenant) -> None:
     for text in ("", ",", " position , position,", "company,position"):
         assert acme.admin.get("/users", query_string={"expand": text}).status_code == 200, text
 
 
+@one_database
 def test_writes_take_no_expansion(acme: Tenant, unit: Json) -> None:
     path = f"/organization_units/{unit['id']}"
 

@@ -90,6 +90,7 @@ MISFITS = (
 )
 
 
+@one_database
 def test_a_parameter_that_does_not_fit_is_refused_and_the_message_helps(acme: Tenant) -> None:
     for query, field, named in MISFITS:
         answer = acme.admin.get(f"/customers?{query}")
@@ -99,11 +100,13 @@ def test_a_parameter_that_does_not_fit_is_refused_and_the_message_helps(acme: Te
         assert named in " ".join(answer.get_json()["errors"][field]), query
 
 
+@one_database
 def test_the_cache_busters_of_browsers_are_ignored(acme: Tenant) -> None:
     for path in ("/customers", "/users/me", "/organization_units/tree", "/version", "/companies"):
         assert acme.admin.get(f"{path}?t=1&_=2&t=3").status_code == 200, path
 
 
+@one_database
 def test_an_unknown_parameter_stops_every_method(acme: Tenant, customers: list[Json]) -> None:
     path = f"/customers/{customers[0]['id']}"
 

@@ -8,10 +8,12 @@ from uuid_utils.compat import uuid7
 
 from tests.core.files.stored import all_of, avatar_of, drained, files_of, flag_of, objects_of
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.pictures import RED, encoded, opened, picture, upload
 from tests.support.roles import user_with
 from tests.support.rows import by_row
+
+pytestmark = one_database
 
 BLUE = (20, 40, 200)
 
@@ -101,7 +103,6 @@ def test_a_thumbnail_is_square_and_comes_from_the_middle(acme: Tenant, edge: int
     assert shown.getpixel((edge // 2, edge // 2)) == RED
 
 
-@one_database
 @by_row("query", ["size=65", "size=0", "size=-64", "size=x", "size=64&size=64", "width=64"])
 def test_other_sizes_are_refused(acme: Tenant, query: str) -> None:
     upload(acme.admin, avatar_of(acme.admin), picture())
@@ -168,6 +169,7 @@ def test_a_removed_avatar_is_gone_from_storage_too(acme: Tenant) -> None:
     assert (objects_of(acme), files_of(acme)) == (set(), [])
 
 
+@both_databases
 def test_a_deleted_user_leaves_no_file(acme: Tenant) -> None:
     colleague = acme.user()
     upload(colleague, avatar_of(colleague), picture())
@@ -178,6 +180,7 @@ def test_a_deleted_user_leaves_no_file(acme: Tenant) -> None:
     assert (objects_of(acme), files_of(acme)) == (set(), [])
 
 
+@both_databases
 def test_a_deleted_company_leaves_no_file(acme: Tenant, globex: Tenant) -> None:
     upload(acme.admin, avatar_of(acme.admin), picture())
     people = [globex.admin, *(globex.user() for _ in range(25))]
@@ -193,6 +196,7 @@ def test_a_deleted_company_leaves_no_file(acme: Tenant, globex: Tenant) -> None:
     assert objects_of(acme) == all_of("avatar")
 
 
+@both_databases
 def test_two_uploads_at_once_leave_one_file(acme: Tenant) -> None:
     me, path = acme.admin, avatar_of(acme.admin)
 

@@ -21,9 +21,12 @@ from tests.core.files.test_faults import through
 from tests.fakes.guardian import answers
 from tests.fakes.storage import FakeStorage
 from tests.support.clients import Tenant
+from tests.support.marks import both_databases, one_database
 from tests.support.moto import CREDENTIALS
 from tests.support.pictures import opened, picture, upload
 from tests.support.variants import Variant
+
+pytestmark = one_database
 
 HOURS = 3600
 
@@ -70,6 +73,7 @@ def test_nothing_is_found_where_nothing_is_wrong(company: Tenant, folder: Path) 
     assert (found.exit_code, found.output) == (0, "")
 
 
+@both_databases
 def test_orphans_are_listed_and_removed(company: Tenant, folder: Path) -> None:
     uploaded(company, folder)
     orphans = [
@@ -118,6 +122,7 @@ def test_thumbnails_that_are_missing_are_made_again(company: Tenant, folder: Pat
     assert run(company.app).output == ""
 
 
+@both_databases
 def test_a_row_that_shows_what_nobody_knows_is_mended(company: Tenant, folder: Path) -> None:
     path = uploaded(company, folder)
     with company.app.app_context(), tenant(company.company_id), unit_of_work() as session:

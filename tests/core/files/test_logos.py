@@ -4,8 +4,11 @@ import pytest
 
 from tests.core.files.stored import all_of, drained, objects_of
 from tests.support.clients import Tenant
+from tests.support.marks import both_databases, one_database
 from tests.support.pictures import opened, picture, upload
 from tests.support.roles import user_with
+
+pytestmark = one_database
 
 KINDS = ("customers", "subcontractors")
 
@@ -14,6 +17,7 @@ def made(company: Tenant, kind: str) -> str:
     return f"/{kind}/{company.admin.create(f'/{kind}', {'name': 'Ajax'})['id']}"
 
 
+@both_databases
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_logo_comes_shows_and_goes_with_its_owner(acme: Tenant, kind: str) -> None:
     owner = made(acme, kind)

@@ -11,6 +11,8 @@ from tests.support.marks import one_database
 from tests.support.pictures import opened, picture
 from tests.support.rows import by_row
 
+pytestmark = one_database
+
 Json = dict[str, Any]
 
 
@@ -48,7 +50,6 @@ def test_a_form_without_an_avatar_makes_a_user_without_one(acme: Tenant) -> None
     assert (answer.status_code, answer.get_json()["has_avatar"]) == (201, False)
 
 
-@one_database
 @by_row(
     ("form", "status", "field"),
     [

@@ -10,12 +10,12 @@ from flask import Flask
 from app.core.jobs.worker import Worker
 from tests.fakes.smtp import Inbox, free_port, settings, smtp
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import flaky
+from tests.support.marks import flaky, one_database
 from tests.support.outbox import entries, make_due
 from tests.support.variants import Variant
 from tests.support.waiting import wait_for
 
-pytestmark = flaky
+pytestmark = [one_database, flaky]
 
 ASKED = 50
 SOON = (timedelta(seconds=0.2),) * 40

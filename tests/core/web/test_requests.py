@@ -9,7 +9,9 @@ from uuid_utils.compat import uuid7
 from tests.core.web.sending import refused, send
 from tests.support.clients import ApiClient, Tenant
 from tests.support.declared import Json
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
+
+pytestmark = one_database
 
 
 def test_put_needs_the_required_fields_and_keeps_the_absent_others(acme: Tenant, wile: Json) -> None:
@@ -43,6 +45,7 @@ def test_patch_of_nothing_and_of_the_same_changes_nothing(acme: Tenant, wile: Js
         assert (after.get_json(), after.headers["ETag"]) == (wile, before.headers["ETag"])
 
 
+@both_databases
 def test_post_answers_with_the_row_and_where_it_is(acme: Tenant) -> None:
     answer = acme.admin.post("/customers", {"name": "Wile"})
 
@@ -52,14 +55,12 @@ def test_post_answers_with_the_row_and_where_it_is(acme: Tenant) -> None:
     assert row["email"] is None
 
 
-@one_database
 def test_the_location_begins_with_the_script_root(acme: Tenant) -> None:
     answer = acme.admin.post("/customers", {"name": "Wile"}, environ_overrides={"SCRIPT_NAME": "/identity"})
 
     assert answer.headers["Location"] == f"/identity/customers/{answer.get_json()['id']}"
 
 
-@one_database
 def test_the_parent_in_the_path_cannot_be_contradicted_by_the_body(acme: Tenant) -> None:
     one, two = (acme.admin.create("/organization_units", {"name": name})["id"] for name in ("One", "Two"))
 
@@ -69,6 +70,7 @@ def test_the_parent_in_the_path_cannot_be_contradicted_by_the_body(acme: Tenant)
     assert list(answer.get_json()["errors"]) == ["organization_unit_id"]
 
 
+@both_databases
 def test_delete_answers_nothing_and_the_row_is_gone(acme: Tenant, wile: Json) -> None:
     path = f"/customers/{wile['id']}"
 
@@ -156,7 +158,6 @@ def test_an_id_may_be_written_in_capitals_and_in_no_other_way(acme: Tenant, wile
         assert refused(acme.admin.get(f"/customers/{text}")) == (400, "INVALID_ID"), text
 
 
-@one_database
 def test_a_run_of_combining_marks_is_refused_before_it_is_normalized(anonymous: ApiClient) -> None:
     hostile = "a" + "\u0301" * 20_000 + "\u0327" * 20_000
 
@@ -167,7 +168,6 @@ def test_a_run_of_combining_marks_is_refused_before_it_is_normalized(anonymous: 
     assert time.process_time() - started < 0.5
 
 
-@one_database
 def test_an_object_of_very_many_members_is_refused_as_a_whole(anonymous: ApiClient) -> None:
     answer = anonymous.post("/auth/login", {f"field{n}": 1 for n in range(10_000)})
 

@@ -100,6 +100,7 @@ def file_of(company: Tenant, made: Json) -> UUID:
         return session.scalars(wanted).one()
 
 
+@one_database
 def test_a_file_that_is_gone_or_has_another_size_is_not_sent(alone: Tenant, tmp_path: Path) -> None:
     made = [document(alone) for _ in range(2)]
     gone, other = (next(tmp_path.rglob(f"{file_of(alone, each)}/document.pdf")) for each in made)
@@ -183,6 +184,7 @@ def _die_in(company: Tenant, owner: str, put: Callable[..., str]) -> None:
     send(company.admin, owner)
 
 
+@one_database
 @pytest.mark.parametrize("stored", [False, True])
 def test_a_process_that_dies_in_an_upload_leaves_nothing_but_what_the_check_finds(
     alone: Tenant, tmp_path: Path, stored: bool
@@ -199,6 +201,7 @@ def test_a_process_that_dies_in_an_upload_leaves_nothing_but_what_the_check_find
     assert objects_of(alone) == set()
 
 
+@one_database
 def test_the_check_names_documents_without_a_file_and_leaves_them(alone: Tenant, tmp_path: Path) -> None:
     made, unknown = document(alone), document(alone, "", TEXT, "b.txt")
     file_id = file_of(alone, unknown)

@@ -22,6 +22,7 @@ from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 __all__ = ["environ_of", "fake", "s3", "variant"]
+pytestmark = one_database
 DATA = bytes(range(32, 127)) * 2000
 SIZE = len(DATA)
 
@@ -29,7 +30,6 @@ SIZE = len(DATA)
 # Parts (RFC 9110, section 14)
 
 
-@one_database
 @pytest.mark.parametrize(
     ("wanted", "start", "end"),
     [
@@ -64,7 +64,6 @@ def test_a_client_that_leaves_before_the_first_byte_leaves_no_file_open(
         assert file.closed
 
 
-@one_database
 @pytest.mark.parametrize("wanted", [f"bytes={SIZE}-", f"bytes={SIZE + 5}-{SIZE + 9}", "bytes=-0"])
 def test_a_part_that_is_not_there_is_refused_with_the_size(acme: Tenant, wanted: str) -> None:
     path = f"{document(acme, '', DATA, 'a.txt')['path']}/download"
@@ -75,7 +74,6 @@ def test_a_part_that_is_not_there_is_refused_with_the_size(acme: Tenant, wanted:
     assert answer.headers["Content-Range"] == f"bytes */{SIZE}"
 
 
-@one_database
 @by_row(
     "wanted", ["bytes=9-5", "bytes=a-b", "lines=1-2", "bytes=0-1,5-6", "bytes=", "bytes=--5", "bytes=0-1, 2-3, -1", "5"]
 )
@@ -110,7 +108,6 @@ def test_a_file_that_the_caller_has_is_not_sent_again(acme: Tenant) -> None:
     assert (head.status_code, head.data, head.headers["Content-Length"]) == (200, b"", str(len(PDF)))
 
 
-@one_database
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_storage_keeps_sends_parts_of_and_removes_documents(
     variant: Variant, environ_of: Callable[[str], Environ], acme: Tenant, fake: Any, backend: str
@@ -131,7 +128,6 @@ def test_every_storage_keeps_sends_parts_of_and_removes_documents(
     assert fake.objects == {} if backend == "service" else objects_of(there) == set()
 
 
-@one_database
 def test_documents_of_the_local_storage_can_have_a_folder_of_their_own(
     variant: Variant, acme: Tenant, tmp_path: Any
 ) -> None:
@@ -148,7 +144,6 @@ def test_documents_of_the_local_storage_can_have_a_folder_of_their_own(
 # Names on the way out (RFC 6266, RFC 8187)
 
 
-@one_database
 @pytest.mark.parametrize(
     ("name", "plain"),
     [
@@ -179,7 +174,6 @@ def test_a_name_with_marks_of_the_header_itself_stays_one_name(name: str) -> Non
     assert parse_options_header(disposition(name)) == ("attachment", {"filename": name})
 
 
-@one_database
 @pytest.mark.parametrize("name", ["a%0D%0ASet-Cookie:%20x=1.pdf", "a%00.pdf", "%E2%80%AEfdp.pdf", "..%2F..%2Fa.pdf"])
 def test_an_encoded_name_brings_no_line_of_its_own(acme: Tenant, name: str) -> None:
     owner, boundary = customer(acme), "limit"

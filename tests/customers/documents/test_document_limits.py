@@ -90,6 +90,7 @@ def test_a_company_has_room_for_so_much_and_gets_it_back(variant: Variant, acme:
     assert send(there.admin, owner, padded(800_000)).status_code == 201
 
 
+@one_database
 def test_what_has_no_room_never_reaches_the_storage(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     put: list[Any] = []
     monkeypatch.setattr(files, "MOST_DOCUMENTS", 0)

@@ -9,6 +9,8 @@ from tests.support.clients import Tenant
 from tests.support.marks import one_database
 from tests.support.rows import by_row
 
+pytestmark = one_database
+
 
 def test_a_document_is_verified_rejected_with_a_reason_and_neither(acme: Tenant) -> None:
     path = document(acme)["path"]
@@ -24,7 +26,6 @@ def test_a_document_is_verified_rejected_with_a_reason_and_neither(acme: Tenant)
     assert (verified["verified_at"] is None, back["verified_at"]) == (False, None)
 
 
-@one_database
 @by_row(
     ("values", "field"),
     [

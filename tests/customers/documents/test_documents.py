@@ -13,9 +13,11 @@ from tests.customers.documents.described import TODAY, TOMORROW, YESTERDAY, verd
 from tests.customers.documents.files import PDF, TEXT, TYPE, document, samples, send
 from tests.customers.dossier import Json, customer, ids, rows, shown
 from tests.support.clients import ApiClient, Tenant
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.roles import user_with
 from tests.support.rows import by_row
+
+pytestmark = one_database
 
 
 def refusal(answer: Any) -> tuple[int, str]:
@@ -39,7 +41,6 @@ def test_a_document_is_described_by_its_sender_and_by_its_content(acme: Tenant) 
     assert rows(acme, f"{owner}/documents") == [made]
 
 
-@one_database
 @pytest.mark.parametrize("ending", samples())
 def test_every_kind_comes_back_byte_for_byte_and_is_never_shown(acme: Tenant, ending: str) -> None:
     data = samples()[ending]
@@ -55,7 +56,6 @@ def test_every_kind_comes_back_byte_for_byte_and_is_never_shown(acme: Tenant, en
     assert answer.headers["ETag"] == f'"{sha256(data).hexdigest()}"'
 
 
-@one_database
 @by_row(
     "values",
     [
@@ -85,6 +85,7 @@ def test_a_document_cannot_expire_before_it_was_issued(acme: Tenant) -> None:
     assert acme.admin.patch(made["path"], {"issued_on": None, "expires_on": YESTERDAY}).status_code == 200
 
 
+@both_databases
 def test_a_document_expires_when_its_day_is_over(acme: Tenant) -> None:
     owner = customer(acme)
     dates = {"never": None, "yesterday": YESTERDAY, "today": TODAY.isoformat(), "tomorrow": TOMORROW}
@@ -96,6 +97,7 @@ def test_a_document_expires_when_its_day_is_over(acme: Tenant) -> None:
     assert acme.admin.get(f"{owner}/documents?is_expired=perhaps").status_code == 400
 
 
+@both_databases
 def test_documents_are_found_by_what_is_known_of_them(acme: Tenant) -> None:
     owner = customer(acme)
     wanted = document(acme, owner, TEXT, "Kaufvertrag.txt", number="KV-77", description="Straße")
@@ -138,6 +140,7 @@ def test_a_deleted_document_takes_its_file_along(acme: Tenant) -> None:
     assert acme.admin.get(f"{other['path']}/download").data == TEXT
 
 
+@both_databases
 def test_a_deleted_customer_and_a_deleted_company_take_the_files_of_documents_along(
     acme: Tenant, globex: Tenant
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_deleted_customer_and_a_deleted_company_take_the_files_of_documents_al
     assert (objects_of(globex), files_of(globex)) == (set(), [])
 
 
+@both_databases
 def test_documents_of_a_merged_customer_move_with_their_files_and_go_with_the_survivor(acme: Tenant) -> None:
     source, target = customer(acme), customer(acme)
     moved, own = document(acme, source, TEXT, "b.txt"), document(acme, target)
@@ -175,6 +179,7 @@ def test_documents_of_a_merged_customer_move_with_their_files_and_go_with_the_su
     assert (objects_of(acme), files_of(acme)) == (set(), [])
 
 
+@both_databases
 def test_a_document_outlives_the_users_who_sent_and_verified_it(acme: Tenant) -> None:
     rights = ("CREATE", "UPDATE")
     clerk, owner = user_with(acme, *(f"identity:customer_document:{each}" for each in rights)), customer(acme)
@@ -234,7 +239,6 @@ def test_the_refusals_of_an_upload_come_in_the_order_of_the_contract(acme: Tenan
     assert list(acme.admin.post(f"{owner}/documents", **wrong).get_json()["errors"]) == ["file"]
 
 
-@one_database
 @by_row(
     ("form", "named"),
     [

@@ -7,8 +7,10 @@ import pytest
 from tests.customers.dossier import NOTE, PARTS, Json, customer, ids, shown, tag
 from tests.customers.merge.merging import code_of, id_of, merge, merged
 from tests.support.clients import Tenant
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
+
+pytestmark = one_database
 
 
 def test_merging_needs_customer_merge_create(acme: Tenant) -> None:
@@ -33,7 +35,6 @@ def test_a_customer_of_another_company_is_as_unknown_as_none(acme: Tenant, globe
     assert shown(globex, foreign)["id"] == id_of(foreign)
 
 
-@one_database
 @by_row(
     ("body", "field"),
     [
@@ -59,6 +60,7 @@ def test_a_customer_cannot_be_merged_into_itself(acme: Tenant) -> None:
     assert answer.get_json()["errors"] == {"source_id": ["Is the customer itself."]}
 
 
+@both_databases
 def test_a_customer_that_was_merged_is_neither_source_nor_target_again(acme: Tenant) -> None:
     target, source, third = customer(acme), customer(acme), customer(acme)
     merged(acme, target, source)
@@ -142,6 +144,7 @@ def test_writing_to_the_source_is_a_conflict_that_names_the_survivor(acme: Tenan
     assert id_of(target) in answers[0].get_json()["detail"]
 
 
+@both_databases
 def test_the_source_no_longer_counts_nor_holds_what_is_held_once(acme: Tenant) -> None:
     user, word = acme.user(), tag(acme)
     target = customer(acme, name="Kept")

@@ -23,7 +23,7 @@ from app.customers.parts.services import CustomerService
 from tests.customers.dossier import CONTACT, NOTE, PARTS, PREFERENCE, SERVICE, customer, ids, rows, shown, tag
 from tests.customers.merge.merging import code_of, id_of, merge, merged, undone
 from tests.support.clients import Tenant
-from tests.support.marks import flaky
+from tests.support.marks import flaky, one_database
 
 Counting = Callable[[], AbstractContextManager[list[str]]]
 
@@ -78,6 +78,7 @@ def test_the_survivor_keeps_what_it_has_and_takes_what_it_lacks(acme: Tenant) ->
     assert shown(acme, target) == found
 
 
+@one_database
 def test_either_side_can_be_chosen_for_every_field(acme: Tenant) -> None:
     target = customer(acme, name="Kept", city="Eastmere")
     source = customer(acme, name="Gone", city="Larkmoor", tax_id="T1", phone_number="1")
@@ -89,6 +90,7 @@ def test_either_side_can_be_chosen_for_every_field(acme: Tenant) -> None:
     assert ids(acme, "/customers?search=gone") == [id_of(target)]
 
 
+@one_database
 def test_an_address_is_as_verified_as_where_it_comes_from(acme: Tenant) -> None:
     target, source = customer(acme, email="kept@example.com"), customer(acme, email="gone@example.com")
     with acme.app.app_context(), tenant(acme.company_id), unit_of_work():
@@ -117,6 +119,7 @@ def test_what_moved_is_another_version_of_itself(acme: Tenant) -> None:
     assert acme.admin.get(path).get_json()["updated_at"] == made.get_json()["updated_at"]
 
 
+@one_database
 def test_contacts_of_the_source_lead_to_the_survivor(acme: Tenant) -> None:
     target, source = customer(acme), customer(acme)
     acme.admin.create(f"{source}/contacts", CONTACT | {"first_name": "Wilhelmina"})
@@ -159,6 +162,7 @@ def test_a_dry_run_shows_the_result_and_changes_nothing(acme: Tenant) -> None:
     }
 
 
+@one_database
 def test_a_dry_run_refuses_what_a_merge_refuses(acme: Tenant) -> None:
     target, source = customer(acme), customer(acme)
     merged(acme, target, source)
@@ -201,6 +205,7 @@ def fill(company: Tenant, path: str, count: int) -> None:
             db.session.add(ConsentChange(channel="email", topic="outage", **each))
 
 
+@one_database
 @flaky
 def test_a_thousand_parts_each_cost_little_and_no_more_statements_than_four(acme: Tenant, statements: Counting) -> None:
     sent = []

@@ -34,6 +34,7 @@ from tests.customers.dossier import (
 )
 from tests.customers.merge.merging import code_of, id_of, merged, undo, undone
 from tests.support.clients import Tenant
+from tests.support.marks import one_database
 from tests.support.outbox import make_due
 from tests.support.pictures import picture, upload
 
@@ -155,6 +156,7 @@ def test_of_several_merges_the_newest_is_undone_first(acme: Tenant) -> None:
     undone(acme, target, first)
 
 
+@one_database
 @pytest.mark.parametrize(("method", "status"), [("GET", 307), ("PATCH", 409)])
 def test_who_just_missed_an_undo_is_not_told_that_there_is_nothing(acme: Tenant, method: str, status: int) -> None:
     path = customer(acme)
@@ -167,6 +169,7 @@ def test_who_just_missed_an_undo_is_not_told_that_there_is_nothing(acme: Tenant,
     assert (answer.status_code, answer.headers.get("Location")) == (status, path if status == 307 else None)
 
 
+@one_database
 def test_what_was_not_merged_cannot_be_undone(acme: Tenant, globex: Tenant) -> None:
     target, source = customer(acme), customer(acme)
     merged(acme, target, source)
@@ -223,6 +226,7 @@ IN_THE_WAY: dict[str, tuple[Callable[[Tenant, str, Json], None], str]] = {
 KINDS = {"notes": "customer_note", "addresses": "customer_address", PREFERENCES: "communication_preference"}
 
 
+@one_database
 @pytest.mark.parametrize("change", IN_THE_WAY)
 def test_a_moved_part_that_changed_since_is_named(acme: Tenant, change: str) -> None:
     target, source = pair(acme)
@@ -240,6 +244,7 @@ def test_a_moved_part_that_changed_since_is_named(acme: Tenant, change: str) -> 
     assert acme.admin.get(source).status_code == 307
 
 
+@one_database
 def test_a_field_that_the_merge_gave_and_that_was_changed_since_is_named(acme: Tenant) -> None:
     target, source = pair(acme)
     merged(acme, target, source, city="source", phone_number="source")
@@ -261,6 +266,7 @@ def test_an_address_taken_meanwhile_is_named(acme: Tenant) -> None:
     assert (answer.status_code, answer.get_json()["errors"]) == (409, {"email": ["Taken meanwhile."]})
 
 
+@one_database
 def test_the_former_address_of_the_survivor_taken_meanwhile_is_named(acme: Tenant) -> None:
     target, source = pair(acme)
     merged(acme, target, source, email="source")
@@ -271,6 +277,7 @@ def test_the_former_address_of_the_survivor_taken_meanwhile_is_named(acme: Tenan
     assert (answer.status_code, answer.get_json()["errors"]) == (409, {"email": ["Taken meanwhile."]})
 
 
+@one_database
 def test_an_address_that_the_survivor_took_by_itself_is_named(acme: Tenant) -> None:
     target, source = pair(acme)
     merged(acme, target, source)
@@ -279,6 +286,7 @@ def test_an_address_that_the_survivor_took_by_itself_is_named(acme: Tenant) -> N
     assert undo(acme, target, source).get_json()["errors"] == {"email": ["Taken meanwhile."]}
 
 
+@one_database
 def test_a_user_taken_meanwhile_is_named(acme: Tenant) -> None:
     user = acme.user()
     target, source = customer(acme), customer(acme, user_id=user.user_id)
@@ -356,6 +364,7 @@ def with_logo(company: Tenant) -> str:
     return path
 
 
+@one_database
 def test_the_logo_of_the_source_comes_back_with_it(acme: Tenant) -> None:
     target, source = with_logo(acme), with_logo(acme)
     merged(acme, target, source)
@@ -365,6 +374,7 @@ def test_the_logo_of_the_source_comes_back_with_it(acme: Tenant) -> None:
     assert acme.admin.get(f"{target}/logo").status_code == 200
 
 
+@one_database
 def test_the_logo_of_the_source_goes_when_it_can_no_longer_come_back(acme: Tenant) -> None:
     target, source = with_logo(acme), with_logo(acme)
     merged(acme, target, source)
@@ -375,6 +385,7 @@ def test_the_logo_of_the_source_goes_when_it_can_no_longer_come_back(acme: Tenan
     assert acme.admin.get(f"{target}/logo").status_code == 200
 
 
+@one_database
 def test_files_of_both_go_with_the_survivor(acme: Tenant) -> None:
     target, source = with_logo(acme), with_logo(acme)
     merged(acme, target, source)

@@ -51,6 +51,7 @@ def test_saving_a_primary_again_leaves_it_the_primary(acme: Tenant) -> None:
     assert saved.get_json()["is_primary"] is True
 
 
+@one_database
 @pytest.mark.parametrize(
     ("given", "stored"), [("USA", "US"), ("united kingdom", "GB"), (" fr ", "FR"), ("Türkiye", "TR")]
 )
@@ -99,6 +100,7 @@ def test_a_verified_address_whose_place_changes_is_not_verified_any_more(acme: T
     assert (moved["is_verified"], moved["verified_at"], moved["verified_by"]) == (False, None, None)
 
 
+@one_database
 def test_verifying_needs_update_and_the_version_that_if_match_names(acme: Tenant, globex: Tenant) -> None:
     path = address(acme, customer(acme))
     reader = user_with(acme, "identity:customer_address:READ")

@@ -30,6 +30,7 @@ def put(company: Tenant, owner: str, state: str, **values: Any) -> Any:
     return company.admin.put(f"{owner}/subscription-state", {"state": state} | values)
 
 
+@one_database
 def test_the_steps_that_are_drawn_are_taken_and_all_others_are_conflicts(app: Flask, acme: Tenant) -> None:
     path = f"{(owner := customer(acme))}/subscription-state"
     taken = set()

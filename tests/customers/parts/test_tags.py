@@ -178,6 +178,7 @@ def test_customers_and_tags_of_another_company_are_not_found(acme: Tenant, globe
     assert list(bulk(globex, made, ids=[foreign]).get_json()["errors"]) == ["tag_id"]
 
 
+@one_database
 def test_taking_off_needs_the_permission_to_delete(acme: Tenant) -> None:
     made, chosen = tag(acme), [id_of(customer(acme))]
     giver = user_with(acme, "identity:customer_tag:CREATE", "identity:customer:READ")

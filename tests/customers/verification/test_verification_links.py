@@ -17,10 +17,11 @@ from tests.customers.verification.links import ADDRESS, JSON, VERIFY, check_refu
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything
 from tests.support.letters import Letters, letters
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
 
 __all__ = ["everything", "letters"]
+pytestmark = one_database
 
 
 def wait(company: Tenant, *, since: timedelta) -> None:
@@ -59,7 +60,6 @@ def test_following_it_again_says_that_it_was_verified_already(acme: Tenant, lett
     assert shown(acme, path) == verified
 
 
-@one_database
 @by_row("token", ["", "x", "x.y", "a" * 5000, "\x00", "é.é", "{}"])
 def test_what_is_no_token_is_refused(app: Flask, acme: Tenant, token: str) -> None:
     assert follow(app, token).status_code == 400
@@ -70,6 +70,7 @@ def test_a_made_up_token_is_refused(app: Flask, acme: Tenant) -> None:
     check_refused(ApiClient(app).get(VERIFY, headers=JSON))
 
 
+@both_databases
 def test_a_link_works_for_24_hours(acme: Tenant, letters: Letters) -> None:
     path = customer(acme, email=ADDRESS)
     token = linked(acme, path, letters)
@@ -91,6 +92,7 @@ def test_who_only_looks_whether_the_link_is_there_does_not_follow_it(acme: Tenan
     assert follow(acme.app, token).get_json()["status"] == "verified"
 
 
+@both_databases
 def test_a_newer_link_takes_the_place_of_an_older_one(acme: Tenant, letters: Letters) -> None:
     path = customer(acme, email=ADDRESS)
     first = linked(acme, path, letters)
@@ -127,6 +129,7 @@ def test_a_customer_without_an_address_cannot_be_mailed(acme: Tenant, letters: L
     assert letters.received() == []
 
 
+@both_databases
 def test_one_mail_a_minute_is_sent_to_a_customer(acme: Tenant, letters: Letters) -> None:
     path = customer(acme, email=ADDRESS)
     send(acme, path)

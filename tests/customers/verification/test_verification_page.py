@@ -21,9 +21,10 @@ from tests.customers.verification.links import ADDRESS, check_refused, follow, l
 from tests.support.clients import Tenant
 from tests.support.everything import everything
 from tests.support.letters import Letters, letters
-from tests.support.marks import one_database
+from tests.support.marks import both_databases, one_database
 
 __all__ = ["everything", "letters"]
+pytestmark = one_database
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
@@ -72,7 +73,6 @@ def test_the_page_may_show_its_own_style_and_nothing_else(app: Flask, acme: Tena
     assert not re.search(r"<script|<a |src=|href=| on\w+=", page.text)
 
 
-@one_database
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
@@ -91,6 +91,7 @@ def test_json_is_for_who_asks_for_it(acme: Tenant, letters: Letters, accept: str
     assert follow(acme.app, token, headers).mimetype == kind
 
 
+@both_databases
 def test_links_of_a_company_that_is_gone_are_refused(acme: Tenant, globex: Tenant, letters: Letters) -> None:
     token = linked(globex, customer(globex, email=ADDRESS), letters)
     acme.admin.patch(f"/companies/{globex.company_id}", {"status": "inactive"})

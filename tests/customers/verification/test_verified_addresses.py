@@ -9,10 +9,12 @@ from tests.customers.verification.links import ADDRESS, check_refused, follow, l
 from tests.support.clients import Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters, letters
+from tests.support.marks import one_database
 
 __all__ = ["everything", "letters"]
 
 
+@one_database
 def test_a_changed_address_is_not_verified_and_its_link_is_dead(acme: Tenant, letters: Letters) -> None:
     path = customer(acme, email=ADDRESS)
     token = linked(acme, path, letters)
@@ -25,6 +27,7 @@ def test_a_changed_address_is_not_verified_and_its_link_is_dead(acme: Tenant, le
     check_refused(follow(acme.app, token))
 
 
+@one_database
 def test_a_link_for_the_former_address_does_not_verify_the_new_one(acme: Tenant, letters: Letters) -> None:
     path = customer(acme, email=ADDRESS)
     token = linked(acme, path, letters)
@@ -34,6 +37,7 @@ def test_a_link_for_the_former_address_does_not_verify_the_new_one(acme: Tenant,
     assert shown(acme, path)["is_verified"] is False
 
 
+@one_database
 def test_another_change_leaves_the_verification_alone(acme: Tenant, letters: Letters) -> None:
     path = customer(acme, email=ADDRESS)
     follow(acme.app, linked(acme, path, letters))
@@ -43,6 +47,7 @@ def test_another_change_leaves_the_verification_alone(acme: Tenant, letters: Let
     assert shown(acme, path)["is_verified"] is True
 
 
+@one_database
 def test_a_linked_customer_is_mailed_at_the_users_address(acme: Tenant, letters: Letters) -> None:
     user = acme.user(first_name="Ada", language="fr")
     path = customer(acme, user_id=user.user_id, email="own@example.com")
@@ -118,6 +123,7 @@ def test_an_undo_verifies_no_address_that_came_since(acme: Tenant, letters: Lett
     assert (found["user_id"], found["email"], found["is_verified"]) == (None, "later@example.com", False)
 
 
+@one_database
 def test_a_link_sent_before_the_users_address_changed_is_dead(acme: Tenant, letters: Letters) -> None:
     user = acme.user()
     path = customer(acme, user_id=user.user_id)
@@ -128,6 +134,7 @@ def test_a_link_sent_before_the_users_address_changed_is_dead(acme: Tenant, lett
     check_refused(follow(acme.app, token))
 
 
+@one_database
 def test_a_link_to_a_user_who_is_gone_is_dead(acme: Tenant, letters: Letters) -> None:
     user = acme.user()
     path = customer(acme, user_id=user.user_id, email=ADDRESS)
@@ -172,6 +179,7 @@ def test_a_merge_kills_the_links_of_both(acme: Tenant, letters: Letters, survive
     check_refused(follow(acme.app, token))
 
 
+@one_database
 def test_a_mail_that_is_late_is_not_sent(acme: Tenant, letters: Letters) -> None:
     path = customer(acme, email=ADDRESS)
     send(acme, path)
