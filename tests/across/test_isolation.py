@@ -7,8 +7,10 @@ from app.core.web.endpoint import UNSAFE_METHODS
 from tests.across.foreign_rows import World, accepted_references, leaking_lists, reachable_items
 from tests.support.clients import ApiClient
 from tests.support.declared import PLACEHOLDER, collections, kind_in, rows_of
+from tests.support.marks import one_database
 
 
+@one_database
 def test_anonymous_callers_reach_nothing_but_what_is_public(world: World) -> None:
     wrong = []
 
@@ -23,6 +25,7 @@ def test_anonymous_callers_reach_nothing_but_what_is_public(world: World) -> Non
     assert wrong == []
 
 
+@one_database
 def test_callers_without_a_grant_reach_nothing_but_their_own_things(world: World) -> None:
     nobody, wrong = world.acme.tenant.user(), []
     before = world.rows_of_acme()
@@ -38,6 +41,7 @@ def test_callers_without_a_grant_reach_nothing_but_their_own_things(world: World
     assert world.rows_of_acme() == before
 
 
+@one_database
 def test_what_is_reserved_to_the_platform_is_refused_to_another_administrator(world: World) -> None:
     wrong = []
     before = world.rows_of_acme()
@@ -52,6 +56,7 @@ def test_what_is_reserved_to_the_platform_is_refused_to_another_administrator(wo
     assert world.rows_of_acme() == before
 
 
+@one_database
 def test_what_every_tenant_shares_is_written_by_the_platform_only(world: World) -> None:
     shared = [each.path for each in collections(world.app) if not is_tenant_table(each.model.__table__)]
 
