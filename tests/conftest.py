@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from app.system import health
 from tests.support.clients import ApiClient, Tenant, with_new_token
 from tests.support.databases import DIRECTORY, SOCKETS, Postgres, migrate, worker
 from tests.support.engine_events import sent_statements
@@ -101,6 +102,12 @@ def app(stage: Stage) -> Flask:
     """The application on a database with two companies and nothing else."""
     stage.restore()
     return stage.app
+
+
+@pytest.fixture
+def patient_health(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first /health waits for every look, however loaded this machine is."""
+    monkeypatch.setattr(health, "FIRST_CHECK_SECONDS", 30.0)
 
 
 @pytest.fixture

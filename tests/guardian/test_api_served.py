@@ -52,6 +52,7 @@ def test_service_asks_the_engine_on_every_request(acme: Tenant, variant: Variant
     assert (denied.status_code, denied.get_json()["detail"]) == (403, "No role of the user grants this.")
 
 
+@pytest.mark.usefixtures("patient_health")
 def test_health_of_the_service_tells_of_the_engine(app: Flask, variant: Variant, served: Served) -> None:
     found = ApiClient(variant(GUARDIAN_SERVICE_URL=served.url)).get("/health").get_json()
 

@@ -41,6 +41,7 @@ def timed(client: ApiClient, path: str = "/health") -> tuple[Any, float]:
 # /health
 
 
+@pytest.mark.usefixtures("patient_health")
 def test_healthy_service_lists_only_what_is_configured(anonymous: ApiClient) -> None:
     answer = anonymous.get("/health")
 
@@ -53,6 +54,7 @@ def test_healthy_service_lists_only_what_is_configured(anonymous: ApiClient) -> 
     assert found["checks"]["database"]["response_time_ms"] > 0
 
 
+@flaky
 @pytest.mark.usefixtures("postgres")
 def test_service_without_its_database_is_unhealthy_and_says_so_in_no_detail(without_database: ApiClient) -> None:
     answer, seconds = timed(without_database)
@@ -66,6 +68,7 @@ def test_service_without_its_database_is_unhealthy_and_says_so_in_no_detail(with
 
 
 @one_database
+@pytest.mark.usefixtures("patient_health")
 def test_reachable_engine_is_listed(variant: Variant, guardian: FakeGuardian) -> None:
     answer = ApiClient(variant(GUARDIAN_SERVICE_URL=guardian.url)).get("/health")
 
@@ -93,6 +96,7 @@ def test_bad_engine_degrades_and_delays_nobody(variant: Variant, guardian: FakeG
 
 
 @one_database
+@flaky
 def test_engine_that_nobody_runs_degrades(variant: Variant) -> None:
     answer, seconds = timed(ApiClient(variant(GUARDIAN_SERVICE_URL="http://127.0.0.1:1")))
 
@@ -104,6 +108,7 @@ def test_engine_that_nobody_runs_degrades(variant: Variant) -> None:
 # /health/live and /health/ready
 
 
+@flaky
 @pytest.mark.usefixtures("postgres")
 def test_process_is_alive_without_its_database_but_not_ready(without_database: ApiClient) -> None:
     live, live_seconds = timed(without_database, "/health/live")

@@ -193,6 +193,7 @@ def test_a_redis_that_refuses_commands_fails_no_request(shared: Callable[[], Fla
     assert len(logged) == 1
 
 
+@pytest.mark.usefixtures("patient_health")
 def test_health_looks_at_redis_where_it_counts(variant: Variant, on_redis: Variant) -> None:
     app = on_redis()
 

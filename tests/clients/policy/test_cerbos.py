@@ -195,6 +195,7 @@ def test_the_engine_of_the_roles_does_not_answer_as_if_it_decided(theirs: Flask,
     assert answer.status_code == 404
 
 
+@pytest.mark.usefixtures("patient_health")
 def test_health_looks_at_cerbos(theirs: Flask) -> None:
     assert ApiClient(theirs).get("/health").get_json()["checks"]["guardian"]["healthy"] is True
 
@@ -226,7 +227,7 @@ def asked(subject: str, roles: tuple[str, ...], operation: str, record: str) -> 
 
 
 def client_of(cerbos: Cerbos) -> AuthZenClient:
-    return AuthZenClient(cerbos.url, 5.0, 1, roles_of=lambda _question: [])
+    return AuthZenClient(cerbos.url, 30.0, 1, roles_of=lambda _question: [])
 
 
 @pytest.mark.parametrize(("subject", "roles", "operation", "record", "granted"), SCENARIO)

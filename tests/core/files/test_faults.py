@@ -54,6 +54,7 @@ def kept_elsewhere(keeping_elsewhere: Service) -> Tenant:
 
 
 @one_database
+@pytest.mark.usefixtures("patient_health")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_picture_lives_and_goes_on_every_storage(
     variant: Variant, environ_of: Callable[[str], Environ], acme: Tenant, fake: FakeStorage, backend: str
