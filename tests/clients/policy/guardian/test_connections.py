@@ -4,6 +4,7 @@ import os
 import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 
 import pytest
 
@@ -26,7 +27,6 @@ from tests.fakes.guardian import (
     Behaviour,
     Exchange,
     FakeGuardian,
-    answer,
     answers,
     closes,
     denies,
@@ -78,10 +78,19 @@ def test_a_connection_that_was_not_read_to_a_clean_end_is_not_used_again(engine:
 
 
 def test_an_unasked_grant_on_an_idle_connection_is_not_read(engine: FakeGuardian) -> None:
-    client = client_of(engine.url)
-    engine.behaviour = _denies_and_grants_later
+    client, is_idle, is_granted = client_of(engine.url), Event(), Event()
+
+    def denies_and_grants_later(exchange: Exchange) -> bool:
+        denies(exchange)
+        is_idle.wait(AMPLE)
+        exchange.socket.sendall(GRANT)
+        is_granted.set()
+        return True
+
+    engine.behaviour = denies_and_grants_later
     refusal(client)
-    time.sleep(0.1)
+    is_idle.set()
+    assert is_granted.wait(AMPLE)
     engine.behaviour = denies
 
     assert isinstance(refusal(client), Forbidden)
@@ -96,13 +105,6 @@ def test_an_unasked_grant_behind_a_reply_in_pieces_is_not_read(engine: FakeGuard
 
     assert isinstance(refusal(client), Forbidden)
     assert engine.connections == 2
-
-
-def _denies_and_grants_later(exchange: Exchange) -> bool:
-    exchange.socket.sendall(answer(200, {"access_granted": False}))
-    time.sleep(0.03)
-    exchange.socket.sendall(GRANT)
-    return True
 
 
 def test_a_connection_that_the_engine_means_to_close_is_not_kept(engine: FakeGuardian) -> None:
@@ -142,7 +144,13 @@ def test_a_connection_that_was_idle_for_too_long_is_replaced(
 
 
 def test_the_connection_used_last_is_used_next(engine: FakeGuardian) -> None:
-    engine.behaviour = _grants_late
+    both = Barrier(2)
+
+    def grants_both(exchange: Exchange) -> bool:
+        both.wait(AMPLE)
+        return grants(exchange)
+
+    engine.behaviour = grants_both
     client = client_of(engine.url)
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda _: check(client), range(2)))
@@ -153,11 +161,6 @@ def test_the_connection_used_last_is_used_next(engine: FakeGuardian) -> None:
 
     assert engine.connections == 2
     assert len({seen.connection for seen in engine.seen[2:]}) == 1
-
-
-def _grants_late(exchange: Exchange) -> bool:
-    time.sleep(0.05)
-    return grants(exchange)
 
 
 LARGE = b"x" * 20_000_000
@@ -202,6 +205,11 @@ def test_it_is_not_sent_a_third_time(engine: FakeGuardian) -> None:
         RemoteTransport(engine.url, AMPLE, 1).send("POST", "/check-access", LARGE, {})
 
     assert engine.connections == 2
+
+
+def _grants_late(exchange: Exchange) -> bool:
+    time.sleep(0.05)
+    return grants(exchange)
 
 
 def test_descriptors_above_1023_are_waited_for(engine: FakeGuardian) -> None:
