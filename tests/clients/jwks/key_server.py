@@ -70,7 +70,7 @@ def document(found: Any, status: int = 200, headers: dict[str, str] | None = Non
 
 def hanging(until: Event) -> Answer:
     def answer(_: BaseHTTPRequestHandler) -> None:
-        until.wait(5)
+        until.wait(30)
 
     return answer
 

@@ -13,6 +13,8 @@ from app.base.errors import Unavailable
 from app.clients.jwks import REFETCH_SECONDS, JwksClient
 from tests.clients.jwks.key_server import ED, KeyServer, document, hanging
 from tests.support.clock import Clock
+from tests.support.marks import flaky
+from tests.support.waiting import wait_for
 
 
 def test_a_known_key_is_fetched_once(server: KeyServer) -> None:
@@ -110,7 +112,7 @@ def test_threads_that_need_the_same_new_key_share_one_fetch(server: KeyServer) -
 def test_a_known_key_does_not_wait_for_a_hanging_fetch(server: KeyServer) -> None:
     server.answer = document({"keys": [ED]})
     clock = Clock()
-    client = JwksClient(server.url, timeout=2, clock=clock)
+    client = JwksClient(server.url, timeout=10, clock=clock)
     client.key("k1")
     clock.advance(REFETCH_SECONDS)
     over = Event()
@@ -118,18 +120,18 @@ def test_a_known_key_does_not_wait_for_a_hanging_fetch(server: KeyServer) -> Non
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.key, "unknown")
-        while len(server.asked) < 2:
-            sleep(0.005)
+        wait_for(lambda: len(server.asked) == 2)
         start = perf_counter()
         assert client.key("k1")
         elapsed = perf_counter() - start
         assert not waiting.done()
         over.set()
 
-    assert elapsed < 0.5
+    assert elapsed < 5
     assert waiting.result() is None
 
 
+@flaky
 def test_a_fetch_stuck_in_the_headers_is_given_up_after_the_timeout(server: KeyServer) -> None:
     """A header byte now and then outlives every timeout of a single read."""
     over = Event()
@@ -142,14 +144,13 @@ def test_a_fetch_stuck_in_the_headers_is_given_up_after_the_timeout(server: KeyS
     server.answer = stuck
     client = JwksClient(server.url, timeout=0.3)
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(client.key, "k1")
-        while not server.asked:
-            sleep(0.005)
         start = perf_counter()
+        first = pool.submit(client.key, "k1")
+        wait_for(lambda: server.asked)
         with pytest.raises(Unavailable):
             client.key("k1")
         elapsed = perf_counter() - start
-        assert isinstance(first.exception(timeout=1), Unavailable)
+        assert isinstance(first.exception(timeout=10), Unavailable)
         over.set()
 
-    assert elapsed < 1
+    assert 0.3 <= elapsed < 2

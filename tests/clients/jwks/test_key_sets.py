@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 from app.base.errors import Unavailable
 from app.clients.jwks import MAX_BYTES, JwksClient
 from tests.clients.jwks.key_server import ED, KEYS, Answer, KeyServer, document, hanging, public_jwk
+from tests.support.marks import flaky
 
 
 def not_http(request: BaseHTTPRequestHandler) -> None:
@@ -137,6 +138,7 @@ def test_a_server_that_is_not_there_makes_the_service_unavailable() -> None:
             client.key("k1")
 
 
+@flaky
 def test_a_hanging_server_is_given_up_after_the_timeout(server: KeyServer) -> None:
     over = Event()
     server.answer = hanging(over)
@@ -145,10 +147,11 @@ def test_a_hanging_server_is_given_up_after_the_timeout(server: KeyServer) -> No
     with pytest.raises(Unavailable):
         JwksClient(server.url, timeout=0.3).key("k1")
 
-    assert 0.25 < perf_counter() - start < 2
+    assert 0.3 <= perf_counter() - start < 2
     over.set()
 
 
+@flaky
 def test_a_dripping_server_is_given_up_after_the_timeout(server: KeyServer) -> None:
     server.answer = dripping(json.dumps({"keys": [ED]}).encode(), 0.05)
     start = perf_counter()
@@ -156,7 +159,7 @@ def test_a_dripping_server_is_given_up_after_the_timeout(server: KeyServer) -> N
     with pytest.raises(Unavailable):
         JwksClient(server.url, timeout=0.3).key("k1")
 
-    assert perf_counter() - start < 2
+    assert 0.3 <= perf_counter() - start < 2
 
 
 def test_a_key_set_of_exactly_256_kib_is_read(server: KeyServer) -> None:
