@@ -24,13 +24,18 @@ def test_every_one_of_several_upgrades_at_once_succeeds(database: str, postgres:
         postgres.create(f"upgraded_{worker()}")
         url = postgres.url(f"upgraded_{worker()}")
 
-    processes = [FORKS.Process(target=_upgrade, args=(url,)) for _ in range(SIZE)]
+    logs = [tmp_path / f"{number}.log" for number in range(SIZE)]
+    processes = [FORKS.Process(target=_upgrade, args=(url, log)) for log in logs]
     for process in processes:
         process.start()
     for process in processes:
         process.join(SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
 
-    assert [process.exitcode for process in processes] == [0] * SIZE
+    written = "\n".join(log.read_text() for log in logs if log.exists())
+    assert [process.exitcode for process in processes] == [0] * SIZE, written
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         versions = connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one()
@@ -41,7 +46,8 @@ def test_every_one_of_several_upgrades_at_once_succeeds(database: str, postgres:
     assert tables >= set(Model.metadata.tables)
 
 
-def _upgrade(url: str) -> None:
+def _upgrade(url: str, log: Path) -> None:
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT), 2)
     os.chdir(ROOT)
     os.environ |= {**ENVIRONMENT, "DATABASE_URL": url, "FLASK_APP": "wsgi.py", "FLASK_SKIP_DOTENV": "1"}
     cli.main(["db", "upgrade"], prog_name="flask")
