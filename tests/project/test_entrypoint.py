@@ -80,7 +80,7 @@ def test_the_service_answers_while_it_says_that_it_is_draining(start: Start, tmp
     wait_for(lambda: status_of(f"{base}/health/ready") == 503)
     assert status_of(f"{base}/init-db") == 200
     process.terminate()
-    assert process.wait(15) == 0
+    assert process.wait(30) == 0
     with pytest.raises(requests.ConnectionError):
         status_of(f"{base}/health/live")
 
@@ -122,7 +122,7 @@ def test_gunicorn_that_ends_while_draining_is_not_waited_for(start: Start, folde
 
     os.kill(gunicorn, signal.SIGUSR1)
 
-    assert process.wait(10) == 9
+    assert process.wait(30) == 9
 
 
 @pytest.mark.parametrize("shell", SHELLS)

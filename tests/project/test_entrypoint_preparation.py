@@ -94,7 +94,7 @@ def test_a_signal_during_the_migrations_keeps_the_service_from_starting(start: S
 
     process.terminate()
 
-    assert process.wait(10) == 143
+    assert process.wait(30) == 143
     kill(process)
     assert rest_of(process) == ""
 

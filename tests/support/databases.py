@@ -35,6 +35,7 @@ ENVIRONMENT = {
     "ARGON2_MEMORY_KIB": "64",
     "ARGON2_TIME_COST": "1",
     "GUARDIAN_SERVICE_URL": "embedded",
+    "GUARDIAN_SERVICE_TIMEOUT": "30",
     "RATELIMIT_ENABLED": "false",
 }
 

@@ -76,7 +76,6 @@ class SocketClient(ApiClient):
             json=json,
             params=options.get("query_string"),
             headers={**cookie, **options.get("headers", {})},
-            timeout=10,
         )
         answer = Answer(response, path.partition("?")[0])
         if path.startswith(PREFIX):

@@ -23,6 +23,7 @@ from tests.support.clients import Tenant
 from tests.support.http import send as request
 from tests.support.marks import flaky, one_database
 from tests.support.pictures import encoded, opened, picture
+from tests.support.waiting import wait_for
 
 pytestmark = [one_database, flaky]
 
@@ -126,7 +127,7 @@ def test_ten_hostile_pictures_at_once_cost_little_memory_and_nobody_else_waits(s
     send(service, acme.admin.token, avatar_of(acme.admin), picture())
 
     with Watcher(service) as watcher, ThreadPoolExecutor(10) as threads:
-        time.sleep(0.2)
+        wait_for(lambda: watcher.sizes and watcher.seconds)
         jobs = [
             threads.submit(send, service, each.token, avatar_of(each), data)
             for each, data in zip(people, pictures, strict=True)

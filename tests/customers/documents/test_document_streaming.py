@@ -1,7 +1,6 @@
 """Large documents through a real gunicorn: its memory, and what a client sees when it dies in the middle."""
 
 import signal
-import time
 from collections.abc import Iterator
 from hashlib import sha256
 from io import BytesIO
@@ -20,6 +19,7 @@ from tests.customers.dossier import customer
 from tests.support.clients import Tenant
 from tests.support.http import send
 from tests.support.marks import one_database
+from tests.support.waiting import wait_for
 
 pytestmark = one_database
 MB = 1024 * 1024
@@ -52,7 +52,7 @@ def test_a_document_of_20_mb_goes_in_and_out_in_little_memory(service: Service, 
     uploaded(service, acme, owner, b"The first one loads what is loaded once.")
 
     with Watcher(service) as watcher:
-        time.sleep(0.1)
+        wait_for(lambda: watcher.sizes)
         path = uploaded(service, acme, owner)
         uploaded(service, acme, owner)
         whole = http(service, acme, "GET", f"{path}/download").content
