@@ -1,11 +1,17 @@
-"""A monotonic clock that is set by hand."""
+"""Clocks that do not go by themselves."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+import pytest
+
+from app.accounts.auth import throttle
+from app.base.clock import utcnow
 
 
 @dataclass
 class Clock:
-    """``clock()`` is the time in seconds."""
+    """Monotonic: ``clock()`` is the time in seconds."""
 
     now: float = 1000.0
 
@@ -14,3 +20,11 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+@pytest.fixture
+def same_moment(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """When all attempts at a password are made: the delay of a second after the fifth does not pass meanwhile."""
+    moment = utcnow()
+    monkeypatch.setattr(throttle, "utcnow", lambda: moment)
+    return moment

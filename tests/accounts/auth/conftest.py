@@ -5,9 +5,10 @@ from flask import Flask
 
 from tests.accounts.auth.browser import Browser, signed_in
 from tests.support.clients import ApiClient, Tenant
+from tests.support.clock import same_moment
 from tests.support.variants import other_process, variant
 
-__all__ = ["browser", "other_process", "person", "variant"]
+__all__ = ["browser", "other_process", "person", "same_moment", "variant"]
 
 
 @pytest.fixture

@@ -92,6 +92,7 @@ def test_a_body_that_is_not_both_passwords_is_400(person: ApiClient, body: dict[
     assert set(answer.get_json()["errors"]) == {named}
 
 
+@pytest.mark.usefixtures("same_moment")
 def test_guessing_the_current_password_is_slowed_down_and_no_login_is(app: Flask, person: ApiClient) -> None:
     guesses = [change(person, current="wrong password").status_code for _ in range(6)]
     right = change(person)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 
 import pytest
@@ -19,8 +19,7 @@ from tests.support.databases import settings_for
 from tests.support.marks import both_databases, one_database
 from tests.support.variants import Variant
 
-pytestmark = one_database
-
+pytestmark = [one_database, pytest.mark.usefixtures("same_moment")]
 HOME, AWAY = "198.51.100.7", "203.0.113.9"
 
 
@@ -66,12 +65,14 @@ def test_the_right_password_must_wait_as_well(app: Flask, person: ApiClient) -> 
 @pytest.mark.parametrize(
     ("attempts", "seconds"), [(5, 1), (6, 2), (7, 4), (8, 8), (9, 16), (10, 32), (11, 60), (12, 60), (10**6, 60)]
 )
-def test_the_delay_grows_to_a_minute(app: Flask, person: ApiClient, attempts: int, seconds: int) -> None:
+def test_the_delay_grows_to_a_minute(
+    app: Flask, person: ApiClient, same_moment: datetime, attempts: int, seconds: int
+) -> None:
     guess(app, person.email)
-    change_failures(app, attempts=attempts, last_attempt_at=now())
+    change_failures(app, attempts=attempts, last_attempt_at=same_moment)
 
     early = Browser(app, address=HOME).log_in(person.email, "wrong password")
-    change_failures(app, last_attempt_at=now() - timedelta(seconds=seconds))
+    change_failures(app, last_attempt_at=same_moment - timedelta(seconds=seconds))
     due = Browser(app, address=HOME).log_in(person.email, "wrong password")
 
     assert (early.status_code, early.headers["Retry-After"]) == (429, str(seconds))

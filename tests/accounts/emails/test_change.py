@@ -4,6 +4,7 @@ import json
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Engine, select, update
 
 from app.base.clock import utcnow
@@ -12,12 +13,13 @@ from app.core.db.transaction import unit_of_work
 from app.core.jobs.one_time_links import OneTimeLink
 from app.core.jobs.outbox import Job
 from tests.support.clients import PASSWORD, ApiClient, Tenant, sign_in
+from tests.support.clock import same_moment
 from tests.support.everything import everything
 from tests.support.letters import Letters
 from tests.support.marks import both_databases, one_database
 from tests.support.rows import by_row
 
-__all__ = ["everything"]
+__all__ = ["everything", "same_moment"]
 pytestmark = one_database
 PATH, CONFIRM = "/users/me/email", "/auth/confirm-email"
 NEW = "new@example.com"
@@ -55,6 +57,7 @@ def test_nothing_changes_before_the_link_is_followed(acme: Tenant, anonymous: Ap
     assert anonymous.post("/auth/login", {"email": NEW, "password": PASSWORD}).status_code == 401
 
 
+@pytest.mark.usefixtures("same_moment")
 def test_wrong_password_is_refused_and_slowed_down_together_with_its_change(acme: Tenant, letters: Letters) -> None:
     user = acme.user()
 

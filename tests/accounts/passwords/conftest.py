@@ -3,11 +3,12 @@
 import pytest
 
 from tests.support.clients import ApiClient, Tenant
+from tests.support.clock import same_moment
 from tests.support.everything import everything
 from tests.support.mailbox import mailbox
 from tests.support.variants import variant
 
-__all__ = ["everything", "mailbox", "person", "variant"]
+__all__ = ["everything", "mailbox", "person", "same_moment", "variant"]
 
 
 @pytest.fixture

@@ -118,6 +118,7 @@ def test_a_hash_of_the_former_system_is_renewed(app: Flask, acme: Tenant, person
 # Guessing
 
 
+@pytest.mark.usefixtures("same_moment")
 def test_without_the_token_guessing_is_slowed_down_together_with_logins(app: Flask, person: ApiClient) -> None:
     here = {"environ_overrides": {"REMOTE_ADDR": "198.51.100.7"}}
     assert [verify(app, person.email, "wrong password", **here).status_code for _ in range(5)] == [403] * 5
