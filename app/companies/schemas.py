@@ -66,5 +66,5 @@ class CompanyCreationSchema(CompanySchema):
 def holdings_schema() -> BaseSchema:
     """The numbers of rows of a company: one field for each counted table of the imported slices."""
     counts: dict[str, fields.Field[Any]] = {name: fields.Integer(dump_only=True) for name in counted_tables()}
-    schema: BaseSchema = type("HoldingsSchema", (BaseSchema,), {**counts})()
+    schema: BaseSchema = type("HoldingsSchema", (BaseSchema,), {"__module__": __name__, **counts})()
     return schema
