@@ -163,7 +163,7 @@ def test_one_of_two_administrators_may_be_changed(acme: Tenant, engine: Through)
 def test_two_administrators_who_end_each_other_at_once_leave_one(acme: Tenant, method: str) -> None:
     second = acme.user("administrator")
     paths = [f"{PATH}/{only_assignment(acme.admin, each)['id']}" for each in (acme.admin, second)]
-    body, together = ({"role_id": role_id(acme, "viewer")} if method == "PATCH" else None), Barrier(2)
+    body, together = ({"role_id": role_id(acme, "viewer")} if method == "PATCH" else None), Barrier(2, timeout=30)
 
     def end(client: ApiClient, path: str) -> int:
         together.wait()
@@ -209,7 +209,7 @@ def test_change_of_what_became_the_last_administrator_meanwhile_is_refused(acme:
 
     with ThreadPoolExecutor() as pool:
         handing_over = pool.submit(hand_over)
-        held.wait()
+        assert held.wait(30)
         answer = someone.patch(path, {"role_id": empty})
         handing_over.result()
 
@@ -219,7 +219,7 @@ def test_change_of_what_became_the_last_administrator_meanwhile_is_refused(acme:
 
 def test_assignment_that_went_while_it_was_changed_is_a_conflict_or_gone(acme: Tenant) -> None:
     path = f"{PATH}/{give(acme, acme.user(), role_with(acme))}"
-    other, together = role_with(acme), Barrier(2)
+    other, together = role_with(acme), Barrier(2, timeout=30)
 
     def act(method: str) -> int:
         together.wait()

@@ -41,7 +41,7 @@ class Service:
     def say(self, head: str) -> str:
         family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
         with socket.socket(family) as connection:
-            connection.settimeout(10)
+            connection.settimeout(30)
             connection.connect(self.address)
             connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
             return connection.makefile("rb").read().decode()

@@ -121,7 +121,7 @@ def test_a_redis_that_goes_away_fails_no_request_and_limits_hold(shared: Callabl
 def test_many_at_once_that_see_it_go_away_all_get_an_answer(shared: Callable[[], Flask], line: Line) -> None:
     app = shared()
     statuses(app, 1)
-    line.delay, barrier = 5.0, threading.Barrier(8)
+    line.delay, barrier = 5.0, threading.Barrier(8, timeout=30)
 
     def ask(number: int) -> int:
         barrier.wait()

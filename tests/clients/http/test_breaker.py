@@ -153,7 +153,7 @@ def test_what_was_under_way_when_the_circuit_opened_does_not_open_it_again(bench
 
 
 def test_many_threads_count_every_failure_and_try_one_call(bench: Bench) -> None:
-    gate, tried = threading.Barrier(8), []
+    gate, tried = threading.Barrier(8, timeout=30), []
 
     def fail_together(_number: int) -> None:
         gate.wait()

@@ -151,7 +151,7 @@ THREADS, ROUNDS = 6, 8
 def test_changes_at_once_lose_no_version_and_wait_for_each_other_without_end(acme: Tenant) -> None:
     role = role_with(acme, "identity:customer:LIST")
     users = [UUID(acme.user().user_id) for _ in range(THREADS)]
-    before, gate = version_of(acme), threading.Barrier(THREADS)
+    before, gate = version_of(acme), threading.Barrier(THREADS, timeout=30)
 
     def change(number: int) -> int:
         gate.wait()

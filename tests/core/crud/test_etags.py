@@ -202,7 +202,7 @@ def test_a_later_writer_never_silently_wins(
 
 @both_databases
 def test_of_many_writers_of_one_version_one_wins(app: Flask, acme: Tenant, path: str) -> None:
-    start = Barrier(WRITERS)
+    start = Barrier(WRITERS, timeout=30)
 
     def write(n: int) -> int:
         start.wait()
@@ -218,7 +218,7 @@ def test_of_many_writers_of_one_version_one_wins(app: Flask, acme: Tenant, path:
 
 @both_databases
 def test_of_many_deletions_one_succeeds(acme: Tenant, path: str) -> None:
-    start = Barrier(WRITERS)
+    start = Barrier(WRITERS, timeout=30)
 
     def delete(_n: int) -> int:
         start.wait()

@@ -15,7 +15,7 @@ from tests.support.marks import flaky
 
 def burst(ours: Passwords, size: int) -> list[bool]:
     """True for each hashing that got a slot, when all ask at once."""
-    together = Barrier(size)
+    together = Barrier(size, timeout=30)
 
     def one(_: int) -> bool:
         together.wait()

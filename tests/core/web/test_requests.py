@@ -161,11 +161,11 @@ def test_an_id_may_be_written_in_capitals_and_in_no_other_way(acme: Tenant, wile
 def test_a_run_of_combining_marks_is_refused_before_it_is_normalized(anonymous: ApiClient) -> None:
     hostile = "a" + "\u0301" * 20_000 + "\u0327" * 20_000
 
-    started = time.process_time()
+    started = time.thread_time()
     answer = anonymous.post("/auth/login", {"email": hostile, "password": "x"})
 
     assert answer.status_code == 400
-    assert time.process_time() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_an_object_of_very_many_members_is_refused_as_a_whole(anonymous: ApiClient) -> None:
