@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 
 from app.base.keys import PrivateKey
 
+AMPLE = 10.0
+"""Seconds that no fetch takes, however loaded this machine is."""
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 

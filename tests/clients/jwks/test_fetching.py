@@ -11,7 +11,7 @@ import pytest
 
 from app.base.errors import Unavailable
 from app.clients.jwks import REFETCH_SECONDS, JwksClient
-from tests.clients.jwks.key_server import ED, KeyServer, document, hanging
+from tests.clients.jwks.key_server import AMPLE, ED, KeyServer, document, hanging
 from tests.support.clock import Clock
 from tests.support.marks import flaky
 from tests.support.waiting import wait_for
@@ -20,7 +20,7 @@ from tests.support.waiting import wait_for
 def test_a_known_key_is_fetched_once(server: KeyServer) -> None:
     server.answer = document({"keys": [ED]})
     clock = Clock()
-    client = JwksClient(server.url, clock=clock)
+    client = JwksClient(server.url, AMPLE, clock=clock)
 
     for _ in range(5):
         assert client.key("k1")
@@ -32,7 +32,7 @@ def test_a_known_key_is_fetched_once(server: KeyServer) -> None:
 def test_unknown_keys_are_looked_for_once_per_30_seconds(server: KeyServer) -> None:
     server.answer = document({"keys": [ED]})
     clock = Clock()
-    client = JwksClient(server.url, clock=clock)
+    client = JwksClient(server.url, AMPLE, clock=clock)
 
     assert [client.key(f"unknown-{i}") for i in range(50)] == [None] * 50
     clock.advance(29.9)
@@ -46,7 +46,7 @@ def test_unknown_keys_are_looked_for_once_per_30_seconds(server: KeyServer) -> N
 def test_a_new_key_is_found_and_a_withdrawn_one_forgotten(server: KeyServer) -> None:
     server.answer = document({"keys": [ED]})
     clock = Clock()
-    client = JwksClient(server.url, clock=clock)
+    client = JwksClient(server.url, AMPLE, clock=clock)
     assert client.key("k1")
 
     server.answer = document({"keys": [{**ED, "kid": "k2"}]})
@@ -59,7 +59,7 @@ def test_a_new_key_is_found_and_a_withdrawn_one_forgotten(server: KeyServer) -> 
 def test_a_failing_fetch_keeps_the_keys_and_counts(server: KeyServer) -> None:
     server.answer = document({"keys": [ED]})
     clock = Clock()
-    client = JwksClient(server.url, clock=clock)
+    client = JwksClient(server.url, AMPLE, clock=clock)
     client.key("k1")
     clock.advance(REFETCH_SECONDS)
 
@@ -73,7 +73,7 @@ def test_a_failing_fetch_keeps_the_keys_and_counts(server: KeyServer) -> None:
 def test_without_any_set_the_pause_is_kept_too_and_then_it_is_tried_again(server: KeyServer) -> None:
     server.answer = document(b"", 500)
     clock = Clock()
-    client = JwksClient(server.url, clock=clock)
+    client = JwksClient(server.url, AMPLE, clock=clock)
     for _ in range(5):
         with pytest.raises(Unavailable):
             client.key("k1")
@@ -86,7 +86,7 @@ def test_without_any_set_the_pause_is_kept_too_and_then_it_is_tried_again(server
 
 
 def test_an_empty_set_is_a_set(server: KeyServer) -> None:
-    assert JwksClient(server.url).key("k1") is None
+    assert JwksClient(server.url, AMPLE).key("k1") is None
 
 
 # Many threads
@@ -100,7 +100,7 @@ def test_threads_that_need_the_same_new_key_share_one_fetch(server: KeyServer) -
         good(request)
 
     server.answer = late
-    client = JwksClient(server.url)
+    client = JwksClient(server.url, AMPLE)
 
     with ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda _: client.key("k1"), range(12)))
@@ -112,7 +112,7 @@ def test_threads_that_need_the_same_new_key_share_one_fetch(server: KeyServer) -
 def test_a_known_key_does_not_wait_for_a_hanging_fetch(server: KeyServer) -> None:
     server.answer = document({"keys": [ED]})
     clock = Clock()
-    client = JwksClient(server.url, timeout=10, clock=clock)
+    client = JwksClient(server.url, timeout=AMPLE, clock=clock)
     client.key("k1")
     clock.advance(REFETCH_SECONDS)
     over = Event()

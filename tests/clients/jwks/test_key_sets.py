@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 
 from app.base.errors import Unavailable
 from app.clients.jwks import MAX_BYTES, JwksClient
-from tests.clients.jwks.key_server import ED, KEYS, Answer, KeyServer, document, hanging, public_jwk
+from tests.clients.jwks.key_server import AMPLE, ED, KEYS, Answer, KeyServer, document, hanging, public_jwk
 from tests.support.marks import flaky
 
 
@@ -91,7 +91,7 @@ def dripping(body: bytes, pause: float) -> Answer:
 )
 def test_a_key_that_is_not_for_us_is_skipped_and_costs_no_other(server: KeyServer, jwk: Any) -> None:
     server.answer = document({"keys": [jwk, {**ED, "kid": "good"}]})
-    client = JwksClient(server.url)
+    client = JwksClient(server.url, AMPLE)
 
     assert client.key("k1") is None
     assert client.key("good") is not None
@@ -124,7 +124,7 @@ def test_an_answer_that_is_no_key_set_makes_the_service_unavailable(server: KeyS
     server.answer = failures(server.url)[failure]
 
     with pytest.raises(Unavailable):
-        JwksClient(server.url).key("k1")
+        JwksClient(server.url, AMPLE).key("k1")
 
     assert server.asked == ["/jwks.json"]
 
@@ -165,7 +165,7 @@ def test_a_dripping_server_is_given_up_after_the_timeout(server: KeyServer) -> N
 def test_a_key_set_of_exactly_256_kib_is_read(server: KeyServer) -> None:
     server.answer = document(json.dumps({"keys": [ED]}).encode().ljust(256 * 1024))
 
-    assert JwksClient(server.url).key("k1")
+    assert JwksClient(server.url, AMPLE).key("k1")
 
 
 # What is believed
@@ -176,7 +176,7 @@ def test_a_key_set_of_exactly_256_kib_is_read(server: KeyServer) -> None:
 def test_a_key_has_the_algorithm_of_its_type(server: KeyServer, algorithm: str, extra: dict[str, str]) -> None:
     server.answer = document({"keys": [public_jwk(KEYS[algorithm], **extra)]})
 
-    found = JwksClient(server.url).key("k1")
+    found = JwksClient(server.url, AMPLE).key("k1")
 
     assert found == (algorithm, KEYS[algorithm].public_key())
 
@@ -185,7 +185,7 @@ def test_of_a_key_published_with_its_private_part_only_the_public_one_is_kept(se
     leaked = jwt.get_algorithm_by_name("EdDSA").to_jwk(KEYS["EdDSA"], as_dict=True)
     server.answer = document({"keys": [{**leaked, "kid": "k1"}]})
 
-    found = JwksClient(server.url).key("k1")
+    found = JwksClient(server.url, AMPLE).key("k1")
 
     assert "d" in leaked
     assert found
