@@ -31,7 +31,7 @@ STEPS = st.lists(
 
 @given(steps=STEPS)
 @settings(
-    max_examples=35,
+    max_examples=24,
     deadline=None,
     database=None,
     derandomize=True,

@@ -153,7 +153,7 @@ def test_a_number_that_is_none_is_left_to_the_service_to_refuse(value: str) -> N
 def test_a_recycled_worker_loses_no_request(serve: Serve) -> None:
     service = serve("-b", "127.0.0.1:0", "--max-requests", "20", "--max-requests-jitter", "0")
 
-    answers = [service.get("/") for _ in range(90)]
+    answers = [service.get("/") for _ in range(50)]
 
     assert all(answer.startswith("HTTP/1.1 200") for answer in answers)
 

@@ -1,5 +1,6 @@
 """Counts stay exact while many write."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine, func, select
@@ -12,7 +13,7 @@ from tests.support.clients import Tenant
 
 
 def test_counts_are_exact_during_and_after_a_storm_of_writers(acme: Tenant, fleet: Fleet, everything: Engine) -> None:
-    old = [make_customer(acme.admin) for _ in range(40)]
+    old = [make_customer(acme.admin) for _ in range(24)]
     batches = [
         [wish for path in old[who % 2 :: 2] for wish in (by(acme.admin, "DELETE", path), new_customer(acme.admin))]
         for who in range(SIZE)
@@ -23,6 +24,7 @@ def test_counts_are_exact_during_and_after_a_storm_of_writers(acme: Tenant, flee
         looks = []
         while not running.done():
             looks.append(_counted(everything, acme))
+            time.sleep(0.002)
     answers = running.result()
 
     made = sum(answer.status == 201 for batch in answers for answer in batch)
@@ -30,7 +32,7 @@ def test_counts_are_exact_during_and_after_a_storm_of_writers(acme: Tenant, flee
     assert len({found for found, _ in looks}) > 3
     assert [each for each in looks if each[0] != each[1]] == []
     assert (total, total) == _counted(everything, acme)
-    assert made == SIZE * 20
+    assert made == SIZE * 12
     assert total == made
 
 

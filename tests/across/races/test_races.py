@@ -13,7 +13,7 @@ from tests.across.races.fleet import SIZE, Fleet, Wish, by
 from tests.support.clients import PASSWORD, ApiClient, Tenant, make_tenant, unique
 from tests.support.everything import row_counts
 
-ROUNDS = 12
+ROUNDS, FEW = 8, 6
 
 
 # The first initialization
@@ -23,7 +23,7 @@ def test_one_of_several_first_initializations_wins(
     fleet: Fleet, emptied: Callable[[], None], everything: Engine, anonymous: ApiClient
 ) -> None:
     counts = []
-    for _ in range(ROUNDS // 2):
+    for _ in range(FEW):
         emptied()
         wishes = [Wish("POST", "/init-db", _first(number)) for number in range(SIZE)]
 
@@ -106,7 +106,7 @@ def test_company_deleted_while_its_users_write_leaves_nothing_behind(
     acme: Tenant, fleet: Fleet, everything: Engine
 ) -> None:
     before = row_counts(everything)
-    for _ in range(ROUNDS // 2):
+    for _ in range(FEW):
         company = make_tenant(acme.app, unique("leaving"))
         path = f"/companies/{company.company_id}"
         leaving = [by(acme.admin, "PATCH", path, {"status": "inactive"})]
@@ -151,7 +151,7 @@ def _unassign(company: Tenant, actor: ApiClient, victim: ApiClient) -> Wish:
 def test_of_two_administrators_who_remove_each_other_one_remains(
     acme: Tenant, fleet: Fleet, everything: Engine, first: Means, second: Means
 ) -> None:
-    for _ in range(ROUNDS // 2):
+    for _ in range(FEW):
         company = make_tenant(acme.app, unique("two"))
         one, other = company.admin, company.user("administrator")
 

@@ -11,7 +11,7 @@ from tests.across.races.fleet import SIZE, Fleet, Wish, by
 from tests.support.clients import ApiClient, Tenant, make_tenant, unique
 
 PATH = "/organization_units"
-CROSSINGS, STORMS, STEPS = 20, 3, 40
+CROSSINGS, STORMS, STEPS = 8, 3, 30
 Json = dict[str, Any]
 
 

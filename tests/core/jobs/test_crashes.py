@@ -70,7 +70,7 @@ def test_a_worker_that_is_killed_thirty_times_loses_nothing(app: Flask, database
     with Crew(database_url, notes, lease_seconds=0.5) as crew:
         workers = [crew.start(), crew.start()]
         for kill in range(KILLS):
-            time.sleep(dice.uniform(0.0, 0.25))
+            time.sleep(dice.uniform(0.0, 0.1))
             crew.kill(workers[kill % 2])
             workers[kill % 2] = crew.start()
         wait_for(lambda: not entries(app), lambda: len(entries(app)))
