@@ -88,6 +88,7 @@ def test_after_five_failures_refusals_are_at_once_and_ask_nobody(
     client = guarded(protocol, engine.url, timeout=0.3 if name == "hang" else AMPLE, clock=Clock())
     for _ in range(5):
         assert not isinstance(refusal(client), CircuitOpen)
+    wait_for(lambda: sum(seen.method == "POST" for seen in engine.seen) == 5)
     asked = len(engine.seen)
 
     started = time.perf_counter()

@@ -100,7 +100,7 @@ def _p99(port: int) -> float:
 
 def test_with_one_engine_hanging_the_calls_of_another_keep_their_places(engine: FakeGuardian) -> None:
     with FakeGuardian(grants) as other, ThreadPoolExecutor(8) as threads:
-        hanging, working = (GuardianClient(RemoteTransport(each.url, AMPLE, 8)) for each in (engine, other))
+        hanging, working = (GuardianClient(RemoteTransport(each.url, 3 * AMPLE, 8)) for each in (engine, other))
         waiting = [threads.submit(refusal, hanging) for _ in range(8)]
         wait_for(lambda: len(engine.seen) == 8)
 

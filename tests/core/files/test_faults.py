@@ -27,7 +27,7 @@ from tests.support.pictures import opened, picture, upload
 from tests.support.variants import Variant
 from tests.support.waiting import wait_for
 
-AMPLE, TIMEOUT = 30.0, 0.6
+AMPLE, TIMEOUT = 30.0, 1.2
 Service = Callable[[float], Tenant]
 
 

@@ -30,7 +30,7 @@ from tests.support.marks import flaky, one_database
 from tests.support.variants import Variant
 
 __all__ = ["fake", "variant"]
-AMPLE, TIMEOUT = 30.0, 0.6
+AMPLE, TIMEOUT = 30.0, 1.2
 Service = Callable[[float], Tenant]
 
 
