@@ -79,6 +79,7 @@ def _assemble(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     logs.configure(settings)
     app = Service("app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_content_length
+    app.config["MAX_JSON_LENGTH"] = min(settings.max_json_length, settings.max_content_length)
     app.config["TESTING"] = settings.flask_env == "testing"
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -51,7 +51,7 @@ def is_weak(secret: str) -> bool:
 
 
 POSITIVE = (
-    "database_pool_size", "max_content_length", "access_token_ttl_minutes", "refresh_token_ttl_days",
+    "database_pool_size", "max_content_length", "max_json_length", "access_token_ttl_minutes", "refresh_token_ttl_days",
     "session_max_days", "argon2_time_cost", "argon2_parallelism", "guardian_service_timeout", "threads",
     "web_concurrency", "password_reset_otp_ttl_minutes", "password_reset_otp_max_attempts", "mail_port",
     "mail_max_emails", "storage_request_timeout", "max_avatar_size_mb", "max_document_size_mb", "document_quota_mb",

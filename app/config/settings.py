@@ -44,6 +44,7 @@ class Settings:
     )
     cookie_host_prefix: bool = setting(False, "Name the cookies __Host-access_token and __Host-refresh_token.")
     max_content_length: int = setting(16 * 1024 * 1024, "Largest request body in bytes.")
+    max_json_length: int = setting(1024 * 1024, "Largest JSON body in bytes; public endpoints take at most 16384.")
     init_token: str = secret("", "Token that POST /init-db expects as X-Init-Token; required in production.")
     drain_file: str = setting("", "File whose existence makes /health/ready answer 503.")
 

@@ -53,7 +53,7 @@ class Users(Crud):
 class WriteUser(Endpoint, abstract=True):
     """The body is JSON, or a form with an avatar, which is stored before the transaction begins."""
 
-    permission = Users.permission
+    permission, forms = Users.permission, frozenset({"POST", "PATCH"})
     deposit: Deposit | None = None
 
     @contextmanager

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.config.settings import ROOT
 from app.core.openapi.responses import HEADERS, UNEXPECTED
+from app.core.web.endpoint import UNSAFE_METHODS
 from app.core.web.routing import Route
 
 Json = dict[str, Any]
@@ -69,8 +70,8 @@ def unexpected_problems(route: Route) -> set[int]:
     statuses = {503, *route.declaration.errors} & UNEXPECTED
     if route.permission is not None:
         statuses |= {502, 504}
-    if route.method in ("POST", "PUT", "PATCH"):
-        statuses |= {413, 415}
+    if route.method in UNSAFE_METHODS:
+        statuses |= {413} if route.method == "DELETE" else {413, 415}
     return statuses
 
 

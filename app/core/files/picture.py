@@ -54,6 +54,7 @@ class Picture(Endpoint, abstract=True):
     field: ClassVar[str]
     own_transaction = revalidated = True
     operations = {"GET": "READ", "POST": "UPDATE", "DELETE": "UPDATE"}
+    forms = frozenset({"POST"})
     parameters = {"GET": {"size": fields.Integer(validate=validate.OneOf(THUMBNAILS))}}
     file_id_query: ClassVar[TenantQuery]
 

@@ -1,15 +1,16 @@
 """The body of a request, and JSON answers."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import orjson
-from flask import Response, current_app, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Response, g, request
 
 from app.base.errors import BadRequest, MalformedJson, UnsupportedMediaType
 from app.base.text import CONTROL
+from app.core.wire.stream import Body, PayloadTooLarge
 
 JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
@@ -26,25 +27,19 @@ def no_content() -> Response:
     return Response(status=204)
 
 
-def receive_body() -> bytes:
-    """The raw body. Raises RequestEntityTooLarge."""
-    limit = current_app.config["MAX_CONTENT_LENGTH"]
-    if request.content_length is None:
-        # Werkzeug would cut off a longer chunked body instead of refusing it.
-        request.max_content_length = limit + 1
-    data = request.get_data()
-    if len(data) > limit:
-        raise RequestEntityTooLarge()
-    return data
+def receive_body(most_bytes: int) -> None:
+    """Keep the whole body for ``json_body``. Raises PayloadTooLarge and MalformedBody."""
+    g.body = Body(most_bytes).read()
 
 
 def json_body() -> dict[str, Any]:
-    """The JSON object of the request. Raises UnsupportedMediaType, MalformedJson, BadRequest."""
+    """The JSON object of the request. Raises UnsupportedMediaType, PayloadTooLarge, MalformedJson, BadRequest."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType()
+    check_value_count(g.body)
     try:
         # RFC 8259 section 8.1: UTF-8 and nothing else.
-        document = json.loads(receive_body().decode(), object_pairs_hook=_to_object, parse_constant=_refuse)
+        document = json.loads(g.body.decode(), object_pairs_hook=_to_object, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise MalformedJson() from None
     if not isinstance(document, dict):
@@ -54,7 +49,27 @@ def json_body() -> dict[str, Any]:
 
 def optional_json_body() -> dict[str, Any]:
     """As ``json_body``, but an empty request is an empty object."""
-    return json_body() if receive_body() else {}
+    return json_body() if g.body else {}
+
+
+MAX_VALUES = 20_000
+"""Values in one body. A small text can stand for many: each ``[]`` takes 56 bytes of memory."""
+# Possessive, and content without a closing quote to its end: no text takes longer than its length.
+STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+EMPTY = re.compile(rb"\[\s*+\]|\{\s*+\}")
+
+
+def check_value_count(text: bytes) -> None:
+    """Count the values of a JSON text without building them. Raises PayloadTooLarge."""
+    if _most_values(text) > MAX_VALUES:
+        structure = STRING.sub(b"0", text)
+        if _most_values(structure) - len(EMPTY.findall(structure)) > MAX_VALUES:
+            raise PayloadTooLarge(f"The body has more than {MAX_VALUES} values.")
+
+
+def _most_values(text: bytes) -> int:
+    """Each comma begins a value, and so does each array or object, unless it is empty."""
+    return 1 + text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 MAX_MEMBERS = 500

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from flask import Response, request
+from flask import Response, current_app, request
 from flask_restful import Resource
 from marshmallow import ValidationError, fields
 
@@ -19,10 +19,14 @@ from app.core.web.declaration import Declaration
 from app.core.web.default_roles import DefaultRoles, declare_default_roles
 from app.core.web.permission import require, resource_id_of
 from app.core.web.principal import principal
+from app.core.wire.forms import is_form
 from app.core.wire.query import parse_parameters
+from app.core.wire.stream import KB
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+PUBLIC_BYTES = 16 * KB
+"""The largest body from a caller who need not be known."""
 
 
 class PasswordChangeRequired(Forbidden):
@@ -38,6 +42,7 @@ class Endpoint(Resource):
     ``limits`` bounds the requests of one client, such as ``50/hour;200/day``, over all methods of the path.
     ``default_roles`` hold the permission in a new company; one endpoint of a permission declares them for all.
     ``also_required`` lists further permissions of a method. With ``moved``, GET answers 307 for a merged resource.
+    ``forms`` lists methods that may have a form as their body, and receive it themselves.
     """
 
     path: ClassVar[str]
@@ -51,6 +56,7 @@ class Endpoint(Resource):
     default_roles: ClassVar[DefaultRoles | None] = None
     also_required: ClassVar[tuple[Permission, ...]] = ()
     moved: ClassVar[bool] = False
+    forms: ClassVar[frozenset[str]] = frozenset()
     parameters: ClassVar[Mapping[str, Mapping[str, fields.Field[Any]]]] = {}
     own_transaction: ClassVar[bool] = False
     usable_before_password_change: ClassVar[bool] = False
@@ -116,12 +122,13 @@ class Endpoint(Resource):
         self.admit(collection="id" not in path, resource_id=resource_id_of(path.get(self.item)))
         ids = {name: parse_id(text) if is_id(name) else text for name, text in path.items()}
         self.check_parameters()
+        if request.method in UNSAFE_METHODS and not (request.method in self.forms and is_form()):
+            # Nothing is executed before the end of the body. A slow one must hold no database connection.
+            most_bytes: int = current_app.config["MAX_JSON_LENGTH"]
+            receive_body(min(most_bytes, PUBLIC_BYTES) if self.access == "public" else most_bytes)
         if self.access == "public" or self.own_transaction:
             return handler(**ids)
         self.before(**ids)
-        if request.method in UNSAFE_METHODS:
-            # A slow body must not hold a database connection, nor the only writer of SQLite.
-            receive_body()
         with self.transaction():
             return handler(**ids)
 

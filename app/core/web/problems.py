@@ -17,7 +17,7 @@ from app.base.text import printable
 
 log = structlog.get_logger(__name__)
 
-HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 def problem_document(error: ApiError) -> dict[str, Any]:
@@ -69,7 +69,6 @@ def render_http(error: HTTPException) -> Any:
 HTTP_DETAILS = {
     404: "There is nothing at this path.",
     405: "This path does not take this method.",
-    413: "The body is larger than this service takes.",
 }
 
 UNIQUE, FOREIGN_KEY = "23505", "23503"

@@ -11,16 +11,18 @@ from typing import IO, Any, BinaryIO, TypeVar, cast
 from flask import current_app, request
 from marshmallow import fields
 from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 
 from app.base.errors import BadRequest, Invalid, UnsupportedMediaType
 from app.base.text import CONTROL
 from app.core.wire.schema import BaseSchema
+from app.core.wire.stream import KB, MB, Body, PayloadTooLarge, in_words
 
 FORM = "multipart/form-data"
 MOST_PARTS = 60
 NOT_TEXT = re.compile(f"{CONTROL.pattern}|\ufffd")
-TEXT_BYTES = 500_000
+TEXT_BYTES = 500 * KB
 """The most bytes of all texts of a form together."""
 
 
@@ -41,7 +43,7 @@ class Upload:
         """Raises Invalid."""
         if self.size == 0:
             raise Invalid.field(self.field, "Is empty.")
-        if self.size > most_mb * 1024 * 1024:
+        if self.size > most_mb * MB:
             raise Invalid.field(self.field, f"Is larger than {most_mb} MB.")
 
 
@@ -63,7 +65,7 @@ def receive_form(stack: ExitStack, field: str, *, most_bytes: int = 0) -> tuple[
     """The texts of a form by name, and the file of its part ``field``, which the stack closes.
 
     ``most_bytes`` limits the body; 0 stands for MAX_CONTENT_LENGTH. Raises UnsupportedMediaType,
-    RequestEntityTooLarge, MalformedForm and Invalid.
+    PayloadTooLarge, MalformedBody, MalformedForm and Invalid.
     """
     if not is_form():
         raise UnsupportedMediaType(f"The body must be {FORM}.")
@@ -86,10 +88,11 @@ def _parse(stack: ExitStack, most_bytes: int) -> tuple[Iterable[tuple[str, str]]
     boundary = request.mimetype_params.get("boundary", "").encode("ascii", "replace")
     if not boundary:
         raise MalformedForm()
-    # Werkzeug refuses a chunked body only at the byte after the limit.
-    request.max_content_length = most_bytes + (request.content_length is None)
     try:
-        texts, files = parser.parse(request.stream, boundary, request.content_length)
+        texts, files = parser.parse(cast(Any, Body(most_bytes)), boundary, request.content_length)
+    except RequestEntityTooLarge:
+        limits = f"{MOST_PARTS} parts and {in_words(TEXT_BYTES)} of text"
+        raise PayloadTooLarge(f"A form has at most {limits}.") from None
     except ValueError:
         raise MalformedForm() from None
     text_parts = list(texts.items(multi=True))

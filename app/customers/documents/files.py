@@ -8,7 +8,6 @@ from uuid import UUID
 import structlog
 from flask import Response, request
 from sqlalchemy import bindparam, func, select
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.base.errors import Conflict, Invalid
 from app.clients.storage.interface import DOCUMENTS, Key, Missing
@@ -26,8 +25,9 @@ from app.core.web.declaration import CREATED_WITH_VERSION, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
 from app.core.wire.forms import TEXT_BYTES, Upload, parse_texts, receive_form
+from app.core.wire.stream import MB, PayloadTooLarge
 from app.customers.documents.kinds import KINDS, TEXT, Kind, kind_of, safe_name
-from app.customers.documents.office_files import MB, Unacceptable
+from app.customers.documents.office_files import Unacceptable
 from app.customers.documents.resources import CustomerDocument, CustomerDocuments, DocumentSchema, check_dates
 from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER
@@ -50,6 +50,7 @@ class QuotaExceeded(Conflict):
 
 class UploadDocument(Endpoint):
     path, permission, own_transaction = CustomerDocuments.path, CustomerDocuments.permission, True
+    forms = frozenset({"POST"})
 
     @declare(
         "uploadCustomerDocument",
@@ -82,7 +83,7 @@ class UploadDocument(Endpoint):
 
 
 def _receive_form(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
-    """Raises RequestEntityTooLarge, Invalid, and the errors of ``receive_form``."""
+    """Raises PayloadTooLarge, Invalid, and the errors of ``receive_form``."""
     most = services().settings.max_document_size_mb * MB
     texts, upload = receive_form(stack, FILE, most_bytes=most + TEXT_BYTES)
     values = CustomerDocuments.wire.checked(parse_texts(texts, CustomerDocuments.wire))
@@ -90,7 +91,7 @@ def _receive_form(stack: ExitStack) -> tuple[dict[str, Any], Upload]:
     if upload is None or upload.size == 0:
         raise Invalid.field(FILE, "A file is required." if upload is None else "Is empty.")
     if upload.size > most:
-        raise RequestEntityTooLarge()
+        raise PayloadTooLarge(f"The file is larger than {most // MB} MB.")
     return values, upload
 
 

@@ -82,9 +82,9 @@ MALFORMED = {
     "surrogates as UTF-8": b'{"name": "\xed\xa0\x80"}',
     "UTF-16": '{"name": "a"}'.encode("utf-16"),
     "byte order mark": b'\xef\xbb\xbf{"name": "a"}',
-    "200,000 deep arrays": b"[" * 200_000,
-    "200,000 deep objects": b'{"a":' * 200_000,
-    "200,000 deep and closed": b"[" * 200_000 + b"]" * 200_000,
+    "10,000 deep arrays": b"[" * 10_000,
+    "10,000 deep objects": b'{"a":' * 10_000,
+    "10,000 deep and closed": b"[" * 10_000 + b"]" * 10_000,
     "a number of 5,000 digits": b'{"name": ' + b"9" * 5000 + b"}",
 }
 NO_OBJECT = (b"[]", b'[{"name": "a"}]', b'"name"', b"1", b"null", b"true")
@@ -208,7 +208,7 @@ def test_parameters_of_the_media_type_do_not_matter(acme: Tenant) -> None:
 @pytest.fixture
 def small(app: Flask, monkeypatch: pytest.MonkeyPatch) -> int:
     """The greatest body, in bytes."""
-    monkeypatch.setitem(app.config, "MAX_CONTENT_LENGTH", 1000)
+    monkeypatch.setitem(app.config, "MAX_JSON_LENGTH", 1000)
     return 1000
 
 

@@ -159,7 +159,7 @@ def test_an_id_may_be_written_in_capitals_and_in_no_other_way(acme: Tenant, wile
 
 
 def test_a_run_of_combining_marks_is_refused_before_it_is_normalized(anonymous: ApiClient) -> None:
-    hostile = "a" + "\u0301" * 20_000 + "\u0327" * 20_000
+    hostile = "a" + "\u0301" * 1_000 + "\u0327" * 1_000
 
     started = time.thread_time()
     answer = anonymous.post("/auth/login", {"email": hostile, "password": "x"})
@@ -169,6 +169,6 @@ def test_a_run_of_combining_marks_is_refused_before_it_is_normalized(anonymous: 
 
 
 def test_an_object_of_very_many_members_is_refused_as_a_whole(anonymous: ApiClient) -> None:
-    answer = anonymous.post("/auth/login", {f"field{n}": 1 for n in range(10_000)})
+    answer = anonymous.post("/auth/login", {f"f{n}": 1 for n in range(501)})
 
     assert (answer.status_code, answer.get_json()["error_code"]) == (400, "MALFORMED_JSON")
