@@ -2,8 +2,10 @@
 
 import ctypes
 import os
+import time
 from contextlib import suppress
 
+from gunicorn import util
 from gunicorn.http.wsgi import Response
 
 import dev_env
@@ -44,6 +46,49 @@ def worker_exit(server, worker):
     outbox = getattr(worker, "outbox", None)
     if outbox is not None:
         outbox.stop()
+
+
+MOST_DRAINED = 64 * 1024 * 1024
+DRAIN_SECONDS = 10
+
+
+def post_request(worker, req, environ, resp):
+    """Read off what a refusal left unread. Closing at once would reset the connection, and a browser, which still
+    sends, would show that instead of the answer."""
+    if resp is None or resp.status is None or resp.status_code < 400 or req.body.failed:
+        return
+    source, req.unreader.sock = req.unreader.sock, _UntilDeadline(req.unreader.sock)
+    left = MOST_DRAINED
+    # An error marks the body as failed, and gunicorn closes such a connection.
+    with suppress(Exception):
+        while left > 0 and (data := req.body.read(min(left, 65536))):
+            left -= len(data)
+    req.body.failed = req.body.failed or left <= 0
+    req.unreader.sock = source
+    source.settimeout(None)
+
+
+class _UntilDeadline:
+    """A socket that receives for DRAIN_SECONDS in all, however slowly the bytes come."""
+
+    def __init__(self, source):
+        self._source, self._end = source, time.monotonic() + DRAIN_SECONDS
+
+    def recv(self, size):
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._source.settimeout(left)
+        return self._source.recv(size)
+
+
+def _write_error(connection, status, reason, _message):
+    """What gunicorn itself refuses, such as a long request line, has no body: its page would repeat the input."""
+    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    util.write_nonblock(connection, head.encode())
+
+
+util.write_error = _write_error
 
 
 def _without_server(default_headers):

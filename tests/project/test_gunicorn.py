@@ -1,11 +1,13 @@
 """gunicorn.conf.py under a real gunicorn with a small application."""
 
 import os
+import re
 import runpy
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import IO
@@ -13,16 +15,18 @@ from typing import IO
 import pytest
 
 from app.config.settings import ROOT, Settings
-from tests.support.waiting import find_line
+from tests.support.rows import by_row
+from tests.support.waiting import PATIENCE_SECONDS, find_line, wait_for
 
 APPLICATION = """
 def application(environ, start_response):
     seen = ("wsgi.url_scheme", "SCRIPT_NAME", "REMOTE_ADDR", "PATH_INFO")
     body = " ".join(environ[name] or "-" for name in seen).encode()
-    start_response("200 OK", [("Content-Length", str(len(body)))])
+    status = "413 Content Too Large" if environ["PATH_INFO"] == "/refused" else "200 OK"
+    start_response(status, [("Content-Length", str(len(body)))])
     return [body]
 """
-LIMIT = 8190
+LIMIT, MB = 8190, 1024 * 1024
 DEFAULTS = {each.name: each.default for each in fields(Settings)}
 CLAIMS = ["X-Forwarded-Proto: https", "X-Forwarded-For: 9.9.9.9", "Script_Name: /a", "Path_Info: /b"]
 
@@ -38,16 +42,25 @@ class Service:
         found = find_line(log, r"Listening at: (?:http://([\d.]+):(\d+)|unix:(\S+))", self.log)
         self.address = found[3] or (found[1], int(found[2]))
 
-    def say(self, head: str) -> str:
+    @contextmanager
+    def connected(self) -> Iterator[socket.socket]:
         family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
         with socket.socket(family) as connection:
-            connection.settimeout(30)
+            connection.settimeout(PATIENCE_SECONDS)
             connection.connect(self.address)
-            connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+            yield connection
+
+    def say(self, head: str) -> str:
+        with self.connected() as connection:
+            connection.sendall(lines(head))
             return connection.makefile("rb").read().decode()
 
     def get(self, path: str, *headers: str) -> str:
         return self.say("\n".join((f"GET {path} HTTP/1.1", "Host: here", "Connection: close", *headers)))
+
+
+def lines(head: str) -> bytes:
+    return head.replace("\n", "\r\n").encode() + b"\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +138,86 @@ def test_a_request_line_may_have_8190_bytes(service: Service, excess: int, statu
     answer = service.get(path)
 
     assert answer.startswith(f"HTTP/1.1 {status}")
+
+
+REFUSED_BY_GUNICORN = {
+    "414": f"GET /{'a' * LIMIT} HTTP/1.1\nHost: here",
+    "431": f"GET / HTTP/1.1\nHost: here\nX: {'a' * LIMIT}",
+    "400": "GET / HTTP/1.1\nHost: here\nContent-Length: <script>",
+    "501": "GET / HTTP/1.1\nHost: here\nTransfer-Encoding: <script>",
+}
+
+
+@by_row(("status", "head"), REFUSED_BY_GUNICORN.items(), ids=REFUSED_BY_GUNICORN)
+def test_what_gunicorn_itself_refuses_has_no_body(service: Service, status: str, head: str) -> None:
+    answer = service.say(head)
+
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+    assert "\r\nContent-Length: 0\r\n" in answer
+    assert answer.endswith("\r\n\r\n")
+
+
+REFUSED = "POST /refused HTTP/1.1\nHost: here"
+LARGE = {
+    "announced": (lines(f"{REFUSED}\nContent-Length: {20 * MB}"), bytes(20 * MB)),
+    "chunked": (
+        lines(f"{REFUSED}\nTransfer-Encoding: chunked"),
+        (b"100000\r\n" + bytes(MB) + b"\r\n") * 20 + b"0\r\n\r\n",
+    ),
+}
+
+
+@by_row(("head", "body"), LARGE.values(), ids=LARGE)
+def test_a_client_that_still_sends_sees_its_refusal_and_goes_on(service: Service, head: bytes, body: bytes) -> None:
+    with service.connected() as connection:
+        connection.sendall(head)
+        connection.sendall(body)
+        connection.sendall(lines("GET /next HTTP/1.1\nHost: here\nConnection: close"))
+        answers = connection.makefile("rb").read().decode()
+
+    assert re.findall(r"HTTP/1.1 (\d+)", answers) == ["413", "200"]
+
+
+@by_row(("head", "body"), LARGE.values(), ids=LARGE)
+def test_a_client_that_still_sends_sees_its_refusal_before_the_end(service: Service, head: bytes, body: bytes) -> None:
+    with service.connected() as connection:
+        connection.sendall(head.replace(b"Host:", b"Connection: close\r\nHost:"))
+        connection.sendall(body)
+        answer = connection.makefile("rb").read().decode()
+
+    assert answer.startswith("HTTP/1.1 413 ")
+
+
+def test_a_refused_body_is_read_off_for_64_mb(service: Service) -> None:
+    sent = 0
+
+    with service.connected() as connection:
+        connection.sendall(lines(f"{REFUSED}\nContent-Length: {1024 * MB}"))
+        while sent < 1024 * MB and takes(connection, bytes(MB)):
+            sent += MB
+
+    # The buffers of both ends take some more.
+    assert 60 * MB < sent < 128 * MB
+
+
+def test_a_refused_body_is_read_off_for_a_time(serve: Serve, folder: Path) -> None:
+    settings = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
+    (folder / "impatient.py").write_text(settings.replace("DRAIN_SECONDS = 10", "DRAIN_SECONDS = 0.3"))
+    service = serve("-b", "127.0.0.1:0", "-c", str(folder / "impatient.py"))
+
+    with service.connected() as connection:
+        connection.sendall(lines(f"{REFUSED}\nContent-Length: {MB}"))
+        # Each byte alone would come soon enough.
+        wait_for(lambda: not takes(connection, b"x"))
+
+
+def takes(connection: socket.socket, data: bytes) -> bool:
+    """False once the other end has closed."""
+    try:
+        connection.sendall(data)
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    return True
 
 
 def test_the_service_listens_on_this_machine_only_unless_told_otherwise() -> None:
