@@ -53,7 +53,7 @@ class Service:
 
     def __enter__(self) -> Self:
         try:
-            wait_for(lambda: self._port() is not None, self.log)
+            wait_for(lambda: self.port() is not None, self.log)
             wait_for(lambda: self.call("GET", "/health/live").status == 200, self.log)
         except BaseException:
             self.__exit__()
@@ -73,7 +73,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port()}"
+        return f"http://127.0.0.1:{self.port()}"
 
     def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Answer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -82,7 +82,7 @@ class Service:
         seconds = time.monotonic() - started
         return Answer(response.status_code, response.headers, response.content.decode(), seconds)
 
-    def _port(self) -> int | None:
+    def port(self) -> int | None:
         found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log())
         return int(found[1]) if found else None
 

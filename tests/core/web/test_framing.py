@@ -1,15 +1,20 @@
 """Bodies that do not end as they should: nothing of them is executed."""
 
 import io
-from collections.abc import Callable
+import json
+import socket
+from collections.abc import Callable, Iterator
 
+import pytest
 from flask import Flask
 
+from tests.across.faults.service import Service
 from tests.core.web.sending import refused
 from tests.support.clients import ApiClient, Tenant
 from tests.support.declared import Json, Maker, routes_of, rows_of
 from tests.support.marks import one_database
 from tests.support.rows import by_row
+from tests.support.waiting import PATIENCE_SECONDS
 
 MALFORMED = (400, "MALFORMED_BODY")
 NOT_OWN_AVATAR = (403, "ACCESS_DENIED")
@@ -64,3 +69,43 @@ def test_a_body_that_ends_where_it_should_is_taken_without_its_length(acme: Tena
     )
 
     assert answer.status_code == 201
+
+
+@pytest.fixture(scope="module")
+def service(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("service"), DATABASE_URL=database_url, WEB_CONCURRENCY="1") as started:
+        yield started
+
+
+CHUNKS = {
+    "no number": b"zz\r\n{}\r\n0\r\n\r\n",
+    "a negative size": b"-2\r\n{}\r\n0\r\n\r\n",
+    "a sign": b"+2\r\n{}\r\n0\r\n\r\n",
+    "a prefix": b"0x2\r\n{}\r\n0\r\n\r\n",
+    "no size": b"\r\n{}\r\n0\r\n\r\n",
+    "a line feed alone": b"2\n{}\n0\n\n",
+    "more than its size": b"2\r\n{}   \r\n0\r\n\r\n",
+    "a bad extension": b"2;\x00\r\n{}\r\n0\r\n\r\n",
+    "cut off in a chunk": b"ff\r\n{}",
+    "cut off before the last chunk": b"2\r\n{}\r\n",
+    "cut off after the last chunk": b"2\r\n{}\r\n0\r\n",
+    "a bad trailer": b"2\r\n{}\r\n0\r\nContent Length: 1\r\n\r\n",
+}
+WRONG = {what: (b"Transfer-Encoding: chunked", chunks) for what, chunks in CHUNKS.items()}
+WRONG["shorter than announced"] = (b"Content-Length: 3", b"{}")
+
+
+@one_database
+@by_row(("header", "body"), WRONG.values(), ids=WRONG)
+def test_a_server_answers_wrong_framing_with_a_problem(service: Service, header: bytes, body: bytes) -> None:
+    head = b"POST /auth/logout HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n" + header + b"\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", service.port())) as connection:
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.sendall(head + body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error_code"] == "MALFORMED_BODY"
+    assert "Traceback" not in service.log()
