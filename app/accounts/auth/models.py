@@ -12,16 +12,20 @@ from app.core.db.tenancy import TenantScoped
 
 
 class AuthSession(TenantScoped, Identified, Model):
-    """One sign-in, until it expires or is revoked."""
+    """One sign-in, until it expires or is revoked. The row stays while its ``network`` counts as a known one."""
 
     __tablename__ = "auth_session"
-    __table_args__ = belongs_to("user", "auth_session")
+    __table_args__ = (
+        *belongs_to("user", "auth_session"),
+        Index("ix_auth_session_company_id_user_id_network", "company_id", "user_id", "network"),
+    )
 
     user_id: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     last_used_at: Mapped[datetime] = mapped_column(default=utcnow)
     expires_at: Mapped[datetime]
     ip: Mapped[str | None] = mapped_column(String(45))
+    network: Mapped[str | None] = mapped_column(String(43))
     user_agent: Mapped[str | None] = mapped_column(String(255))
     generation: Mapped[int] = mapped_column(default=1)
     revoked_at: Mapped[datetime | None]

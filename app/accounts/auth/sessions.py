@@ -10,6 +10,7 @@ from sqlalchemy import Row, bindparam, case, delete, select, update
 from uuid_utils.compat import uuid7
 
 from app.accounts.auth.models import AuthSession, RefreshToken
+from app.accounts.auth.networks import client_network
 from app.base.clock import utcnow
 from app.base.errors import Unauthenticated
 from app.base.opaque_tokens import company_of, digest, new_token
@@ -61,6 +62,7 @@ def open_session(user_id: UUID, client: ClientInfo) -> SignedIn:
         created_at=now,
         expires_at=now + timedelta(days=min(settings.refresh_token_ttl_days, settings.session_max_days)),
         ip=client.ip,
+        network=client_network(client.ip),
         user_agent=client.user_agent,
     )
     token, row = _new_refresh_token(session.id, 1)

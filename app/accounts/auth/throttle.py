@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import bindparam, case, delete, or_, select
 
 from app.accounts.auth.models import LoginFailure
+from app.accounts.auth.networks import client_network
 from app.base.clock import utcnow
 from app.base.errors import TooManyRequests
 from app.base.keys import derive_key
-from app.base.network import network_of
 from app.core.db.models import UtcDateTime, db
 from app.core.db.transaction import unit_of_work, upsert
 from app.core.services import services
@@ -28,7 +28,7 @@ PER_DAY = 5
 
 def attempt_key(account: str, address: str | None) -> bytes:
     key = derive_key(services().settings.secret_key, "login-failure")
-    return hmac.digest(key, f"{account}\n{network_of(address, 24)}".encode(), "sha256")
+    return hmac.digest(key, f"{account}\n{client_network(address)}".encode(), "sha256")
 
 
 def reserve_attempt(key: bytes) -> None:
