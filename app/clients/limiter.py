@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Flask, request
@@ -27,11 +28,16 @@ class Limits:
         self._limiter = _limiter(app, settings) if settings.ratelimit_enabled else None
         self.redis: Redis | None = self._limiter.storage if self._limiter and _uses_redis(settings) else None  # type: ignore[assignment]
 
-    def over(self, view: View, limits: str, exempt: Callable[[], bool]) -> View:
-        """``limits`` such as ``50/hour;200/day``, each counted per view and client."""
+    def over(self, view: View, limits: str, exempt: Callable[[], bool], ipv4_prefix: int) -> View:
+        """``limits`` such as ``50/hour;200/day``, each counted per view and per network of that size, or /64."""
         if self._limiter is None or not limits:
             return view
-        return self._limiter.limit(limits, exempt_when=exempt)(view)
+        network = partial(_network, ipv4_prefix)
+        return self._limiter.limit(limits, key_func=network, exempt_when=exempt)(view)
+
+
+def _network(ipv4_prefix: int) -> str:
+    return network_of(request.remote_addr, ipv4_prefix)
 
 
 def _limiter(app: Flask, settings: Settings) -> Limiter:
@@ -42,7 +48,7 @@ def _limiter(app: Flask, settings: Settings) -> Limiter:
 
         uri = SCHEME + uri
     limiter = Limiter(
-        key_func=lambda: network_of(request.remote_addr, 32),
+        key_func=partial(_network, 32),
         storage_uri=uri,
         strategy=settings.ratelimit_strategy,
         key_prefix="identity",

@@ -65,7 +65,9 @@ def token_answer(content: dict[str, Any], signed_in: SignedIn, *, in_body: bool)
         }
     response = answer(content)
     max_age = int((signed_in.expires_at - datetime.now(UTC)).total_seconds())
-    _set_cookie(response, settings, ACCESS, signed_in.access_token, settings.access_token_ttl_minutes * 60)
+    # The access cookie outlives its token: middleware of a browser application must still see somebody signed in,
+    # so that the expired token leads to a refresh and not to the sign-in page.
+    _set_cookie(response, settings, ACCESS, signed_in.access_token, max_age)
     _set_cookie(response, settings, REFRESH, signed_in.refresh_token, max_age)
     return response
 

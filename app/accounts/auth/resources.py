@@ -50,6 +50,7 @@ class Refresh(Endpoint):
     """Refresh the tokens. The refresh token comes from the cookie or the body and works once."""
 
     access, path, parameters = "public", "/auth/refresh", answers.TOKEN_IN_BODY
+    limits, limited_prefix = "60/minute", 24
 
     @declare(
         "refreshToken",
@@ -70,7 +71,7 @@ class Refresh(Endpoint):
 class Logout(Endpoint):
     """Sign out. The session ends and the cookies are cleared; 200 also without a session."""
 
-    access, path = "public", "/auth/logout"
+    access, path, limits, limited_prefix = "public", "/auth/logout", "60/minute", 24
 
     @declare("logout", body=schemas.RefreshSchema(), answer=schemas.MessageSchema(), headers=("Set-Cookie",))
     def post(self) -> Response:

@@ -39,7 +39,8 @@ class Endpoint(Resource):
     ``public`` authenticates nobody and opens no transaction. ``self`` is for the caller's own things, without a
     question to the policy engine. ``item`` names the path parameter that is the resource's own id; it may be empty.
     ``platform`` lists methods for platform users only. With ``revalidated``, GET sends an ETag and may answer 304.
-    ``limits`` bounds the requests of one client, such as ``50/hour;200/day``, over all methods of the path.
+    ``limits`` bounds the requests of one client, such as ``50/hour;200/day``, over all methods of the path. A client
+    is an IPv4 network of ``limited_prefix`` bits, or a /64.
     ``default_roles`` hold the permission in a new company; one endpoint of a permission declares them for all.
     ``also_required`` lists further permissions of a method. With ``moved``, GET answers 307 for a merged resource.
     ``forms`` lists methods that may have a form as their body, and receive it themselves.
@@ -62,6 +63,7 @@ class Endpoint(Resource):
     usable_before_password_change: ClassVar[bool] = False
     revalidated: ClassVar[bool] = False
     limits: ClassVar[str] = ""
+    limited_prefix: ClassVar[int] = 32
     tag: ClassVar[str] = ""
     operation_ids: ClassVar[Mapping[str, str]] = {}
 

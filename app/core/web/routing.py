@@ -64,7 +64,8 @@ class Api(RestfulApi):
         for full, methods in endpoint.paths():
             path = full.removeprefix(without)
             # A decorator on the class of a Flask-RESTful resource has no effect; these wrap its view.
-            self.decorators = [partial(self._limits.over, limits=endpoint.limits, exempt=endpoint.is_unlimited)]
+            limit = partial(self._limits.over, limits=endpoint.limits, ipv4_prefix=endpoint.limited_prefix)
+            self.decorators = [partial(limit, exempt=endpoint.is_unlimited)]
             self.add_resource(endpoint, path, endpoint=f"{endpoint.__name__} {path}", methods=methods)
             self._routes += [Route(endpoint, path, method) for method in methods]
 

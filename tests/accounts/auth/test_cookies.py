@@ -20,7 +20,7 @@ def cookies_of(app: Flask, person: str) -> Cookies:
     return set_cookies(answer)
 
 
-def test_both_cookies_are_hidden_from_scripts_and_end_with_what_they_carry(app: Flask, acme: Tenant) -> None:
+def test_both_cookies_are_hidden_from_scripts_and_end_with_the_session(app: Flask, acme: Tenant) -> None:
     found = cookies_of(app, acme.user().email)
 
     access, refresh = found["access_token"], found["refresh_token"]
@@ -29,7 +29,7 @@ def test_both_cookies_are_hidden_from_scripts_and_end_with_what_they_carry(app: 
     assert (access["samesite"], refresh["samesite"]) == ("Lax", "Strict")
     assert access["path"] == refresh["path"] == "/"
     assert access["domain"] == refresh["domain"] == ""
-    assert access["max-age"] == "900"
+    assert access["max-age"] == refresh["max-age"]
     assert WEEK - 60 < int(refresh["max-age"]) <= WEEK
 
 
@@ -58,8 +58,7 @@ def test_life_of_the_cookies_follows_the_settings(variant: Variant, acme: Tenant
 
     found = cookies_of(short, acme.user().email)
 
-    assert found["access_token"]["max-age"] == "120"
-    assert int(found["refresh_token"]["max-age"]) <= 24 * 3600
+    assert [int(each["max-age"]) <= 24 * 3600 for each in found.values()] == [True, True]
 
 
 def test_with_the_host_prefix_only_the_prefixed_names_count(variant: Variant, acme: Tenant) -> None:

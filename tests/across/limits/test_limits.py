@@ -18,6 +18,8 @@ pytestmark = one_database
 ON = {"RATELIMIT_ENABLED": "true"}
 DECLARED = {
     "/auth/login": "30/minute",
+    "/auth/refresh": "60/minute",
+    "/auth/logout": "60/minute",
     "/verify_password": "30/minute",
     "/users/password-reset/request": "50/hour;200/day",
     "/users/password-reset/confirm": "10/15 minutes",
@@ -95,6 +97,26 @@ def test_each_client_is_counted_alone(limited: Flask) -> None:
 
     assert log_in(limited, 0, "198.51.100.7").status_code == 429
     assert log_in(limited, 0, "198.51.100.8").status_code == 401
+
+
+@pytest.mark.parametrize(("path", "status"), [("/auth/refresh", 401), ("/auth/logout", 200)])
+@pytest.mark.parametrize(
+    ("addresses", "stranger"),
+    [
+        (["198.51.100.7", "198.51.100.200"], "198.51.101.7"),
+        (["2001:db8:0:1::7", "2001:db8:0:1:ffff::9"], "2001:db8:0:2::7"),
+    ],
+)
+def test_the_sixty_first_refresh_or_logout_of_a_network_in_a_minute_is_429(
+    limited: Flask, path: str, status: int, addresses: list[str], stranger: str
+) -> None:
+    def ask(address: str) -> int:
+        return ApiClient(limited).post(path, environ_overrides={"REMOTE_ADDR": address}).status_code
+
+    found = Counter(ask(addresses[number % 2]) for number in range(61))
+
+    assert found == {status: 60, 429: 1}
+    assert ask(stranger) == status
 
 
 def test_a_forwarded_address_counts_only_behind_a_trusted_proxy(variant: Variant) -> None:
