@@ -7,8 +7,12 @@ from uuid import UUID
 
 
 def new_token(company_id: UUID) -> str:
-    head = base64.urlsafe_b64encode(company_id.bytes).rstrip(b"=").decode()
-    return f"{head}.{secrets.token_urlsafe(32)}"
+    return token_of(company_id, secrets.token_bytes(32))
+
+
+def token_of(company_id: UUID, secret: bytes) -> str:
+    head, tail = (base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (company_id.bytes, secret))
+    return f"{head}.{tail}"
 
 
 def digest(token: str) -> bytes:

@@ -8,8 +8,9 @@ from sqlalchemy import and_
 
 from app.accounts.auth import answers, schemas
 from app.accounts.auth.models import AuthSession
+from app.accounts.auth.rotation import refresh
 from app.accounts.auth.service import Credentials, sign_in
-from app.accounts.auth.sessions import end_sessions, live_sessions, refresh, revoke, sign_out
+from app.accounts.auth.sessions import end_sessions, live_sessions, revoke, sign_out
 from app.base.errors import NotFound, Unauthenticated
 from app.core.crud.crud import Crud
 from app.core.services import services

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, select, update
 
 from app.accounts.auth.models import RefreshToken
+from app.base.opaque_tokens import digest
 from app.core.db.models import Model
 from tests.across.races.competing import statuses
 from tests.across.races.fleet import SIZE, Fleet, Wish
@@ -20,9 +21,20 @@ def test_several_tabs_refresh_at_once_and_all_go_on(acme: Tenant, fleet: Fleet) 
 
             assert statuses(answers) == [200] * SIZE
             tokens = [answer.body["refresh_token"] for answer in answers]
-            assert len(set(tokens)) == SIZE
+            assert len(set(tokens)) == 1
             access = [ApiClient(acme.app, answer.body["access_token"]) for answer in answers]
             assert [client.get("/users/me").status_code for client in access] == [200] * SIZE
+
+
+def test_twenty_uses_at_once_leave_one_chain(acme: Tenant, crowd: Fleet, everything: Engine) -> None:
+    for _ in range(5):
+        token = _sign_in(acme)
+
+        answers = crowd.rush([_refresh(token)] * 20)
+
+        assert statuses(answers) == [200] * 20
+        [successor] = {answer.body["refresh_token"] for answer in answers}
+        assert _generations(everything, successor) == [1, 2]
 
 
 def test_token_used_again_later_ends_the_session_for_everybody(acme: Tenant, fleet: Fleet, everything: Engine) -> None:
@@ -46,6 +58,16 @@ def _sign_in(company: Tenant) -> str:
 
 def _refresh(token: str) -> Wish:
     return Wish("POST", "/auth/refresh", {"refresh_token": token})
+
+
+def _generations(everything: Engine, token: str) -> list[int]:
+    """Those of all tokens of the session that the token belongs to."""
+    table: Any = Model.metadata.tables[RefreshToken.__tablename__]
+    session = select(table.c.session_id).where(table.c.token_hash == digest(token)).scalar_subquery()
+    with everything.connect() as connection:
+        return list(
+            connection.scalars(select(table.c.generation).where(table.c.session_id == session).order_by("generation"))
+        )
 
 
 def _let_time_pass(everything: Engine) -> None:
