@@ -1,6 +1,7 @@
 """The policy engine alone: ``gunicorn guardian_wsgi:app``, as run by ``flask guardian serve``."""
 
 import gc
+import logging
 import os
 import sys
 
@@ -19,7 +20,8 @@ dev_env.load(os.environ)
 try:
     app = create_guardian()
 except SettingsError as error:
-    print(error, file=sys.stderr)
+    # Plain text at a terminal, one line of the log under gunicorn.
+    logging.getLogger("settings").critical(error)
     sys.exit(BOOT_ERROR)
 
 # The imported objects live as long as the process, so later collections skip them.

@@ -6,9 +6,11 @@ import time
 from contextlib import suppress
 
 from gunicorn import util
+from gunicorn.glogging import Logger
 from gunicorn.http.wsgi import Response
 
 import dev_env
+import log_lines
 
 TRUE = {"1", "t", "true", "y", "yes", "on"}
 
@@ -23,11 +25,13 @@ M_MMAP_THRESHOLD = -3  # malloc.h
 
 
 def post_fork(server, worker):
-    """Return the memory of a password hash to the system when it is freed.
+    """Log in one form, and return the memory of a password hash to the system when it is freed.
 
     glibc raises this threshold after the first large block and then keeps 19 MiB in every thread's arena. After
     some logins a worker held 374 MB instead of 125.
     """
+    log_lines.install()
+    log_lines.capture()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
@@ -91,6 +95,15 @@ def _write_error(connection, status, reason, _message):
 util.write_error = _write_error
 
 
+class Lines(Logger):
+    """gunicorn's own messages, in the form of the service's log."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            handler.setFormatter(log_lines.LineFormatter())
+
+
 def _without_server(default_headers):
     def headers(self):
         return [line for line in default_headers(self) if not line.startswith("Server:")]
@@ -122,6 +135,7 @@ forwarded_allow_ips = ""
 secure_scheme_headers = {}
 forwarder_headers = ""
 
+logger_class = Lines
 accesslog = None  # the service writes one line per request
 loglevel = os.environ.get("LOG_LEVEL") or "info"
 

@@ -1,6 +1,7 @@
 """The WSGI application. ``gunicorn wsgi:app`` and every ``flask`` command start here."""
 
 import gc
+import logging
 import os
 import sys
 
@@ -19,7 +20,8 @@ dev_env.load(os.environ)
 try:
     app = create_app()
 except SettingsError as error:
-    print(error, file=sys.stderr)
+    # Plain text at a terminal, one line of the log under gunicorn.
+    logging.getLogger("settings").critical(error)
     sys.exit(BOOT_ERROR)
 
 # The imported objects live as long as the process, so later collections skip them.

@@ -1,5 +1,7 @@
 """Runs the migrations on the application's engine, in one process at a time and in one transaction."""
 
+import logging
+
 from alembic import context
 from flask import current_app
 from sqlalchemy import text
@@ -14,6 +16,8 @@ def is_ours(name, kind, _parents) -> bool:
 
 def run() -> None:
     extension = current_app.extensions["migrate"]
+    # An operator sees which migrations run.
+    logging.getLogger("alembic.runtime.migration").setLevel(current_app.extensions["identity"].settings.log_level)
     engine, metadata = extension.db.engine, extension.db.metadata
     with engine.connect() as connection:
         # transactional_ddl makes the whole upgrade one transaction. On SQLite the engine opens it with

@@ -1,29 +1,25 @@
-"""Structured logs: one line per request, JSON on standard output, secrets redacted."""
+"""Structured logs: one line per request, in the form of ``log_lines``."""
 
 import logging
-import re
 import sys
 import time
-from collections.abc import MutableMapping
-from typing import Any
 
+import click
 import orjson
 import structlog
 from flask import Flask, Response, g, request
 
 from app.config.settings import Settings
-
-SECRET_NAMES = re.compile(
-    r"password|secret|token|cookie|authorization|otp|portal|credential|e-?mail|api_?key", re.IGNORECASE
-)
-ADDRESS = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
-JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+from log_lines import install, redact
 
 log = structlog.get_logger("request")
 
 
 def configure(settings: Settings) -> None:
     level = logging.getLevelName(settings.log_level)
+    # The standard output of a command is its result.
+    is_command = click.get_current_context(silent=True) is not None
+    stream = sys.stderr if is_command else sys.stdout
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -34,20 +30,10 @@ def configure(settings: Settings) -> None:
             structlog.processors.JSONRenderer(serializer=orjson.dumps, default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory(stream.buffer),
         cache_logger_on_first_use=settings.flask_env != "testing",
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-
-
-def redact(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank values whose names suggest secrets. Cut addresses and tokens out of all other texts."""
-    for name, value in line.items():
-        if SECRET_NAMES.search(name):
-            line[name] = "[redacted]"
-        elif isinstance(value, str) and ("@" in value or "eyJ" in value):
-            line[name] = JWT.sub("[redacted]", ADDRESS.sub("[redacted]", value))
-    return line
+    install()
 
 
 def install_request_log(app: Flask, settings: Settings) -> None:

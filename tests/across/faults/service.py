@@ -40,11 +40,13 @@ class Answer:
 class Service:
     """One gunicorn with its workers. It logs to a file, which no test has to drain."""
 
+    application = "wsgi:app"
+
     def __init__(self, folder: Path, **environ: str) -> None:
         self._log = folder / "gunicorn.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "wsgi:app"],
+                [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", self.application],
                 cwd=ROOT,
                 env=environment(LOG_LEVEL="INFO", **environ),
                 stdout=log,
