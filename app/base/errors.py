@@ -56,9 +56,30 @@ class Unauthenticated(ApiError):
     """RFC 6750 section 3 requires the challenge on every 401."""
 
     status, code, message = 401, "UNAUTHENTICATED", "Authentication is required."
+    challenge: ClassVar[str] = "Bearer"
 
     def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
-        super().__init__(detail, code=code, headers={"WWW-Authenticate": "Bearer"})
+        super().__init__(detail, code=code, headers={"WWW-Authenticate": self.challenge})
+
+
+class TokenMissing(Unauthenticated):
+    """Browser applications of document 003 refresh their tokens on the words of this message."""
+
+    code, message = "TOKEN_MISSING", "Missing or invalid JWT token"
+
+
+class TokenInvalid(TokenMissing):
+    """RFC 6750 section 3.1: one code of the challenge for every token that is not accepted."""
+
+    code, challenge = "TOKEN_INVALID", 'Bearer error="invalid_token"'
+
+
+class TokenExpired(TokenInvalid):
+    code = "TOKEN_EXPIRED"
+
+
+class SessionEnded(TokenInvalid):
+    code = "SESSION_ENDED"
 
 
 class Forbidden(ApiError):

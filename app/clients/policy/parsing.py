@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from app.base.errors import BadGateway, Unauthenticated, Unavailable
+from app.base.errors import BadGateway, TokenInvalid, Unavailable
 from app.base.text import CANONICAL_UUID, CONTROL
 
 log = structlog.get_logger(__name__)
@@ -46,9 +46,9 @@ def json_headers(request_id: str, credentials: Mapping[str, str]) -> dict[str, s
 
 
 def token_cookie(token: str) -> dict[str, str]:
-    """Raises Unauthenticated: a verified token may still carry junk, as base64 decoders skip it."""
+    """Raises TokenInvalid: a verified token may still carry junk, as base64 decoders skip it."""
     if not TOKEN.fullmatch(token):
-        raise Unauthenticated("The access token is malformed.")
+        raise TokenInvalid()
     return {"Cookie": f"access_token={token}"}
 
 

@@ -17,7 +17,7 @@ import jwt
 import orjson
 from jwt.algorithms import HMACAlgorithm
 
-from app.base.errors import SettingsError, Unauthenticated
+from app.base.errors import SettingsError, TokenExpired, TokenInvalid
 from app.base.keys import KeyPair, load_key_pair
 from app.config.settings import Settings
 
@@ -91,12 +91,12 @@ class Tokens:
         return self._encode({name: value for name, value in claims.items() if value is not None})
 
     def verify(self, token: str) -> Claims:
-        """Raises Unauthenticated, or Unavailable while the external key set cannot be fetched."""
+        """Raises TokenInvalid, TokenExpired, or Unavailable while the external key set cannot be fetched."""
         try:
             payload, issuer = self._verify_signature(token)
             return self._validate_claims(_json_object(payload), issuer)
         except TokenRejected:
-            raise Unauthenticated("The token is not valid or has expired.") from None
+            raise TokenInvalid() from None
 
     def public_keys(self) -> dict[str, Any]:
         """JWK Set (RFC 7517 section 5) of the keys that verify our tokens."""
@@ -229,10 +229,12 @@ def _check_audience(audience: object, ours: str) -> None:
 def _check_times(claims: dict[str, Any], now: float) -> tuple[float | None, float]:
     """``iat`` and ``exp`` in seconds since 1970."""
     issued, starts, expires = (_seconds(claims, name) for name in ("iat", "nbf", "exp"))
-    if expires is None or not now < expires <= now + MAX_LIFE:
+    if expires is None or expires > now + MAX_LIFE:
         raise TokenRejected("exp")
     if max(issued or 0, starts or 0) > now + LEEWAY:
         raise TokenRejected("iat or nbf")
+    if expires <= now:
+        raise TokenExpired()
     return issued, expires
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import Request, g, request
 
 from app.base.clock import utcnow
-from app.base.errors import BadRequest, Forbidden, Unauthenticated
+from app.base.errors import BadRequest, Forbidden, SessionEnded, TokenInvalid, TokenMissing
 from app.config.settings import Settings
 from app.core.security.tokens import Claims, Tokens
 
@@ -57,10 +57,10 @@ class CsrfRejected(Forbidden):
 
 
 def principal() -> Principal:
-    """The caller of the current request. Raises Unauthenticated."""
+    """The caller of the current request. Raises TokenMissing."""
     caller: Principal | None = g.get("principal")
     if caller is None:
-        raise Unauthenticated()
+        raise TokenMissing()
     return caller
 
 
@@ -83,14 +83,14 @@ class Authenticator:
         return cookie_name(self.settings, "access_token")
 
     def authenticate(self) -> Principal:
-        """Raises Unauthenticated, BadRequest (two different tokens) and Forbidden (company not active)."""
+        """Raises TokenMissing, TokenInvalid, BadRequest (two different tokens) and Forbidden (company not active)."""
         token = self.token_of(request)
         if token is None:
-            raise Unauthenticated()
+            raise TokenMissing()
         claims = self.tokens.verify(token)
         state = self.read_state(claims)
         if state is None or not state.user_is_active:
-            raise Unauthenticated("The token is no longer valid.")
+            raise SessionEnded() if claims.session_id else TokenInvalid()
         _check_live(claims, state)
         ensure_company_active(state.company_status)
         g.principal = Principal(
@@ -143,16 +143,16 @@ def _check_live(claims: Claims, state: AuthState) -> None:
     if claims.session_id is not None:
         expired = state.session_expires_at is None or state.session_expires_at <= utcnow()
         if expired or state.session_revoked_at is not None:
-            raise Unauthenticated("The session has ended.")
+            raise SessionEnded()
         return
     changed_at, issued_at = state.last_password_change, claims.issued_at
     # NumericDate has whole seconds: a token issued in the second of the change is refused too.
     if changed_at is not None and (issued_at is None or issued_at < changed_at):
-        raise Unauthenticated("The password was changed after the token was issued.")
+        raise SessionEnded()
 
 
 def _claimed_roles(claims: Claims, name: str) -> tuple[str, ...] | None:
-    """The roles in the claim ``name``, whose dots may lead into objects; None without it. Raises Unauthenticated."""
+    """The roles in the claim ``name``, whose dots may lead into objects; None without it. Raises TokenInvalid."""
     value: Any = claims.raw.get(name) if name else None
     if value is None and "." in name:
         value = reduce(_member, name.split("."), claims.raw)
@@ -160,7 +160,7 @@ def _claimed_roles(claims: Claims, name: str) -> tuple[str, ...] | None:
         return None
     roles = [value] if isinstance(value, str) else value
     if not isinstance(roles, list) or not all(isinstance(role, str) and role for role in roles):
-        raise Unauthenticated("The token's roles are malformed.")
+        raise TokenInvalid()
     return tuple(roles)
 
 

@@ -53,5 +53,5 @@ def is_refused(ours: Tokens, token: str) -> bool:
     try:
         ours.verify(token)
     except Unauthenticated as refusal:
-        return refusal.headers == {"WWW-Authenticate": "Bearer"}
+        return refusal.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
     return False

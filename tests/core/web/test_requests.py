@@ -116,7 +116,7 @@ def test_what_is_wrong_first_is_answered_first(app: Flask, acme: Tenant, wile: J
     ]
 
     assert answers == [
-        (401, "UNAUTHENTICATED"),
+        (401, "TOKEN_MISSING"),
         (403, "CSRF_REJECTED"),
         (403, "ACCESS_DENIED"),
         (403, "ACCESS_DENIED"),
