@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 
 Messages = Mapping[str, Any]
+MOST_NAMED = 20
+MOST_CHARACTERS_OF_A_NAME = 100
 
 
 class ApiError(Exception):
-    """A refusal with a status, a stable code and a sentence for the caller."""
+    """A refusal with a status, a stable code and a sentence for the caller.
+
+    Without ``detail`` the sentence follows from ``errors``. ``members`` are further ones of the problem document.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"
@@ -23,11 +29,32 @@ class ApiError(Exception):
         errors: Messages | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail or self.message)
-        self.detail = detail or self.message
+        self.detail = detail or (errors and summary_of(errors)) or self.message
+        super().__init__(self.detail)
         self.error_code = code or self.code
         self.errors = errors
         self.headers = dict(headers or {})
+        self.members: dict[str, str] = {}
+
+
+def summary_of(errors: Messages) -> str:
+    """``email: Not found.`` for one faulty field, ``3 fields are not valid: a, b, c`` for several."""
+    faults = dict(_faults(errors))
+    if len(faults) == 1:
+        [(name, message)] = faults.items()
+        return f"{name}: {message}" if name else message
+    rest = ", …" if len(faults) > MOST_NAMED else ""
+    return f"{len(faults)} fields are not valid: {', '.join(islice(faults, MOST_NAMED))}{rest}"
+
+
+def _faults(errors: Messages, place: str = "") -> Iterator[tuple[str, str]]:
+    """Each faulty field by its path, such as ``admin.email``, with its messages. An object itself has no name."""
+    for name, found in errors.items():
+        path = place if name == "_schema" else f"{place}.{name}".lstrip(".")[:MOST_CHARACTERS_OF_A_NAME]
+        if isinstance(found, Mapping):
+            yield from _faults(found, path)
+        else:
+            yield path, " ".join(map(str, found if isinstance(found, list) else [found]))
 
 
 class BadRequest(ApiError):
@@ -99,7 +126,7 @@ class Conflict(ApiError):
 
     @classmethod
     def field(cls, name: str, message: str = "Already in use.") -> Conflict:
-        return cls(f"{name}: {message}", errors={name: [message]})
+        return cls(errors={name: [message]})
 
 
 class PreconditionFailed(ApiError):

@@ -45,7 +45,7 @@ def test_every_request_needs_a_token(acme: Tenant, engine: Through) -> None:
 
     for method, pattern, _ in NEEDED:
         answer = nobody.request(method, pattern.format(role=uuid4(), policy=uuid4(), permission=uuid4()), {})
-        assert refusal(answer) == (401, "UNAUTHENTICATED"), pattern
+        assert refusal(answer) == (401, "TOKEN_MISSING"), pattern
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 

@@ -6,10 +6,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from app.base.errors import Forbidden
 from app.clients.policy.discovery import Discovery
 from app.clients.policy.parsing import ACCEPT, Reply, check_status, json_headers, parse_object, printable, unusable
-from app.clients.policy.request import AccessRequest
+from app.clients.policy.request import AccessRequest, denial
 from app.clients.policy.transport import RemoteTransport
 
 MAX_BATCH = 50
@@ -60,14 +59,14 @@ class AuthZenClient:
         reply = self._transport.send("POST", path, body, headers, deadline=deadline)
         if reply.status in NO_BATCHES:
             return self._check_singly(questions, common, headers)
-        _judge_all(_parse_answer(reply), len(questions))
+        _judge_all(questions, _parse_answer(reply))
 
     def _check_singly(self, questions: Sequence[AccessRequest], common: Json, headers: Mapping[str, str]) -> None:
         for question in questions:
             deadline = self._transport.deadline()
             path = self._discovery.endpoints(deadline).evaluation
             body = orjson.dumps({**common, **_evaluation(question)})
-            _judge(_parse_answer(self._transport.send("POST", path, body, headers, deadline=deadline)))
+            _judge(question, _parse_answer(self._transport.send("POST", path, body, headers, deadline=deadline)))
 
     def _common(self, question: AccessRequest, request_id: str) -> Json:
         """The shared part of several questions of one request; Cerbos insists on a context."""
@@ -93,25 +92,24 @@ def _parse_answer(reply: Reply) -> Mapping[str, Any]:
     return parse_object(reply)
 
 
-def _judge_all(answer: Mapping[str, Any], expected: int) -> None:
+def _judge_all(questions: Sequence[AccessRequest], answer: Mapping[str, Any]) -> None:
     """A missing item is a denial; one too many, and the two sides are out of step."""
     items = answer.get("evaluations")
-    if not isinstance(items, list) or len(items) > expected:
+    if not isinstance(items, list) or len(items) > len(questions):
         raise unusable("no decision for each question")
-    for item in items:
+    missing = [{"decision": False}] * (len(questions) - len(items))
+    for question, item in zip(questions, (*items, *missing), strict=True):
         if not isinstance(item, dict):
             raise unusable("no boolean decision")
-        _judge(item)
-    if len(items) < expected:
-        raise Forbidden()
+        _judge(question, item)
 
 
-def _judge(answer: Mapping[str, Any]) -> None:
+def _judge(question: AccessRequest, answer: Mapping[str, Any]) -> None:
     decision = answer.get("decision")
     if not isinstance(decision, bool):
         raise unusable("no boolean decision")
     if not decision:
-        raise Forbidden(_reason(answer.get("context")))
+        raise denial(question, _reason(answer.get("context")))
 
 
 def _reason(context: object) -> str | None:

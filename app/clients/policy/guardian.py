@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from app.base.errors import BadGateway, Forbidden
+from app.base.errors import BadGateway
 from app.clients.policy import parsing
-from app.clients.policy.request import AccessRequest
+from app.clients.policy.request import AccessRequest, denial
 
 GRANTS = ("access_granted", "granted", "allowed", "decision")
 REASONS = ("reason", "message", "detail", "error")
@@ -49,7 +49,7 @@ class GuardianClient:
         """One call per question, up to the first denial. Raises as PolicyEngine: the protocol has no batches."""
         headers = parsing.json_headers(request_id, parsing.token_cookie(token))
         for question in questions:
-            _judge(self._transport.send("POST", "/check-access", self._body(question), headers))
+            _judge(question, self._transport.send("POST", "/check-access", self._body(question), headers))
 
     def check_health(self) -> None:
         """Raises unless the engine answers its health endpoint with success."""
@@ -74,11 +74,11 @@ class GuardianClient:
         return nested or self._names.get(("", plain), plain)
 
 
-def _judge(reply: parsing.Reply) -> None:
+def _judge(question: AccessRequest, reply: parsing.Reply) -> None:
     parsing.check_status(reply, (200, *DENIALS), TokenRefused)
     answer = parsing.parse_object(reply)
     if reply.status != 200 or not _is_granted(answer):
-        raise Forbidden(reason_of(answer))
+        raise denial(question, reason_of(answer))
 
 
 def _is_granted(answer: Mapping[str, Any]) -> bool:

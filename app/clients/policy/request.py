@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from app.base.errors import Unavailable
+from app.base.errors import Forbidden, Unavailable
+from app.base.roles import permission_name
 
 ANY = "*"
 """The resource id of a question about no item in particular."""
@@ -27,6 +28,14 @@ class AccessRequest:
     resource_id: str = ANY
     roles: tuple[str, ...] | None = None
     policy_version: int = 0
+
+
+def denial(question: AccessRequest, reason: str | None) -> Forbidden:
+    """The answer names the permission that was missing."""
+    error = Forbidden(reason)
+    name = permission_name(question.service, question.resource_name, question.operation)
+    error.members.update(permission=name)
+    return error
 
 
 class TooManyInFlight(Unavailable):

@@ -153,7 +153,7 @@ def parse_integer(name: str, text: str, least: int = -MAX_NUMBER, refusal: str =
 
 def _uuid(name: str, text: str) -> UUID:
     if not CANONICAL_UUID.fullmatch(text):
-        raise InvalidId("The request is not valid.", errors={name: ["Not a valid UUID."]})
+        raise InvalidId(errors={name: ["Not a valid UUID."]})
     return UUID(text)
 
 

@@ -46,7 +46,9 @@ PROBLEM_FIELDS: Json = {
     "request_id": TEXT,
 }
 ERRORS: Json = {"type": "object", "additionalProperties": True, "description": "Messages by field."}
+DENIED: Json = {"type": "string", "description": "What the policy engine did not grant, such as customer:DELETE."}
 PROBLEM_SCHEMA = object_schema(PROBLEM_FIELDS | {"errors": ERRORS}, PROBLEM_FIELDS)
+PROBLEM_SCHEMA["properties"].update(permission=DENIED)
 
 PAGINATION_FIELDS: Json = {
     "page": nullable({"type": "integer"}),

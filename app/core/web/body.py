@@ -35,16 +35,36 @@ def receive_body(most_bytes: int) -> None:
 def json_body() -> dict[str, Any]:
     """The JSON object of the request. Raises UnsupportedMediaType, PayloadTooLarge, MalformedJson, BadRequest."""
     if request.mimetype != "application/json":
-        raise UnsupportedMediaType()
+        raise UnsupportedMediaType(None if g.get("body", True) else "The body is empty. It must be application/json.")
     check_value_count(g.body)
-    try:
-        # RFC 8259 section 8.1: UTF-8 and nothing else.
-        document = json.loads(g.body.decode(), object_pairs_hook=_to_object, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise MalformedJson() from None
+    document = _parse(g.body)
     if not isinstance(document, dict):
         raise BadRequest("The body must be a JSON object.")
     return document
+
+
+def _parse(body: bytes) -> Any:
+    """Raises MalformedJson, which says what is wrong and where."""
+    if not body:
+        raise MalformedJson("The body is empty.")
+    try:
+        # RFC 8259 section 8.1: UTF-8 and nothing else.
+        return json.loads(body.decode(), object_pairs_hook=_to_object, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise MalformedJson(f"The body is not valid JSON at {where}: {error.msg}.") from None
+    except NotJson as error:
+        raise MalformedJson(f"The body is not valid JSON: {error}.") from None
+    except UnicodeDecodeError:
+        raise MalformedJson("The body is not in UTF-8.") from None
+    except RecursionError:
+        raise MalformedJson("The body is nested too deeply.") from None
+    except ValueError:
+        raise MalformedJson("The body has a number with too many digits.") from None
+
+
+class NotJson(ValueError):
+    """What Python's parser lets pass."""
 
 
 def optional_json_body() -> dict[str, Any]:
@@ -78,12 +98,12 @@ MAX_MEMBERS = 500
 
 def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_MEMBERS:
-        raise ValueError("too many members")
+        raise NotJson(f"an object has more than {MAX_MEMBERS} members")
     members = dict(pairs)
     if len(members) != len(pairs) or any(CONTROL.search(name) for name in members):
-        raise ValueError("a name is repeated, or has control characters")
+        raise NotJson("a name is repeated, or has control characters")
     return members
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
+    raise NotJson(f"{constant} is no number of JSON")

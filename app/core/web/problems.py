@@ -34,7 +34,7 @@ def problem_document(error: ApiError) -> dict[str, Any]:
     }
     if error.errors is not None:
         document["errors"] = error.errors
-    return document
+    return document | error.members
 
 
 def render(error: ApiError) -> Response:

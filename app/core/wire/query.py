@@ -17,7 +17,7 @@ def parse_parameters(args: Args, allowed: Sequence[str], repeated: frozenset[str
     if unknown:
         known = f"Allowed: {', '.join(allowed)}." if allowed else "None is allowed here."
         errors = {printable(unknown[0])[:100]: [f"Unknown parameter. {known}"]}
-        raise Invalid(f"Unknown query parameter. {known}", errors=errors)
+        raise Invalid(errors=errors)
     parameters = {name: list(values) for name, values in args.items() if name not in CACHE_BUSTERS}
     for name, values in parameters.items():
         if len(values) > (MAX_REPEATED if name in repeated else 1):

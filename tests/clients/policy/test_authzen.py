@@ -204,6 +204,15 @@ def test_a_batch_grants_only_when_each_item_does(engine: FakeGuardian, name: str
     assert type(refusal(client_of(engine.url), QUESTION, LISTED)) is error
 
 
+@by_row("first", [True, False])
+def test_a_denial_in_a_batch_names_its_own_question(engine: FakeGuardian, first: bool) -> None:
+    engine.behaviour = serving(answers(200, {"evaluations": [{"decision": first}, {"decision": not first}]}))
+
+    denied = LISTED if first else QUESTION
+    named = {"permission": f"{denied.resource_name}:{denied.operation}"}
+    assert refusal(client_of(engine.url), QUESTION, LISTED).members == named
+
+
 def test_a_batch_without_its_list_is_502(engine: FakeGuardian) -> None:
     assert isinstance(refusal(client_of(engine.url), QUESTION, LISTED), BadGateway)
 
