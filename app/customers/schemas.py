@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from app.core.wire.schema import CodeRef, Email, Flag, OwnedSchema, Ref, Text, Timestamp, column_field, read_only_id
 from app.customers.countries import Country
-from app.customers.models import CUSTOMER_KINDS, Customer
+from app.customers.models import CUSTOMER_KINDS, STATES, Customer
 from app.document_types.models import DocumentType
 from app.users.models import User
 
@@ -43,7 +43,7 @@ class CustomerSchema(OwnedSchema):
         validate=validate.Length(max=MAX_NOTIFICATIONS),
     )
     customer_since = fields.Date(allow_none=True)
-    subscription_state = Text(dump_only=True)
+    subscription_state = Text(dump_only=True, validate=validate.OneOf(STATES))
     is_verified = Flag(dump_only=True)
     email_verified_at = Timestamp(allow_none=True)
     total_services = fields.Integer(dump_only=True)

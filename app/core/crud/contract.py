@@ -56,7 +56,8 @@ class DeclaredResource(Endpoint, abstract=True):
         cls.wire = cls.schema()
         # A bare array cannot say that there is more, and clients of one do not ask for pages.
         limit = MAX_LIMIT if cls.unpaginated else DEFAULT_LIMIT
-        cls.listing = Listing(cls.model, cls.filters, cls.sort, tuple(cls.expand), limit, cls.more_filters)
+        names = (cls.filters, cls.sort, tuple(cls.expand))
+        cls.listing = Listing(cls.model, *names, limit, cls.more_filters, cls.wire.fields)
         cls.columns = {name: getattr(cls.model, name) for name in cls.wire.dump_fields if hasattr(cls.model, name)}
         cls.versioned = issubclass(cls.model, Versioned)
         version = cls.model.row_version if cls.versioned else None

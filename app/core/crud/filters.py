@@ -1,18 +1,20 @@
 """The declaration of a list, and the conditions that follow from its parameters."""
 
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from marshmallow import ValidationError, fields
+from marshmallow.validate import OneOf
 from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, Uuid, false, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.base.errors import Invalid, InvalidId
-from app.base.text import CANONICAL_UUID, fold, normalize_email
-from app.core.wire.query import Args, parse_boolean
+from app.base.text import CANONICAL_UUID, fold
+from app.core.wire.query import Args, parse_boolean, parse_choice
+from app.core.wire.schema import Text
 
 DEFAULT_LIMIT = 50
 MAX_NUMBER = 2**31 - 1
@@ -45,6 +47,7 @@ class Listing:
     expand: tuple[str, ...] = ()
     limit: int = DEFAULT_LIMIT
     more_filters: Mapping[str, Filter] = field(default_factory=dict, hash=False)
+    wire_fields: Mapping[str, fields.Field[Any]] = field(default_factory=dict, hash=False)
 
     @property
     def searches(self) -> bool:
@@ -80,13 +83,40 @@ class Listing:
     def _conditions(self, args: Args) -> Iterator[Condition]:
         for name in self.filters:
             if name in args:
-                yield _equals(self.model, name, args[name][0])
+                yield self._equals(name, args[name][0])
         for name, declared in self.more_filters.items():
             yield from map(declared.condition, dict.fromkeys(args.get(name, ())))
         if "id__in" in args:
             yield _in_ids(self.model, args["id__in"][0])
         if (text := args.get("search", [""])[0]).strip():
             yield or_(*(contains(getattr(self.model, name), text) for name in self.model.search_columns))
+
+    def choices(self, name: str) -> tuple[str, ...]:
+        """The values of a filter whose field is an enumeration, else nothing."""
+        validators = self.wire_fields[name].validators if name in self.wire_fields else ()
+        return next((tuple(item.choices) for item in validators if isinstance(item, OneOf)), ())
+
+    def _equals(self, name: str, text: str) -> Condition:
+        column = getattr(self.model, name)
+        if text == "null" and takes_null(column):
+            return column.is_(None)  # type: ignore[no-any-return]
+        return column == self._value(name, column.type, text)  # type: ignore[no-any-return]
+
+    def _value(self, name: str, kind: Any, text: str) -> Any:
+        """A value that the column may have. Raises Invalid for every other one."""
+        if isinstance(kind, Uuid):
+            return _uuid(name, text)
+        if isinstance(kind, Boolean):
+            return parse_boolean(name, text)
+        if choices := self.choices(name):
+            return parse_choice(name, text.strip(), choices)
+        declared = self.wire_fields.get(name)
+        if isinstance(kind, Integer):
+            return _checked(name, declared or fields.Integer(), parse_integer(name, text))
+        value = _checked(name, declared if isinstance(declared, Text) else Text(), text)
+        if not value or len(value) > (kind.length or MAX_SEARCH):
+            raise Invalid.field(name, "Is too long." if value else "Must not be blank.")
+        return value
 
 
 def is_nullable(column: InstrumentedAttribute[Any]) -> bool:
@@ -125,22 +155,12 @@ def _time(name: str, text: str) -> datetime:
         raise Invalid.field(name, "Must be a time such as 2025-07-22T02:10:06Z, or a date.") from None
 
 
-def _equals(model: type[Any], name: str, text: str) -> Condition:
-    column = getattr(model, name)
-    if text == "null" and takes_null(column):
-        return column.is_(None)  # type: ignore[no-any-return]
-    return column == parse_value(name, column.type, text)  # type: ignore[no-any-return]
-
-
-def parse_value(name: str, kind: Any, text: str) -> Any:
-    """A parameter in the type of the column it is compared with. Raises Invalid."""
-    if isinstance(kind, Uuid):
-        return _uuid(name, text)
-    if isinstance(kind, Boolean):
-        return parse_boolean(name, text)
-    if isinstance(kind, Integer):
-        return parse_integer(name, text)
-    return normalize_email(text) if name == "email" else unicodedata.normalize("NFC", text).strip()
+def _checked(name: str, declared: fields.Field[Any], value: Any) -> Any:
+    """The value by the rules of its field. Raises Invalid."""
+    try:
+        return declared.deserialize(value)
+    except ValidationError as error:
+        raise Invalid(errors={name: error.messages}) from None
 
 
 def parse_integer(name: str, text: str, least: int = -MAX_NUMBER, refusal: str = "Must be a whole number.") -> int:

@@ -58,7 +58,8 @@ def _collection_parameter(listing: Listing, name: str) -> Json:
     if name in listing.more_filters:
         return _query_parameter(name, _custom_filter_schema(listing.more_filters[name]))
     column = getattr(listing.model, name)
-    schema = column_schema(column)
+    choices = listing.choices(name)
+    schema = column_schema(column) | ({"enum": list(choices)} if choices else {})
     or_null = {"anyOf": [schema, {"type": "string", "enum": ["null"]}]}
     return _query_parameter(name, or_null if takes_null(column) else schema)
 

@@ -1,6 +1,7 @@
 """Query parameters as texts, before any field loads them."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
 from app.base.errors import Invalid
 from app.base.text import CONTROL, printable
@@ -16,8 +17,8 @@ def parse_parameters(args: Args, allowed: Sequence[str], repeated: frozenset[str
     unknown = [name for name in args if name not in allowed and name not in CACHE_BUSTERS]
     if unknown:
         known = f"Allowed: {', '.join(allowed)}." if allowed else "None is allowed here."
-        errors = {printable(unknown[0])[:100]: [f"Unknown parameter. {known}"]}
-        raise Invalid(errors=errors)
+        name = printable(unknown[0])[:100]
+        raise Invalid.field(name, f"Unknown parameter. {known}{_guess(name, allowed)}")
     parameters = {name: list(values) for name, values in args.items() if name not in CACHE_BUSTERS}
     for name, values in parameters.items():
         if len(values) > (MAX_REPEATED if name in repeated else 1):
@@ -30,8 +31,13 @@ def parse_parameters(args: Args, allowed: Sequence[str], repeated: frozenset[str
 def parse_choice(name: str, value: str, allowed: Sequence[str]) -> str:
     """Raises Invalid."""
     if value not in allowed:
-        raise Invalid.field(name, f"Must be one of: {', '.join(allowed)}.")
+        raise Invalid.field(name, f"Must be one of: {', '.join(allowed)}.{_guess(value, allowed)}")
     return value
+
+
+def _guess(text: str, allowed: Sequence[str]) -> str:
+    """What was probably meant. The comparison is slow, so that it takes only the beginning of a text."""
+    return "".join(f" Did you mean {match}?" for match in get_close_matches(text[:50].lower(), allowed, n=1))
 
 
 def parse_boolean(name: str, text: str) -> bool:

@@ -104,6 +104,7 @@ class AlwaysComplete(fields.Nested):
 class QueryFlag(fields.Boolean):
     """``true`` or ``false`` in a query string."""
 
+    default_error_messages = {"invalid": "Must be one of: true, false."}
     truthy = {"true"}
     falsy = {"false"}
 
