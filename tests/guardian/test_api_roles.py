@@ -100,7 +100,7 @@ def test_name_is_unique_in_any_case_within_the_company(
 
 
 @one_database
-@by_row("name", ["id", "company_id", "code", "is_system", "created_at"])
+@by_row("name", ["id", "code", "is_system", "created_at"])
 def test_what_is_not_the_callers_to_set_is_refused_by_name(acme: Tenant, name: str) -> None:
     answer = acme.admin.post(ROLES, {"name": "Auditor", name: True})
 

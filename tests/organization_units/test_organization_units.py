@@ -25,7 +25,7 @@ def test_unit_knows_its_path_and_level(acme: Tenant) -> None:
 
 
 @one_database
-@pytest.mark.parametrize("field", ["path", "level", "company_id"])
+@pytest.mark.parametrize("field", ["path", "level"])
 def test_what_follows_from_the_place_cannot_be_written(acme: Tenant, field: str) -> None:
     row = unit(acme.admin, "Sales")
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import ColumnElement, select
 
-from app.base.errors import ApiError, Invalid, NotFound
+from app.base.errors import ApiError, NotFound
 from app.base.keys import derive_key
 from app.core.crud.contract import DeclaredResource
 from app.core.crud.erase import release
@@ -21,6 +21,7 @@ from app.core.web.body import answer, json_body, no_content
 from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.permission import require_all
 from app.core.web.principal import principal
+from app.core.wire.own_ids import without_own_ids
 from app.core.wire.schema import BaseSchema
 
 
@@ -95,16 +96,16 @@ class Crud(DeclaredResource, abstract=True):
             raise
 
     def _create_values(self) -> dict[str, Any]:
-        """Raises Invalid, also for a field that the path gives."""
-        values = json_body()
+        """Raises Invalid, also for another parent than that in the path."""
+        body = json_body()
         if self.parent is None:
-            return self.wire.checked(values)
+            return self.wire.checked(body)
         column = self.parent.column
-        if column not in self.wire.load_fields:
-            return self.wire.checked(values) | {column: self.parent_id}
-        if column in values:
-            raise Invalid.field(column, "Comes from the path.")
-        return self.wire.checked({**values, column: str(self.parent_id)})
+        declared = self.wire.load_fields.keys() - {column}
+        values = without_own_ids(body, declared)
+        if column in self.wire.load_fields:
+            values[column] = str(self.parent_id)
+        return self.wire.checked(values) | {column: self.parent_id}
 
     def get(self, id: UUID | None = None, **_above: UUID) -> Response:
         return self._list() if id is None else self._retrieve(id)

@@ -16,6 +16,7 @@ from werkzeug.formparser import MultiPartParser
 
 from app.base.errors import BadRequest, Invalid, UnsupportedMediaType
 from app.base.text import CONTROL
+from app.core.wire.own_ids import without_own_ids
 from app.core.wire.schema import BaseSchema
 from app.core.wire.stream import KB, MB, Body, PayloadTooLarge, in_words
 
@@ -54,8 +55,8 @@ def is_form() -> bool:
 def receive_file(stack: ExitStack, field: str, *, most_bytes: int = 0) -> Upload:
     """The file of a form without texts. Raises the errors of ``receive_form``."""
     texts, upload = receive_form(stack, field, most_bytes=most_bytes)
-    if texts:
-        raise Invalid(errors={name: ["Unknown or read-only field."] for name in texts})
+    if unknown := without_own_ids(texts, ()):
+        raise Invalid(errors={name: ["Unknown or read-only field."] for name in unknown})
     if upload is None:
         raise Invalid.field(field, "A file is required.")
     return upload

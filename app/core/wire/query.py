@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from app.base.errors import Invalid
 from app.base.text import CONTROL, printable
+from app.core.wire.own_ids import without_own_ids
 
 MAX_REPEATED = 20
 CACHE_BUSTERS = frozenset({"t", "_"})
@@ -14,11 +15,14 @@ Args = Mapping[str, Sequence[str]]
 
 def parse_parameters(args: Args, allowed: Sequence[str], repeated: frozenset[str] = frozenset()) -> Args:
     """The values of each parameter. Raises Invalid for an unknown parameter and for a wrongly repeated one."""
-    unknown = [name for name in args if name not in allowed and name not in CACHE_BUSTERS]
-    if unknown:
+    refused = {name: ",".join(args[name]) for name in args if name not in allowed and name not in CACHE_BUSTERS}
+    if refused:
+        args = {name: values for name, values in args.items() if name not in refused}
+        refused = without_own_ids(refused, allowed)
+    for name in refused:
         known = f"Allowed: {', '.join(allowed)}." if allowed else "None is allowed here."
-        name = printable(unknown[0])[:100]
-        raise Invalid.field(name, f"Unknown parameter. {known}{_guess(name, allowed)}")
+        shown = printable(name)[:100]
+        raise Invalid.field(shown, f"Unknown parameter. {known}{_guess(shown, allowed)}")
     parameters = {name: list(values) for name, values in args.items() if name not in CACHE_BUSTERS}
     for name, values in parameters.items():
         if len(values) > (MAX_REPEATED if name in repeated else 1):

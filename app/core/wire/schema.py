@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.base.errors import Invalid
 from app.base.text import CANONICAL_UUID, CONTROL, normalize_email
+from app.core.wire.own_ids import without_own_ids
 
 INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
 
@@ -185,7 +186,7 @@ class BaseSchema(Schema):
     def checked(self, body: Mapping[str, Any], *, partial: bool | tuple[str, ...] = False) -> dict[str, Any]:
         """The values of a body. Raises Invalid with a message for every field at fault."""
         try:
-            values: dict[str, Any] = self.load(body, partial=partial)
+            values: dict[str, Any] = self.load(without_own_ids(body, self.load_fields), partial=partial)
         except ValidationError as error:
             raise Invalid(errors=dict(error.messages_dict)) from None
         return values

@@ -14,7 +14,7 @@ from tests.support.clients import Tenant
 from tests.support.declared import Json
 from tests.support.marks import one_database
 
-READ_ONLY = ("id", "company_id", "created_at", "updated_at", "logo_file_id", "has_logo", "row_version")
+READ_ONLY = ("id", "created_at", "updated_at", "logo_file_id", "has_logo", "row_version")
 
 
 def writes_of(row: Json) -> tuple[tuple[str, str], ...]:
