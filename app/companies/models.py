@@ -7,8 +7,8 @@ from app.core.db.models import Identified, Model, Named, Timestamped, Versioned,
 from app.core.db.tenancy import Tenanted
 from app.core.files.picture import LogoOwner
 
-ACTIVE, INACTIVE, SUSPENDED = "active", "inactive", "suspended"
-STATUSES = (ACTIVE, INACTIVE, SUSPENDED)
+ACTIVE, INACTIVE, SUSPENDED, DELETING = "active", "inactive", "suspended", "deleting"
+STATUSES = (ACTIVE, INACTIVE, SUSPENDED, DELETING)
 REGISTRATIONS = ("closed", "open")
 
 

@@ -9,14 +9,13 @@ from uuid import UUID
 from flask import Response, request
 from uuid_utils.compat import uuid7
 
-from app.base.errors import Conflict
 from app.base.text import parse_id
+from app.companies.deletion import CompanyIsDeleting, PlatformCompany, delete_company, ensure_not_deleting
 from app.companies.events import on_company_created
-from app.companies.models import ACTIVE, INACTIVE, Company
+from app.companies.models import ACTIVE, DELETING, Company
 from app.companies.schemas import CompanyCreationSchema, CompanySchema, holdings_schema
-from app.companies.service import count_holdings, lock_company, totals_of_companies, totals_of_tenant
+from app.companies.service import count_holdings, totals_of_companies, totals_of_tenant
 from app.core.crud.crud import Crud
-from app.core.crud.erase import erase_tenant
 from app.core.db.models import db
 from app.core.db.tenancy import current_scope
 from app.core.db.transaction import company_transaction, platform_session
@@ -26,18 +25,6 @@ from app.core.web.declaration import CREATED_WITH_VERSION, Declaration, declare
 from app.core.web.endpoint import UNSAFE_METHODS, Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import QueryFlag
-
-
-class PlatformCompany(Conflict):
-    code, message = "PLATFORM_COMPANY", "The platform company cannot be deleted."
-
-
-class CompanyNotInactive(Conflict):
-    code, message = "COMPANY_NOT_INACTIVE", "Only an inactive company can be deleted with all that it holds."
-
-
-class CompanyNotEmpty(Conflict):
-    code, message = "COMPANY_NOT_EMPTY", "The company still holds something."
 
 
 class Companies(Crud):
@@ -55,7 +42,7 @@ class Companies(Crud):
     @classmethod
     def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
         declaration = super().declaration_of(method, collection=collection)
-        return replace(declaration, answer=holdings_schema()) if method == "DELETE" else declaration
+        return replace(declaration, answer=holdings_schema(), also=(202,)) if method == "DELETE" else declaration
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -71,6 +58,8 @@ class Companies(Crud):
                 yield
 
     def change(self, row: Company, values: dict[str, Any]) -> None:
+        if row.status == DELETING:
+            raise CompanyIsDeleting()
         if row.is_platform and values.get("status", ACTIVE) != ACTIVE:
             raise PlatformCompany("The platform company is always active.")
         super().change(row, values)
@@ -78,11 +67,10 @@ class Companies(Crud):
     def remove(self, row: Company) -> Response | None:
         if self.params.get("dry_run"):
             return answer(count_holdings())
-        lock_company()
-        _check_removable(row, count_holdings(), cascade=self.params.get("cascade", False))
-        erase_tenant()
-        db.session.expunge(row)
-        return None
+        if delete_company(row, cascade=self.params.get("cascade", False)):
+            return None
+        db.session.flush()
+        return answer(count_holdings(), 202)
 
     def add_computed(self, items: list[dict[str, Any]]) -> None:
         if current_scope().platform:
@@ -128,13 +116,5 @@ class CompanyLogo(Picture):
         """Users of the platform change the logo of every company, inside its tenant."""
         return id if principal().is_platform else principal().company_id
 
-
-def _check_removable(company: Company, counts: dict[str, int], *, cascade: bool) -> None:
-    """Raises Conflict."""
-    if company.is_platform:
-        raise PlatformCompany()
-    if cascade and company.status != INACTIVE:
-        raise CompanyNotInactive()
-    if not cascade and any(counts.values()):
-        contents = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        raise CompanyNotEmpty(f"The company still holds: {contents}.")
+    def check_may_write(self, id: UUID) -> None:
+        ensure_not_deleting(self.company_of(id))

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates
 
-from app.companies.models import REGISTRATIONS, STATUSES, Company
+from app.companies.models import DELETING, REGISTRATIONS, STATUSES, Company
 from app.core.db.counts import counted_tables
 from app.core.jobs.mail import BUTTON
 from app.core.wire.schema import (
@@ -48,6 +48,11 @@ class CompanySchema(BaseSchema):
     total_active_users = fields.Integer(dump_only=True)
     created_at = Timestamp()
     updated_at = Timestamp()
+
+    @validates("status")
+    def check_status(self, value: str, **_options: Any) -> None:
+        if value == DELETING:
+            raise ValidationError("Only a deletion sets it.")
 
 
 class FirstAdministratorSchema(BaseSchema):

@@ -140,14 +140,17 @@ def storage_caller() -> StorageCaller:
     return StorageCaller.within(services().settings.storage_request_timeout, caller.token if caller else "")
 
 
-def discard(*conditions: ColumnElement[bool]) -> None:
-    """Delete the tenant's files that meet the conditions, and enqueue the removal of their objects."""
+def discard(*conditions: ColumnElement[bool], token: str = "") -> None:
+    """Delete the tenant's files that meet the conditions, and enqueue the removal of their objects.
+
+    ``token`` is that of ``seal_caller``, in a job.
+    """
     statement = select(StoredFile.bucket_type, StoredFile.bucket_id, StoredFile.objects).where(*conditions)
     rows: Sequence[Any] = db.session.execute(statement).all()
     if not rows:
         return
     for start in range(0, len(rows), FILES_PER_JOB):
-        _enqueue([_file_payload(*row) for row in rows[start : start + FILES_PER_JOB]])
+        _enqueue([_file_payload(*row) for row in rows[start : start + FILES_PER_JOB]], token)
     db.session.execute(delete(StoredFile).where(*conditions).execution_options(synchronize_session=False))
 
 
@@ -155,10 +158,14 @@ def _file_payload(bucket_type: str, bucket_id: UUID, objects: Mapping[str, str])
     return {"bucket_type": bucket_type, "bucket_id": str(bucket_id), "objects": dict(objects)}
 
 
-def _enqueue(files: list[dict[str, Any]]) -> None:
-    """The job runs after its request, so a storage that checks the caller gets a sealed token."""
+def _enqueue(files: list[dict[str, Any]], token: str = "") -> None:
+    enqueue(REMOVE, {"files": files, "token": token or seal_caller()})
+
+
+def seal_caller() -> str:
+    """The caller's token for a job after the request, sealed; empty for a storage that does not check it."""
     token = storage_caller().token if services().storage.needs_caller else ""
-    enqueue(REMOVE, {"files": files, "token": seal(SEALED, token) if token else ""})
+    return seal(SEALED, token) if token else ""
 
 
 def remove_objects(job: Job) -> None:

@@ -44,7 +44,7 @@ EMPTY: dict[int, tuple[str, str, tuple[str, ...]]] = {
     304: ("NotModified", "The resource still has the version that If-None-Match names.", ("ETag",)),
     307: ("MovedTo", "The resource was merged into another, which is at Location.", ("Location",)),
 }
-REASONS = {200: "Nothing new was created.", 206: "The part that Range asks for."}
+REASONS = {200: "Nothing new was created.", 202: "Accepted; a job does the rest.", 206: "The part that Range asks for."}
 SUCCESS = {200: "Success.", 201: "Created.", 202: "Accepted."}
 
 
@@ -83,7 +83,8 @@ def _describe_successes(declared: Declaration, components: Components, schema: J
     headers = (*declared.headers, *(("ETag",) if declared.has_version and declared.status != 204 else ()))
     if declared.status == 204:
         preview = _response(components, "What would be done.", (), content)
-        return ({"200": preview} if content else {}) | {"204": _share(components, EMPTY[204])}
+        later = {str(status): _response(components, REASONS[status], (), content) for status in declared.also}
+        return ({"200": preview} if content else {}) | later | {"204": _share(components, EMPTY[204])}
     success = _response(components, SUCCESS[declared.status], headers, content)
     if declared.has_version:
         success = _share_resource(components, schema, success)
