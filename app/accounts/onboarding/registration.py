@@ -85,7 +85,7 @@ def register(job: Job) -> None:
     """The handler of ``REGISTER``. Mails a notice to the owner of a known address, and a link to an unknown one."""
     pending = unseal_registration(job.payload["wish"])
     address = pending.user["email"]
-    if not job.attempts and not reserve_daily(f"register {fold(address)}", pending.ip):
+    if job.attempts == 1 and not reserve_daily(f"register {fold(address)}", pending.ip):
         log.info("registration_ignored", reason="too many for this address", job_id=job.id)
         return
     with unit_of_work(writes=False):

@@ -58,7 +58,7 @@ def resend(job: Job) -> None:
         is_pending = owner is None and newest_registration(address) is not None
     if owner is None and not is_pending:
         return
-    if not job.attempts and not reserve_daily(f"verify {owner[1] if owner else fold(address)}"):
+    if job.attempts == 1 and not reserve_daily(f"verify {owner[1] if owner else fold(address)}"):
         log.info("verification_ignored", reason="too many for this address", job_id=job.id)
     elif owner is None:
         _mail_registration(address, job)

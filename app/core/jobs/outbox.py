@@ -21,7 +21,7 @@ LEASE = timedelta(seconds=90)
 
 
 class Job(Identified, Model):
-    """``attempts`` counts earlier failures."""
+    """``attempts`` counts the claims: an attempt that kills its process counts as well."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -85,7 +85,7 @@ def _claim_statement(now: datetime, until: datetime) -> Any:
     return (
         update(Job)
         .where(Job.id == id)
-        .values(leased_until=until)
+        .values(leased_until=until, attempts=Job.attempts + 1)
         .returning(Job)
         .execution_options(synchronize_session=False)
     )
@@ -118,9 +118,9 @@ def _leased(job: Job) -> tuple[ColumnElement[bool], ...]:
 
 def retry_or_fail(job: Job, error: str, retries: tuple[timedelta, ...] = RETRIES) -> bool:
     """Record a failure. True if another attempt follows; otherwise the entry stays as failed."""
-    now, is_last = utcnow(), job.attempts >= len(retries)
-    values: dict[str, Any] = {"attempts": job.attempts + 1, "leased_until": None, "error": error[:200]}
-    values |= {"failed_at": now} if is_last else {"due_at": now + retries[job.attempts]}
+    now, is_last = utcnow(), job.attempts > len(retries)
+    values: dict[str, Any] = {"leased_until": None, "error": error[:200]}
+    values |= {"failed_at": now} if is_last else {"due_at": now + retries[job.attempts - 1]}
     with unit_of_work():
         execute_and_count(update(Job).where(*_leased(job)).values(values))
     return not is_last

@@ -21,6 +21,10 @@ POLL_SECONDS = 1.0
 STOP_SECONDS = 20.0
 
 
+class AttemptsUsedUp(RuntimeError):
+    """The last attempt ended its process, and so recorded no failure."""
+
+
 class Worker:
     """``drain`` executes the due jobs; ``start`` and ``stop`` control a thread that waits for more."""
 
@@ -66,6 +70,8 @@ class Worker:
 
     def _execute(self, job: Job) -> None:
         try:
+            if job.attempts > len(self._retries) + 1:
+                raise AttemptsUsedUp()
             self._handler(job)(job)
         except Exception as error:
             self._record_failure(job, error)
@@ -95,7 +101,7 @@ class Worker:
         reason = error.detail if isinstance(error, ApiError) else type(error).__name__
         follows = retry_or_fail(job, reason, self._retries)
         event = "outbox_job_failed" if follows else "outbox_job_given_up"
-        log.warning(event, kind=job.kind, job_id=job.id, attempts=job.attempts + 1, reason=reason)
+        log.warning(event, kind=job.kind, job_id=job.id, attempts=job.attempts, reason=reason)
 
 
 def start_worker(app: Flask) -> Worker | None:

@@ -33,7 +33,11 @@ def work(path: str, lease: timedelta) -> None:
             os.fsync(file.fileno())
         time.sleep(0.005)
 
-    app.extensions["identity"].jobs["test.note"] = note
+    def note_and_die(job: Job) -> None:
+        note(job)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    app.extensions["identity"].jobs |= {"test.note": note, "test.die": note_and_die}
     Worker(app, lease=lease).run()
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +15,7 @@ from flask import Flask
 
 from app.config.settings import ROOT
 from app.core.db.transaction import unit_of_work
-from app.core.jobs.outbox import enqueue
+from app.core.jobs.outbox import RETRIES, enqueue
 from tests.support.databases import ENVIRONMENT
 from tests.support.marks import flaky
 from tests.support.outbox import entries
@@ -51,13 +52,14 @@ class Crew:
         return self._alive[-1]
 
     def kill(self, worker: int) -> None:
-        os.kill(worker, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
         self._alive.remove(worker)
 
 
-def ask(app: Flask, number: int) -> list[str]:
+def ask(app: Flask, number: int, kind: str = "test.note") -> list[str]:
     with app.app_context(), unit_of_work():
-        return [str(enqueue("test.note", {})) for _ in range(number)]
+        return [str(enqueue(kind, {})) for _ in range(number)]
 
 
 def noted(path: Path) -> Counter[str]:
@@ -91,3 +93,20 @@ def test_four_workers_do_nothing_twice(app: Flask, database_url: str, tmp_path: 
         wait_for(lambda: not entries(app), lambda: len(entries(app)))
 
     assert noted(notes) == Counter(wanted)
+
+
+def test_a_job_that_kills_its_process_is_given_up_after_as_many_attempts_as_any_other(
+    app: Flask, database_url: str, tmp_path: Path
+) -> None:
+    notes, [wanted] = tmp_path / "notes", ask(app, 1, "test.die")
+    attempts = len(RETRIES) + 1
+
+    with Crew(database_url, notes, lease_seconds=0.1) as crew:
+        for attempt in range(1, attempts + 1):
+            crew.start()
+            wait_for(lambda attempt=attempt: noted(notes).total() == attempt, lambda: noted(notes))  # type: ignore[misc]
+        crew.start()
+        wait_for(lambda: entries(app)[0].failed_at is not None, lambda: noted(notes))
+
+    [entry] = entries(app)
+    assert (noted(notes), entry.error) == ({wanted: attempts}, "AttemptsUsedUp")

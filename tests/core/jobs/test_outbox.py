@@ -152,7 +152,7 @@ def test_whoever_lost_the_lease_can_neither_settle_nor_postpone(app: Flask, done
     retry_or_fail(late, "too late")
 
     [entry] = entries(app)
-    assert (entry.leased_until, entry.attempts) == (holder.leased_until, 0)
+    assert (entry.leased_until, entry.attempts) == (holder.leased_until, 2)
     complete_in_transaction(holder)
     assert entries(app) == []
 
@@ -177,6 +177,20 @@ def test_a_failure_is_tried_again_after_a_second_ten_a_minute_ten_and_an_hour_an
     assert (entry.attempts, entry.error, entry.leased_until) == (6, "Not now.", None)
     pass_time(100_000)
     assert Worker(app).drain() == 0
+
+
+def test_a_claim_counts_as_an_attempt_also_if_its_process_ends_without_a_word(app: Flask, done: list[Job]) -> None:
+    ask()
+    for _ in range(3):
+        assert claim(timedelta(0))
+
+    assert Worker(app, retries=SOON).drain() == 1
+
+    [entry] = entries(app)
+    assert (done, entry.failed_at is None, entry.error) == ([], False, "AttemptsUsedUp")
+    assert outbox.retry([entry.id]) == 1
+    assert Worker(app, retries=SOON).drain() == 1
+    assert [job.id for job in done] == [entry.id]
 
 
 def test_what_was_given_up_is_listed_and_begins_anew_when_told_to(app: Flask, failing: list[Job]) -> None:
