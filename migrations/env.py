@@ -6,6 +6,8 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
+from app.core.db.mode import statement_timeout
+
 LOCK = 7_021_936_150
 
 
@@ -19,7 +21,7 @@ def run() -> None:
     # An operator sees which migrations run.
     logging.getLogger("alembic.runtime.migration").setLevel(current_app.extensions["identity"].settings.log_level)
     engine, metadata = extension.db.engine, extension.db.metadata
-    with engine.connect() as connection:
+    with statement_timeout(None), engine.connect() as connection:
         # transactional_ddl makes the whole upgrade one transaction. On SQLite the engine opens it with
         # BEGIN IMMEDIATE, so a second process waits.
         context.configure(
@@ -31,7 +33,7 @@ def run() -> None:
         )
         with context.begin_transaction():
             if engine.dialect.name == "postgresql":
-                connection.execute(text("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0"))
+                connection.execute(text("SET LOCAL lock_timeout = '60s'"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
             context.run_migrations()
 

@@ -11,9 +11,10 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 
 from app.companies.models import Company
+from app.core.db.mode import is_writing
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
-from app.core.db.transaction import is_writing, platform_session, unit_of_work
+from app.core.db.transaction import platform_session, unit_of_work
 from app.customers.countries import country_code
 from app.customers.models import Customer
 

@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from app.base.errors import ApiError, Unavailable
 from app.companies.models import Company
 from app.config.settings import ROOT
+from app.core.db.faults import reason_of
 from app.core.db.transaction import platform_session
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ def run_check(check: Check) -> CheckResult:
     except ApiError as error:
         healthy, message = False, error.detail
     except Exception as error:
-        healthy, message = False, f"failed ({type(error).__name__})"
+        healthy, message = False, f"failed ({reason_of(error)})"
     return CheckResult(healthy, message, round((time.perf_counter() - started) * 1000, 2))
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from app.base.errors import SettingsError
 from app.config.settings import Settings
+from app.core.db.mode import is_writing
 from app.core.db.models import db
-from app.core.db.transaction import is_writing
 
 
 class UnsafeRole(SettingsError):
@@ -67,4 +67,4 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 SQLITE_CONNECT_ARGS: dict[str, Any] = {"timeout": 5, "check_same_thread": False}
-SQLITE_LISTENERS: dict[str, Callable[..., None]] = {"connect": _open_sqlite, "begin": _begin_sqlite}
+SQLITE_LISTENERS: dict[str, Callable[..., Any]] = {"connect": _open_sqlite, "begin": _begin_sqlite}

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.base.errors import NotFound
+from app.core.db.mode import is_writing
 from app.core.db.models import db
-from app.core.db.transaction import is_writing
 
 
 def not_found(model: type[Any]) -> NotFound:

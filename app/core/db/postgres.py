@@ -18,33 +18,62 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from sqlalchemy import BindParameter, Boolean, Date, DateTime, Integer, Uuid, exc
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.core.db.mode import STATEMENT_SECONDS, is_writing, statement_seconds, statement_timeout
 from app.core.db.tenancy import Scope, current_scope
-from app.core.db.transaction import is_writing
 
 Params = Any
+T = TypeVar("T")
 
 READING = b"BEGIN READ ONLY"
 # psycopg sends no BEGIN and prepares nothing. At every ROLLBACK, which ends each of our reads, it would forget its
 # statements and drop those of this module.
 DRIVER = {"autocommit": True, "prepare_threshold": None}
-TIMEOUTS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+TIMEOUTS = f"-c statement_timeout={STATEMENT_SECONDS:g}s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
 # Without these a lost host would block a thread for 15 minutes, until TCP gives up.
 KEEPALIVE = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-CONNECT_ARGS = {"options": TIMEOUTS, "connect_timeout": 2, **DRIVER, **KEEPALIVE}
+CONNECT_ARGS = {"options": f"{TIMEOUTS} -c timezone=UTC", "connect_timeout": 2, **DRIVER, **KEEPALIVE}
+
+
+# The server ends a statement by itself. Its own limit therefore comes first, unless it is out of reach or hangs.
+GRACE_SECONDS = 1.0
+
+
+class AnswerTimeout(psycopg.errors.QueryCanceled):
+    """The server's answer did not come in time. The connection is closed."""
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that ends itself where the limit of a statement does not end it."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        seconds = statement_seconds()
+        try:
+            return super().wait(gen, interval, seconds and seconds + GRACE_SECONDS)
+        except psycopg.errors._WaitTimeout:
+            self.close()
+            raise AnswerTimeout("the server did not answer in time") from None
+
+
+def _connect(_dialect: Any, _record: Any, args: list[Any], options: dict[str, Any]) -> BoundedConnection:
+    return BoundedConnection.connect(*args, **options)
 
 
 def begin_of(scope: Scope, *, writes: bool) -> bytes:
-    """BEGIN with the tenant that row-level security reads; the setting ends with the transaction."""
+    """BEGIN with the tenant that row-level security reads; the settings end with the transaction."""
     begin = "BEGIN" if writes else READING.decode()
+    seconds = statement_seconds()
+    if seconds != STATEMENT_SECONDS:
+        begin += f"; SET LOCAL statement_timeout = {int((seconds or 0) * 1000)}"
     if scope.company_id is not None:
         begin += f"; SELECT set_config('app.company_id', '{UUID(int=scope.company_id.int)}', true)"
     elif scope.platform:
@@ -212,6 +241,7 @@ def _mark(_connection: Any, cursor: Any, statement: str, _params: Any, context: 
 
 
 IDLE_SECONDS = 1.0
+PING_SECONDS = 1.0
 
 
 def _note_idle(connection: Any, record: ConnectionPoolEntry) -> None:
@@ -226,12 +256,15 @@ def _ping_if_idle(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> 
     if idle_since is None or time.monotonic() - idle_since < IDLE_SECONDS:
         return
     try:
-        connection.execute("SELECT 1")
+        with statement_timeout(PING_SECONDS):
+            connection.execute("SELECT 1")
     except psycopg.Error as error:
-        raise exc.DisconnectionError() from error
+        # What ended one idle connection has probably ended the others, and each would take its time to tell.
+        raise exc.InvalidatePoolError() from error
 
 
-LISTENERS: dict[str, Callable[..., None]] = {
+LISTENERS: dict[str, Callable[..., Any]] = {
+    "do_connect": _connect,
     "connect": _open,
     "before_cursor_execute": _mark,
     "checkout": _ping_if_idle,

@@ -1,14 +1,15 @@
 """Tenant isolation in statements and in new rows, besides row-level security (``migrations/ddl.py``)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import ForeignKey, Select, Table, Uuid, bindparam, column, event, inspect
+from sqlalchemy import ForeignKey, Row, Select, Table, Uuid, bindparam, column, event, exc, inspect
 from sqlalchemy.orm import (
     LoaderCriteriaOption,
     Mapped,
@@ -19,6 +20,9 @@ from sqlalchemy.orm import (
     with_loader_criteria,
 )
 from sqlalchemy.sql import visitors
+
+from app.core.db.faults import is_lost
+from app.core.db.mode import is_writing
 
 
 class TenantNotSet(RuntimeError):
@@ -61,6 +65,7 @@ class Scope:
 
 
 T = TypeVar("T")
+Method = TypeVar("Method", bound=Callable[..., Any])
 NOBODY = Scope()
 _scope: ContextVar[Scope] = ContextVar("tenancy_scope", default=NOBODY)
 _in_transaction: ContextVar[bool] = ContextVar("tenancy_in_transaction", default=False)
@@ -107,8 +112,36 @@ def _set(variable: ContextVar[T], value: T, refusal: str) -> Iterator[None]:
         variable.reset(token)
 
 
+def _repeated_if_lost(method: Method) -> Method:
+    """Repeat a statement of a read-only transaction once if its connection was lost, in another transaction.
+
+    Under READ COMMITTED another transaction shows it nothing else. What writes is never repeated.
+    """
+
+    @wraps(method)
+    def attempt(session: Session, *args: Any, **options: Any) -> Any:
+        try:
+            return method(session, *args, **options)
+        except exc.DBAPIError as error:
+            if is_writing() or not is_lost(error):
+                raise
+        session.rollback()
+        return method(session, *args, **options)
+
+    return cast(Method, attempt)
+
+
 class GuardedSession(FlaskSession):
     """A session that lives for one unit of work and one scope."""
+
+    execute = _repeated_if_lost(FlaskSession.execute)
+    scalars = _repeated_if_lost(FlaskSession.scalars)
+    scalar = _repeated_if_lost(FlaskSession.scalar)  # type: ignore[assignment, arg-type]
+
+    @_repeated_if_lost
+    def read(self, statement: Select[*tuple[Any, ...]], params: dict[str, Any]) -> Sequence[Row[Any]]:
+        """The rows of a statement with a criterion of its own, without the ORM's bookkeeping."""
+        return self.connection().execute(statement, params).all()
 
     def bulk_save_objects(self, *args: Any, **kwargs: Any) -> None:
         raise UnguardedStatement("Bulk saves skip the flush guard; use add_all().")

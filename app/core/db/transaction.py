@@ -7,30 +7,33 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Delete, Insert, Row, Update
+from sqlalchemy import Delete, Insert, Row, Update, exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.core.db.faults import is_lost
+from app.core.db.mode import writes_now
 from app.core.db.models import db
-from app.core.db.tenancy import TenantQuery, current_scope, in_transaction, platform_scope, tenant
+from app.core.db.tenancy import (
+    GuardedSession,
+    TenantQuery,
+    current_scope,
+    in_transaction,
+    platform_scope,
+    tenant,
+)
 
 log = structlog.get_logger(__name__)
 
 Effect = Callable[[], None]
 _effects: ContextVar[tuple[Effect, ...]] = ContextVar("effects", default=())
-_writing: ContextVar[bool] = ContextVar("db_writing", default=True)
-
-
-def is_writing() -> bool:
-    """Whether the transaction that begins now, or is open, may write."""
-    return _writing.get()
 
 
 @contextmanager
 def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
     """One transaction of the bound tenant, committed if it ``writes``; queued effects run after the commit only."""
     session = db.session()
-    writing = _writing.set(writes)
+    writing = writes_now.set(writes)
     with in_transaction():
         try:
             yield session
@@ -40,12 +43,21 @@ def unit_of_work(*, writes: bool = True) -> Iterator[Session]:
             _effects.set(())
             raise
         finally:
-            session.close()
-            _writing.reset(writing)
+            _close(session)
+            writes_now.reset(writing)
     effects = _effects.get()
     _effects.set(())
     if writes:
         _run(effects)
+
+
+def _close(session: Session) -> None:
+    """Roll back what is not committed. A lost connection has done so."""
+    try:
+        session.close()
+    except exc.DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
 
 
 def after_commit(effect: Effect) -> None:
@@ -82,17 +94,28 @@ def read(query: TenantQuery, params: dict[str, Any]) -> Sequence[Row[Any]]:
     """
     if current_scope().company_id is None:
         return db.session.execute(query.unscoped, params).all()
-    return db.session.connection().execute(query.scoped, params).all()
+    session: GuardedSession = db.session()  # type: ignore[assignment]
+    return session.read(query.scoped, params)
 
 
 def read_in_own_transaction(query: TenantQuery, params: dict[str, Any]) -> Sequence[Row[Any]]:
     """The rows of a prepared read, in a transaction of its own."""
-    writing = _writing.set(False)
+    writing = writes_now.set(False)
     try:
-        with in_transaction(), db.engine.connect() as connection:
-            return connection.execute(query.single, params).all()
+        with in_transaction():
+            return _read_alone(query, params)
     finally:
-        _writing.reset(writing)
+        writes_now.reset(writing)
+
+
+def _read_alone(query: TenantQuery, params: dict[str, Any], *, is_repeated: bool = False) -> Sequence[Row[Any]]:
+    try:
+        with db.engine.connect() as connection:
+            return connection.execute(query.single, params).all()
+    except exc.DBAPIError as error:
+        if is_repeated or not is_lost(error):
+            raise
+    return _read_alone(query, params, is_repeated=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.base.clock import utcnow
-from app.base.errors import ApiError
+from app.core.db.faults import reason_of
 from app.core.jobs.outbox import LEASE, RETRIES, Job, claim, complete_in_transaction, retry_or_fail
 from app.core.services import Services, services
 
@@ -52,7 +52,7 @@ class Worker:
                 self.drain()
             except Exception as error:
                 # Without its thread this process would send no more mails.
-                log.warning("outbox_unavailable", reason=type(error).__name__)
+                log.warning("outbox_unavailable", reason=reason_of(error))
             # The jitter separates the polls of processes that started together.
             self._services.wake.wait(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
 
@@ -98,7 +98,7 @@ class Worker:
 
     def _record_failure(self, job: Job, error: Exception) -> None:
         """Stores and logs no text of the error: an SMTP refusal repeats the recipient's address."""
-        reason = error.detail if isinstance(error, ApiError) else type(error).__name__
+        reason = reason_of(error)
         follows = retry_or_fail(job, reason, self._retries)
         event = "outbox_job_failed" if follows else "outbox_job_given_up"
         log.warning(event, kind=job.kind, job_id=job.id, attempts=job.attempts, reason=reason)

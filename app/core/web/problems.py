@@ -12,8 +12,9 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from app.base.errors import ApiError, Conflict, Invalid, PreconditionFailed, SettingsError, Unavailable
+from app.base.errors import ApiError, Conflict, Invalid, PreconditionFailed
 from app.base.text import printable
+from app.core.db.faults import FAULTS, fault_of
 
 log = structlog.get_logger(__name__)
 
@@ -111,9 +112,10 @@ def _field_of(column: str) -> str:
     return next(filter(None, fields), column)
 
 
-def _render_unavailable(error: Exception) -> Response:
-    log.warning("database_unavailable", reason=type(getattr(error, "orig", error)).__name__)
-    return render(Unavailable("The database cannot be reached at the moment."))
+def _render_fault(error: Exception) -> Response:
+    fault = fault_of(error)
+    log.warning(fault.error_code.lower(), reason=type(getattr(error, "orig", error)).__name__)
+    return render(fault)
 
 
 NOT_MIGRATED = ("42P01", "42703")
@@ -122,7 +124,7 @@ NOT_MIGRATED = ("42P01", "42703")
 
 def _render_programming_error(error: exc.ProgrammingError) -> Response:
     if getattr(error.orig, "sqlstate", "") in NOT_MIGRATED:
-        return _render_unavailable(error)
+        return _render_fault(error)
     return _render_bug(error)
 
 
@@ -131,14 +133,6 @@ def _render_bug(error: Exception) -> Response:
     return render(ApiError())
 
 
-UNAVAILABLE = (
-    exc.OperationalError,
-    exc.InterfaceError,
-    exc.InternalError,
-    exc.NotSupportedError,
-    exc.TimeoutError,
-    SettingsError,
-)
 HANDLERS: dict[type[Exception], Callable[[Any], Any]] = {
     ApiError: render,
     HTTPException: render_http,
@@ -147,7 +141,7 @@ HANDLERS: dict[type[Exception], Callable[[Any], Any]] = {
     exc.ProgrammingError: _render_programming_error,
     # Another transaction deleted a row that this request had read.
     exc.NoResultFound: lambda _: render(Conflict()),
-    **dict.fromkeys(UNAVAILABLE, _render_unavailable),
+    **dict.fromkeys(FAULTS, _render_fault),
     exc.DataError: lambda _: render(Invalid("A value does not fit the field that it is meant for.")),
     Exception: _render_bug,
 }

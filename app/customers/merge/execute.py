@@ -12,10 +12,10 @@ from sqlalchemy import select
 from app.base.clock import utcnow
 from app.base.errors import Invalid
 from app.core.db.lookup import not_found
+from app.core.db.mode import is_writing
 from app.core.db.models import db
 from app.core.db.reparent import SOURCE, TARGET, ReferringColumn, Sides, UniqueRule, referring_columns
 from app.core.db.row_json import Json, read_rows, to_json
-from app.core.db.transaction import is_writing
 from app.core.jobs import one_time_links
 from app.core.jobs.outbox import enqueue
 from app.customers.merge.models import CustomerMerge

@@ -125,7 +125,7 @@ def test_a_restart_under_load_costs_some_503_and_nothing_else(
     seen = [each for client in clients for each in client.seen]
     failed = [(at, answer) for at, answer in seen if answer.status not in (200, 201)]
     assert Counter(answer.status for _, answer in failed).keys() == {503}
-    assert all(answer.json["error_code"] == "UNAVAILABLE" for _, answer in failed)
+    assert all(answer.json["error_code"] == "DATABASE_UNAVAILABLE" for _, answer in failed)
     assert all("Retry-After" in answer.headers for _, answer in failed)
     assert all(gone - 0.5 < at < back + RECOVERY_SECONDS for at, _ in failed)
     assert all(client.seen[-1][0] > back + RECOVERY_SECONDS for client in clients)
@@ -188,7 +188,7 @@ def test_a_lock_that_is_not_released_is_503_after_two_seconds(app: Flask, acme: 
         connection.execute("LOCK TABLE customer IN ACCESS EXCLUSIVE MODE")
         answer, seconds = timed(lambda: acme.admin.post("/customers", {"name": "Never"}))
 
-    assert told(answer) == (503, "UNAVAILABLE")
+    assert told(answer) == (503, "DATABASE_BUSY")
     assert 1.9 < seconds < 3
     assert acme.admin.get("/customers").get_json()["pagination"]["total"] == 0
 
@@ -205,7 +205,7 @@ def test_a_statement_that_is_cancelled_is_503(app: Flask, acme: Tenant, postgres
             wait_for(lambda: other.execute(cancel, [name]).fetchall())
         answer = call.result()
 
-    assert told(answer) == (503, "UNAVAILABLE")
+    assert told(answer) == (503, "DATABASE_TIMEOUT")
     assert acme.admin.get("/customers").status_code == 200
 
 
@@ -217,7 +217,7 @@ def test_a_sqlite_that_another_process_keeps_locked_is_503_for_writers_only(acme
         reading = acme.admin.get("/customers")
         other.execute("ROLLBACK")
 
-    assert told(answer) == (503, "UNAVAILABLE")
+    assert told(answer) == (503, "DATABASE_BUSY")
     assert 4 < seconds < 8
     assert (reading.status_code, reading.get_json()["pagination"]["total"]) == (200, 0)
     assert acme.admin.post("/customers", {"name": "Now"}).status_code == 201
@@ -233,7 +233,7 @@ def test_a_pool_without_a_free_connection_is_503_and_gives_nothing_away(variant:
         answer, seconds = timed(lambda: admin.get("/customers"))
         health = service.test_client().get("/health")
 
-    assert told(answer) == (503, "UNAVAILABLE")
+    assert told(answer) == (503, "DATABASE_BUSY")
     assert seconds < 3
     assert health.status_code == 503
     assert admin.get("/customers").status_code == 200

@@ -232,7 +232,7 @@ def test_a_database_that_is_away_is_unavailable_and_never_not_found(acme: Tenant
 
     answer = ApiClient(away, token=acme.admin.token).get(f"/customers/{uuid7()}")
 
-    found = check_problem(answer, 503, "UNAVAILABLE")
+    found = check_problem(answer, 503, "DATABASE_UNAVAILABLE")
     assert int(answer.headers["Retry-After"]) > 0
     assert str(tmp_path) not in answer.text
     assert "connection" not in found["detail"]
