@@ -30,7 +30,7 @@ class Settings:
     database_url: str = secret(
         "sqlite:///identity.db", "Database URL: sqlite:///file (relative to instance/), postgresql:// or postgres://."
     )
-    database_pool_size: int = setting(16, "Database connections per process.")
+    database_pool_size: int = setting(16, "Database connections per process; one company has at most half of them.")
     server_name_header: bool = setting(False, "Send gunicorn's Server header.")
     trusted_proxies: int = setting(0, "Number of proxies in front; their X-Forwarded-* headers are trusted.")
     public_url: str = setting("", "URL of the service for browsers, in links and same-origin checks.")

@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from app.base.errors import ApiError, Unavailable
 from app.companies.models import Company
 from app.config.settings import ROOT
+from app.core.db.engine import readiness_connection
 from app.core.db.faults import reason_of
 from app.core.db.transaction import platform_session
 
@@ -52,8 +53,8 @@ def check_database() -> None:
 
 def check_migrated() -> None:
     """Raises Unavailable unless the database is at the newest migration that this service knows."""
-    with platform_session() as session:
-        revision = session.scalar(CURRENT, execution_options={"unguarded": "the version of the schema"})
+    with readiness_connection() as connection:
+        revision = connection.scalar(CURRENT)
     if revision != newest_migration():
         raise Unavailable("The database is not migrated to this version.")
 

@@ -48,10 +48,11 @@ def settings_for(url: str, **more: str) -> Settings:
 
 
 def dispose(app: Flask) -> None:
-    """Close the connections of its pool, and the one to its mail server."""
+    """Close the connections of its pools, and the one to its mail server."""
     app.extensions["identity"].mailer.close()
     with app.app_context():
-        db.engine.dispose()
+        for engine in db.engines.values():
+            engine.dispose()
 
 
 @contextmanager

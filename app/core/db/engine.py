@@ -1,7 +1,7 @@
 """Database connections: limits, pragmas, and the start of a transaction on either database."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from flask import Flask
@@ -10,8 +10,12 @@ from sqlalchemy.engine import Connection, Engine
 
 from app.base.errors import SettingsError
 from app.config.settings import Settings
-from app.core.db.mode import is_writing
+from app.core.db.mode import is_writing, read_only
 from app.core.db.models import db
+from app.core.db.pool import TenantPool
+
+READINESS = "readiness"
+"""The engine with one connection besides the pool."""
 
 
 class UnsafeRole(SettingsError):
@@ -19,7 +23,7 @@ class UnsafeRole(SettingsError):
 
 
 def configure(app: Flask, settings: Settings) -> None:
-    pool = {"pool_size": settings.database_pool_size, "max_overflow": 0, "pool_timeout": 2}
+    pool = {"poolclass": TenantPool, "pool_size": settings.database_pool_size, "max_overflow": 0, "pool_timeout": 2}
     connect_args, listeners = SQLITE_CONNECT_ARGS, SQLITE_LISTENERS
     if settings.is_postgresql:
         # A service on SQLite does not import the driver.
@@ -30,14 +34,28 @@ def configure(app: Flask, settings: Settings) -> None:
     options = pool | {"hide_parameters": True, "connect_args": connect_args}
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    app.config["SQLALCHEMY_BINDS"] = {READINESS: options | {"url": settings.database_url, "pool_size": 1}}
     app.config["SQLALCHEMY_RECORD_QUERIES"] = False
     db.init_app(app)
     with app.app_context():
-        for name, listener in listeners.items():
-            event.listen(db.engine, name, listener)
+        for engine in db.engines.values():
+            _listen(engine, listeners, checks_role=settings.is_deployed and settings.is_postgresql)
         if settings.is_deployed and settings.is_postgresql:
-            event.listen(db.engine, "connect", _check_role)
             _probe(db.engine)
+
+
+def _listen(engine: Engine, listeners: Mapping[str, Callable[..., Any]], *, checks_role: bool) -> None:
+    for name, listener in listeners.items():
+        event.listen(engine, name, listener)
+    if checks_role:
+        event.listen(engine, "connect", _check_role)
+
+
+@contextmanager
+def readiness_connection() -> Iterator[Connection]:
+    """A read-only transaction on a connection that no request can take."""
+    with read_only(), db.engines[READINESS].connect() as connection:
+        yield connection
 
 
 def _probe(engine: Engine) -> None:

@@ -1,6 +1,8 @@
 """Connections that stall, are lost or are all in use: bounded waiting, one repetition of a read, and fair shares."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Barrier, Event, Thread
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +12,15 @@ from sqlalchemy import select, text
 
 from app.core.db import postgres as driver
 from app.core.db.mode import statement_timeout
-from app.core.db.transaction import company_transaction
+from app.core.db.models import db
+from app.core.db.transaction import company_transaction, platform_session, unit_of_work
 from app.customers.models import Customer
 from app.users.models import User
 from tests.core.conftest import Logged
 from tests.fakes.database_link import DatabaseLink
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import only_postgresql
+from tests.support.variants import Variant
 
 UNGUARDED = {"unguarded": "a test"}
 SHORT = 0.2
@@ -204,3 +208,108 @@ def test_what_writes_is_sent_once(admin: ApiClient, link: DatabaseLink) -> None:
     assert set(answers.values()) == {201, 503}
     assert len(found) == len(set(found))
     assert {name for name, status in answers.items() if status == 201} <= set(found)
+
+
+# Shares of the pool
+
+
+def with_pool(make: Variant, *, size: int, seconds: float) -> Flask:
+    """An application that waits so long for a connection."""
+    service = make(DATABASE_POOL_SIZE=str(size))
+    with service.app_context():
+        vars(db.engine.pool)["_timeout"] = seconds
+    return service
+
+
+@contextmanager
+def connection_of(app: Flask, company_id: UUID) -> Iterator[None]:
+    """Another thread has one of the company's connections."""
+    taken, done = Event(), Event()
+
+    def hold() -> None:
+        with app.app_context(), company_transaction(company_id, writes=False) as session:
+            session.scalars(select(Customer.id)).all()
+            taken.set()
+            done.wait()
+
+    thread = Thread(target=hold)
+    thread.start()
+    try:
+        assert taken.wait(30)
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_one_company_has_at_most_half_of_the_pool(logged: Logged, acme: Tenant, globex: Tenant) -> None:
+    service = with_pool(logged.app, size=4, seconds=0.2)
+    [own, other] = (ApiClient(service, each.admin.token) for each in (acme, globex))
+
+    with connection_of(service, acme.company_id), connection_of(service, acme.company_id):
+        refused = told(own.get("/customers"))
+        with connection_of(service, globex.company_id):
+            served = other.get("/customers").status_code
+    after = own.get("/customers").status_code
+
+    assert (refused, served, after) == ((503, "DATABASE_BUSY"), 200, 200)
+    assert [line["reason"] for line in logged.events("database_busy")] == ["ShareInUse"]
+
+
+def test_a_lost_or_refused_connection_leaves_the_share_whole(variant: Variant, acme: Tenant) -> None:
+    service = variant(DATABASE_POOL_SIZE="2")
+
+    with service.app_context():
+        for _ in range(3):
+            with pytest.raises(Exception, match="no_such"), company_transaction(acme.company_id) as session:
+                session.execute(text("SELECT no_such"), execution_options=UNGUARDED)
+            with company_transaction(acme.company_id, writes=False) as session:
+                session.connection().invalidate()
+        with company_transaction(acme.company_id) as session:
+            assert session.scalars(select(Customer.id)).all() == []
+
+
+def test_nobodys_and_the_platforms_transactions_need_no_share(variant: Variant, acme: Tenant) -> None:
+    service = variant(DATABASE_POOL_SIZE="4")
+
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(connection_of(service, acme.company_id))
+        with service.app_context(), platform_session() as session:
+            assert session.scalar(text("SELECT 1"), execution_options=UNGUARDED) == 1
+        with service.app_context(), unit_of_work(writes=False) as session:
+            assert session.scalar(text("SELECT 1"), execution_options=UNGUARDED) == 1
+
+
+def test_many_threads_of_one_company_never_have_more_than_its_share(variant: Variant, acme: Tenant) -> None:
+    service, threads = with_pool(variant, size=6, seconds=30), 12
+    barrier, most, errors = Barrier(threads), 0, list[Exception]()
+
+    def run() -> None:
+        nonlocal most
+        barrier.wait()
+        try:
+            for _ in range(20):
+                with service.app_context(), company_transaction(acme.company_id, writes=False) as session:
+                    session.scalars(select(Customer.id)).all()
+                    most = max(most, db.engine.pool.checkedout())  # type: ignore[attr-defined]
+        except Exception as error:
+            errors.append(error)
+
+    running = [Thread(target=run) for _ in range(threads)]
+    for each in running:
+        each.start()
+    for each in running:
+        each.join()
+
+    assert errors == []
+    assert most <= 3
+
+
+def test_a_process_is_ready_while_requests_have_every_connection(variant: Variant, acme: Tenant) -> None:
+    service = variant(DATABASE_POOL_SIZE="1")
+
+    with connection_of(service, acme.company_id):
+        answer = service.test_client().get("/health/ready")
+
+    assert answer.status_code == 200

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, abort
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.exc import DataError, IntegrityError
 from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
@@ -15,10 +15,9 @@ from app import create_app
 from app.base import errors
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
-from app.customers.models import Customer
 from tests.core.conftest import Logged
 from tests.support.clients import ApiClient, Tenant
-from tests.support.databases import dispose, settings_for
+from tests.support.databases import settings_for
 from tests.support.marks import one_database
 
 ALWAYS = {"type", "title", "status", "detail", "message", "error_code", "timestamp", "path", "request_id"}
@@ -237,14 +236,3 @@ def test_a_database_that_is_away_is_unavailable_and_never_not_found(acme: Tenant
     assert str(tmp_path) not in answer.text
     assert "connection" not in found["detail"]
     assert ApiClient(away).get("/health/live").status_code == 200
-
-
-def test_a_pool_without_a_free_connection_is_unavailable(acme: Tenant, app: Flask, database_url: str) -> None:
-    crowded = create_app(settings_for(database_url, DATABASE_POOL_SIZE="1"))
-
-    with crowded.app_context(), tenant(acme.company_id), unit_of_work(writes=False) as session:
-        session.scalars(select(Customer.id)).all()
-        answer = crowded.test_client().get("/health/ready")
-    dispose(crowded)
-
-    assert answer.status_code == 503
