@@ -17,6 +17,16 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+MOST_MARKS = 30
+_TOO_MANY_MARKS = re.compile(f"(?:M[cen]){{{MOST_MARKS + 1}}}")
+
+
+def has_long_run_of_marks(text: str) -> bool:
+    """More than 30 combining marks in a row, the bound of UAX #15 section 13. Normalization holds the interpreter,
+    for a time quadratic in the length of such a run."""
+    return not text.isascii() and _TOO_MANY_MARKS.search("".join(map(unicodedata.category, text))) is not None
+
+
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

@@ -2,7 +2,18 @@
 
 from marshmallow import fields, validate
 
-from app.core.wire.schema import CodeRef, Email, Flag, OwnedSchema, Ref, Text, Timestamp, column_field, read_only_id
+from app.core.wire.schema import (
+    CodeRef,
+    Email,
+    Flag,
+    Map,
+    OwnedSchema,
+    Ref,
+    Text,
+    Timestamp,
+    column_field,
+    read_only_id,
+)
 from app.customers.countries import Country
 from app.customers.models import CUSTOMER_KINDS, STATES, Customer
 from app.document_types.models import DocumentType
@@ -37,7 +48,7 @@ class CustomerSchema(OwnedSchema):
     preferred_contact_method = column_field(
         Customer.preferred_contact_method, validate=[validate.OneOf(CONTACT_METHODS)]
     )
-    notification_preferences = fields.Dict(
+    notification_preferences = Map(
         keys=Text(required=True, validate=validate.Length(min=1, max=MAX_NOTIFICATION_NAME)),
         values=Flag(),
         validate=validate.Length(max=MAX_NOTIFICATIONS),

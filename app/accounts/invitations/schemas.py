@@ -1,9 +1,9 @@
 """Invitations on the wire."""
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from app.accounts.auth.schemas import TokenSchema
-from app.core.wire.schema import BaseSchema, Email, Id, Ref, Timestamp, column_field, read_only_id
+from app.core.wire.schema import BaseSchema, Email, Id, Items, Ref, Timestamp, column_field, read_only_id
 from app.positions.models import Position
 from app.users.models import LANGUAGES, User
 from app.users.schemas import Password
@@ -22,7 +22,7 @@ class InvitationSchema(BaseSchema):
     last_name = column_field(User.last_name)
     language = column_field(User.language, load_only=True, validate=[validate.OneOf(LANGUAGES)])
     position_id = Ref(Position, allow_none=True)
-    role_ids = fields.List(Id(), load_only=True, validate=validate.Length(max=MOST_ROLES))
+    role_ids = Items(Id(), load_only=True, validate=validate.Length(max=MOST_ROLES))
     invited_by = read_only_id(allow_none=True)
     created_at = Timestamp()
     updated_at = Timestamp()

@@ -15,7 +15,7 @@ from app.accounts.passwords.codes import CODE, consume_code, count_guess, revoke
 from app.base.clock import utcnow
 from app.base.errors import BadRequest, Conflict, Invalid
 from app.base.keys import derive_key
-from app.base.text import CONTROL, normalize_email
+from app.base.text import CONTROL, has_long_run_of_marks, normalize_email
 from app.companies.models import ACTIVE
 from app.core.db.lookup import check_exists, lock
 from app.core.db.models import db
@@ -103,6 +103,8 @@ def request_reset(text: Any, ip: str | None) -> None:
 def address_in(text: Any) -> str:
     """The normalized address; empty if it is not valid."""
     if not isinstance(text, str) or len(text) > MAX_ADDRESS_LENGTH or CONTROL.search(text):
+        return ""
+    if has_long_run_of_marks(text):
         return ""
     return normalize_email(text) if Email.is_valid(normalize_email(text)) else ""
 

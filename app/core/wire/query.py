@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from app.base.errors import Invalid
-from app.base.text import CONTROL, printable
+from app.base.text import CONTROL, MOST_MARKS, has_long_run_of_marks, printable
 from app.core.wire.own_ids import without_own_ids
 
 MAX_REPEATED = 20
@@ -29,6 +29,8 @@ def parse_parameters(args: Args, allowed: Sequence[str], repeated: frozenset[str
             raise Invalid.field(name, f"At most {MAX_REPEATED}." if name in repeated else "Given more than once.")
         if any(CONTROL.search(value) for value in values):
             raise Invalid.field(name, "Must not contain control characters.")
+        if any(map(has_long_run_of_marks, values)):
+            raise Invalid.field(name, f"Must not contain more than {MOST_MARKS} combining marks in a row.")
     return parameters
 
 

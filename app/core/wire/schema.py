@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -10,14 +11,16 @@ from sqlalchemy import Select, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.base.errors import Invalid
-from app.base.text import CANONICAL_UUID, CONTROL, normalize_email
+from app.base.text import CANONICAL_UUID, CONTROL, MOST_MARKS, has_long_run_of_marks, normalize_email
 from app.core.wire.own_ids import without_own_ids
 
 INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
 
 
-# Normalization holds the interpreter, for a time quadratic in the length of a run of combining marks.
-MAX_RAW_LENGTH = 16_000
+MOST_SHORTENED = 4
+"""The number of code points that normalization and trimming may turn into one."""
+MAX_LENGTH = 4000
+"""Of a text that states no length."""
 
 
 class Text(fields.String):
@@ -25,17 +28,25 @@ class Text(fields.String):
 
     default_error_messages = {
         "control": "Must not contain control characters.",
+        "marks": f"Must not contain more than {MOST_MARKS} combining marks in a row.",
         "blank": "Must not be blank.",
-        "long": "Is too long.",
+        "long": "Longer than maximum length {max}.",
     }
+
+    @cached_property
+    def max_length(self) -> int:
+        rules = (rule.max for rule in self.validators if isinstance(rule, validate.Length))
+        return min(filter(None, rules), default=MAX_LENGTH)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        if len(value) > MAX_RAW_LENGTH:
-            raise self.make_error("long")
+        if len(value) > MOST_SHORTENED * self.max_length:
+            raise self.make_error("long", max=self.max_length)
         if CONTROL.search(value):
             raise self.make_error("control")
+        if has_long_run_of_marks(value):
+            raise self.make_error("marks")
         text = unicodedata.normalize("NFC", value).strip()
         if self.required and not text:
             raise self.make_error("blank")
@@ -95,6 +106,29 @@ class Number(fields.Float):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
+def _measure(field: fields.Field[Any], value: Any) -> None:
+    """Hold a list or map against the limits of its length. Raises ValidationError."""
+    for rule in field.validators:
+        if isinstance(rule, validate.Length) and isinstance(value, list | dict):
+            rule(value)
+
+
+class Items(fields.List[Any]):
+    """A list that is measured before its items are loaded."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        _measure(self, value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
+class Map(fields.Dict):
+    """A map that is measured before its members are loaded."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        _measure(self, value)
+        return super()._deserialize(value, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+
 class AlwaysComplete(fields.Nested):
     """An object that is complete even in a PATCH."""
 
@@ -146,6 +180,10 @@ class AnotherRef(Id):
 
 class CodeRef(Reference, Text):
     """The code of a row of a global table."""
+
+    @cached_property
+    def max_length(self) -> int:
+        return self.column.type.length or MAX_LENGTH
 
 
 class Timestamp(fields.AwareDateTime):

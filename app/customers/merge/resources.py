@@ -16,7 +16,7 @@ from app.core.web.body import answer, json_body
 from app.core.web.declaration import CREATED, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.core.wire.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
+from app.core.wire.schema import AnotherRef, BaseSchema, Flag, Map, QueryFlag, Timestamp, read_only_id
 from app.customers.merge.execute import FIELDS, Merge, lock_pair, parts_that_clash
 from app.customers.merge.models import CustomerMerge
 from app.customers.merge.undo import undo
@@ -24,6 +24,8 @@ from app.customers.models import Customer
 from app.customers.parts.part import CUSTOMER
 from app.customers.resources import Customers
 from app.customers.schemas import CustomerSchema
+
+MOST_CHOICES = 100
 
 
 def check_names(choices: dict[str, str]) -> None:
@@ -38,10 +40,10 @@ class NewMergeSchema(BaseSchema):
     """``fields`` maps fields of the customer, and kinds of parts, to the side that wins."""
 
     source_id = AnotherRef(Customer, required=True)
-    choices = fields.Dict(
+    choices = Map(
         keys=fields.String(),
         values=fields.String(validate=validate.OneOf(SIDES)),
-        validate=check_names,
+        validate=[validate.Length(max=MOST_CHOICES), check_names],
         data_key="fields",
         load_default=dict,
     )

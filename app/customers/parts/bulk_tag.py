@@ -14,21 +14,21 @@ from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
-from app.core.wire.query import parse_parameters
-from app.core.wire.schema import MAX_RAW_LENGTH, BaseSchema, Flag, Id, QueryFlag, Ref
+from app.core.wire.query import MAX_REPEATED, parse_parameters
+from app.core.wire.schema import BaseSchema, Flag, Id, Items, Map, QueryFlag, Ref
 from app.customers.models import Customer
 from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign_tag, unassign_tag
 from app.customers.resources import Customers
 
-MOST_CUSTOMERS = 10_000
+MOST_CUSTOMERS, MOST_FILTERS, MAX_FILTER_LENGTH = 10_000, 50, 1000
 
 
 class BulkTagSchema(BaseSchema):
     """``filter`` has the filters of ``GET /customers`` as its members."""
 
     tag_id = Ref(Tag, required=True)
-    filter = fields.Dict(keys=fields.String(), validate=validate.Length(min=1))
-    ids = fields.List(Id(), validate=validate.Length(min=1, max=MOST_CUSTOMERS))
+    filter = Map(keys=fields.String(), validate=validate.Length(min=1, max=MOST_FILTERS))
+    ids = Items(Id(), validate=validate.Length(min=1, max=MOST_CUSTOMERS))
     remove = Flag(load_default=False)
 
     @validates_schema
@@ -85,10 +85,13 @@ def _conditions(values: dict[str, Any]) -> Iterator[ColumnElement[bool]]:
 
 def _query_texts(name: str, value: Any) -> Iterator[str]:
     """The values of a filter as a query string has them. Raises Invalid."""
-    for item in value if isinstance(value, list) and value else [value]:
+    items = value if isinstance(value, list) and value else [value]
+    if len(items) > MAX_REPEATED:
+        raise Invalid.field("filter", f"{name[:100]}: at most {MAX_REPEATED}.")
+    for item in items:
         if isinstance(item, bool):
             yield "true" if item else "false"
-        elif isinstance(item, str) and item.strip() and len(item) <= MAX_RAW_LENGTH:
+        elif isinstance(item, str) and item.strip() and len(item) <= MAX_FILTER_LENGTH:
             yield item
         else:
             raise Invalid.field("filter", f"{name[:100]}: must be a text, true or false, or an array of them.")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db.models import JsonDocument, Model, folded
 from app.core.db.transaction import execute_and_count
-from app.core.wire.schema import AlwaysComplete, BaseSchema, Email, Flag, Text, column_field
+from app.core.wire.schema import AlwaysComplete, BaseSchema, Email, Flag, Items, Text, column_field
 from app.customers.models import Customer
 from app.customers.parts.part import CustomerPart, PartSchema, PartsWithPrimary, below_customer, one_primary
 
@@ -68,9 +68,7 @@ class ContactSchema(PartSchema):
     title = column_field(CustomerContact.title)
     relationship = column_field(CustomerContact.relationship)
     is_primary = Flag()
-    methods = fields.List(
-        AlwaysComplete(ContactMethodSchema), validate=[validate.Length(max=MOST_METHODS), check_primaries]
-    )
+    methods = Items(AlwaysComplete(ContactMethodSchema), validate=[validate.Length(max=MOST_METHODS), check_primaries])
     notes = column_field(CustomerContact.notes)
 
 

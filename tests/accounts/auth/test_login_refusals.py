@@ -49,7 +49,7 @@ def test_wrong_credentials_are_401(refused: dict[str, Any]) -> None:
         {"email": "some@example.com", "password": ""},
         {"email": "some@example.com", "password": PASSWORD.upper()},
         {"email": "some@example.com", "password": f" {PASSWORD}"},
-        {"email": "some@example.com", "password": PASSWORD + "x" * 1_000_000},
+        {"email": "some@example.com", "password": PASSWORD + "x" * 10_000},
         {"email": "some@example.com", "password": "\ud800"},
         {"email": "invited@example.com"},
         {"email": "invited@example.com", "password": ""},
