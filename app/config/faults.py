@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from app.config.settings import Settings
 
-MIN_SECRET_BYTES = 32
+MIN_SECRET_BYTES = MIN_TOKEN_LENGTH = 32
+TOKENS = ("init_token", "internal_auth_token", "guardian_token")
 MOST_REMOTE_MB = 60
 """A little less than the largest answer of a storage (``clients/storage/exchange.MAX_BYTES``)."""
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
@@ -26,8 +27,11 @@ def _secret_faults(settings: Settings) -> Iterator[str]:
     for path in settings.jwt_private_key_file:
         if not Path(path).is_file():
             yield f"JWT_PRIVATE_KEY_FILE: {path} is not a file."
-    if not settings.is_deployed:
-        return
+    if settings.is_deployed:
+        yield from _deployment_faults(settings)
+
+
+def _deployment_faults(settings: Settings) -> Iterator[str]:
     names = ["jwt_secret", "jwt_secret_previous"]
     if settings.secret_key != settings.jwt_secret:
         names.append("secret_key")
@@ -35,6 +39,9 @@ def _secret_faults(settings: Settings) -> Iterator[str]:
         value = getattr(settings, name)
         if value and is_weak(value):
             yield f"{name.upper()} must have at least {MIN_SECRET_BYTES} bytes and not be a placeholder."
+    for name in TOKENS:
+        if 0 < len(getattr(settings, name)) < MIN_TOKEN_LENGTH:
+            yield f"{name.upper()} must have at least {MIN_TOKEN_LENGTH} characters."
     if settings.flask_env == "production" and not settings.init_token:
         yield "INIT_TOKEN is required in production."
     if not settings.use_guardian_service:

@@ -18,7 +18,7 @@ from tests.support.rows import by_row
 STRONG = "kZ8f3Qv7Tn1bX5cR9mW2yH6pL4sD0gJ8"
 DEPLOYED = {
     "JWT_SECRET": STRONG,
-    "INIT_TOKEN": "an init token",
+    "INIT_TOKEN": "an init token that nobody guesses",
     "DATABASE_URL": "postgresql://identity@db.example.com/identity",
     "GUARDIAN_SERVICE_URL": "embedded",
 }
@@ -157,6 +157,15 @@ def test_thirty_two_bytes_are_counted_as_bytes() -> None:
 
 def test_production_needs_a_token_for_its_initialization() -> None:
     assert names_in(production(INIT_TOKEN="")) == {"INIT_TOKEN"}
+
+
+@by_row("name", ["INIT_TOKEN", "INTERNAL_AUTH_TOKEN", "GUARDIAN_TOKEN"])
+def test_production_and_staging_refuse_a_token_that_can_be_guessed(name: str) -> None:
+    for env in ("production", "staging"):
+        for token in ("x", "x" * 31):
+            assert production(**{"FLASK_ENV": env, name: token}) == [f"{name} must have at least 32 characters."]
+        assert production(**{"FLASK_ENV": env, name: "x" * 32}) == []
+    assert faults(**{name: "x"}) == []
 
 
 def test_production_and_staging_do_not_run_without_an_engine() -> None:

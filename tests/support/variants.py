@@ -9,7 +9,7 @@ from app import create_app
 from tests.support.databases import SECRET, dispose, settings_for
 
 Variant = Callable[..., Flask]
-PRODUCTION = {"FLASK_ENV": "production", "INIT_TOKEN": "init-token", "JWT_SECRET": SECRET}
+PRODUCTION = {"FLASK_ENV": "production", "INIT_TOKEN": "init-token-0123456789-0123456789", "JWT_SECRET": SECRET}
 
 
 @pytest.fixture

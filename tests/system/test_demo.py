@@ -209,7 +209,7 @@ def test_a_company_of_ones_own_with_such_a_name_or_address_is_left_alone(app: Fl
 def test_a_deployed_service_refuses(environment: str, tmp_path: Path) -> None:
     target = tmp_path / "identity.db"
     deployed = create_app(
-        settings_for(f"sqlite:///{target}", FLASK_ENV=environment, JWT_SECRET=SECRET, INIT_TOKEN="token")
+        settings_for(f"sqlite:///{target}", FLASK_ENV=environment, JWT_SECRET=SECRET, INIT_TOKEN="token" * 8)
     )
 
     result = run(deployed)

@@ -20,7 +20,7 @@ from tests.support.variants import PRODUCTION, Variant
 
 pytestmark = one_database
 
-PATH, TOKEN = "/verify_password", "internal-token-0123456789"
+PATH, TOKEN = "/verify_password", "internal-token-0123456789-0123456789"
 INTERNAL = {"INTERNAL_AUTH_TOKEN": TOKEN}
 WITH_TOKEN = {"X-Internal-Token": TOKEN}
 

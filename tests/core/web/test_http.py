@@ -61,7 +61,7 @@ def test_production_insists_on_transport_security(variant: Variant) -> None:
     deployed = {
         "FLASK_ENV": "production",
         "JWT_SECRET": "kZ8f3Qv7Tn1bX5cR9mW2yH6pL4sD0gJ8",
-        "INIT_TOKEN": "an init token",
+        "INIT_TOKEN": "an init token that nobody guesses",
     }
     app = variant(**deployed)
 
