@@ -21,32 +21,36 @@ log = structlog.get_logger(__name__)
 
 MAX_BYTES = 256 * 1024
 REFETCH_SECONDS = 30.0
+MAX_AGE_SECONDS = 600.0
+"""The age from which a use renews the set, so that a withdrawn key ends. A failed renewal keeps the keys."""
 ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 
 VerificationKey = tuple[str, PublicKey]
 
 
 class JwksClient:
-    """One per process. ``timeout`` bounds a fetch in seconds; a known ``kid`` never waits for one."""
+    """One per process. ``timeout`` bounds a fetch in seconds; a known ``kid`` waits for none of another thread."""
 
     def __init__(self, url: str, timeout: float = 3.0, *, clock: Callable[[], float] = monotonic) -> None:
         self._url, self._timeout, self._clock = url, timeout, clock
         self._client = HttpClient()
         self._keys: Mapping[str, VerificationKey] | None = None
-        self._due = clock()
+        self._due = self._stale_at = clock()
         self._lock = Lock()
 
     def key(self, kid: str) -> VerificationKey | None:
         """None when the set has no such key. Raises Unavailable while there was never a set."""
         if self._keys is None or kid not in self._keys:
-            self._refetch()
+            self._refetch(wait=self._timeout)
+        elif self._clock() >= self._stale_at:
+            self._refetch(wait=0)
         if self._keys is None:
             raise Unavailable("The keys of the authentication service cannot be fetched.")
         return self._keys.get(kid)
 
-    def _refetch(self) -> None:
+    def _refetch(self, wait: float) -> None:
         """Wait for the fetch of another thread, which may bring the key, but not for a stuck one."""
-        if not self._lock.acquire(timeout=self._timeout):
+        if not self._lock.acquire(timeout=wait):
             return
         try:
             if self._clock() >= self._due:
@@ -58,6 +62,7 @@ class JwksClient:
     def _fetch(self) -> None:
         try:
             self._keys = dict(_usable(_keys_in(self._download())))
+            self._stale_at = self._clock() + MAX_AGE_SECONDS
         except (CallFailed, ValueError) as error:
             log.warning("jwks_not_fetched", error=type(error).__name__)
 

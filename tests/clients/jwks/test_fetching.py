@@ -10,7 +10,7 @@ from time import perf_counter, sleep
 import pytest
 
 from app.base.errors import Unavailable
-from app.clients.jwks import REFETCH_SECONDS, JwksClient
+from app.clients.jwks import MAX_AGE_SECONDS, REFETCH_SECONDS, JwksClient
 from tests.clients.jwks.key_server import AMPLE, ED, KeyServer, document, hanging
 from tests.support.clock import Clock
 from tests.support.marks import flaky
@@ -53,6 +53,49 @@ def test_a_new_key_is_found_and_a_withdrawn_one_forgotten(server: KeyServer) -> 
     clock.advance(REFETCH_SECONDS)
 
     assert client.key("k2")
+    assert client.key("k1") is None
+
+
+def test_a_withdrawn_key_ends_after_ten_minutes_although_nobody_asks_for_another(server: KeyServer) -> None:
+    server.answer = document({"keys": [ED]})
+    clock = Clock()
+    client = JwksClient(server.url, AMPLE, clock=clock)
+    assert client.key("k1")
+
+    server.answer = document({"keys": []})
+    clock.advance(MAX_AGE_SECONDS - 0.1)
+    assert client.key("k1")
+    clock.advance(0.1)
+
+    assert [client.key("k1") for _ in range(5)] == [None] * 5
+    assert len(server.asked) == 2
+
+
+def test_a_set_that_is_still_the_same_is_fetched_once_in_ten_minutes(server: KeyServer) -> None:
+    server.answer = document({"keys": [ED]})
+    clock = Clock()
+    client = JwksClient(server.url, AMPLE, clock=clock)
+
+    for _ in range(61):
+        assert client.key("k1")
+        clock.advance(REFETCH_SECONDS)
+
+    assert len(server.asked) == 4
+
+
+def test_keys_outlive_the_failure_of_their_renewal_which_is_tried_every_30_seconds(server: KeyServer) -> None:
+    server.answer = document({"keys": [ED]})
+    clock = Clock()
+    client = JwksClient(server.url, AMPLE, clock=clock)
+    client.key("k1")
+    clock.advance(MAX_AGE_SECONDS)
+
+    server.answer = document(b"", 500)
+    assert all(client.key("k1") for _ in range(10))
+    assert len(server.asked) == 2
+    server.answer = document({"keys": []})
+    clock.advance(REFETCH_SECONDS)
+
     assert client.key("k1") is None
 
 
@@ -129,6 +172,31 @@ def test_a_known_key_does_not_wait_for_a_hanging_fetch(server: KeyServer) -> Non
 
     assert elapsed < 5
     assert waiting.result() is None
+
+
+def test_a_renewal_keeps_one_thread_and_lets_the_others_go_on(server: KeyServer) -> None:
+    server.answer = document({"keys": [ED]})
+    clock = Clock()
+    client = JwksClient(server.url, AMPLE, clock=clock)
+    client.key("k1")
+    clock.advance(MAX_AGE_SECONDS)
+    over, good = Event(), document({"keys": []})
+
+    def late(request: BaseHTTPRequestHandler) -> None:
+        over.wait(30)
+        good(request)
+
+    server.answer = late
+    with ThreadPoolExecutor(1) as pool:
+        renewing = pool.submit(client.key, "k1")
+        wait_for(lambda: len(server.asked) == 2)
+        assert all(client.key("k1") for _ in range(5))
+        assert not renewing.done()
+        over.set()
+
+    assert renewing.result() is None
+    assert client.key("k1") is None
+    assert len(server.asked) == 2
 
 
 @flaky
