@@ -37,10 +37,15 @@ class KeyPair:
     jwk: dict[str, str]
 
 
-@lru_cache(maxsize=64)
 def derive_key(settings_secret: str, purpose: str, length: int = 32) -> bytes:
     """``length`` bytes by HKDF-SHA256 (RFC 5869). Each purpose has a key of its own."""
     return HKDF(SHA256(), length, salt=None, info=purpose.encode()).derive(settings_secret.encode())
+
+
+@lru_cache(maxsize=64)
+def derive_keys(settings_secrets: tuple[str, ...], purpose: str) -> tuple[bytes, ...]:
+    """The derived key of each secret that is set."""
+    return tuple(derive_key(secret, purpose) for secret in settings_secrets if secret)
 
 
 def load_key_pair(path: str) -> KeyPair:

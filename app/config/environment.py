@@ -62,7 +62,9 @@ def _complete(values: dict[str, Any]) -> dict[str, Any]:
             values["database_url"] = "postgresql+psycopg://" + values["database_url"][len(scheme) :]
     deployed = values["flask_env"] in ("production", "staging")
     values["guardian_service_url"] = values["guardian_service_url"] or ("" if deployed else "embedded")
-    values["secret_key"] = values["secret_key"] or values["jwt_secret"]
+    if not values["secret_key"]:
+        values["secret_key"] = values["jwt_secret"]
+        values["secret_key_previous"] = values["secret_key_previous"] or values["jwt_secret_previous"]
     backends = {"true": "service", "false": "none"}
     values["storage_backend"] = backends.get(values["use_storage_service"], values["storage_backend"])
     return values

@@ -32,11 +32,9 @@ def _secret_faults(settings: Settings) -> Iterator[str]:
 
 
 def _deployment_faults(settings: Settings) -> Iterator[str]:
-    names = ["jwt_secret", "jwt_secret_previous"]
-    if settings.secret_key != settings.jwt_secret:
-        names.append("secret_key")
-    for name in names:
-        value = getattr(settings, name)
+    names = ("secret_key_previous", "secret_key", "jwt_secret_previous", "jwt_secret")
+    # A default repeats the value of another setting; the fault is named once, with that setting.
+    for value, name in {getattr(settings, name): name for name in names}.items():
         if value and is_weak(value):
             yield f"{name.upper()} must have at least {MIN_SECRET_BYTES} bytes and not be a placeholder."
     for name in TOKENS:

@@ -60,6 +60,9 @@ class Settings:
     jwt_audience: str = setting("", "Claim aud of the tokens; empty: neither written nor checked.")
     jwt_profile_claims: bool = setting(False, "Add first_name and last_name to access tokens.")
     secret_key: str = secret("", "Secret behind the derived keys of cursors and codes; default: JWT_SECRET.")
+    secret_key_previous: str = secret(
+        "", "Former SECRET_KEY; it still opens and verifies. Default with SECRET_KEY unset: JWT_SECRET_PREVIOUS."
+    )
     access_token_ttl_minutes: int = setting(15, "Lifetime of an access token.")
     refresh_token_ttl_days: int = setting(7, "Lifetime of a session after its last refresh.")
     session_max_days: int = setting(30, "Total lifetime of a session.")

@@ -47,6 +47,15 @@ def test_a_secret_is_all_that_development_needs() -> None:
     assert settings.secret_key == "short"
 
 
+def test_the_secret_of_the_tokens_is_the_default_of_the_other_one_and_of_its_predecessor() -> None:
+    rotated = {"JWT_SECRET": "new", "JWT_SECRET_PREVIOUS": "old"}
+
+    by_default, apart = (load_settings(rotated | more) for more in ({}, {"SECRET_KEY": "another"}))
+
+    assert (by_default.secret_key, by_default.secret_key_previous) == ("new", "old")
+    assert (apart.secret_key, apart.secret_key_previous) == ("another", "")
+
+
 def test_every_fault_is_told_at_once() -> None:
     found = faults(
         FLASK_ENV="prod",
@@ -147,7 +156,7 @@ def test_production_and_staging_refuse_a_weak_secret() -> None:
     for env in ("production", "staging"):
         for secret in weak:
             assert "JWT_SECRET" in names_in(production(FLASK_ENV=env, JWT_SECRET=secret)), secret
-        for name in ("JWT_SECRET_PREVIOUS", "SECRET_KEY"):
+        for name in ("JWT_SECRET_PREVIOUS", "SECRET_KEY", "SECRET_KEY_PREVIOUS"):
             assert names_in(production(**{"FLASK_ENV": env, name: "too short"})) == {name}
 
 

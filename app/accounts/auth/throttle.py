@@ -1,6 +1,5 @@
 """Delays after failed attempts, per account and network: a stranger cannot lock the owner out."""
 
-import hmac
 import math
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,10 +11,9 @@ from app.accounts.auth.models import LoginFailure
 from app.accounts.auth.networks import client_network
 from app.base.clock import utcnow
 from app.base.errors import TooManyRequests
-from app.base.keys import derive_key
 from app.core.db.models import UtcDateTime, db
 from app.core.db.transaction import unit_of_work, upsert
-from app.core.services import services
+from app.core.security.derived_keys import macs
 
 FREE_ATTEMPTS = 5
 MAX_DELAY = 60
@@ -27,8 +25,22 @@ PER_DAY = 5
 
 
 def attempt_key(account: str, address: str | None) -> bytes:
-    key = derive_key(services().settings.secret_key, "login-failure")
-    return hmac.digest(key, f"{account}\n{client_network(address)}".encode(), "sha256")
+    """Outside of transactions: with SECRET_KEY_PREVIOUS it takes over what was counted before."""
+    key, *former = macs("login-failure", f"{account}\n{client_network(address)}".encode())
+    if former:
+        _take_over(key, former)
+    return key
+
+
+def _take_over(key: bytes, former: list[bytes]) -> None:
+    """Add the failures that were counted under former keys. Of simultaneous requests one adds them."""
+    counted = delete(LoginFailure).where(LoginFailure.key.in_(former))
+    taken = counted.returning(LoginFailure.attempts, LoginFailure.last_attempt_at)
+    with unit_of_work():
+        for attempts, last in db.session.execute(taken.execution_options(synchronize_session=False)).all():
+            statement = upsert(LoginFailure).values(key=key, attempts=attempts, last_attempt_at=last)
+            added = {"attempts": LoginFailure.attempts + attempts}
+            db.session.execute(statement.on_conflict_do_update(index_elements=[LoginFailure.key], set_=added))
 
 
 def reserve_attempt(key: bytes) -> None:

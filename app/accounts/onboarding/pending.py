@@ -1,6 +1,5 @@
 """Registrations until their link is followed. One address may have several."""
 
-import hmac
 import json
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -10,7 +9,6 @@ from sqlalchemy import Index, LargeBinary, Text, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
-from app.base.keys import derive_key
 from app.base.opaque_tokens import digest, new_token
 from app.base.text import fold
 from app.core.db.models import Identified, Model, db
@@ -18,8 +16,8 @@ from app.core.db.transaction import execute_and_count, unit_of_work
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
 from app.core.jobs.outbox import Job, enqueue
+from app.core.security.derived_keys import macs
 from app.core.security.encryption import seal, unseal
-from app.core.services import services
 
 LIFETIME = timedelta(hours=24)
 """The lifetime of a link, and of a registration after the request for its last link."""
@@ -69,14 +67,16 @@ def unseal_registration(text: str) -> PendingRegistration:
 
 def store(registration_id: UUID, sealed: str, address: str) -> None:
     """``sealed`` is the encrypted registration. This and all functions below run inside a unit of work."""
-    row = Registration(id=registration_id, wish=sealed, address_hash=_hash(address), expires_at=utcnow() + LIFETIME)
+    row = Registration(
+        id=registration_id, wish=sealed, address_hash=_hashes(address)[0], expires_at=utcnow() + LIFETIME
+    )
     db.session.add(row)
     db.session.flush()
     _mail(row)
 
 
 def newest_registration(address: str) -> Registration | None:
-    live = (Registration.address_hash == _hash(address), Registration.expires_at > utcnow())
+    live = (Registration.address_hash.in_(_hashes(address)), Registration.expires_at > utcnow())
     return db.session.scalar(select(Registration).where(*live).order_by(Registration.id.desc()).limit(1))
 
 
@@ -124,6 +124,5 @@ def discard_expired(job: Job) -> None:
         execute_and_count(delete(Registration).where(*expired))
 
 
-def _hash(address: str) -> bytes:
-    key = derive_key(services().settings.secret_key, "registration-address")
-    return hmac.digest(key, fold(address).encode(), "sha256")
+def _hashes(address: str) -> tuple[bytes, ...]:
+    return macs("registration-address", fold(address).encode())

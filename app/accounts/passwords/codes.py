@@ -1,6 +1,5 @@
 """Mailed codes: six digits, stored as a slow hash of an HMAC, with at most one live code per account."""
 
-import hmac
 import os
 import re
 import secrets
@@ -13,11 +12,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.auth.models import LoginFailure
 from app.base.clock import utcnow
-from app.base.keys import derive_key
 from app.core.db.models import Identified, Model, belongs_to, db
 from app.core.db.tenancy import TenantScoped
 from app.core.db.transaction import company_transaction, execute_and_count
 from app.core.jobs.outbox import Job
+from app.core.security.derived_keys import macs
 from app.core.services import services
 
 CODE = re.compile(r"[0-9]{6}")
@@ -43,10 +42,10 @@ def new_code() -> str:
     return f"{secrets.randbelow(10**6):06}"
 
 
-def secret_of(user_id: UUID, code: str) -> str:
-    """The input of the slow hash: the key keeps a copied table from being guessed, the id binds it to the account."""
-    key = derive_key(services().settings.secret_key, "password-reset-code")
-    return hmac.digest(key, user_id.bytes + code.encode(), "sha256").hex()
+def secrets_of(user_id: UUID, code: str) -> list[str]:
+    """Inputs of the slow hash; the first is stored. The key keeps a copied table from being guessed, the id binds it
+    to the account."""
+    return [mac.hex() for mac in macs("password-reset-code", user_id.bytes + code.encode())]
 
 
 def lifetime() -> timedelta:

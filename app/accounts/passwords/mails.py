@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from sqlalchemy import select
 
-from app.accounts.passwords.codes import lifetime, new_code, secret_of, store_code
+from app.accounts.passwords.codes import lifetime, new_code, secrets_of, store_code
 from app.accounts.passwords.service import ADDRESS, find_recipient
 from app.base.clock import utcnow
 from app.core.db.models import db
@@ -28,7 +28,7 @@ def password_reset(job: Job) -> Mail | None:
     if account is None:
         return None
     code = new_code()
-    code_hash = services().passwords.hash(secret_of(account.user_id, code))
+    code_hash = services().passwords.hash(secrets_of(account.user_id, code)[0])
     with company_transaction(account.company_id):
         user = db.session.scalar(select(User).where(User.id == account.user_id).with_for_update(key_share=True))
         if user is None or _is_outdated(job, user) or not store_code(job, user.id, code_hash):

@@ -1,6 +1,5 @@
 """Changes of passwords: by the user, by a mailed code, by an administrator."""
 
-import hmac
 import secrets
 from typing import Any
 from uuid import UUID
@@ -11,16 +10,16 @@ from sqlalchemy import select, update
 from app.accounts.auth.service import NOBODY, Account, find_account
 from app.accounts.auth.sessions import end_sessions
 from app.accounts.auth.throttle import attempt_key, clear_attempts, reserve_attempt
-from app.accounts.passwords.codes import CODE, consume_code, count_guess, revoke_codes, secret_of
+from app.accounts.passwords.codes import CODE, consume_code, count_guess, revoke_codes, secrets_of
 from app.base.clock import utcnow
 from app.base.errors import BadRequest, Conflict, Invalid
-from app.base.keys import derive_key
 from app.base.text import CONTROL, has_long_run_of_marks, normalize_email
 from app.companies.models import ACTIVE
 from app.core.db.lookup import check_exists, lock
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, execute_and_count, unit_of_work
 from app.core.jobs import mail, one_time_links
+from app.core.security.derived_keys import macs
 from app.core.security.encryption import seal
 from app.core.services import services
 from app.core.web.principal import Principal
@@ -93,8 +92,7 @@ def _store_password(user_id: UUID, password_hash: str, *only_if: Any, is_tempora
 def request_reset(text: Any, ip: str | None) -> None:
     """Write one row for any text. The worker looks for the account."""
     address = address_in(text)
-    key = derive_key(services().settings.secret_key, ADDRESS)
-    keyed = hmac.digest(key, address.encode(), "sha256").hex()
+    keyed = macs(ADDRESS, address.encode())[0].hex()
     with unit_of_work():
         mail.post("password_reset", {"address_hash": keyed, "address": seal(ADDRESS, address)})
     log.info("reset_requested", ip=ip, address_hash=keyed[:12])
@@ -118,7 +116,8 @@ def confirm_reset(address: str, code: str, new: str) -> None:
     account = find_recipient(address)
     user_id, company_id = (account.user_id, account.company_id) if account else (NOBODY, NOBODY)
     live_code = count_guess(company_id, user_id)
-    if not passwords.verify(live_code and live_code.otp_code, secret_of(user_id, code)) or live_code is None:
+    stored = live_code and live_code.otp_code
+    if not any(passwords.verify(stored, secret) for secret in secrets_of(user_id, code)) or live_code is None:
         raise InvalidCode()
     new_hash = passwords.hash(new)
     with company_transaction(company_id):

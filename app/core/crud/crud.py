@@ -8,7 +8,6 @@ from flask import Response, request
 from sqlalchemy import ColumnElement, select
 
 from app.base.errors import ApiError, NotFound
-from app.base.keys import derive_key
 from app.core.crud.contract import DeclaredResource
 from app.core.crud.erase import release
 from app.core.crud.expand import Expansion, embed
@@ -16,13 +15,15 @@ from app.core.crud.paging import ListQuery, parse, parse_choices
 from app.core.db.lookup import not_found
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
-from app.core.services import services
+from app.core.security.derived_keys import keys_for
 from app.core.web.body import answer, json_body, no_content
 from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.permission import require_all
 from app.core.web.principal import principal
 from app.core.wire.own_ids import without_own_ids
 from app.core.wire.schema import BaseSchema
+
+CURSOR = "cursor"
 
 
 class Crud(DeclaredResource, abstract=True):
@@ -72,7 +73,7 @@ class Crud(DeclaredResource, abstract=True):
     def check_parameters(self) -> None:
         if request.method in ("GET", "HEAD") and "id" not in (request.view_args or {}):
             bound_to = f"{principal().company_id} {request.path}"
-            self.query = parse(self.listing, dict(request.args.lists()), cursor_key(), bound_to)
+            self.query = parse(self.listing, dict(request.args.lists()), keys_for(CURSOR), bound_to)
         else:
             super().check_parameters()
         names = parse_choices("expand", request.args.get("expand", ""), tuple(self.expand))
@@ -200,13 +201,9 @@ class Crud(DeclaredResource, abstract=True):
         total = query.total_from(rows)
         if total is None and query.counted:
             total = self.reader.total(rows, where, query.members)
-        return answer({"data": items, "pagination": query.pagination(rows, total, cursor_key())})
+        return answer({"data": items, "pagination": query.pagination(rows, total, keys_for(CURSOR)[0])})
 
     def _complete(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self.add_computed(items)
         embed(items, self.expansions)
         return items
-
-
-def cursor_key() -> bytes:
-    return derive_key(services().settings.secret_key, "cursor")

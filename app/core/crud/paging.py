@@ -101,7 +101,7 @@ class ListQuery:
         return base64.urlsafe_b64encode(_seal(key, self.fingerprint, payload) + payload).rstrip(b"=").decode()
 
 
-def parse(listing: Listing, args: Args, key: bytes, bound_to: str) -> ListQuery:
+def parse(listing: Listing, args: Args, keys: Sequence[bytes], bound_to: str) -> ListQuery:
     """``args`` maps parameters to values; ``bound_to`` ties cursors to tenant and path. Raises Invalid."""
     values_by_name = parse_parameters(args, listing.parameters, listing.repeated)
     values = {name: texts[0] for name, texts in values_by_name.items()}
@@ -123,7 +123,7 @@ def parse(listing: Listing, args: Args, key: bytes, bound_to: str) -> ListQuery:
         descending=order == "desc",
         conditions=listing.conditions(values_by_name),
         by_cursor=by_cursor,
-        position=_position(listing, sort, values["cursor"], key, fingerprint) if values.get("cursor") else None,
+        position=_position(listing, sort, values["cursor"], keys, fingerprint) if values.get("cursor") else None,
         counted=parse_boolean("count", counting),
         members=listing.sole_members(values_by_name),
         fingerprint=fingerprint,
@@ -151,13 +151,13 @@ def _seal(key: bytes, fingerprint: bytes, payload: bytes) -> bytes:
     return hmac.digest(key, fingerprint + payload, "sha256")[:16]
 
 
-def _position(listing: Listing, sort: str, cursor: str, key: bytes, fingerprint: bytes) -> CursorPosition:
+def _position(listing: Listing, sort: str, cursor: str, keys: Sequence[bytes], fingerprint: bytes) -> CursorPosition:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except ValueError:
         raw = b""
     seal, payload = raw[:16], raw[16:]
-    if not hmac.compare_digest(seal, _seal(key, fingerprint, payload)):
+    if not any(hmac.compare_digest(seal, _seal(key, fingerprint, payload)) for key in keys):
         raise Invalid.field("cursor", "Not a cursor of this list with these filters and this order.")
     # A cursor of an earlier release lacks the flag: no row was pinned then.
     value, row_id, *pinned = orjson.loads(payload)

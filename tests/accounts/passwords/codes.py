@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
-from app.accounts.passwords.codes import PasswordResetOtp, new_code, secret_of, store_code
+from app.accounts.passwords.codes import PasswordResetOtp, new_code, secrets_of, store_code
 from app.base.clock import utcnow
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
@@ -53,7 +53,7 @@ def given_code(person: ApiClient, *, instead_of: PasswordResetOtp | None = None)
     id, created_at = (instead_of.id, instead_of.created_at) if instead_of else (uuid7(), utcnow())
     job = Job(id=id, kind="mail.password_reset", payload={}, created_at=created_at)
     with person.app.app_context():
-        hashed = services().passwords.hash(secret_of(user_id, code))
+        hashed = services().passwords.hash(secrets_of(user_id, code)[0])
         with tenant(company_id), unit_of_work():
             assert store_code(job, user_id, hashed)
     return code
