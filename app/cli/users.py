@@ -89,7 +89,8 @@ def deactivate(account: str) -> None:
 
 
 def _print_temporary(password: str) -> None:
-    click.echo(f"Temporary password, to be changed at the next sign-in: {password}")
+    hours = services().settings.temporary_password_ttl_hours
+    click.echo(f"Temporary password, to be changed at the next sign-in within {hours} hours: {password}")
 
 
 @contextmanager

@@ -60,12 +60,13 @@ POSITIVE = (
     "session_max_days", "argon2_time_cost", "argon2_parallelism", "guardian_service_timeout", "threads",
     "web_concurrency", "password_reset_otp_ttl_minutes", "password_reset_otp_max_attempts", "mail_port",
     "mail_max_emails", "storage_request_timeout", "max_avatar_size_mb", "max_document_size_mb", "document_quota_mb",
+    "temporary_password_ttl_hours",
 )  # fmt: skip
 # Tokens are refused beyond 24 hours.
 MAXIMA = {
     "access_token_ttl_minutes": 24 * 60, "refresh_token_ttl_days": 3650, "session_max_days": 3650,
-    "password_reset_otp_ttl_minutes": 24 * 60, "password_reset_otp_max_attempts": 10, "mail_port": 65535,
-    "max_avatar_size_mb": 100, "max_document_size_mb": 1024,
+    "temporary_password_ttl_hours": 24 * 365, "password_reset_otp_ttl_minutes": 24 * 60,
+    "password_reset_otp_max_attempts": 10, "mail_port": 65535, "max_avatar_size_mb": 100, "max_document_size_mb": 1024,
 }  # fmt: skip
 
 

@@ -66,6 +66,7 @@ class Settings:
     access_token_ttl_minutes: int = setting(15, "Lifetime of an access token.")
     refresh_token_ttl_days: int = setting(7, "Lifetime of a session after its last refresh.")
     session_max_days: int = setting(30, "Total lifetime of a session.")
+    temporary_password_ttl_hours: int = setting(72, "Lifetime of a password that an administrator or the operator set.")
     password_min_length: int = setting(8, "Least length of a password, in characters.")
     argon2_memory_kib: int = setting(19456, "Argon2id memory per hash.")
     argon2_time_cost: int = setting(2, "Argon2id passes.")

@@ -1,16 +1,18 @@
 """Users together with the keys by which they sign in."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, bindparam, case, func, null, select
 from uuid_utils.compat import uuid7
 
+from app.base.clock import utcnow
 from app.base.errors import Conflict, Invalid
 from app.base.text import fold
 from app.core.crud.erase import erase, release
 from app.core.db.lookup import lock, lock_row
-from app.core.db.models import add_in_order, db
+from app.core.db.models import UtcDateTime, add_in_order, db
 from app.core.db.tenancy import current_tenant
 from app.core.jobs.one_time_links import revoke_all
 from app.core.services import services
@@ -22,6 +24,21 @@ KEYS = ("email", "username")
 
 class OwnAccount(Conflict):
     code, message = "OWN_ACCOUNT", "You cannot deactivate or delete yourself."
+
+
+USABLE_HASH: ColumnElement[str | None] = case(
+    (
+        User.password_reset_required
+        & (func.coalesce(User.last_password_change, User.created_at) <= bindparam("ended_", type_=UtcDateTime)),
+        null(),
+    ),
+    else_=User.password_hash,
+).label("password_hash")
+"""The hash of the password; null after the end of a temporary one. Its parameters are those of ``time_of_end``."""
+
+
+def time_of_end() -> dict[str, Any]:
+    return {"ended_": utcnow() - timedelta(hours=services().settings.temporary_password_ttl_hours)}
 
 
 def hash_password(values: dict[str, Any]) -> dict[str, Any]:

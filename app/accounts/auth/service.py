@@ -21,6 +21,7 @@ from app.core.security.tokens import Claims
 from app.core.services import services
 from app.core.web.principal import AuthState, ensure_company_active
 from app.users.models import LoginKey, User
+from app.users.service import USABLE_HASH, time_of_end
 
 log = structlog.get_logger(__name__)
 
@@ -160,7 +161,7 @@ def find_account(name: str, identifier: str) -> Account | None:
     keys = read_in_own_transaction(_KEYS[name], {"key": fold(identifier)})
     company_id, user_id = tuple(keys[0]) if keys else (NOBODY, NOBODY)
     with tenant(company_id):
-        rows = read_in_own_transaction(_ACCOUNT, {"user_id": user_id})
+        rows = read_in_own_transaction(_ACCOUNT, {"user_id": user_id, **time_of_end()})
     return Account._make(rows[0]) if rows else None
 
 
@@ -171,7 +172,7 @@ _KEYS = {
     for name, column in (("email", LoginKey.email_key), ("username", LoginKey.username_key))
 }
 _ACCOUNT = TenantQuery(
-    select(User.id, User.company_id, User.password_hash, User.is_active, Company.status)
+    select(User.id, User.company_id, USABLE_HASH, User.is_active, Company.status)
     .join(Company, Company.id == User.company_id)
     .where(User.id == bindparam("user_id"))
 )

@@ -7,5 +7,5 @@ ENDPOINTS = (ChangePassword, ResetRequest, ResetConfirmation, AdminReset, Verify
 MAILS = {
     "password_reset": mails.password_reset,
     "password_changed": mails.notice,
-    "password_reset_by_admin": mails.notice,
+    "password_reset_by_admin": mails.notice_of_temporary_password,
 }

@@ -43,10 +43,16 @@ def _is_outdated(job: Job, user: User) -> bool:
     return not user.is_active or (changed is not None and changed >= job.created_at)
 
 
-def notice(job: Job) -> Mail | None:
+def notice(job: Job, **values: Any) -> Mail | None:
     """None for a deleted or inactive user."""
     user = user_of(job)
-    return None if user is None or not user.is_active else _mail(user, **moment(job.created_at, user.language))
+    if user is None or not user.is_active:
+        return None
+    return _mail(user, **moment(job.created_at, user.language), **values)
+
+
+def notice_of_temporary_password(job: Job) -> Mail | None:
+    return notice(job, hours=services().settings.temporary_password_ttl_hours)
 
 
 def _mail(user: User, **values: Any) -> Mail:

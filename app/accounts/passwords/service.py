@@ -26,7 +26,7 @@ from app.core.web.principal import Principal
 from app.core.wire.schema import Email
 from app.users.links import CHANGE_EMAIL
 from app.users.models import User
-from app.users.service import OwnAccount
+from app.users.service import USABLE_HASH, OwnAccount, time_of_end
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class InvalidCode(BadRequest):
 def confirm_password(caller: Principal, password: str, ip: str | None) -> tuple[str | None, bytes]:
     """The hash of the caller's own password, and the key of its attempts. Raises Invalid and TooManyRequests."""
     with company_transaction(caller.company_id, writes=False):
-        password_hash = db.session.scalar(select(User.password_hash).where(User.id == caller.user_id))
+        password_hash = db.session.scalar(select(USABLE_HASH).where(User.id == caller.user_id), time_of_end())
     key = attempt_key(f"change {caller.user_id}", ip)
     reserve_attempt(key)
     if not services().passwords.verify(password_hash, password):

@@ -10,9 +10,11 @@ from sqlalchemy import update
 from app.accounts.passwords.service import DIGITS, LOWER, SYMBOLS, UPPER, temporary_password
 from app.users.models import User
 from tests.accounts.auth.browser import Browser, execute, now, signed_in, user_row
+from tests.accounts.passwords.codes import ago, confirm, given_code
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.mailbox import Mailbox, text_of
 from tests.support.marks import both_databases, one_database
+from tests.support.variants import Variant
 
 pytestmark = one_database
 
@@ -154,3 +156,68 @@ def test_it_is_another_password_each_time(acme: Tenant, person: ApiClient) -> No
     made = {acme.admin.post(path_of(person)).get_json()["temporary_password"] for _ in range(3)}
 
     assert len(made | {PASSWORD}) == 4
+
+
+# Its end
+
+
+def age(acme: Tenant, person: ApiClient, **spans: float) -> None:
+    """As if the password had been set earlier, and the user had been there before."""
+    then = ago(**spans)
+    values = {"last_password_change": then, "created_at": then - timedelta(days=1)}
+    execute(acme.app, acme, update(User).where(User.id == UUID(person.user_id)).values(**values))
+
+
+@both_databases
+def test_temporary_password_ends_after_72_hours(app: Flask, acme: Tenant, person: ApiClient) -> None:
+    temporary = acme.admin.post(path_of(person)).get_json()["temporary_password"]
+    age(acme, person, hours=71.9)
+    browser = Browser(app)
+    assert browser.log_in(person.email, temporary).status_code == 200
+
+    age(acme, person, hours=72)
+
+    late = Browser(app).log_in(person.email, temporary)
+    assert (late.status_code, late.get_json()["error_code"]) == (401, "INVALID_CREDENTIALS")
+    assert late.get_json()["message"] == Browser(app).log_in(person.email, "wrong password").get_json()["message"]
+    assert ApiClient(app).post("/verify_password", {"email": person.email, "password": temporary}).status_code == 403
+    change = {"current_password": temporary, "new_password": NEW}
+    refused = browser.patch("/users/me/change-password", change)
+    assert (refused.status_code, list(refused.get_json()["errors"])) == (400, ["current_password"])
+
+
+def test_owner_and_administrator_set_another_password_after_its_end(
+    app: Flask, acme: Tenant, person: ApiClient
+) -> None:
+    acme.admin.post(path_of(person))
+    age(acme, person, days=4)
+
+    again = acme.admin.post(path_of(person)).get_json()["temporary_password"]
+    assert Browser(app).log_in(person.email, again).status_code == 200
+    age(acme, person, days=4)
+    assert confirm(app, person.email, given_code(person), NEW).status_code == 200
+
+    assert Browser(app).log_in(person.email, NEW).get_json()["password_reset_required"] is False
+
+
+def test_password_of_ones_own_has_no_end(app: Flask, acme: Tenant, person: ApiClient) -> None:
+    age(acme, person, days=4000)
+
+    assert Browser(app).log_in(person.email).status_code == 200
+
+
+def test_settings_say_when_temporary_passwords_end(variant: Variant, acme: Tenant, person: ApiClient) -> None:
+    app = variant(TEMPORARY_PASSWORD_TTL_HOURS="2")
+    temporary = acme.admin.post(path_of(person)).get_json()["temporary_password"]
+    age(acme, person, hours=1.9)
+    assert Browser(app).log_in(person.email, temporary).status_code == 200
+
+    age(acme, person, hours=2)
+
+    assert Browser(app).log_in(person.email, temporary).status_code == 401
+
+
+def test_mail_says_for_how_long_the_temporary_password_works(mailbox: Mailbox, acme: Tenant, person: ApiClient) -> None:
+    acme.admin.post(path_of(person))
+
+    assert "within 72 hours" in text_of(mailbox.one())

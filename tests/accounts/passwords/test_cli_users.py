@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
-from tests.accounts.auth.browser import Browser
+from app.users.models import User
+from tests.accounts.auth.browser import Browser, execute
+from tests.accounts.passwords.codes import ago
 from tests.support.clients import PASSWORD, Tenant
 from tests.support.mailbox import Mailbox
 from tests.support.marks import both_databases, one_database
@@ -20,7 +23,7 @@ def run(app: Flask, *arguments: str, **options: Any) -> tuple[int, str]:
 
 
 def temporary_in(output: str) -> str:
-    found = re.search(r"next sign-in: (\S{12})$", output, re.MULTILINE)
+    found = re.search(r"next sign-in within 72 hours: (\S{12})$", output, re.MULTILINE)
     assert found, output
     return found[1]
 
@@ -41,6 +44,15 @@ def test_an_administrator_is_made_in_a_company(app: Flask, acme: Tenant, globex:
         "/users/me/change-password", {"current_password": temporary_in(output), "new_password": "entirely different"}
     )
     assert browser.get("/users").status_code == 200
+
+
+def test_temporary_password_of_a_new_administrator_ends_too(app: Flask, acme: Tenant) -> None:
+    _, output = run(app, "create-admin", "--company", "acme", "--email", "new@example.com")
+    late = update(User).where(User.email == "new@example.com").values(created_at=ago(hours=72))
+
+    execute(app, acme, late)
+
+    assert Browser(app).log_in("new@example.com", temporary_in(output)).status_code == 401
 
 
 def test_the_password_may_come_from_standard_input(app: Flask, acme: Tenant) -> None:
