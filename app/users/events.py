@@ -9,3 +9,5 @@ on_user_deactivated = Event[[UUID]]()
 on_user_deleting = Event[[UUID]]()
 on_email_changed = Event[[UUID, str]]()
 """With the former address."""
+on_email_assigned = Event[[UUID, str]]()
+"""After ``on_email_changed``, where somebody else changed it."""

@@ -16,7 +16,13 @@ from app.core.db.models import UtcDateTime, add_in_order, db
 from app.core.db.tenancy import current_tenant
 from app.core.jobs.one_time_links import revoke_all
 from app.core.services import services
-from app.users.events import on_email_changed, on_user_activated, on_user_deactivated, on_user_deleting
+from app.users.events import (
+    on_email_assigned,
+    on_email_changed,
+    on_user_activated,
+    on_user_deactivated,
+    on_user_deleting,
+)
 from app.users.models import LoginKey, User
 
 KEYS = ("email", "username")
@@ -66,8 +72,10 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
         check_may_leave(user, by=by)
     elif any(getattr(user, name) != values[name] for name in (*KEYS, "is_active") if name in values):
         services().tenant_roles.check_not_above(user.id, by)
-    was_active = user.is_active
+    was_active, former = user.is_active, user.email
     set_values(user, {"is_verified": False} | values if values.get("email", user.email) != user.email else values)
+    if user.email != former:
+        on_email_assigned.emit(user.id, former)
     if leaves:
         on_user_deactivated.emit(user.id)
     if user.is_active and not was_active:

@@ -45,6 +45,11 @@ class Letters:
     def received(self) -> list[Letter]:
         return [_read(mail) for mail in self.mailbox.received()]
 
+    def to(self, address: str) -> Letter:
+        """The only one for this address; those for others are lost."""
+        [found] = [letter for letter in self.received() if letter.to == address]
+        return found
+
     def one(self, to: str) -> Letter:
         """The only one; fails the test unless it is for this address."""
         [found] = self.received()

@@ -10,30 +10,26 @@ from app.accounts.passwords.service import confirm_password
 from app.base.errors import Conflict, Invalid, TooManyRequests
 from app.core.db.transaction import company_transaction, unit_of_work
 from app.core.jobs import one_time_links
-from app.core.jobs.mail import Mail, greeting, hours, moment, post
+from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
-from app.core.jobs.outbox import Job
-from app.core.security.encryption import seal, unseal
+from app.core.security.encryption import seal
 from app.core.security.tokens import Claims
 from app.core.web.principal import Principal
-from app.users.links import CHANGE_EMAIL, link_mail, redeem, user_of
-from app.users.service import lock_user, login_of, set_values
+from app.users.links import CHANGE_EMAIL, redeem
+from app.users.service import lock_user, set_values
 
 LIFETIME = timedelta(hours=24)
-FORMER = "email_changed"
+ADDRESS = "email_changed"
 RETRY_AFTER_SECONDS = 3600
 
 
 def request_change(me: Principal, new: str, password: str, ip: str | None) -> None:
-    """Raises Invalid, TooManyRequests, and Conflict for an address in use."""
+    """Raises Invalid, TooManyRequests, and Conflict. The worker finds out whether the address is in use."""
     if new == me.email:
         raise Invalid.field("new_email", "Is your present address.")
     password_hash, key = confirm_password(me, password, ip)
     with unit_of_work():
         clear_attempts(key)
-    with unit_of_work(writes=False):
-        if login_of(new) is not None:
-            raise Conflict.field("new_email")
     if not reserve_daily(f"address {me.user_id}"):
         raise TooManyRequests(RETRY_AFTER_SECONDS)
     with company_transaction(me.company_id):
@@ -47,6 +43,7 @@ def _issue(user_id: UUID, password_hash: str | None, new: str) -> None:
         raise Conflict()
     link_id = one_time_links.issue(CHANGE_EMAIL, user.id, new, LIFETIME)
     post("confirm_email", {"link_id": str(link_id)})
+    _notify("email_change_requested", user.id, user.email)
 
 
 def confirm_change(token: str, claims: Claims | None) -> None:
@@ -60,20 +57,16 @@ def confirm_change(token: str, claims: Claims | None) -> None:
         end_sessions(user.id, "e-mail changed", except_for=own_session)
 
 
-def announce_change(user_id: UUID, former: str) -> None:
-    """Revoke all mailed links and codes, and notify the former address. A subscriber of ``on_email_changed``."""
+def revoke_mailed(user_id: UUID, _former: str) -> None:
+    """Revoke all links and codes mailed to the former address. A subscriber of ``on_email_changed``."""
     one_time_links.revoke_all(user_id)
     revoke_codes(user_id)
-    post("email_changed", {"user_id": str(user_id), "address": seal(FORMER, former)})
 
 
-def confirm_email(job: Job) -> Mail | None:
-    return link_mail(job, "/confirm-email", hours=hours(LIFETIME))
+def announce_change(user_id: UUID, former: str) -> None:
+    """Notify the former address. A subscriber of ``on_email_assigned``; one's own change is announced beforehand."""
+    _notify("email_changed", user_id, former)
 
 
-def email_changed(job: Job) -> Mail | None:
-    user = user_of(job)
-    if user is None:
-        return None
-    values = {"greeting": greeting(user.first_name), **moment(job.created_at, user.language)}
-    return Mail(unseal(FORMER, job.payload["address"]), user.language, values)
+def _notify(mail: str, user_id: UUID, address: str) -> None:
+    post(mail, {"user_id": str(user_id), "address": seal(ADDRESS, address)})

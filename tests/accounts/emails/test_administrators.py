@@ -41,7 +41,7 @@ def test_same_address_is_no_change(acme: Tenant, letters: Letters) -> None:
 def test_pending_change_of_address_dies(acme: Tenant, anonymous: ApiClient, letters: Letters) -> None:
     user = acme.user()
     user.post("/users/me/email", {"new_email": "wished@example.com", "current_password": PASSWORD})
-    token = letters.one("wished@example.com").token
+    token = letters.to("wished@example.com").token
 
     acme.admin.patch(f"/users/{user.user_id}", {"email": NEW})
 

@@ -16,7 +16,15 @@ pytestmark = one_database
 
 __all__ = ["everything"]
 ADDRESS = "wile@example.com"
-OWN = ("verify_email", "already_registered", "invitation", "confirm_email", "email_changed")
+OWN = (
+    "verify_email",
+    "already_registered",
+    "invitation",
+    "confirm_email",
+    "email_changed",
+    "email_change_requested",
+    "address_requested",
+)
 VALUES = {
     "greeting": " Wile", "link": "https://id.example.com/x#token=y", "hours": 24, "days": 7, "day": "20 November 2026",
     "time": "10:00 UTC", "company": "Initech", "inviter": "Ada",

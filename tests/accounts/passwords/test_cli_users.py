@@ -46,6 +46,7 @@ def test_an_administrator_is_made_in_a_company(app: Flask, acme: Tenant, globex:
     assert browser.get("/users").status_code == 200
 
 
+@both_databases
 def test_temporary_password_of_a_new_administrator_ends_too(app: Flask, acme: Tenant) -> None:
     _, output = run(app, "create-admin", "--company", "acme", "--email", "new@example.com")
     late = update(User).where(User.email == "new@example.com").values(created_at=ago(hours=72))

@@ -56,10 +56,10 @@ def test_one_of_several_confirmations_counts(acme: Tenant, fleet: Fleet, letters
     for _ in range(ROUNDS):
         user, new = acme.user(), f"{unique('new')}@example.com"
         user.post("/users/me/email", {"new_email": new, "current_password": PASSWORD})
-        wish = Wish("POST", "/auth/confirm-email", {"token": letters.one(new).token})
+        wish = Wish("POST", "/auth/confirm-email", {"token": letters.to(new).token})
 
         assert statuses(fleet.race(*[wish] * SIZE)) == [200, 400, 400, 400]
-        assert [letter.to for letter in letters.received()] == [user.email]
+        assert letters.received() == []
 
 
 def test_change_of_address_that_was_asked_for_with_a_former_password_never_happens(

@@ -107,7 +107,7 @@ def test_a_token_for_something_else_verifies_no_customer(acme: Tenant, letters: 
     user = acme.user()
     body = {"new_email": "new@example.com", "current_password": PASSWORD}
     assert user.post("/users/me/email", body).status_code == 202
-    token = letters.one("new@example.com").token
+    token = letters.to("new@example.com").token
 
     check_refused(follow(acme.app, token))
 
