@@ -125,7 +125,8 @@ def _repeated_if_lost(method: Method) -> Method:
         except exc.DBAPIError as error:
             if is_writing() or not is_lost(error):
                 raise
-        session.rollback()
+        # Not a rollback: it would expire the rows that were read before.
+        session.close()
         return method(session, *args, **options)
 
     return cast(Method, attempt)
