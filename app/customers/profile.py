@@ -53,6 +53,7 @@ class ProfileCheckedSchema(BaseSchema):
 
 class Profile(Endpoint):
     path, permission, item, revalidated = "/customers/profile", "customer_profile", "", True
+    bodies = {"POST": CustomerProfileSchema(), "PATCH": CustomerProfileSchema(partial=True)}
     default_roles = dict.fromkeys((MANAGER, VIEWER, CUSTOMER), ("CREATE", "READ", "UPDATE", "DELETE"))
 
     @declare("getProfile", answer=CustomerSchema(), errors=(404,))
@@ -71,9 +72,8 @@ class Profile(Endpoint):
         user_id = principal().user_id
         if customer_of(user_id) is not None:
             raise ProfileExists(errors={"user_id": ["Has a profile already."]})
-        schema = CustomerProfileSchema()
-        values = schema.checked(optional_json_body())
-        schema.check_refs(db.session(), values)
+        values = self.body()
+        self.bodies["POST"].check_refs(db.session(), values)
         customers = Customers()
         row = customers.create({"name": _profile_name(values)} | values | {"user_id": user_id})
         return customers.respond(row, 201, Location=f"{request.script_root}{self.path}")
@@ -81,7 +81,7 @@ class Profile(Endpoint):
     @declare("updateProfile", body=CustomerProfileSchema(partial=True), answer=CustomerSchema(), errors=(404, 409, 412))
     def patch(self) -> Response:
         """Update the caller's profile as a customer."""
-        return Customers().write(_own_profile(), CustomerProfileSchema(), partial=True)
+        return Customers().write(_own_profile(), self.bodies["PATCH"], self.body())
 
     @declare("deleteProfile", status=204, errors=(404, 409, 412))
     def delete(self) -> Response:

@@ -124,9 +124,12 @@ class CompositionEndpoint(Endpoint, abstract=True):
             return replace(operation, body=cls.schema(), answer=cls.elements.schema(), **CREATED)
         return replace(operation, status=204)
 
+    def before(self, **_ids: UUID) -> None:
+        if request.method == "POST":
+            self.load_body(self.schema())
+
     def post(self, **ids: UUID) -> Response:
-        owner, schema = self._owner(ids), self.schema()
-        values = schema.checked(json_body())
+        owner, schema, values = self._owner(ids), self.schema(), self.body()
         schema.check_refs(db.session(), values)
         element = self.composition.add(owner, values[self.composition.element_id], by=principal().user_id)
         element_values = {name: getattr(element, name) for name in self.elements.columns}

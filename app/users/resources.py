@@ -101,7 +101,6 @@ class ChangeUser(WriteUser):
     """Update a user."""
 
     path = f"{Users.path}/<id>"
-    form_values: dict[str, Any] | None = None
 
     def before(self, **ids: UUID) -> None:
         if request.method == "PATCH" and is_form():
@@ -109,28 +108,29 @@ class ChangeUser(WriteUser):
                 check_exists(User, ids["id"])
             with ExitStack() as stack:
                 self._receive_form(stack, ids["id"])
+        elif request.method != "DELETE":
+            self.load_body(CHANGES, partial=request.method == "PATCH")
 
     def _receive_form(self, stack: ExitStack, user_id: UUID) -> None:
         """Raises Forbidden, Invalid, and as ``receive_form``."""
-        self.form_values, upload = _receive_user_form(stack, CHANGES)
+        texts, upload = _receive_user_form(stack, CHANGES)
         if upload is not None and user_id != principal().user_id:
             raise Forbidden("Only the user themself changes this avatar.")
         # Invalid values cost no decoding and no storage.
-        CHANGES.checked(self.form_values, partial=True)
+        self._body = CHANGES.checked(texts, partial=True)
         self.store_avatar(upload, user_id)
 
     @declare("replaceUser", body=CHANGES, answer=Users.wire, errors=(404, 409, 412))
     def put(self, id: UUID) -> Response:
         """Replace a user."""
-        return self._change(id, partial=False)
+        return self._change(id)
 
     @declare("updateUser", body=UserChangeSchema(partial=True), errors=(404, 409, 412), **WITH_AVATAR)
     def patch(self, id: UUID) -> Response:
-        return self._change(id, partial=True)
+        return self._change(id)
 
-    def _change(self, id: UUID, *, partial: bool) -> Response:
-        users, user = Users(), get_row(User, id)
-        values = CHANGES.checked(json_body() if self.form_values is None else self.form_values, partial=partial)
+    def _change(self, id: UUID) -> Response:
+        users, user, values = Users(), get_row(User, id), self.body()
         CHANGES.check_refs(db.session(), values)
         users.check_version(user)
         change_user(user, values, by=principal().user_id)
@@ -163,6 +163,7 @@ class Me(Endpoint):
 
     access, path, revalidated = "self", "/users/me", True
     usable_before_password_change = True
+    bodies = {"PATCH": ProfileSchema(partial=True)}
 
     @declare("getMe", answer=UserSchema())
     def get(self) -> Response:
@@ -174,8 +175,7 @@ class Me(Endpoint):
     @declare("updateMe", body=ProfileSchema(partial=True), answer=UserSchema(), errors=(409, 412))
     def patch(self) -> Response:
         """Update the caller."""
-        row = self._row()
-        values = ProfileSchema(partial=True).checked(json_body(), partial=True)
+        row, values = self._row(), self.body()
         check_if_match(row.row_version)
         change_user(row, values, by=row.id)
         return Users().respond(row)

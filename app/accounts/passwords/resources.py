@@ -20,7 +20,7 @@ from app.accounts.passwords.service import (
 )
 from app.base.errors import Forbidden, Unauthenticated
 from app.core.services import services
-from app.core.web.body import answer, json_body, optional_json_body
+from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
@@ -70,7 +70,7 @@ class AdminReset(Endpoint):
     """Reset the password of a user. The temporary one is shown once and must be changed first; sessions end."""
 
     permission, path = "admin_password_reset", "/users/<id>/admin-reset-password"
-    operations = {"POST": "UPDATE"}
+    operations, bodies = {"POST": "UPDATE"}, {"POST": schemas.NothingSchema()}
 
     def before(self, **_ids: Any) -> None:
         self.temporary_password = temporary_password()
@@ -81,7 +81,7 @@ class AdminReset(Endpoint):
     )
     def post(self, id: UUID) -> Response:
         reset_by_administrator(id, self.password_hash, by=principal().user_id)
-        schemas.NothingSchema().checked(optional_json_body())
+        self.body()
         return answer(
             {
                 "message": "Password reset successful",

@@ -84,6 +84,8 @@ class Crud(DeclaredResource, abstract=True):
         require_all((expansion.permission, "LIST") for expansion in self.expansions.values())
         if request.method == "POST":
             self._prepare_values()
+        elif request.method in ("PUT", "PATCH"):
+            self.load_body(self.wire, partial=request.method == "PATCH")
 
     def _prepare_values(self) -> None:
         try:
@@ -130,7 +132,7 @@ class Crud(DeclaredResource, abstract=True):
         return f"{request.script_root}{where}/{row.id}"
 
     def put(self, id: UUID, **_above: UUID) -> Response:
-        return self.write(self.find_row(id), self.wire, partial=request.method == "PATCH")
+        return self.write(self.find_row(id), self.wire, self.body())
 
     patch = put
 
@@ -164,10 +166,9 @@ class Crud(DeclaredResource, abstract=True):
         self.add_computed([item])
         return item
 
-    def write(self, row: Any, body: BaseSchema, *, partial: bool) -> Response:
-        """Change the row by the request's body, and answer with it."""
-        values = body.checked(json_body(), partial=partial)
-        body.check_refs(db.session(), values)
+    def write(self, row: Any, schema: BaseSchema, values: dict[str, Any]) -> Response:
+        """Change the row by the loaded values of the request's body, and answer with it."""
+        schema.check_refs(db.session(), values)
         self.check_version(row)
         self.change(row, values)
         return self.respond(row)

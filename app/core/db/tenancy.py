@@ -101,6 +101,10 @@ def _bind(scope: Scope) -> AbstractContextManager[None]:
     return _set(_scope, scope, "A tenant cannot be bound inside an open transaction.")
 
 
+def is_in_transaction() -> bool:
+    return _in_transaction.get()
+
+
 @contextmanager
 def _set(variable: ContextVar[T], value: T, refusal: str) -> Iterator[None]:
     if _in_transaction.get():

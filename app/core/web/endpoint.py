@@ -9,18 +9,19 @@ from flask import Response, current_app, request
 from flask_restful import Resource
 from marshmallow import ValidationError, fields
 
-from app.base.errors import Forbidden, Invalid
+from app.base.errors import ApiError, Forbidden, Invalid
 from app.base.permission import Permission
 from app.base.text import parse_id
 from app.core.db.transaction import company_transaction
 from app.core.services import services
-from app.core.web.body import receive_body
+from app.core.web.body import json_body, optional_json_body, receive_body
 from app.core.web.declaration import Declaration
 from app.core.web.default_roles import DefaultRoles, declare_default_roles
 from app.core.web.permission import require, resource_id_of
 from app.core.web.principal import principal
 from app.core.wire.forms import is_form
 from app.core.wire.query import parse_parameters
+from app.core.wire.schema import BaseSchema
 from app.core.wire.stream import KB
 
 OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
@@ -43,7 +44,8 @@ class Endpoint(Resource):
     is an IPv4 network of ``limited_prefix`` bits, or a /64.
     ``default_roles`` hold the permission in a new company; one endpoint of a permission declares them for all.
     ``also_required`` lists further permissions of a method. With ``moved``, GET answers 307 for a merged resource.
-    ``forms`` lists methods that may have a form as their body, and receive it themselves.
+    ``forms`` lists methods that may have a form as their body, and receive it themselves. ``bodies`` has the schema
+    of each method whose body is loaded before the transaction, for ``body``.
     """
 
     path: ClassVar[str]
@@ -58,6 +60,7 @@ class Endpoint(Resource):
     also_required: ClassVar[tuple[Permission, ...]] = ()
     moved: ClassVar[bool] = False
     forms: ClassVar[frozenset[str]] = frozenset()
+    bodies: ClassVar[Mapping[str, BaseSchema]] = {}
     parameters: ClassVar[Mapping[str, Mapping[str, fields.Field[Any]]]] = {}
     own_transaction: ClassVar[bool] = False
     usable_before_password_change: ClassVar[bool] = False
@@ -131,6 +134,8 @@ class Endpoint(Resource):
         if self.access == "public" or self.own_transaction:
             return handler(**ids)
         self.before(**ids)
+        if schema := self.bodies.get(request.method):
+            self.load_body(schema, partial=bool(schema.partial))
         with self.transaction():
             return handler(**ids)
 
@@ -163,6 +168,20 @@ class Endpoint(Resource):
         allowed = self.parameters_of(request.method, collection="id" not in (request.view_args or {}))
         parameters = parse_parameters(dict(request.args.lists()), tuple(allowed))
         self.params: dict[str, Any] = {name: _load(name, allowed[name], texts[0]) for name, texts in parameters.items()}
+
+    def load_body(self, schema: BaseSchema, *, partial: bool = False) -> None:
+        """Load the body for ``body``. An absent one is empty if the schema requires nothing."""
+        read = optional_json_body if schema.is_satisfied_by_nothing and not partial else json_body
+        try:
+            self._body: dict[str, Any] | ApiError = schema.checked(read(), partial=partial)
+        except ApiError as error:
+            self._body = error
+
+    def body(self) -> dict[str, Any]:
+        """The loaded values. Raises what loading raised, which the faults of the path precede."""
+        if isinstance(self._body, ApiError):
+            raise self._body
+        return self._body
 
     def before(self, **ids: Any) -> None:
         """Hook: work outside the transaction, such as hashing and network calls; the permission is granted by then."""

@@ -110,11 +110,12 @@ class CustomerDocuments(CustomerParts):
 
 class VerifyDocument(Endpoint):
     path, permission = f"{CustomerDocuments.path}/<id>/verify", CustomerDocuments.permission
+    bodies = {"PUT": VerdictSchema()}
 
     @declare("verifyCustomerDocument", body=VerdictSchema(), answer=DocumentSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify or reject a document, or withdraw the decision. A rejection needs a reason."""
-        return CustomerDocuments().record_verdict(customer_id, id, VerdictSchema(), _verdict)
+        return CustomerDocuments().record_verdict(customer_id, id, lambda: _verdict(self.body()))
 
 
 def _verdict(values: dict[str, Any]) -> dict[str, Any]:

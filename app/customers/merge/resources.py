@@ -12,7 +12,7 @@ from app.core.crud.crud import Crud
 from app.core.db.lookup import check_exists
 from app.core.db.reparent import SIDES
 from app.core.db.transaction import company_transaction
-from app.core.web.body import answer, json_body
+from app.core.web.body import answer
 from app.core.web.declaration import CREATED, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
@@ -98,6 +98,7 @@ class CustomerMerges(Crud):
 class MergeCustomers(Endpoint):
     path, permission, item = CustomerMerges.path, CustomerMerges.permission, "customer_id"
     parameters = {"POST": {"dry_run": QueryFlag()}}
+    bodies = {"POST": NewMergeSchema()}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -109,7 +110,7 @@ class MergeCustomers(Endpoint):
     def post(self, customer_id: UUID) -> Response:
         """Merge another customer into this one. With dry_run=true, 200 shows the result and nothing changes."""
         check_exists(Customer, customer_id)
-        values = NewMergeSchema().checked(json_body())
+        values = self.body()
         merge = lock_pair(customer_id, values["source_id"], values["choices"])
         item = {"id": merge.source.id, "conflicts": merge.conflicts}
         if self.params.get("dry_run", False):

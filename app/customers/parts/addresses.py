@@ -86,11 +86,12 @@ class CustomerAddresses(PartsWithPrimary):
 
 class VerifyAddress(Endpoint):
     path, permission = f"{CustomerAddresses.path}/<id>/verify", CustomerAddresses.permission
+    bodies = {"PUT": VerificationSchema()}
 
     @declare("verifyCustomerAddress", body=VerificationSchema(), answer=AddressSchema(), errors=(409, 412))
     def put(self, customer_id: UUID, id: UUID) -> Response:
         """Verify an address, or withdraw the verification."""
-        return CustomerAddresses().record_verdict(customer_id, id, VerificationSchema(), _verification)
+        return CustomerAddresses().record_verdict(customer_id, id, lambda: _verification(self.body()))
 
 
 def _verification(values: dict[str, Any]) -> dict[str, Any]:

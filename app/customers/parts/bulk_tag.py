@@ -55,12 +55,13 @@ class BulkTag(Endpoint):
             require(self.permission, "DELETE")
         # The number of matching customers discloses their data, so the caller must be able to read them.
         require(Customers.permission, "LIST" if "filter" in self.values else "READ")
+        self.conditions = tuple(_conditions(self.values))
 
     @declare("tagManyCustomers", body=BulkTagSchema(), answer=BulkTaggedSchema())
     def post(self) -> Response:
         """Add a tag to up to 10,000 customers, or remove it."""
         BulkTagSchema().check_refs(db.session(), self.values)
-        conditions, dry_run = tuple(_conditions(self.values)), self.params.get("dry_run", False)
+        conditions, dry_run = self.conditions, self.params.get("dry_run", False)
         matched, tagged = _count_matches(self.values["tag_id"], conditions)
         _check_matched(matched, self.values)
         changed = tagged if self.values["remove"] else matched - tagged

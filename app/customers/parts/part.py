@@ -13,10 +13,9 @@ from app.core.crud.crud import Crud
 from app.core.db.lookup import Parent
 from app.core.db.models import TenantRecord, belongs_to, same_tenant
 from app.core.db.transaction import execute_and_count
-from app.core.web.body import json_body
 from app.core.web.default_roles import MANAGED
 from app.core.web.principal import principal
-from app.core.wire.schema import BaseSchema, OwnedSchema, read_only_id
+from app.core.wire.schema import OwnedSchema, read_only_id
 from app.customers.models import Customer
 
 Values = dict[str, Any]
@@ -41,12 +40,10 @@ class CustomerParts(Crud, abstract=True):
         self.parent_id = customer_id
         return self.find_row(id)
 
-    def record_verdict(
-        self, customer_id: UUID, id: UUID, body: BaseSchema, columns_of: Callable[[Values], Values]
-    ) -> Response:
-        """Set the columns that follow from the request's body, past ``change``, which withdraws verdicts."""
+    def record_verdict(self, customer_id: UUID, id: UUID, columns_of: Callable[[], Values]) -> Response:
+        """Set the columns, which follow from the request's body, past ``change``, which withdraws verdicts."""
         row = self.find_part(customer_id, id)
-        columns = columns_of(body.checked(json_body()))
+        columns = columns_of()
         self.check_version(row)
         super().change(row, columns)
         return self.respond(row)

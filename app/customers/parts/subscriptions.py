@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.base.errors import Conflict
 from app.core.db.lookup import get_row
 from app.core.db.models import Model, db
-from app.core.web.body import answer, json_body
+from app.core.web.body import answer
 from app.core.web.declaration import declare
 from app.core.web.default_roles import MANAGED
 from app.core.web.endpoint import Endpoint
@@ -72,6 +72,7 @@ class SubscriptionSchema(BaseSchema):
 class SubscriptionState(Endpoint):
     path, permission, item = "/customers/<customer_id>/subscription-state", "customer_subscription", "customer_id"
     default_roles, moved = MANAGED, True
+    bodies = {"PUT": NewStateSchema()}
 
     @declare("getSubscriptionState", answer=SubscriptionSchema())
     def get(self, customer_id: UUID) -> Response:
@@ -81,8 +82,7 @@ class SubscriptionState(Endpoint):
     @declare("changeSubscriptionState", body=NewStateSchema(), answer=SubscriptionSchema(), errors=(409,))
     def put(self, customer_id: UUID) -> Response:
         """Change the state of a customer's subscription. The present state changes nothing."""
-        customer = get_row(Customer, customer_id)
-        values = NewStateSchema().checked(json_body())
+        customer, values = get_row(Customer, customer_id), self.body()
         if values["state"] != customer.subscription_state:
             change_state(customer, values["state"], values.get("reason"))
         return answer(_subscription(customer))
