@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from app.accounts.auth import throttle
+from app.accounts.auth import failures
 from app.base.clock import utcnow
 
 
@@ -26,5 +26,5 @@ class Clock:
 def same_moment(monkeypatch: pytest.MonkeyPatch) -> datetime:
     """When all attempts at a password are made: the delay of a second after the fifth does not pass meanwhile."""
     moment = utcnow()
-    monkeypatch.setattr(throttle, "utcnow", lambda: moment)
+    monkeypatch.setattr(failures, "utcnow", lambda: moment)
     return moment

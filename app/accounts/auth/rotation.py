@@ -1,7 +1,6 @@
 """Rotation of refresh tokens. A session has one chain of them; using an earlier one again is theft (RFC 9700 section
 4.14.2)."""
 
-import hmac
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,13 +12,13 @@ from app.accounts.auth.models import AuthSession, RefreshToken
 from app.accounts.auth.sessions import SignedIn, issue_tokens, revoke
 from app.base.clock import utcnow
 from app.base.errors import Unauthenticated
-from app.base.keys import derive_key
 from app.base.opaque_tokens import company_of, digest, token_of
 from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.tenancy import TenantQuery, current_tenant, tenant
 from app.core.db.transaction import execute_and_count, read, unit_of_work
 from app.core.jobs import mail
+from app.core.security.derived_keys import macs
 from app.core.services import services
 from app.core.web.principal import ensure_company_active
 from app.users.models import User
@@ -107,7 +106,7 @@ def _rotate(token: str, state: Row[Any]) -> SignedIn | None:
     if generation is None:
         _check_usable(_read_token(token))
         return None
-    successor = _successor_of(token)
+    successor = _successors_of(token)[0]
     row = RefreshToken(session_id=state.session_id, token_hash=digest(successor), generation=generation)
     db.session.add(row)
     db.session.flush()
@@ -157,15 +156,16 @@ def _repeat(token: str) -> SignedIn | None:
     is_recent = state.rotated_at is not None and utcnow() - state.rotated_at <= GRACE
     if not is_recent or state.generation != state.newest_generation - 1:
         return None
-    successor = _successor_of(token)
-    _read_token(successor)
-    return issue_tokens(state.user_id, state.session_id, state.expires_at, successor)
+    for successor in _successors_of(token):
+        if read(_TOKEN, {"token_hash": digest(successor)}):
+            return issue_tokens(state.user_id, state.session_id, state.expires_at, successor)
+    raise Unauthenticated("The refresh token is not valid.")
 
 
-def _successor_of(token: str) -> str:
-    """The same for each of several concurrent requests. Nobody computes it from a token without the key."""
-    key = derive_key(services().settings.secret_key, "refresh-token-successor")
-    return token_of(current_tenant(), hmac.digest(key, token.encode(), "sha256"))
+def _successors_of(token: str) -> list[str]:
+    """By each key, the newest first; the same for simultaneous requests. Nobody else computes one from a token."""
+    company_id = current_tenant()
+    return [token_of(company_id, mac) for mac in macs("refresh-token-successor", token.encode())]
 
 
 def _end_stolen(session_id: UUID, user_id: UUID) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, null, select, update
 
 from app.accounts.auth.models import AuthSession
 from app.accounts.auth.sessions import ClientInfo, SignedIn, open_session
-from app.accounts.auth.throttle import attempt_key, clear_attempts, delete_old_attempts, reserve_attempt
+from app.accounts.auth.throttle import Attempt
 from app.base.clock import utcnow
 from app.base.errors import Forbidden, Unauthenticated
 from app.base.text import fold
@@ -101,16 +101,24 @@ def verify_credentials_for_service(credentials: Credentials) -> Account:
 
 def _attempt_login(credentials: Credentials, on_login: Callable[[Account], Outcome]) -> Outcome:
     account = _account_of(credentials)
+    attempt = _attempt_of(credentials, account)
+    with attempt.counted():
+        return _complete_login(credentials, account, on_login, attempt)
+
+
+def _attempt_of(credentials: Credentials, account: Account | None) -> Attempt:
+    if account is not None:
+        return Attempt(str(account.user_id), account.company_id, account.user_id, credentials.client.ip)
     # An unknown identifier is counted by its field as well. Otherwise the delay in one field would tell whether the
     # same text names an account in the other.
-    subject = str(account.user_id) if account else f"{credentials.name} {fold(credentials.identifier)}"
-    key = attempt_key(subject, credentials.client.ip)
-    reserve_attempt(key)
-    return _complete_login(credentials, account, on_login, key)
+    return Attempt(f"{credentials.name} {fold(credentials.identifier)}", NOBODY, NOBODY, credentials.client.ip)
 
 
 def _complete_login(
-    credentials: Credentials, account: Account | None, on_login: Callable[[Account], Outcome], key: bytes | None = None
+    credentials: Credentials,
+    account: Account | None,
+    on_login: Callable[[Account], Outcome],
+    attempt: Attempt | None = None,
 ) -> Outcome:
     """Run ``on_login`` in the transaction that records the login; again if the password changed since its check."""
     while True:
@@ -120,22 +128,21 @@ def _complete_login(
                 raise AccountDisabled()
             ensure_company_active(verified.company_status)
         except Forbidden:
-            # The password was right: the counted attempts are cleared although the login is refused.
+            # The password was right: the counted attempts are forgiven although the login is refused.
             with unit_of_work():
-                _clear_attempts(key)
+                _forgive(attempt)
             raise
         password_hash = _current_hash(verified.password_hash or "", credentials.password)
         with company_transaction(verified.company_id):
             if _record_login(verified, password_hash):
-                _clear_attempts(key)
+                _forgive(attempt)
                 return on_login(verified)
         account = _account_of(credentials)
 
 
-def _clear_attempts(key: bytes | None) -> None:
-    if key is not None:
-        clear_attempts(key)
-        delete_old_attempts()
+def _forgive(attempt: Attempt | None) -> None:
+    if attempt is not None:
+        attempt.forgive()
 
 
 def _account_of(credentials: Credentials) -> Account | None:

@@ -1,128 +1,127 @@
-"""Delays after failed attempts, per account and network: a stranger cannot lock the owner out."""
+"""Bounds on guessing: a delay per account and network, and a number of failures per account.
 
-import math
-from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
+Strangers cannot lock an owner out: only the first bound holds where the owner signed in lately.
+"""
 
-from sqlalchemy import bindparam, case, delete, or_, select
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
 
-from app.accounts.auth.models import LoginFailure
-from app.accounts.auth.networks import client_network
-from app.base.clock import utcnow
-from app.base.errors import TooManyRequests
-from app.core.db.models import UtcDateTime, db
-from app.core.db.transaction import unit_of_work, upsert
+from app.accounts.auth import failures
+from app.accounts.auth.failures import MAX_ACCOUNT_FAILURES, AccountBarred, CounterTable, Refused
+from app.accounts.auth.models import AccountFailure, LoginFailure
+from app.accounts.auth.networks import client_network, is_known_network
+from app.base.errors import Invalid, Unauthenticated
+from app.core.db.transaction import after_commit, company_transaction, unit_of_work
 from app.core.security.derived_keys import macs
 
-FREE_ATTEMPTS = 5
-MAX_DELAY = 60
-MAX_DELAY_STEP = 6
-"""The number of failures after the free ones until MAX_DELAY, in seconds, is reached."""
-RETENTION = timedelta(hours=24)
-SWEEP_ROWS = 1000
-PER_DAY = 5
+MAX_WAIT = 2.0
+UNBOUNDED = 2**31 - 1
+BUCKET_BYTES = 3
+"""Names that nobody has share 2**24 counters per account: a flood of them must not fill the database."""
 
 
-def attempt_key(account: str, address: str | None) -> bytes:
-    """Outside of transactions: with SECRET_KEY_PREVIOUS it takes over what was counted before."""
-    key, *former = macs("login-failure", f"{account}\n{client_network(address)}".encode())
-    if former:
-        _take_over(key, former)
-    return key
+class Attempt:
+    """An attempt that is counted before its check, so that parallel guesses share the limits."""
+
+    def __init__(self, subject: str, company_id: UUID, user_id: UUID, address: str | None) -> None:
+        """The ids are zero for a ``subject`` that is unknown."""
+        self._company_id, self._user_id, self._address = company_id, user_id, address
+        self._network_key = _key(LoginFailure, _from_network(subject, address))
+        length = 32 if user_id.int else BUCKET_BYTES
+        self._account_key = _key(AccountFailure, _of_account(subject), length=length)
+        self._account_bound = MAX_ACCOUNT_FAILURES
+        self._is_settled = False
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Around the check. Raises TooManyRequests. Unauthenticated and Invalid are failures, other errors are none."""
+        self._reserve()
+        try:
+            yield
+        except (Unauthenticated, Invalid):
+            self._settle(is_failure=True)
+            raise
+        except Exception:
+            self._settle(is_failure=False)
+            raise
+
+    def forgive(self) -> None:
+        """Forget the failures after a success, in the current unit of work."""
+        failures.clear_network(self._network_key)
+        failures.clear_account(self._account_key)
+        after_commit(self._mark_settled)
+
+    def _mark_settled(self) -> None:
+        self._is_settled = True
+
+    def _reserve(self) -> None:
+        """Only failures refuse: an attempt waits for those in flight."""
+        give_up_at = time.monotonic() + MAX_WAIT
+        while (refused := self._count()) is not None:
+            if isinstance(refused.error, AccountBarred) and self._is_at_known_network():
+                self._account_bound = UNBOUNDED
+            elif not refused.is_in_flight or time.monotonic() >= give_up_at:
+                raise refused.error
+            else:
+                time.sleep(random.uniform(0.02, 0.1))  # noqa: S311
+
+    def _count(self) -> Refused | None:
+        try:
+            with unit_of_work():
+                failures.count_from_network(self._network_key)
+                failures.count_from_anywhere(self._account_key, self._account_bound)
+        except Refused as refused:
+            return refused
+        return None
+
+    def _is_at_known_network(self) -> bool:
+        with company_transaction(self._company_id, writes=False):
+            return is_known_network(self._user_id, client_network(self._address))
+
+    def _settle(self, *, is_failure: bool) -> None:
+        if not self._is_settled:
+            with unit_of_work():
+                failures.settle(self._network_key, self._account_key, is_failure=is_failure)
 
 
-def _take_over(key: bytes, former: list[bytes]) -> None:
-    """Add the failures that were counted under former keys. Of simultaneous requests one adds them."""
-    counted = delete(LoginFailure).where(LoginFailure.key.in_(former))
-    taken = counted.returning(LoginFailure.attempts, LoginFailure.last_attempt_at)
-    with unit_of_work():
-        for attempts, last in db.session.execute(taken.execution_options(synchronize_session=False)).all():
-            statement = upsert(LoginFailure).values(key=key, attempts=attempts, last_attempt_at=last)
-            added = {"attempts": LoginFailure.attempts + attempts}
-            db.session.execute(statement.on_conflict_do_update(index_elements=[LoginFailure.key], set_=added))
+def change_subject(user_id: UUID) -> str:
+    """The subject of attempts at the current password of somebody who is signed in."""
+    return f"change {user_id}"
 
 
-def reserve_attempt(key: bytes) -> None:
-    """Count an attempt before its check; parallel guesses share the limit. Raises TooManyRequests."""
-    now = utcnow()
-    with unit_of_work():
-        if _count_attempt(key, now) is not None:
-            return
-        row = db.session.get(LoginFailure, key)
-        due = row.last_attempt_at + timedelta(seconds=_delay(row.attempts)) if row else now
-    wait = min(MAX_DELAY, max(1, math.ceil((due - now).total_seconds())))
-    raise TooManyRequests(wait, limit=FREE_ATTEMPTS)
+def forgive_account(user_id: UUID) -> None:
+    """Forget the failures from all networks, after a change of the password. In the current unit of work."""
+    for subject in (str(user_id), change_subject(user_id)):
+        for key in _macs(_of_account(subject)):
+            failures.clear_account(key)
 
 
 def reserve_daily(subject: str, address: str | None = None) -> bool:
     """Count an attempt from a network, in its own transaction. False after five, until a day has passed since."""
-    now = utcnow()
-    params = {"key_": attempt_key(f"daily {subject}", address), "now_": now, "over_": now - RETENTION}
+    key = _key(LoginFailure, _from_network(f"daily {subject}", address))
     with unit_of_work():
-        return db.session.scalar(_daily_statement(db.engine.dialect.name), params) is not None
+        return failures.count_daily(key)
 
 
-def clear_attempts(key: bytes) -> None:
-    """After a success, in the current unit of work."""
-    db.session.execute(_CLEAR, {"key_": key})
+def _from_network(subject: str, address: str | None) -> str:
+    return f"{subject}\n{client_network(address)}"
 
 
-def delete_old_attempts() -> None:
-    """A bounded sweep: a flood of invented names must not slow down the next sign-in."""
-    db.session.execute(_DELETE_OLD, {"before_": utcnow() - RETENTION})
+def _of_account(subject: str) -> str:
+    return f"account\n{subject}"
 
 
-_CLEAR = delete(LoginFailure).where(LoginFailure.key == bindparam("key_")).execution_options(synchronize_session=False)
-_DELETE_OLD = (
-    delete(LoginFailure)
-    .where(
-        LoginFailure.key.in_(
-            select(LoginFailure.key)
-            .where(LoginFailure.last_attempt_at < bindparam("before_", type_=UtcDateTime))
-            .limit(SWEEP_ROWS)
-        )
-    )
-    .execution_options(synchronize_session=False)
-)
+def _key(table: CounterTable, text: str, *, length: int = 32) -> bytes:
+    """Outside of transactions: with SECRET_KEY_PREVIOUS it takes over what was counted before."""
+    key, *former = (mac[:length] for mac in _macs(text))
+    if former:
+        with unit_of_work():
+            failures.take_over(table, key, former)
+    return key
 
 
-def _delay(attempts: int) -> int:
-    """Seconds before the next attempt: 1, 2, 4 … 60 after the free ones."""
-    return min(MAX_DELAY, 1 << max(0, min(attempts - FREE_ATTEMPTS, MAX_DELAY_STEP)))
-
-
-def _count_attempt(key: bytes, now: datetime) -> int | None:
-    """The number of attempts with this one; None if the delay has not passed."""
-    waits = {f"due_{n}": now - timedelta(seconds=_delay(FREE_ATTEMPTS + n)) for n in range(MAX_DELAY_STEP + 1)}
-    statement = _attempt_statement(db.engine.dialect.name)
-    attempts: int | None = db.session.scalar(statement, {"key_": key, "now_": now, **waits})
-    return attempts
-
-
-@cache
-def _attempt_statement(_dialect: str) -> Any:
-    """Cached for each database: to build it costs more than to execute it."""
-    steps = {LoginFailure.attempts == FREE_ATTEMPTS + n: _time(f"due_{n}") for n in range(MAX_DELAY_STEP)}
-    due = case(*steps.items(), else_=_time(f"due_{MAX_DELAY_STEP}"))
-    may_follow = or_(LoginFailure.attempts < FREE_ATTEMPTS, LoginFailure.last_attempt_at <= due)
-    return _upsert(LoginFailure.attempts + 1, may_follow)
-
-
-@cache
-def _daily_statement(_dialect: str) -> Any:
-    is_over = LoginFailure.last_attempt_at <= _time("over_")
-    attempts = case((is_over, 1), else_=LoginFailure.attempts + 1)
-    return _upsert(attempts, or_(LoginFailure.attempts < PER_DAY, is_over))
-
-
-def _time(name: str) -> Any:
-    return bindparam(name, type_=UtcDateTime)
-
-
-def _upsert(attempts: Any, may_follow: Any) -> Any:
-    now = _time("now_")
-    statement = upsert(LoginFailure).values(key=bindparam("key_"), attempts=1, last_attempt_at=now)
-    return statement.on_conflict_do_update(
-        index_elements=[LoginFailure.key], set_={"attempts": attempts, "last_attempt_at": now}, where=may_follow
-    ).returning(LoginFailure.attempts)
+def _macs(text: str) -> tuple[bytes, ...]:
+    return macs("login-failure", text.encode())

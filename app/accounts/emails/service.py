@@ -4,11 +4,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.accounts.auth.sessions import end_sessions
-from app.accounts.auth.throttle import clear_attempts, reserve_daily
+from app.accounts.auth.throttle import reserve_daily
 from app.accounts.passwords.codes import revoke_codes
 from app.accounts.passwords.service import confirm_password
 from app.base.errors import Conflict, Invalid, TooManyRequests
-from app.core.db.transaction import company_transaction, unit_of_work
+from app.core.db.transaction import company_transaction
 from app.core.jobs import one_time_links
 from app.core.jobs.mail import post
 from app.core.jobs.one_time_links import InvalidLink
@@ -27,9 +27,7 @@ def request_change(me: Principal, new: str, password: str, ip: str | None) -> No
     """Raises Invalid, TooManyRequests, and Conflict. The worker finds out whether the address is in use."""
     if new == me.email:
         raise Invalid.field("new_email", "Is your present address.")
-    password_hash, key = confirm_password(me, password, ip)
-    with unit_of_work():
-        clear_attempts(key)
+    password_hash = confirm_password(me, password, ip)
     if not reserve_daily(f"address {me.user_id}"):
         raise TooManyRequests(RETRY_AFTER_SECONDS)
     with company_transaction(me.company_id):

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app.accounts.auth.service import NOBODY, Account, find_account
 from app.accounts.auth.sessions import end_sessions
-from app.accounts.auth.throttle import attempt_key, clear_attempts, reserve_attempt
+from app.accounts.auth.throttle import Attempt, change_subject, forgive_account
 from app.accounts.passwords.codes import CODE, consume_code, count_guess, revoke_codes, secrets_of
 from app.base.clock import utcnow
 from app.base.errors import BadRequest, Conflict, Invalid
@@ -42,15 +42,17 @@ class InvalidCode(BadRequest):
     code, message = "INVALID_OTP", "Invalid or expired OTP code"
 
 
-def confirm_password(caller: Principal, password: str, ip: str | None) -> tuple[str | None, bytes]:
-    """The hash of the caller's own password, and the key of its attempts. Raises Invalid and TooManyRequests."""
+def confirm_password(caller: Principal, password: str, ip: str | None) -> str | None:
+    """The hash of the caller's own password. Raises Invalid and TooManyRequests."""
     with company_transaction(caller.company_id, writes=False):
         password_hash = db.session.scalar(select(USABLE_HASH).where(User.id == caller.user_id), time_of_end())
-    key = attempt_key(f"change {caller.user_id}", ip)
-    reserve_attempt(key)
-    if not services().passwords.verify(password_hash, password):
-        raise Invalid.field("current_password", "Is wrong.")
-    return password_hash, key
+    attempt = Attempt(change_subject(caller.user_id), caller.company_id, caller.user_id, ip)
+    with attempt.counted():
+        if not services().passwords.verify(password_hash, password):
+            raise Invalid.field("current_password", "Is wrong.")
+        with unit_of_work():
+            attempt.forgive()
+    return password_hash
 
 
 def change_password(caller: Principal, current: str, new: str, ip: str | None) -> None:
@@ -59,10 +61,9 @@ def change_password(caller: Principal, current: str, new: str, ip: str | None) -
     passwords.check_acceptable(new, caller.email, "new_password")
     if current == new:
         raise Invalid.field("new_password", "Must differ from the current one.")
-    former_hash, key = confirm_password(caller, current, ip)
+    former_hash = confirm_password(caller, current, ip)
     new_hash = passwords.hash(new)
     with company_transaction(caller.company_id):
-        clear_attempts(key)
         # Replaces only the verified hash: of two simultaneous changes the later one is refused.
         if not _store_password(caller.user_id, new_hash, User.password_hash == former_hash):
             raise Conflict()
@@ -83,6 +84,7 @@ def _store_password(user_id: UUID, password_hash: str, *only_if: Any, is_tempora
         return False
     revoke_codes(user_id)
     one_time_links.revoke(CHANGE_EMAIL, user_id)
+    forgive_account(user_id)
     return True
 
 

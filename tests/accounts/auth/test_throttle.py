@@ -177,21 +177,11 @@ def test_the_rows_name_neither_account_nor_address(app: Flask, person: ApiClient
 
     row = failures(app)[0]
 
-    assert set(LoginFailure.__table__.columns.keys()) == {"key", "attempts", "last_attempt_at"}
+    assert set(LoginFailure.__table__.columns.keys()) == {"key", "attempts", "in_flight", "last_attempt_at"}
     assert len(row.key) == 32
 
 
 @both_databases
-def test_old_rows_are_forgotten(app: Flask, acme: Tenant, person: ApiClient) -> None:
-    guess(app, "nobody@example.com")
-    change_failures(app, last_attempt_at=now() - timedelta(hours=25))
-    guess(app, "other@example.com")
-
-    guess(app, person.email, password=PASSWORD)
-
-    assert len(failures(app)) == 1
-
-
 def test_a_forwarded_address_counts_only_behind_a_trusted_proxy(
     app: Flask, variant: Variant, person: ApiClient
 ) -> None:

@@ -26,6 +26,15 @@ def test_several_tabs_refresh_at_once_and_all_go_on(acme: Tenant, fleet: Fleet) 
             assert [client.get("/users/me").status_code for client in access] == [200] * SIZE
 
 
+def test_twenty_right_sign_ins_at_once_all_pass(acme: Tenant, crowd: Fleet) -> None:
+    for _ in range(5):
+        login = Wish("POST", "/auth/login", {"email": acme.user().email, "password": PASSWORD})
+
+        answers = crowd.rush([login] * 20)
+
+        assert statuses(answers) == [200] * 20
+
+
 def test_twenty_uses_at_once_leave_one_chain(acme: Tenant, crowd: Fleet, everything: Engine) -> None:
     for _ in range(5):
         token = _sign_in(acme)
