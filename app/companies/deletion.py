@@ -10,6 +10,7 @@ from app.base.errors import Conflict
 from app.companies.models import DELETING, INACTIVE, Company
 from app.companies.service import count_holdings, lock_company
 from app.core.crud.erase import erase_rows, erase_tenant, holds_more_than
+from app.core.db.mode import statement_timeout
 from app.core.db.models import db
 from app.core.db.tenancy import current_tenant
 from app.core.db.transaction import company_transaction
@@ -21,6 +22,8 @@ AT_ONCE = 1_000
 """Rows that a request deletes by itself, and a transaction of the job."""
 TURN_SECONDS = 5.0
 """Afterwards another job goes on: mails must not wait, and no lease may end."""
+BATCH_SECONDS = 30.0
+"""For each statement of the job, whose rows may have many references to look for."""
 WAIT = timedelta(seconds=5)
 """Until a job looks again whether the files are gone."""
 
@@ -69,7 +72,7 @@ def continue_deletion(job: Job) -> None:
     until = time.monotonic() + TURN_SECONDS
     while time.monotonic() < until:
         started = time.monotonic()
-        with company_transaction(job.company_id):
+        with statement_timeout(BATCH_SECONDS), company_transaction(job.company_id):
             if not erase_rows(AT_ONCE, job.payload["token"]):
                 return _finish(job)
         # SQLite has one writer: others get as much time as this job.

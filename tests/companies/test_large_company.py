@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from app.base.clock import utcnow
 from app.base.errors import Unavailable
 from app.companies import deletion
 from app.companies.deletion import DELETE, continue_deletion
 from app.core.crud.erase import erase_rows
+from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.files.stored_file import REMOVE
 from app.core.jobs.outbox import Job, claim
@@ -18,6 +20,7 @@ from app.core.jobs.worker import Worker
 from app.customers.models import Customer
 from tests.companies.founding import fill, item, tenant_rows
 from tests.support.clients import PASSWORD, ApiClient, Tenant
+from tests.support.marks import only_postgresql
 from tests.support.outbox import change_entries, entries, make_due
 
 LIMIT = 100
@@ -150,6 +153,23 @@ def test_a_deletion_goes_on_where_a_killed_worker_left_it(
 
     assert left > LIMIT
     assert set(tenant_rows(large).values()) == {0}
+
+
+@only_postgresql
+def test_a_batch_has_more_time_than_a_request(acme: Tenant, large: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+
+    def erase(limit: int, token: str) -> int:
+        statement = text("SHOW statement_timeout").execution_options(unguarded="a test")
+        shown.append(db.session.scalar(statement))
+        return erase_rows(limit, token)
+
+    monkeypatch.setattr(deletion, "erase_rows", erase)
+    delete(acme, large)
+
+    work(acme.app)
+
+    assert set(shown) == {"30s"}
 
 
 def test_the_company_stays_until_its_files_are_gone(
