@@ -91,9 +91,10 @@ def _number_faults(settings: Settings) -> Iterator[str]:
 
 def _policy_faults(settings: Settings) -> Iterator[str]:
     url = settings.guardian_service_url
-    if url and not settings.embedded_guardian and not _is_http(url):
-        yield "GUARDIAN_SERVICE_URL must be an http(s) URL or embedded."
-    if settings.guardian_protocol == "authzen" and settings.use_guardian_service and not _is_http(url):
+    if url and not settings.embedded_guardian and not _is_plain_http(url):
+        yield "GUARDIAN_SERVICE_URL must be embedded or an http(s) URL in ASCII without credentials or a query."
+    is_remote = bool(url) and not settings.embedded_guardian
+    if settings.guardian_protocol == "authzen" and settings.use_guardian_service and not is_remote:
         yield "GUARDIAN_PROTOCOL=authzen needs the engine's http(s) URL in GUARDIAN_SERVICE_URL."
     if settings.guardian_decision_ttl_seconds < 0:
         yield "GUARDIAN_DECISION_TTL_SECONDS must not be negative."
@@ -144,8 +145,15 @@ def _url_faults(settings: Settings) -> Iterator[str]:
 
 
 def _is_http(url: str) -> bool:
+    """Whether the URL has a host and a possible port, and nothing that a request line cannot hold."""
     try:
         parts = urlsplit(url)
+        is_possible = parts.port != 0
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    is_clean = url.isprintable() and " " not in url
+    return is_clean and is_possible and parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_plain_http(url: str) -> bool:
+    return _is_http(url) and url.isascii() and "@" not in urlsplit(url).netloc and not set(url) & set("?#")
