@@ -1,13 +1,17 @@
 """Health, version, configuration and initialization of an embedded engine deployed as a service."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from flask import Response, current_app
+from sqlalchemy import select
 
+from app.base.errors import Conflict
+from app.companies.service import AlreadyInitialized
 from app.config.settings import VERSION
 from app.core.db.transaction import company_transaction
 from app.core.services import services
-from app.core.web.body import answer, json_body
+from app.core.web.body import answer, optional_json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.guardian.service import has_administrator, initialize_engine
@@ -15,6 +19,7 @@ from app.system import schemas
 from app.system.health import CheckResult
 from app.system.resources import Health, Version, check_init_token
 from app.system.service import platform_company
+from app.users.models import User
 
 
 class GuardianHealth(Health):
@@ -65,13 +70,28 @@ class GuardianInitDb(Endpoint):
         body=schemas.EngineInitSchema(),
         answer=schemas.EngineInitializedSchema(),
         status=201,
-        errors=(401, 403),
+        errors=(401, 403, 409),
         also=(200,),
     )
     def post(self) -> Response:
-        """Initialize the policy engine: the only user of a company becomes its administrator. 200 if already so."""
+        """Initialize the policy engine: the only user of a company becomes its administrator. 200 if already so.
+
+        Without a body the company is the platform.
+        """
         check_init_token()
-        values = schemas.EngineInitSchema().checked(json_body())
-        company_id, user_id = values["company"]["company_id"], values["user"]["user_id"]
+        ids = schemas.EngineInitSchema().checked(optional_json_body()) or _first_ids()
+        company_id, user_id = ids["company_id"], ids["user_id"]
         is_new = initialize_engine(company_id, user_id)
         return answer({"initialized": True, "company_id": company_id, "user_id": user_id}, 201 if is_new else 200)
+
+
+def _first_ids() -> dict[str, UUID]:
+    """The platform company and its only user. Raises Conflict before there is one, and Forbidden for several users."""
+    company_id = platform_company()
+    if company_id is None:
+        raise Conflict("There is no company yet; POST /init-db creates the first one.")
+    with company_transaction(company_id, writes=False) as session:
+        user_ids = session.scalars(select(User.id).limit(2)).all()
+    if len(user_ids) != 1:
+        raise AlreadyInitialized("The company is already initialized.")
+    return {"company_id": company_id, "user_id": user_ids[0]}

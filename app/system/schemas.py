@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from typing import Any, cast
+from uuid import UUID
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, post_load, validate
 from sqlalchemy.orm import Session
 
 from app.base.errors import Invalid
@@ -98,21 +99,42 @@ class EngineConfigSchema(BaseSchema):
 class EngineCompanySchema(BaseSchema):
     """Clients of Guardian also send the name, which the directory has already."""
 
-    company_id = Id(required=True)
+    id = Id()
+    company_id = Id()
     name = Text(load_only=True)
 
 
 class EngineUserSchema(BaseSchema):
     """Clients of Guardian also send e-mail address and password, which the service ignores."""
 
-    user_id = Id(required=True)
+    id = Id()
+    user_id = Id()
     email = Email(load_only=True)
     password = Password()
 
 
 class EngineInitSchema(BaseSchema):
-    company = fields.Nested(EngineCompanySchema, required=True)
-    user = fields.Nested(EngineUserSchema, required=True)
+    """The ids stand in one place each, or in none: then they are those of the platform company's only user."""
+
+    company_id = Id()
+    user_id = Id()
+    company = fields.Nested(EngineCompanySchema)
+    user = fields.Nested(EngineUserSchema)
+
+    @post_load
+    def gather(self, values: dict[str, Any], **_kwargs: Any) -> dict[str, UUID]:
+        """Both ids, or neither. Raises ValidationError."""
+        ids = {name: _ids_in(values, name) for name in ("company_id", "user_id")}
+        if any(ids.values()) or values:
+            faults = {name: ["Exactly one value is needed."] for name, found in ids.items() if len(found) != 1}
+            if faults:
+                raise ValidationError(faults)
+        return {name: found.pop() for name, found in ids.items() if found}
+
+
+def _ids_in(values: dict[str, Any], name: str) -> set[UUID]:
+    nested = values.get(name.removesuffix("_id"), {})
+    return {found[key] for found, key in ((values, name), (nested, name), (nested, "id")) if key in found}
 
 
 class EngineInitializedSchema(BaseSchema):

@@ -156,6 +156,64 @@ def test_secret_of_the_operator_is_asked_for_where_there_is_one(acme: Tenant, va
     assert [each.status_code for each in (without, wrong, right)] == [401, 401, 200]
 
 
-@by_row("body", [{}, {"company": {}, "user": {}}, {"company": "x", "user": []}])
-def test_incomplete_wish_is_refused(nobody: ApiClient, body: Json) -> None:
-    assert nobody.post(INIT, body).status_code == 400
+ONE, TWO, THREE = (str(UUID(int=number)) for number in (1, 2, 3))
+
+
+@by_row(
+    ("body", "at_fault"),
+    [
+        ({"company": {}, "user": {}}, ["company_id", "user_id"]),
+        ({"company_id": ONE}, ["user_id"]),
+        ({"user": {"id": ONE}}, ["company_id"]),
+        (wish(ONE, TWO) | {"user_id": THREE}, ["user_id"]),
+        ({"company": {"id": ONE, "company_id": TWO}, "user_id": THREE}, ["company_id"]),
+        ({"company": "x", "user": []}, ["company", "user"]),
+        ({"company_id": None, "user_id": "x"}, ["company_id", "user_id"]),
+        ({"company": None, "user": None}, ["company", "user"]),
+    ],
+)
+def test_wish_that_does_not_name_one_user_of_one_company_is_refused(
+    nobody: ApiClient, body: Json, at_fault: list[str]
+) -> None:
+    answer = nobody.post(INIT, body)
+
+    assert (answer.status_code, sorted(answer.get_json()["errors"])) == (400, at_fault)
+
+
+@by_row(
+    "body",
+    [
+        None,
+        {},
+        {"company_id": "{company}", "user_id": "{user}"},
+        {"company": {"id": "{company}"}, "user": {"id": "{user}", "email": "ada@acme.example"}},
+        {"company": {"company_id": "{company}", "name": "acme"}, "user_id": "{user}"},
+    ],
+)
+def test_every_form_of_the_wish_names_the_administrator(acme: Tenant, nobody: ApiClient, body: Any) -> None:
+    ids = {"company": acme.admin.company_id, "user": acme.admin.user_id}
+
+    answer = nobody.post(INIT, body and _filled(body, ids))
+
+    found = {"initialized": True, "company_id": ids["company"], "user_id": ids["user"]}
+    assert (answer.status_code, answer.get_json()) == (200, found)
+
+
+def _filled(value: Any, ids: dict[str, str]) -> Any:
+    return value.format(**ids) if isinstance(value, str) else {name: _filled(each, ids) for name, each in value.items()}
+
+
+@both_databases
+@pytest.mark.usefixtures("empty")
+def test_wish_without_a_body_is_for_the_only_user_of_the_platform(nobody: ApiClient, app: Flask) -> None:
+    early = nobody.post(INIT)
+    founder = without_roles(app, "acme", is_platform=True)
+
+    first, again = nobody.post(INIT), nobody.post(INIT)
+
+    assert refusal(early)[:2] == (409, "CONFLICT")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.get_json()["user_id"] == founder.user_id
+    assert founder.get("/customers").status_code == 200
+    Tenant(app, UUID(founder.company_id), founder).user()
+    assert refusal(nobody.post(INIT)) == ALREADY
