@@ -34,7 +34,7 @@ class ApiError(Exception):
         self.error_code = code or self.code
         self.errors = errors
         self.headers = dict(headers or {})
-        self.members: dict[str, str] = {}
+        self.members: dict[str, Any] = {}
 
 
 def summary_of(errors: Messages) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any
 
 import yaml
@@ -20,6 +20,7 @@ Json = dict[str, Any]
 CODES = (ADMINISTRATOR, MANAGER, VIEWER, CUSTOMER)
 """The default roles."""
 SAME_COMPANY = "request.resource.attr.company_id == request.principal.attr.company_id"
+OF_PLATFORM = "request.principal.attr.is_platform"
 HEAD = "# Written by: flask guardian catalogue --format cerbos\n"
 OWN_SERVICES = ("identity", "guardian")
 # Permissions are written service:resource:operation, and their ids derive from these names.
@@ -68,15 +69,18 @@ def _policy(kind: str, permissions: Iterable[Permission], holders: Mapping[Permi
 
 def _rules(service: str, permissions: Iterable[Permission], holders: Mapping[Permission, list[str]]) -> Iterator[Json]:
     """The rules of one service: another may use the same names for other resources."""
-    same_service = f"request.resource.attr.service == {json.dumps(service)}"
-    for code in CODES:
-        actions = [item.operation.lower() for item in permissions if code in holders[item]]
+    conditions = [f"request.resource.attr.service == {json.dumps(service)}", SAME_COMPANY]
+    for code, is_platform in product(CODES, (False, True)):
+        actions = [
+            item.operation.lower() for item in permissions if code in holders[item] and item.platform == is_platform
+        ]
+        expressions = [{"expr": text} for text in (*conditions, *([OF_PLATFORM] if is_platform else []))]
         if actions:
             yield {
-                "actions": ["*"] if code == ADMINISTRATOR else actions,
+                "actions": actions,
                 "effect": "EFFECT_ALLOW",
                 "roles": [code],
-                "condition": {"match": {"all": {"of": [{"expr": same_service}, {"expr": SAME_COMPANY}]}}},
+                "condition": {"match": {"all": {"of": expressions}}},
             }
 
 

@@ -188,5 +188,7 @@ class CheckAccess(Endpoint):
         values = schemas.AccessRequestSchema().checked(json_body())
         caller = principal()
         if (values["user_id"], values["company_id"]) != (caller.user_id, caller.company_id):
-            raise Forbidden("user_id and company_id must be the token's.")
+            error = Forbidden("user_id and company_id must be the token's.")
+            error.members["access_granted"] = False
+            raise error
         return answer(decide({name: str(value) for name, value in values.items()}))

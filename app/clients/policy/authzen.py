@@ -71,7 +71,8 @@ class AuthZenClient:
     def _common(self, question: AccessRequest, request_id: str) -> Json:
         """The shared part of several questions of one request; Cerbos insists on a context."""
         roles = list(self._roles_of(question) if question.roles is None else question.roles)
-        properties = {"company_id": question.company_id, "roles": roles, "cerbos.roles": roles}
+        of_company = {"company_id": question.company_id, "is_platform": question.is_platform}
+        properties = {**of_company, "roles": roles, "cerbos.roles": roles}
         return {
             "subject": {"type": "user", "id": question.user_id, "properties": properties},
             "context": {"request_id": request_id},

@@ -16,7 +16,7 @@ class AccessRequest:
     """``parent_kind`` is the kind of the parent in a nested path: position for ``/positions/{id}/users``.
 
     ``roles`` are those of the caller's token; None where it states none. ``policy_version``
-    is never sent: it moves with every change of a role in the company.
+    is never sent: it moves with every change of a role in the company. ``is_platform`` tells of the company.
     """
 
     user_id: UUID
@@ -28,6 +28,7 @@ class AccessRequest:
     resource_id: str = ANY
     roles: tuple[str, ...] | None = None
     policy_version: int = 0
+    is_platform: bool = False
 
 
 def denial(question: AccessRequest, reason: str | None) -> Forbidden:

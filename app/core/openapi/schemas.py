@@ -46,9 +46,10 @@ PROBLEM_FIELDS: Json = {
     "request_id": TEXT,
 }
 ERRORS: Json = {"type": "object", "additionalProperties": True, "description": "Messages by field."}
+REFUSED: Json = {"const": False, "description": "Of POST /guardian/check-access about somebody else."}
 DENIED: Json = {"type": "string", "description": "What the policy engine did not grant, such as customer:DELETE."}
 PROBLEM_SCHEMA = object_schema(PROBLEM_FIELDS | {"errors": ERRORS}, PROBLEM_FIELDS)
-PROBLEM_SCHEMA["properties"].update(permission=DENIED)
+PROBLEM_SCHEMA["properties"].update(permission=DENIED, access_granted=REFUSED)
 
 PAGINATION_FIELDS: Json = {
     "page": nullable({"type": "integer"}),

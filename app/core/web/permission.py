@@ -32,7 +32,7 @@ def _access_request(
 ) -> AccessRequest:
     caller = principal()
     ids, roles = (caller.user_id, caller.company_id), (caller.claimed_roles, caller.policy_version)
-    return AccessRequest(*ids, *permission, parent_kind, service, resource_id, *roles)
+    return AccessRequest(*ids, *permission, parent_kind, service, resource_id, *roles, caller.is_platform)
 
 
 def _check_all(access_requests: list[AccessRequest]) -> None:

@@ -132,7 +132,7 @@ def test_the_question_goes_out_as_the_contract_writes_it(engine: FakeGuardian) -
         "subject": {
             "type": "user",
             "id": str(QUESTION.user_id),
-            "properties": {"company_id": company, "roles": ROLES, "cerbos.roles": ROLES},
+            "properties": {"company_id": company, "is_platform": False, "roles": ROLES, "cerbos.roles": ROLES},
         },
         "action": {"name": "update"},
         "resource": {

@@ -84,22 +84,27 @@ def test_cerbos_decides_each_permission_as_the_embedded_engine_does(
     with app.app_context():
         catalogue = sorted({(each.service, each.resource_name, each.operation) for each in services().catalogue})
 
-    ours = {name: _granted(app, person, catalogue) for name, person in people.items()}
+    ours = {name: _granted(app, person, catalogue, name == "platform") for name, person in people.items()}
 
-    assert {name: _granted(theirs, person, catalogue) for name, person in people.items()} == ours
-    assert ours["administrator"] == set(catalogue)
+    assert {name: _granted(theirs, each, catalogue, name == "platform") for name, each in people.items()} == ours
+    assert ours["platform"] == set(catalogue)
+    with app.app_context():
+        beyond = {(each.service, each.resource_name, each.operation) for each in services().catalogue if each.platform}
+    assert ours["administrator"] == set(catalogue) - beyond
     assert set() < ours["viewer"] < ours["manager"] < ours["administrator"]
     own = {("identity", "customer_profile", operation) for operation in ("CREATE", "READ", "UPDATE", "DELETE")}
     assert ours["customer"] == own
     assert ours["None"] == set()
 
 
-def _granted(app: Flask, person: ApiClient, catalogue: list[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+def _granted(
+    app: Flask, person: ApiClient, catalogue: list[tuple[str, str, str]], is_platform: bool
+) -> set[tuple[str, str, str]]:
     with app.app_context():
-        return {each for each in catalogue if _is_granted(person, *each)}
+        return {each for each in catalogue if _is_granted(person, *each, is_platform)}
 
 
-def _is_granted(person: ApiClient, service: str, resource_name: str, operation: str) -> bool:
+def _is_granted(person: ApiClient, service: str, resource_name: str, operation: str, is_platform: bool) -> bool:
     question = AccessRequest(
         UUID(person.user_id),
         UUID(person.company_id),
@@ -107,6 +112,7 @@ def _is_granted(person: ApiClient, service: str, resource_name: str, operation: 
         operation,
         service=service,
         resource_id=str(uuid7()),
+        is_platform=is_platform,
     )
     try:
         services().engine.check(question, token=person.token or "", request_id="request-1")
@@ -131,8 +137,12 @@ def test_the_service_answers_every_route_as_with_the_embedded_engine(
     assert different == []
     with app.app_context():
         beyond = {(each.service, each.resource_name, each.operation) for each in services().catalogue} - asked
-    # The settings within /config; somebody else's note, within the endpoint that removes one's own.
-    assert beyond == {("identity", "config", "READ"), ("identity", "customer_note", "DELETE")}
+    # The settings within /config; somebody else's note, within the endpoint that removes one's own; somebody else's
+    # account, within those that change users.
+    assert beyond == {
+        ("identity", "config", "READ"),
+        ("identity", "customer_note", "DELETE"),
+    }
 
 
 def _answer(app: Flask, person: ApiClient, route: Route) -> tuple[int, str | None]:
