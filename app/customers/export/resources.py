@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from uuid import UUID
 
 import orjson
@@ -21,6 +21,7 @@ from app.core.files.stored_file import FileOwner, StoredFile
 from app.core.services import services
 from app.core.web.body import JSON_OPTIONS
 from app.core.web.declaration import declare
+from app.core.web.default_roles import DefaultRoles
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require_all
 from app.core.web.principal import principal
@@ -56,6 +57,7 @@ COLLECTIONS: Mapping[str, type[Crud]] = {
 """The parts, by the name of their file in the archive."""
 # An export needs the permissions to read each part by itself.
 REQUIRED_PERMISSIONS = (
+    (Customers.permission, "READ"),
     *dict.fromkeys((endpoint.permission, "LIST") for endpoint in COLLECTIONS.values()),
     (CustomerDocuments.permission, "READ"),
     (CustomerLogo.permission, "READ"),
@@ -63,7 +65,10 @@ REQUIRED_PERMISSIONS = (
 
 
 class ExportCustomer(Endpoint):
-    path, permission, moved = f"{Customers.path}/<id>/export", Customers.permission, True
+    path, permission, moved = f"{Customers.path}/<id>/export", "customer_export", True
+    # Reading customers one by one is one thing, taking away all that is known of them another.
+    default_roles: ClassVar[DefaultRoles] = {}
+    limits = "10/hour"
 
     def before(self, **ids: UUID) -> None:
         require_all(REQUIRED_PERMISSIONS)

@@ -27,11 +27,15 @@ from app.customers.models import Customer
 from app.customers.parts.services import CustomerService
 from tests.customers.documents.files import PDF, TEXT, document
 from tests.customers.dossier import PARTS, SERVICE, customer, tag
-from tests.support.clients import Tenant
+from tests.support.clients import ApiClient, Tenant
+from tests.support.marks import one_database
 from tests.support.pictures import picture, upload
 from tests.support.roles import user_with
+from tests.support.variants import Variant, variant
 
-EXPORTER = ["identity:customer:READ", *(":".join(("identity", *each)) for each in REQUIRED_PERMISSIONS)]
+__all__ = ["variant"]
+
+EXPORTER = ["identity:customer_export:READ", *(":".join(("identity", *each)) for each in REQUIRED_PERMISSIONS)]
 
 
 def exported(company: Tenant, owner: str) -> ZipFile:
@@ -130,6 +134,21 @@ def test_whoever_exports_may_see_every_part_by_itself(acme: Tenant, owner: str) 
     for lacking in EXPORTER:
         refused = user_with(acme, *(each for each in EXPORTER if each != lacking)).get(f"{owner}/export")
         assert (refused.status_code, refused.get_json()["error_code"]) == (403, "ACCESS_DENIED"), lacking
+
+
+def test_who_reads_everything_by_default_does_not_export(acme: Tenant, owner: str) -> None:
+    for code in ("manager", "viewer", "customer"):
+        refused = acme.user(code).get(f"{owner}/export")
+        assert (refused.status_code, refused.get_json()["error_code"]) == (403, "ACCESS_DENIED"), code
+
+
+@one_database
+def test_a_client_exports_ten_times_an_hour(acme: Tenant, owner: str, variant: Variant) -> None:
+    client = ApiClient(variant(RATELIMIT_ENABLED="true"), acme.admin.token)
+
+    statuses = [client.get(f"{owner}/export").status_code for _ in range(11)]
+
+    assert statuses == [200] * 10 + [429]
 
 
 def test_a_customer_of_another_company_is_not_found(acme: Tenant, globex: Tenant, owner: str) -> None:
