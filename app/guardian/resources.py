@@ -11,13 +11,13 @@ from sqlalchemy import ColumnElement
 from app.base.errors import Forbidden
 from app.base.text import pascal
 from app.core.crud.crud import Crud
+from app.core.crud.expand import Expansion, embed
 from app.core.db.lookup import Parent, get_row
 from app.core.db.models import db
 from app.core.web.body import answer, json_body, no_content
 from app.core.web.declaration import CREATED, Declaration, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.core.wire.schema import BaseSchema
 from app.guardian import schemas
 from app.guardian.composition import PERMISSIONS_OF_POLICY, POLICIES_OF_ROLE, Composition
 from app.guardian.decision import decide
@@ -104,60 +104,82 @@ class PermissionsOfPolicy(Elements):
 
 
 class CompositionEndpoint(Endpoint, abstract=True):
-    """POST adds an element to the owner in the path, and DELETE removes it."""
+    """Changes the elements of the owner in the path."""
 
     composition: ClassVar[Composition]
     elements: ClassVar[type[Crud]]
-    schema: ClassVar[type[BaseSchema]]
     summaries: ClassVar[Mapping[str, str]]
     service, operations = "guardian", {"POST": "UPDATE", "DELETE": "UPDATE"}
-
-    @classmethod
-    def paths(cls) -> Paths:
-        return [(cls.path, ["POST"]), (f"{cls.path}/<{cls.composition.element_id}>", ["DELETE"])]
 
     @classmethod
     def declaration_of(cls, method: str, *, collection: bool) -> Declaration:
         summary = cls.summaries[method]
         operation = Declaration(summary[0].lower() + pascal(summary)[1:], summary, errors=(409,))
         if method == "POST":
-            return replace(operation, body=cls.schema(), answer=cls.elements.schema(), **CREATED)
+            return replace(operation, body=cls.bodies.get(method), answer=cls.elements.schema(), **CREATED)
         return replace(operation, status=204)
 
-    def before(self, **_ids: UUID) -> None:
-        if request.method == "POST":
-            self.load_body(self.schema())
-
-    def post(self, **ids: UUID) -> Response:
-        owner, schema, values = self._owner(ids), self.schema(), self.body()
-        schema.check_refs(db.session(), values)
-        element = self.composition.add(owner, values[self.composition.element_id], by=principal().user_id)
+    def add(self, ids: Mapping[str, UUID], element_id: UUID) -> Response:
+        element = self.composition.add(self.owner(ids), element_id, by=principal().user_id)
         element_values = {name: getattr(element, name) for name in self.elements.columns}
         return answer(element_values, 201, {"Location": f"{request.script_root}{self.elements.path}/{element.id}"})
 
-    def delete(self, **ids: UUID) -> Response:
-        self.composition.remove(self._owner(ids), ids[self.composition.element_id], by=principal().user_id)
-        return no_content()
-
-    def _owner(self, ids: Mapping[str, UUID]) -> Any:
+    def owner(self, ids: Mapping[str, UUID]) -> Any:
         """Raises NotFound."""
         return get_row(self.composition.owner, ids[self.composition.owner_id])
 
 
-class RoleComposition(CompositionEndpoint):
+class AddByBody(CompositionEndpoint, abstract=True):
+    """POST adds the element that the body names."""
+
+    def post(self, **ids: UUID) -> Response:
+        self.owner(ids)
+        values = self.body()
+        self.bodies["POST"].check_refs(db.session(), values)
+        return self.add(ids, values[self.composition.element_id])
+
+
+class ElementInPath(CompositionEndpoint, abstract=True):
+    """POST adds the element in the path, and DELETE removes it."""
+
+    def post(self, **ids: UUID) -> Response:
+        return self.add(ids, ids[self.composition.element_id])
+
+    def delete(self, **ids: UUID) -> Response:
+        self.composition.remove(self.owner(ids), ids[self.composition.element_id], by=principal().user_id)
+        return no_content()
+
+
+class RoleComposition(AddByBody):
     """The policies of a role."""
 
-    composition, elements, schema = POLICIES_OF_ROLE, Policies, schemas.PolicyIdSchema
+    composition, elements, bodies = POLICIES_OF_ROLE, Policies, {"POST": schemas.PolicyIdSchema()}
     permission, path, item = "role", PoliciesOfRole.path, "role_id"
-    summaries = {"POST": "Add a policy to a role", "DELETE": "Remove a policy from a role"}
+    summaries = {"POST": "Add a policy to a role"}
 
 
-class PolicyComposition(CompositionEndpoint):
+class PolicyOfRole(ElementInPath):
+    """One policy of a role."""
+
+    composition, elements = POLICIES_OF_ROLE, Policies
+    permission, path, item = "role", f"{PoliciesOfRole.path}/<policy_id>", "role_id"
+    summaries = {"POST": "Assign a policy to a role", "DELETE": "Remove a policy from a role"}
+
+
+class PolicyComposition(AddByBody):
     """The permissions of a policy."""
 
-    composition, elements, schema = PERMISSIONS_OF_POLICY, Permissions, schemas.PermissionIdSchema
+    composition, elements, bodies = PERMISSIONS_OF_POLICY, Permissions, {"POST": schemas.PermissionIdSchema()}
     permission, path, item = "policy", PermissionsOfPolicy.path, "policy_id"
-    summaries = {"POST": "Add a permission to a policy", "DELETE": "Remove a permission from a policy"}
+    summaries = {"POST": "Add a permission to a policy"}
+
+
+class PermissionOfPolicy(ElementInPath):
+    """One permission of a policy."""
+
+    composition, elements = PERMISSIONS_OF_POLICY, Permissions
+    permission, path, item = "policy", f"{PermissionsOfPolicy.path}/<permission_id>", "policy_id"
+    summaries = {"POST": "Assign a permission to a policy", "DELETE": "Remove a permission from a policy"}
 
 
 class UserRoles(Crud):
@@ -167,6 +189,9 @@ class UserRoles(Crud):
     service, permission, unpaginated = "guardian", "user_role", True
     filters = ("user_id", "role_id")
     sort = ("created_at",)
+
+    def add_computed(self, items: list[dict[str, Any]]) -> None:
+        embed(items, {"role": Expansion(Role, tuple(Roles.columns), Roles.permission, by="role_id")})
 
     def create(self, values: dict[str, Any]) -> UserRole:
         return assign_role(values["user_id"], values["role_id"], by=principal().user_id)

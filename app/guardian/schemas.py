@@ -43,6 +43,7 @@ class UserRoleSchema(BaseSchema):
     user_id = Ref(User, required=True)
     role_id = Ref(Role, required=True)
     created_at = Timestamp()
+    role = fields.Nested(RoleSchema, dump_only=True)
 
 
 class AccessRequestSchema(BaseSchema):

@@ -128,3 +128,36 @@ def test_catalogue_shows_each_permission(acme: Tenant, engine: Through) -> None:
 
     assert (found["service"], found["resource_name"], found["operation"]) == tuple(HELD.split(":"))
     assert refusal(unknown) == (404, "PERMISSION_NOT_FOUND")
+
+
+def test_element_in_the_path_is_assigned_as_by_a_body(acme: Tenant, engine: Through) -> None:
+    admin, user = engine(acme.admin), engine(acme.user())
+    policy, role = admin.create(POLICIES, {"name": "Reading"}), role_of(admin, "Reader")
+    give(acme, user, role["id"])
+    permission = f"{POLICIES}/{policy['id']}/permissions/{id_of(HELD)}"
+    attachment = f"{ROLES}/{role['id']}/policies/{policy['id']}"
+
+    added, attached = admin.post(permission), admin.post(attachment)
+    decision = may(user, HELD)
+    again = [admin.post(path) for path in (permission, attachment)]
+
+    assert (added.status_code, added.get_json()["id"]) == (201, id_of(HELD))
+    assert added.headers["Location"] == f"{PERMISSIONS}/{id_of(HELD)}"
+    assert (attached.status_code, attached.get_json()) == (201, policy)
+    assert attached.headers["Location"] == f"{POLICIES}/{policy['id']}"
+    assert decision is True
+    assert [each.status_code for each in again] == [409, 409]
+
+
+def test_element_in_the_path_is_one_of_the_company(acme: Tenant, globex: Tenant) -> None:
+    policy, foreign = policy_with(acme.admin, "Reading"), policy_with(globex.admin, "Reading")
+    role = role_of(acme.admin, "Reader")
+    paths = [
+        f"{ROLES}/{role['id']}/policies/{foreign['id']}",
+        f"{ROLES}/{role['id']}/policies/{uuid4()}",
+        f"{ROLES}/{uuid4()}/policies/{policy['id']}",
+        f"{POLICIES}/{foreign['id']}/permissions/{id_of(HELD)}",
+        f"{POLICIES}/{policy['id']}/permissions/{uuid4()}",
+    ]
+
+    assert [acme.admin.post(path).status_code for path in paths] == [404] * 5

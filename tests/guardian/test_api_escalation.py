@@ -25,6 +25,7 @@ def editor(company: Tenant) -> ApiClient:
         ("PATCH", "", {"name": "Mine"}),
         ("DELETE", "", None),
         ("POST", "/policies", {"policy_id": "{other}"}),
+        ("POST", "/policies/{other}", None),
         ("DELETE", "/policies/{own}", None),
     ],
 )
@@ -36,7 +37,7 @@ def test_role_that_holds_more_is_not_edited(acme: Tenant, method: str, suffix: s
     before = admin.get(path).get_json(), admin.get(f"{path}/policies").get_json()
     wanted = body and {name: value.format(other=other["id"]) for name, value in body.items()}
 
-    answer = editor(acme).request(method, path + suffix.format(own=own["id"]), wanted)
+    answer = editor(acme).request(method, path + suffix.format(own=own["id"], other=other["id"]), wanted)
 
     assert refusal(answer) == (403, "ROLE_ABOVE_OWN")
     assert (admin.get(path).get_json(), admin.get(f"{path}/policies").get_json()) == before
@@ -49,6 +50,7 @@ def test_role_that_holds_more_is_not_edited(acme: Tenant, method: str, suffix: s
         ("PATCH", "", {"name": "Mine"}),
         ("DELETE", "", None),
         ("POST", "/permissions", {"permission_id": id_of("guardian:role:UPDATE")}),
+        ("POST", f"/permissions/{id_of('guardian:role:UPDATE')}", None),
         ("DELETE", f"/permissions/{id_of(HELD)}", None),
     ],
 )
