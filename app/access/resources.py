@@ -17,6 +17,7 @@ from app.core.web.body import answer, json_body, no_content
 from app.core.web.declaration import CREATED, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
+from app.users.control import require_control
 from app.users.models import User
 
 
@@ -40,7 +41,7 @@ class RolesOfUser(RoleListing):
     )
     def post(self, user_id: UUID) -> Response:
         """Assign a role to a user. role is an older name of role_id."""
-        _existing(user_id)
+        require_control(_existing(user_id))
         assignment = services().role_directory.assign(user_id, _role_id_in(json_body()), actor())
         return answer(assignment, 201, {"Location": f"{request.script_root}/users/{user_id}/roles/{assignment['id']}"})
 
@@ -58,7 +59,8 @@ class RoleOfUser(Endpoint):
     @declare("unassignRole", status=204, errors=(409,))
     def delete(self, user_id: UUID, user_role_id: UUID) -> Response:
         """Remove a role from a user."""
-        services().role_directory.unassign(_existing(user_id), user_role_id, actor())
+        require_control(_existing(user_id))
+        services().role_directory.unassign(user_id, user_role_id, actor())
         return no_content()
 
 

@@ -46,7 +46,7 @@ class EmbeddedRoleDirectory:
             assignment = db.session.scalar(statement)
             if assignment is None:
                 raise not_found(UserRole)
-            remove_assignment(assignment)
+            remove_assignment(assignment, by=actor.user_id)
 
     def policies_of(self, user_id: UUID, actor: Actor) -> list[Json]:
         with tenant(actor.company_id):

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, and_, select
 
 from app.base.errors import Conflict, Forbidden
 from app.core.db.models import db
@@ -35,12 +35,24 @@ def check_editable(role: Role, by: UUID) -> None:
 
 def check_not_above(role: Role, user_id: UUID) -> None:
     """Raises Forbidden for a role with a permission that the user lacks."""
-    of_role = RolePolicy.policy_id == PolicyPermission.policy_id
-    permission_ids = select(PolicyPermission.permission_id).join(RolePolicy, of_role)
-    if not is_administrator(user_id) and (
-        role.is_system or _lacks(user_id, permission_ids.where(RolePolicy.role_id == role.id))
-    ):
+    if _are_above(select(Role.id).where(Role.id == role.id), user_id):
         raise PrivilegeEscalation("The role holds a permission that you do not have yourself.")
+
+
+def check_users_not_above(of_users: ColumnElement[bool], user_id: UUID) -> None:
+    """Raises Forbidden if one of the assignments' users has a permission that the user lacks."""
+    if _are_above(select(UserRole.role_id).where(of_users), user_id):
+        raise PrivilegeEscalation("The user has a permission that you do not have yourself.")
+
+
+def _are_above(role_ids: Select[UUID], user_id: UUID) -> bool:
+    """Whether one of the roles holds a permission that the user lacks."""
+    if is_administrator(user_id):
+        return False
+    of_roles = RolePolicy.policy_id == PolicyPermission.policy_id, RolePolicy.role_id.in_(role_ids)
+    permission_ids = select(PolicyPermission.permission_id).join(RolePolicy, and_(*of_roles))
+    system = select(Role.id).where(Role.is_system, Role.id.in_(role_ids))
+    return db.session.scalar(system) is not None or _lacks(user_id, permission_ids)
 
 
 def check_policy_not_above(policy: Policy, user_id: UUID) -> None:

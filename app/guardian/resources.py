@@ -14,15 +14,18 @@ from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion, embed
 from app.core.db.lookup import Parent, get_row
 from app.core.db.models import db
+from app.core.db.transaction import company_transaction
 from app.core.web.body import answer, json_body, no_content
 from app.core.web.declaration import CREATED, Declaration, declare
 from app.core.web.endpoint import Endpoint
+from app.core.web.permission import require
 from app.core.web.principal import principal
 from app.guardian import schemas
 from app.guardian.composition import PERMISSIONS_OF_POLICY, POLICIES_OF_ROLE, Composition
 from app.guardian.decision import decide
 from app.guardian.models import GuardianPermission, Policy, Role, UserRole
-from app.guardian.service import assign_role, change_assignment, remove_assignment
+from app.guardian.service import assign_role, change_assignment, check_holders, has_other_holders, remove_assignment
+from app.users.control import CONTROL, require_control, user_of
 
 Paths = list[tuple[str, list[str]]]
 
@@ -54,6 +57,19 @@ class Roles(ComposedCrud):
     permission, composition = "role", POLICIES_OF_ROLE
     filters = ("name", "code")
     sort = ("created_at", "name")
+    also_required = (CONTROL,)
+
+    def before(self, **ids: UUID) -> None:
+        super().before(**ids)
+        if request.method == "DELETE":
+            with company_transaction(principal().company_id, writes=False):
+                is_held = has_other_holders(ids["id"], principal().user_id)
+            if is_held:
+                require(CONTROL.resource_name, CONTROL.operation)
+
+    def remove(self, row: Role) -> None:
+        check_holders(row, by=principal().user_id)
+        super().remove(row)
 
 
 class Policies(ComposedCrud):
@@ -189,6 +205,17 @@ class UserRoles(Crud):
     service, permission, unpaginated = "guardian", "user_role", True
     filters = ("user_id", "role_id")
     sort = ("created_at",)
+    also_required = (CONTROL,)
+
+    def before(self, **ids: UUID) -> None:
+        super().before(**ids)
+        if request.method in ("PUT", "PATCH", "DELETE"):
+            require_control(user_of(UserRole, ids["id"]))
+        if request.method in ("PUT", "PATCH") and "user_id" in (values := self.body()):
+            require_control(values["user_id"])
+
+    def before_create(self, values: dict[str, Any]) -> None:
+        require_control(values["user_id"])
 
     def add_computed(self, items: list[dict[str, Any]]) -> None:
         embed(items, {"role": Expansion(Role, tuple(Roles.columns), Roles.permission, by="role_id")})
@@ -200,7 +227,7 @@ class UserRoles(Crud):
         change_assignment(row, values, by=principal().user_id)
 
     def remove(self, row: UserRole) -> None:
-        remove_assignment(row)
+        remove_assignment(row, by=principal().user_id)
 
 
 class CheckAccess(Endpoint):

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from uuid_utils.compat import uuid7
 
 from app.base.errors import Conflict
@@ -18,8 +18,10 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work, upsert
 from app.core.services import services
 from app.core.web.default_roles import is_held_by_default
-from app.guardian.escalation import administrators, check_not_above, is_administrator
+from app.core.web.permission import is_granted
+from app.guardian.escalation import administrators, check_not_above, check_users_not_above, is_administrator
 from app.guardian.models import GuardianPermission, Policy, PolicyPermission, Role, RolePolicy, UserRole, permission_id
+from app.users.control import CONTROL, check_control
 from app.users.models import User
 
 log = structlog.get_logger(__name__)
@@ -73,9 +75,7 @@ class EmbeddedTenantRoles:
             raise LastAdministrator()
 
     def check_not_above(self, user_id: UUID, by: UUID) -> None:
-        roles = select(Role).join(UserRole, UserRole.role_id == Role.id).where(UserRole.user_id == user_id)
-        for role in db.session.scalars(roles).all():
-            check_not_above(role, by)
+        check_users_not_above(UserRole.user_id == user_id, by)
 
 
 class ExternalTenantRoles:
@@ -116,8 +116,9 @@ def load_catalogue(catalogue: Iterable[Permission]) -> None:
 
 
 def assign_role(user_id: UUID, role_id: UUID, *, by: UUID) -> UserRole:
-    """Raises Forbidden for a role with a permission that ``by`` lacks, and Conflict for a second assignment."""
+    """Raises Forbidden for a role or a user with a permission that ``by`` lacks, and Conflict for a second one."""
     check_not_above(_get_role(role_id), by)
+    check_control(user_id, by=by)
     assignment = UserRole(user_id=user_id, role_id=role_id)
     db.session.add(assignment)
     db.session.flush()
@@ -134,16 +135,36 @@ def change_assignment(assignment: UserRole, values: dict[str, Any], *, by: UUID)
     check_not_above(_get_role(after[1]), by)
     if role.is_system:
         services().tenant_roles.check_not_last_administrator(user_id)
+    for controlled_id in {user_id, after[0]}:
+        check_control(controlled_id, by=by)
     assignment.user_id, assignment.role_id = after
     db.session.flush()
 
 
-def remove_assignment(assignment: UserRole) -> None:
-    """Raises Conflict for the assignment of the last administrator."""
+def remove_assignment(assignment: UserRole, *, by: UUID) -> None:
+    """Raises Forbidden for a user with more rights, and Conflict for the assignment of the last administrator."""
     if _lock_role_of(assignment).is_system:
         services().tenant_roles.check_not_last_administrator(assignment.user_id)
+    check_control(assignment.user_id, by=by)
     db.session.delete(assignment)
     db.session.flush()
+
+
+def has_other_holders(role_id: UUID, user_id: UUID) -> bool:
+    return db.session.scalar(_other_holders(role_id, user_id).limit(1)) is not None
+
+
+def check_holders(role: Role, *, by: UUID) -> None:
+    """Before a role is deleted. Raises as ``check_control`` of each user who has it."""
+    lock_company()
+    if has_other_holders(role.id, by):
+        if not is_granted(CONTROL):
+            raise Conflict()
+        check_users_not_above(UserRole.user_id.in_(_other_holders(role.id, by)), by)
+
+
+def _other_holders(role_id: UUID, user_id: UUID) -> Select[UUID]:
+    return select(UserRole.user_id).where(UserRole.role_id == role_id, UserRole.user_id != user_id)
 
 
 def _lock_role_of(assignment: UserRole) -> Role:

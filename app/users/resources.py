@@ -13,9 +13,8 @@ from app.base.errors import Forbidden
 from app.companies.models import Company
 from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
-from app.core.db.lookup import Parent, check_exists, get_row
+from app.core.db.lookup import Parent, get_row
 from app.core.db.models import db
-from app.core.db.transaction import company_transaction
 from app.core.files.picture import Picture, attach_file, check_enabled, deposit_picture
 from app.core.files.stored_file import Deposit, FileOwner
 from app.core.web.body import json_body, no_content
@@ -27,6 +26,7 @@ from app.core.web.principal import principal
 from app.core.wire.forms import Upload, is_form, parse_texts, receive_form
 from app.core.wire.schema import BaseSchema
 from app.positions.models import Position
+from app.users.control import CONTROL, account_of, require_control, require_control_to_change
 from app.users.models import User
 from app.users.schemas import ProfileSchema, UserChangeSchema, UserSchema
 from app.users.service import change_user, create_user, delete_user, hash_password
@@ -100,16 +100,19 @@ class CreateUser(WriteUser):
 class ChangeUser(WriteUser):
     """Update a user."""
 
-    path = f"{Users.path}/<id>"
+    path, also_required = f"{Users.path}/<id>", (CONTROL,)
 
     def before(self, **ids: UUID) -> None:
-        if request.method == "PATCH" and is_form():
-            with company_transaction(principal().company_id, writes=False):
-                check_exists(User, ids["id"])
+        if request.method == "DELETE":
+            require_control(ids["id"])
+        elif request.method == "PATCH" and is_form():
+            account_of(ids["id"])
             with ExitStack() as stack:
                 self._receive_form(stack, ids["id"])
-        elif request.method != "DELETE":
+        else:
             self.load_body(CHANGES, partial=request.method == "PATCH")
+            if isinstance(self._body, dict):
+                require_control_to_change(ids["id"], self._body)
 
     def _receive_form(self, stack: ExitStack, user_id: UUID) -> None:
         """Raises Forbidden, Invalid, and as ``receive_form``."""
@@ -118,6 +121,7 @@ class ChangeUser(WriteUser):
             raise Forbidden("Only the user themself changes this avatar.")
         # Invalid values cost no decoding and no storage.
         self._body = CHANGES.checked(texts, partial=True)
+        require_control_to_change(user_id, self.body())
         self.store_avatar(upload, user_id)
 
     @declare("replaceUser", body=CHANGES, answer=Users.wire, errors=(404, 409, 412))

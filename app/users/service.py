@@ -16,6 +16,7 @@ from app.core.db.models import UtcDateTime, add_in_order, db
 from app.core.db.tenancy import current_tenant
 from app.core.jobs.one_time_links import revoke_all
 from app.core.services import services
+from app.users.control import changes_account, check_control
 from app.users.events import (
     on_email_assigned,
     on_email_changed,
@@ -70,8 +71,8 @@ def change_user(user: User, values: dict[str, Any], *, by: UUID) -> None:
     leaves = user.is_active and values.get("is_active") is False
     if leaves:
         check_may_leave(user, by=by)
-    elif any(getattr(user, name) != values[name] for name in (*KEYS, "is_active") if name in values):
-        services().tenant_roles.check_not_above(user.id, by)
+    elif changes_account(user, values):
+        check_control(user.id, by=by)
     was_active, former = user.is_active, user.email
     set_values(user, {"is_verified": False} | values if values.get("email", user.email) != user.email else values)
     if user.email != former:
@@ -136,7 +137,7 @@ def check_may_leave(user: User, *, by: UUID) -> None:
     if user.id == by:
         raise OwnAccount()
     services().tenant_roles.check_not_last_administrator(user.id)
-    services().tenant_roles.check_not_above(user.id, by)
+    check_control(user.id, by=by)
 
 
 def _set_keys(keys: LoginKey, user: User) -> None:

@@ -7,7 +7,7 @@ from app.core.services import services
 from tests.access.conftest import Through
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import both_databases, one_database
-from tests.support.roles import give, role_id, role_with, user_with
+from tests.support.roles import CONTROL, give, role_id, role_with, user_with
 from tests.support.rows import by_row
 
 pytestmark = one_database
@@ -15,6 +15,7 @@ pytestmark = one_database
 READ, DELETE = "identity:customer:READ", "identity:customer:DELETE"
 # What a remote engine wants to be asked with, besides.
 ENGINE = (
+    CONTROL,
     *(f"guardian:user_role:{operation}" for operation in ("LIST", "READ", "CREATE", "DELETE")),
     *(f"guardian:{kind}:{operation}" for kind in ("role", "policy", "permission") for operation in ("LIST", "READ")),
 )

@@ -62,6 +62,7 @@ NAMED = {
     # Guardian's own fields and kinds of resources.
     "app/clients/policy/guardian.py": (
         "user_role", "user_policy", "user_permission", "position", "user", "organization_unit",
+        "admin_password_reset",
     ),
     "app/clients/policy/guardian_api.py": ROLE_PROTOCOL,
     "app/clients/policy/remote_roles.py": ROLE_PROTOCOL,

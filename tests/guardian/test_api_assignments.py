@@ -14,7 +14,7 @@ from app.core.db.transaction import unit_of_work
 from app.guardian.models import UserRole
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import one_database, only_postgresql
-from tests.support.roles import give, role_id, role_with, user_with
+from tests.support.roles import CONTROL, give, role_id, role_with, user_with
 from tests.support.served import Through
 from tests.support.waiting import wait_for
 
@@ -51,6 +51,8 @@ def test_assignment_is_made_shown_changed_and_removed(acme: Tenant, engine: Thro
     removed = admin.delete(path)
 
     assert (created.status_code, created.headers["Location"]) == (201, path)
+    assert made["role"] == acme.admin.get(f"/guardian/roles/{first}").get_json()
+    assert changed.get_json()["role"] == acme.admin.get(f"/guardian/roles/{second}").get_json()
     assert made == {**made, "user_id": user.user_id, "role_id": first, "company_id": acme.admin.company_id}
     assert (changed.status_code, changed.get_json()["role_id"]) == (200, second)
     assert (replaced.status_code, replaced.get_json()["user_id"]) == (200, other.user_id)
@@ -58,16 +60,20 @@ def test_assignment_is_made_shown_changed_and_removed(acme: Tenant, engine: Thro
     assert (removed.status_code, assignments(admin, other)) == (204, [])
 
 
-def test_assignments_are_found_by_user_and_by_role(acme: Tenant, engine: Through) -> None:
+def test_assignments_are_found_by_user_and_by_role(acme: Tenant, engine: Through, statements: Any) -> None:
     admin, users, role = engine(acme.admin), [acme.user(), acme.user()], role_with(acme)
     made = [give(acme, user, role) for user in users]
     give(acme, users[0], role_with(acme))
 
+    with statements() as sent:
+        embedded = {each["role"]["id"] for each in acme.admin.get(PATH).get_json()}
     of_user = admin.get(PATH, query_string={"user_id": users[1].user_id}).get_json()
     of_role = admin.get(PATH, query_string={"role_id": role}).get_json()
 
     assert [each["id"] for each in of_user] == made[1:]
     assert [each["id"] for each in of_role] == made
+    assert role in embedded
+    assert len(sent) <= 4
 
 
 def test_change_into_what_is_there_already_is_a_conflict(acme: Tenant, engine: Through) -> None:
@@ -106,7 +112,7 @@ def test_change_that_changes_nothing_is_none(acme: Tenant) -> None:
 
 @one_database
 def test_role_above_ones_own_is_not_reached_by_a_change(acme: Tenant, engine: Through) -> None:
-    someone = engine(user_with(acme, "guardian:user_role:UPDATE", HELD))
+    someone = engine(user_with(acme, "guardian:user_role:UPDATE", CONTROL, HELD))
     own = give(acme, someone, role_with(acme, HELD))
     above = give(acme, acme.user(), role_with(acme, LACKED))
 
@@ -121,7 +127,7 @@ def test_role_above_ones_own_is_not_reached_by_a_change(acme: Tenant, engine: Th
 
 @one_database
 def test_assignment_of_an_administrator_is_not_moved_to_oneself(acme: Tenant) -> None:
-    someone = user_with(acme, "guardian:user_role:UPDATE")
+    someone = user_with(acme, "guardian:user_role:UPDATE", CONTROL)
     path = f"{PATH}/{only_assignment(acme.admin, acme.admin)['id']}"
 
     answer = someone.patch(path, {"user_id": someone.user_id})
@@ -193,7 +199,7 @@ def test_change_of_what_became_the_last_administrator_meanwhile_is_refused(acme:
     user = acme.user("viewer")
     path = f"{PATH}/{only_assignment(acme.admin, user)['id']}"
     top, empty, held = role_id(acme, "administrator"), role_with(acme), Event()
-    someone = user_with(acme, "guardian:user_role:UPDATE")
+    someone = user_with(acme, "guardian:user_role:UPDATE", CONTROL)
 
     def hand_over() -> None:
         """The role of the only administrator, while the other request has seen a viewer and waits."""

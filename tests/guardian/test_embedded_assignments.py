@@ -6,7 +6,7 @@ from uuid_utils.compat import uuid7
 from tests.guardian.embedded import ASSIGNMENTS, Json, catalogue
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import one_database
-from tests.support.roles import give, role_id, role_with, user_with
+from tests.support.roles import CONTROL, give, role_id, role_with, user_with
 
 ASSIGN = "guardian:user_role:CREATE"
 
@@ -53,7 +53,7 @@ def test_assignments_need_their_own_permissions(acme: Tenant) -> None:
 @pytest.mark.parametrize("code", ["administrator", "manager", "viewer"])
 @pytest.mark.parametrize("receiver", ["themself", "somebody else"])
 def test_nobody_gives_away_a_role_above_their_own(acme: Tenant, code: str, receiver: str) -> None:
-    clerk = user_with(acme, ASSIGN, "identity:customer:LIST")
+    clerk = user_with(acme, ASSIGN, CONTROL, "identity:customer:LIST")
     user = clerk if receiver == "themself" else acme.user()
 
     answer = clerk.post(ASSIGNMENTS, wish(user, role_id(acme, code)))
@@ -72,7 +72,7 @@ def test_even_a_holder_of_the_whole_catalogue_makes_no_administrator(acme: Tenan
 
 
 def test_role_within_ones_own_roles_together_may_be_given(acme: Tenant) -> None:
-    clerk, user = user_with(acme, ASSIGN, "identity:customer:LIST"), acme.user()
+    clerk, user = user_with(acme, ASSIGN, CONTROL, "identity:customer:LIST"), acme.user()
     give(acme, clerk, role_with(acme, "identity:customer:READ", "identity:user:LIST"))
 
     within = clerk.post(ASSIGNMENTS, wish(user, role_with(acme, "identity:customer:LIST", "identity:customer:READ")))

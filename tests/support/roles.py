@@ -11,6 +11,9 @@ from app.core.db.transaction import unit_of_work
 from app.guardian.models import Policy, PolicyPermission, Role, RolePolicy, UserRole, permission_id
 from tests.support.clients import ApiClient, Tenant, unique
 
+CONTROL = "identity:user_account:UPDATE"
+"""Control of the accounts of others, besides the permission of the endpoint."""
+
 
 def role_with(company: Tenant, *permissions: str) -> str:
     """The id of a new role; a permission is written ``identity:user:READ``."""

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
+from uuid_utils.compat import uuid7
 
 from app.access.resources import actor
 from app.accounts.auth.answers import TOKEN_IN_BODY, client_info, login_answer
@@ -19,6 +20,7 @@ from app.core.web.declaration import CREATED, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
 from app.core.web.principal import principal
+from app.users.control import require_control, user_of
 
 
 class Invitations(Crud):
@@ -28,6 +30,11 @@ class Invitations(Crud):
     permission = "invitation"
     filters = ("user_id", "invited_by")
     verbs = ("list", "retrieve", "remove")
+
+    def before(self, **ids: UUID) -> None:
+        super().before(**ids)
+        if request.method == "DELETE":
+            require_control(user_of(Invitation, ids["id"]))
 
     def remove(self, row: Invitation) -> None:
         revoke_invitation(row, by=principal().user_id)
@@ -42,10 +49,11 @@ class Invite(Endpoint):
     def post(self) -> Response:
         schema = InvitationSchema()
         values = schema.checked(json_body())
-        role_ids = values.pop("role_ids", [])
+        role_ids, user_id = values.pop("role_ids", []), uuid7()
         if role_ids:
             require("user_role", "CREATE")
-        invitation_id = invite(values, role_ids, actor(), schema)
+            require_control(user_id)
+        invitation_id = invite({**values, "id": user_id}, role_ids, actor(), schema)
         with company_transaction(principal().company_id, writes=False):
             content = _serialize(invitation_id)
         return answer(content, 201, {"Location": f"{request.script_root}{self.path}/{invitation_id}"})

@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from flask import Response, request
@@ -24,6 +23,7 @@ from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
+from app.users.control import CONTROL, require_control
 from app.users.schemas import UserSchema
 
 REQUESTED = "If an account with this email exists, a password reset code has been sent."
@@ -70,9 +70,11 @@ class AdminReset(Endpoint):
     """Reset the password of a user. The temporary one is shown once and must be changed first; sessions end."""
 
     permission, path = "admin_password_reset", "/users/<id>/admin-reset-password"
-    operations, bodies = {"POST": "UPDATE"}, {"POST": schemas.NothingSchema()}
+    operations, also_required = {"POST": "UPDATE"}, (CONTROL,)
+    bodies = {"POST": schemas.NothingSchema()}
 
-    def before(self, **_ids: Any) -> None:
+    def before(self, **ids: UUID) -> None:
+        require_control(ids["id"])
         self.temporary_password = temporary_password()
         self.password_hash = services().passwords.hash(self.temporary_password)
 

@@ -24,6 +24,7 @@ from app.core.security.encryption import seal
 from app.core.services import services
 from app.core.web.principal import Principal
 from app.core.wire.schema import Email
+from app.users.control import check_control
 from app.users.links import CHANGE_EMAIL
 from app.users.models import User
 from app.users.service import USABLE_HASH, OwnAccount, time_of_end
@@ -156,7 +157,7 @@ def reset_by_administrator(user_id: UUID, password_hash: str, *, by: UUID) -> No
     if user_id == by:
         raise OwnAccount("Your own password is changed by PATCH /users/me/change-password.")
     check_exists(User, user_id)
-    services().tenant_roles.check_not_above(user_id, by)
+    check_control(user_id, by=by)
     set_temporary_password(user_id, password_hash)
 
 

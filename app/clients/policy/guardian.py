@@ -22,6 +22,7 @@ NAMES_003: Names = MappingProxyType(
         ("", "user_role"): "user_roles",
         ("", "user_policy"): "user_policies",
         ("", "user_permission"): "user_permissions",
+        ("", "user_account"): "admin_password_reset",
         ("position", "user"): "user_position",
         ("organization_unit", "organization_unit"): "organization_unit_children",
         ("organization_unit", "position"): "organization_unit_positions",

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from flask import g
 
+from app.base.permission import Permission
 from app.base.text import CANONICAL_UUID
 from app.clients.policy.request import ANY, AccessRequest
 from app.core.services import services
@@ -20,6 +21,12 @@ def require(
 def require_all(permissions: Iterable[tuple[str, str]]) -> None:
     """Require each ``(resource_name, operation)``, in as few calls as the engine's protocol allows."""
     _check_all([_access_request(permission) for permission in permissions])
+
+
+def is_granted(permission: Permission, resource_id: str = ANY) -> bool:
+    """Whether this request has required the permission, with success."""
+    names = (permission.resource_name, permission.operation)
+    return _access_request(names, permission.service, resource_id=resource_id) in g.get("granted", ())
 
 
 def resource_id_of(text: str | None) -> str:

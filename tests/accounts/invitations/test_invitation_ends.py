@@ -11,7 +11,7 @@ from tests.accounts.invitations.inviting import ADDRESS, PATH, invite
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.letters import Letters
 from tests.support.marks import both_databases, one_database
-from tests.support.roles import role_id, user_with
+from tests.support.roles import CONTROL, role_id, user_with
 
 pytestmark = one_database
 
@@ -76,7 +76,7 @@ def test_revoked_invitation_takes_the_user_along(acme: Tenant, anonymous: ApiCli
 
 def test_nobody_revokes_the_invitation_of_somebody_above_them(acme: Tenant) -> None:
     made = invite(acme, role_ids=[role_id(acme, "administrator")])
-    clerk = user_with(acme, "identity:invitation:DELETE")
+    clerk = user_with(acme, "identity:invitation:DELETE", CONTROL)
 
     answer = clerk.delete(f"{PATH}/{made['id']}")
 

@@ -15,7 +15,7 @@ from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.everything import everything, row_counts
 from tests.support.letters import Letters
 from tests.support.marks import both_databases, one_database
-from tests.support.roles import role_id, role_with, user_with
+from tests.support.roles import CONTROL, role_id, role_with, user_with
 from tests.support.rows import by_row
 
 __all__ = ["everything"]
@@ -58,7 +58,7 @@ def test_roles_are_given_only_by_who_may_give_roles(acme: Tenant, everything: En
 def test_nobody_invites_to_more_than_they_hold_and_nothing_is_left_of_the_attempt(
     acme: Tenant, letters: Letters, everything: Engine
 ) -> None:
-    inviter = user_with(acme, "identity:invitation:CREATE", "identity:user_role:CREATE")
+    inviter = user_with(acme, "identity:invitation:CREATE", "identity:user_role:CREATE", CONTROL)
     harmless, above = role_with(acme), role_id(acme, "administrator")
     before = rows(everything)
 

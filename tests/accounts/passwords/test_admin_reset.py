@@ -14,6 +14,7 @@ from tests.accounts.passwords.codes import ago, confirm, given_code
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.mailbox import Mailbox, text_of
 from tests.support.marks import both_databases, one_database
+from tests.support.roles import CONTROL, user_with
 from tests.support.variants import Variant
 
 pytestmark = one_database
@@ -50,30 +51,13 @@ def test_nobody_resets_themselves(acme: Tenant) -> None:
 
 
 def test_nobody_takes_over_somebody_above(acme: Tenant) -> None:
-    clerk = acme.user()
-    _allow(acme, clerk)
+    clerk = user_with(acme, "identity:admin_password_reset:UPDATE", CONTROL)
 
     answer = clerk.post(path_of(acme.admin))
 
     assert (answer.status_code, answer.get_json()["error_code"]) == (403, "ROLE_ABOVE_OWN")
     assert acme.admin.get("/users/me").status_code == 200
     assert clerk.post(path_of(acme.user())).status_code == 200
-
-
-def _allow(acme: Tenant, clerk: ApiClient) -> None:
-    """A role with this one permission."""
-    admin = acme.admin
-    wanted = {"service": "identity", "resource_name": "admin_password_reset", "operation": "UPDATE"}
-    [permission] = [
-        each
-        for each in admin.get("/guardian/permissions").get_json()
-        if {name: each[name] for name in wanted} == wanted
-    ]
-    role = admin.create("/guardian/roles", {"name": "Clerk"})
-    policy = admin.create("/guardian/policies", {"name": "Clerk"})
-    assert admin.post(f"/guardian/policies/{policy['id']}/permissions", {"permission_id": permission["id"]})
-    assert admin.post(f"/guardian/roles/{role['id']}/policies", {"policy_id": policy["id"]}).status_code < 300
-    admin.create("/guardian/user-roles", {"user_id": clerk.user_id, "role_id": role["id"]})
 
 
 @pytest.mark.parametrize("body", [{"password": "chosen by me"}, {"id": "x"}])

@@ -142,6 +142,7 @@ def test_the_service_answers_every_route_as_with_the_embedded_engine(
     assert beyond == {
         ("identity", "config", "READ"),
         ("identity", "customer_note", "DELETE"),
+        ("identity", "user_account", "UPDATE"),
     }
 
 
