@@ -5,9 +5,10 @@ from typing import Any
 import structlog
 from sqlalchemy import select
 
-from app.accounts.passwords.codes import lifetime, new_code, secrets_of, store_code
+from app.accounts.passwords.codes import budget_of, lifetime, new_code, secrets_of, store_code
 from app.accounts.passwords.service import ADDRESS, find_recipient
 from app.base.clock import utcnow
+from app.base.network import network_of
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction
 from app.core.jobs.mail import Mail, greeting, moment
@@ -24,17 +25,20 @@ def password_reset(job: Job) -> Mail | None:
     """Makes the code here, so that it is never stored in clear. The mail goes to the account's own address."""
     if utcnow() - job.created_at > lifetime():
         return None
-    account = find_recipient(unseal(ADDRESS, job.payload["address"]))
+    # Without an IP address if a former release sealed it.
+    address, _, ip = unseal(ADDRESS, job.payload["address"]).partition("\n")
+    account = find_recipient(address)
     if account is None:
         return None
     code = new_code()
     code_hash = services().passwords.hash(secrets_of(account.user_id, code)[0])
     with company_transaction(account.company_id):
         user = db.session.scalar(select(User).where(User.id == account.user_id).with_for_update(key_share=True))
-        if user is None or _is_outdated(job, user) or not store_code(job, user.id, code_hash):
+        if user is None or _is_outdated(job, user) or not store_code(job, user.id, budget_of(user.id, ip), code_hash):
             log.info("reset_not_mailed", job_id=job.id, user_id=account.user_id)
             return None
-    return _mail(user, code=code, minutes=int(lifetime().total_seconds() // 60))
+    values = {"code": code, "minutes": int(lifetime().total_seconds() // 60), "network": network_of(ip, 16, 32)}
+    return _mail(user, **values, **moment(job.created_at, user.language))
 
 
 def _is_outdated(job: Job, user: User) -> bool:

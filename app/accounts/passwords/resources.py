@@ -62,7 +62,7 @@ class ResetConfirmation(Endpoint):
     @declare("confirmPasswordReset", body=schemas.ResetConfirmationSchema(), answer=MessageSchema())
     def post(self) -> Response:
         values = schemas.ResetConfirmationSchema().checked(json_body())
-        confirm_reset(values["email"], values["otp_code"], values["new_password"])
+        confirm_reset(values["email"], values["otp_code"], values["new_password"], request.remote_addr)
         return answer({"message": "Password reset successful"})
 
 

@@ -1,16 +1,17 @@
 """Changes of passwords: by the user, by a mailed code, by an administrator."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
 from app.accounts.auth.service import NOBODY, Account, find_account
 from app.accounts.auth.sessions import end_sessions
 from app.accounts.auth.throttle import Attempt, change_subject, forgive_account
-from app.accounts.passwords.codes import CODE, consume_code, count_guess, revoke_codes, secrets_of
+from app.accounts.passwords.codes import CODE, VALID, consume_code, count_guess, revoke_codes, secrets_of
 from app.base.clock import utcnow
 from app.base.errors import BadRequest, Conflict, Invalid
 from app.base.text import CONTROL, has_long_run_of_marks, normalize_email
@@ -97,7 +98,7 @@ def request_reset(text: Any, ip: str | None) -> None:
     address = address_in(text)
     keyed = macs(ADDRESS, address.encode())[0].hex()
     with unit_of_work():
-        mail.post("password_reset", {"address_hash": keyed, "address": seal(ADDRESS, address)})
+        mail.post("password_reset", {"address_hash": keyed, "address": seal(ADDRESS, f"{address}\n{ip or ''}")})
     log.info("reset_requested", ip=ip, address_hash=keyed[:12])
 
 
@@ -110,7 +111,7 @@ def address_in(text: Any) -> str:
     return normalize_email(text) if Email.is_valid(normalize_email(text)) else ""
 
 
-def confirm_reset(address: str, code: str, new: str) -> None:
+def confirm_reset(address: str, code: str, new: str, ip: str | None) -> None:
     """Raises Invalid, and InvalidCode: an unknown address takes the same steps as a known one, down to the hash."""
     passwords = services().passwords
     passwords.check_acceptable(new, address, "new_password")
@@ -118,9 +119,8 @@ def confirm_reset(address: str, code: str, new: str) -> None:
         raise InvalidCode()
     account = find_recipient(address)
     user_id, company_id = (account.user_id, account.company_id) if account else (NOBODY, NOBODY)
-    live_code = count_guess(company_id, user_id)
-    stored = live_code and live_code.otp_code
-    if not any(passwords.verify(stored, secret) for secret in secrets_of(user_id, code)) or live_code is None:
+    live_code = _find_code(count_guess(company_id, user_id, ip), secrets_of(user_id, code))
+    if live_code is None:
         raise InvalidCode()
     new_hash = passwords.hash(new)
     with company_transaction(company_id):
@@ -131,6 +131,14 @@ def confirm_reset(address: str, code: str, new: str) -> None:
         end_sessions(user_id, "password reset")
         mail.post("password_changed", {"user_id": str(user_id)})
     log.info("password_was_reset", user_id=user_id)
+
+
+def _find_code(live_codes: Sequence[Row[UUID, str]], secrets: list[str]) -> Row[UUID, str] | None:
+    """After equally many comparisons, however many live codes there are."""
+    verify, missing = services().passwords.verify, [None] * (VALID - len(live_codes))
+    pairs = [(live_code, secret) for live_code in (*live_codes, *missing) for secret in secrets]
+    matches = [live_code for live_code, secret in pairs if verify(live_code and live_code.otp_code, secret)]
+    return matches[0] if matches else None
 
 
 def find_recipient(address: str) -> Account | None:

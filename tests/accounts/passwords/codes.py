@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
-from app.accounts.passwords.codes import PasswordResetOtp, new_code, secrets_of, store_code
+from app.accounts.passwords.codes import PasswordResetOtp, budget_of, new_code, secrets_of, store_code
 from app.base.clock import utcnow
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
@@ -55,7 +55,7 @@ def given_code(person: ApiClient, *, instead_of: PasswordResetOtp | None = None)
     with person.app.app_context():
         hashed = services().passwords.hash(secrets_of(user_id, code)[0])
         with tenant(company_id), unit_of_work():
-            assert store_code(job, user_id, hashed)
+            assert store_code(job, user_id, budget_of(user_id, "127.0.0.1"), hashed)
     return code
 
 
