@@ -118,13 +118,9 @@ def _by_name(parts: Iterable[tuple[str | None, Value]]) -> dict[str, Value]:
 
 
 def parse_texts(texts: dict[str, str], schema: BaseSchema) -> dict[str, Any]:
-    """The texts as JSON values: true and false, and null for an empty text of a nullable field."""
+    """The texts as JSON values: true and false for a boolean field."""
     return {name: _value(text, schema.load_fields.get(name)) for name, text in texts.items()}
 
 
 def _value(text: str, field: fields.Field[Any] | None) -> Any:
-    if isinstance(field, fields.Boolean):
-        return {"true": True, "false": False}.get(text, text)
-    if field is not None and field.allow_none and not text:
-        return None
-    return text
+    return {"true": True, "false": False}.get(text, text) if isinstance(field, fields.Boolean) else text

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from flask import has_request_context
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 from sqlalchemy import Select, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -212,6 +212,10 @@ def read_only_id(**options: Any) -> Id:
     return Id(dump_only=True, **options)
 
 
+def is_empty(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip(" \t\n")
+
+
 class BaseSchema(Schema):
     """An explicit allow-list of fields. Undeclared and ``dump_only`` fields are refused in a body."""
 
@@ -222,6 +226,17 @@ class BaseSchema(Schema):
     """A body for the OpenAPI document. A service with the demo's data accepts it unchanged."""
 
     error_messages = {"unknown": "Unknown or read-only field."}
+
+    @pre_load
+    def empty_to_null(self, values: Any, **_options: Any) -> Any:
+        """An empty text for a nullable field is null: forms of HTML send it."""
+        if not isinstance(values, Mapping):
+            return values
+        nullable = {name for name, value in values.items() if is_empty(value) and self._takes_null(name)}
+        return {**values, **dict.fromkeys(nullable)} if nullable else values
+
+    def _takes_null(self, name: str) -> bool:
+        return name in self.load_fields and bool(self.load_fields[name].allow_none)
 
     def checked(self, body: Mapping[str, Any], *, partial: bool | tuple[str, ...] = False) -> dict[str, Any]:
         """The values of a body. Raises Invalid with a message for every field at fault.
