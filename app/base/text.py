@@ -32,7 +32,26 @@ CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGN
 
 
 def normalize_email(text: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().lower())
+    """One form for one mailbox: trimmed, NFC, lower case, and the domain in its A-labels."""
+    address = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().lower())
+    local, at, domain = address.rpartition("@")
+    return local + at + _a_labels(domain)
+
+
+MAX_DOMAIN = 253
+
+
+def _a_labels(domain: str) -> str:
+    """IDNA 2008 (RFC 5891), mapped by UTS 46 first, as browsers do. What cannot be a domain stays as it is."""
+    if domain.isascii() or len(domain) > MAX_DOMAIN or not domain.isprintable():
+        return domain
+    # Its tables take memory that few processes need.
+    import idna
+
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        return domain
 
 
 def parse_id(text: str) -> UUID:

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.core.wire.schema import BaseSchema, Flag, Text, Timestamp, read_only_id
+from app.core.wire.schema import AddressToFind, BaseSchema, Flag, Text, Timestamp, read_only_id
 from app.users.schemas import Password, UserSchema
 
 MAX_LENGTH = 1024
@@ -13,7 +13,7 @@ OPTIONAL = {"optional": True}
 
 class LoginSchema(BaseSchema):
     example = {"email": "admin@acme.example", "password": "tulip-anchor-violin-42"}
-    email = Text(validate=validate.Length(max=MAX_LENGTH))
+    email = AddressToFind(validate=validate.Length(max=MAX_LENGTH))
     username = Text(validate=validate.Length(max=MAX_LENGTH))
     password = Password(required=True)
 

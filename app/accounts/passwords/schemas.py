@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import INCLUDE, fields, validate
 
 from app.accounts.auth.schemas import MAX_LENGTH
-from app.core.wire.schema import BaseSchema, Flag, Text
+from app.core.wire.schema import AddressToFind, BaseSchema, Flag
 from app.users.schemas import Password
 
 
@@ -27,13 +27,13 @@ class ResetRequestSchema(BaseSchema):
 class ResetConfirmationSchema(BaseSchema):
     """The code is not stripped: no mailed code has spaces around it."""
 
-    email = Text(required=True, validate=validate.Length(max=MAX_LENGTH))
+    email = AddressToFind(required=True, validate=validate.Length(max=MAX_LENGTH))
     otp_code = fields.String(required=True, validate=validate.Length(max=MAX_LENGTH))
     new_password = Password(required=True)
 
 
 class CredentialsSchema(BaseSchema):
-    email = Text(required=True, validate=validate.Length(max=MAX_LENGTH))
+    email = AddressToFind(required=True, validate=validate.Length(max=MAX_LENGTH))
     password = Password(required=True)
 
 

@@ -1,5 +1,6 @@
 """The base schema, and fields that take their limits from the columns of models."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cached_property
@@ -55,14 +56,21 @@ class Text(fields.String):
         return text
 
 
-class Email(Text):
-    """Trimmed, NFC, lower case, one address."""
+class AddressToFind(Text):
+    """An address in the form that is stored; that it is one does not matter for looking it up."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return normalize_email(super()._deserialize(value, attr, data, **kwargs))
+
+
+class Email(AddressToFind):
+    """One address, trimmed, NFC, in lower case. An internationalized domain is stored as A-labels."""
 
     default_error_messages = {"address": "Not a valid email address."}
     pattern: ClassVar[validate.Email] = validate.Email()
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = normalize_email(super()._deserialize(value, attr, data, **kwargs))
+        text = super()._deserialize(value, attr, data, **kwargs)
         if not self.is_valid(text):
             raise self.make_error("address")
         return text
@@ -78,15 +86,29 @@ class Email(Text):
             cls.pattern(text)
         except ValidationError:
             return False
-        return '"' not in text and "=?" not in text and text.isprintable()
+        is_ascii_domain = text.rpartition("@")[2].isascii()
+        return is_ascii_domain and '"' not in text and "=?" not in text and text.isprintable()
+
+
+AUTHORITY = re.compile("//([^/?#]*)")
 
 
 class Url(Text):
+    """Without user information and invisible characters, which make it look like the URL of another site."""
+
+    default_error_messages = {
+        "user_information": "Must not contain user information.",
+        "invisible": "Must not contain invisible characters.",
+    }
     pattern: ClassVar[validate.URL] = validate.URL(schemes={"http", "https"})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
+        if not text.isprintable():
+            raise self.make_error("invisible")
         self.pattern(text)
+        if "@" in AUTHORITY.findall(text)[0]:
+            raise self.make_error("user_information")
         return text
 
 
