@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Response, request
 from uuid_utils.compat import uuid7
 
+from app.base.errors import Forbidden
 from app.base.text import parse_id
 from app.companies.deletion import CompanyIsDeleting, PlatformCompany, delete_company, ensure_not_deleting
 from app.companies.events import on_company_created
@@ -25,6 +26,9 @@ from app.core.web.declaration import CREATED_WITH_VERSION, Declaration, declare
 from app.core.web.endpoint import UNSAFE_METHODS, Endpoint
 from app.core.web.principal import principal
 from app.core.wire.schema import QueryFlag
+
+BY_PLATFORM = ("status", "days_credit")
+"""Fields that a tenant reads and does not change, not even of itself."""
 
 
 class Companies(Crud):
@@ -60,6 +64,9 @@ class Companies(Crud):
     def change(self, row: Company, values: dict[str, Any]) -> None:
         if row.status == DELETING:
             raise CompanyIsDeleting()
+        changed = [name for name in BY_PLATFORM if values.get(name, getattr(row, name)) != getattr(row, name)]
+        if changed and not principal().is_platform:
+            raise Forbidden(f"Only the platform company's users change {' and '.join(changed)}.")
         if row.is_platform and values.get("status", ACTIVE) != ACTIVE:
             raise PlatformCompany("The platform company is always active.")
         super().change(row, values)

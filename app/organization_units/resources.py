@@ -19,7 +19,8 @@ from app.organization_units.models import OrganizationUnit
 from app.organization_units.schemas import AncestorsSchema, DeletedSubtreeSchema, OrganizationUnitSchema, TreeSchema
 from app.organization_units.service import count_subtree, create_unit, delete_unit, move_unit
 
-SUMMARY = ("id", "name", "path", "level")
+SUMMARY = ("id", "name", "description", "parent_id", "path", "level")
+SUMMARY_OF_POSITION = ("id", "title", "description", "level")
 
 
 class OrganizationUnits(Crud):
@@ -32,7 +33,7 @@ class OrganizationUnits(Crud):
     expand = {
         "parent": Expansion(OrganizationUnit, SUMMARY, "organization_unit", by="parent_id"),
         "children": Expansion(OrganizationUnit, SUMMARY, "organization_unit", foreign="parent_id"),
-        "positions": Expansion("Position", ("id", "title", "level"), "position", foreign="organization_unit_id"),
+        "positions": Expansion("Position", SUMMARY_OF_POSITION, "position", foreign="organization_unit_id"),
     }
     parameters = {"DELETE": {"dry_run": QueryFlag()}}
     removal_preview = DeletedSubtreeSchema()

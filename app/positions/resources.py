@@ -4,6 +4,7 @@ from app.core.crud.crud import Crud
 from app.core.crud.expand import Expansion
 from app.core.db.lookup import Parent
 from app.organization_units.models import OrganizationUnit
+from app.organization_units.resources import SUMMARY
 from app.positions.models import Position
 from app.positions.schemas import PositionSchema
 
@@ -15,9 +16,7 @@ class Positions(Crud):
     filters = ("title", "organization_unit_id", "level")
     sort = ("created_at", "updated_at", "title", "level")
     expand = {
-        "organization_unit": Expansion(
-            OrganizationUnit, ("id", "name", "path", "level"), "organization_unit", by="organization_unit_id"
-        ),
+        "organization_unit": Expansion(OrganizationUnit, SUMMARY, "organization_unit", by="organization_unit_id"),
         "users": Expansion(
             "User", ("id", "email", "first_name", "last_name", "is_active"), "user", foreign="position_id"
         ),

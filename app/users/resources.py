@@ -25,6 +25,7 @@ from app.core.web.etag import check_if_match, etag, is_unchanged
 from app.core.web.principal import principal
 from app.core.wire.forms import Upload, is_form, parse_texts, receive_form
 from app.core.wire.schema import BaseSchema
+from app.organization_units.resources import SUMMARY_OF_POSITION
 from app.positions.models import Position
 from app.users.control import CONTROL, account_of, require_control, require_control_to_change
 from app.users.models import User
@@ -44,10 +45,15 @@ class Users(Crud):
     filters = ("email", "username", "is_active", "is_verified", "position_id")
     sort = ("created_at", "updated_at", "email", "last_name", "last_login_at")
     expand = {
-        "position": Expansion(Position, ("id", "title", "organization_unit_id"), "position", by="position_id"),
+        "position": Expansion(Position, (*SUMMARY_OF_POSITION, "organization_unit_id"), "position", by="position_id"),
         "company": Expansion(Company, ("id", "name", "status"), "company", by="company_id"),
     }
     verbs = ("list", "retrieve")
+
+    def precedes_password_change(self) -> bool:
+        """As /users/me: pages that read the caller by id must not stay blank."""
+        is_read = request.method in ("GET", "HEAD")
+        return is_read and (request.view_args or {}).get("id", "").lower() == str(principal().user_id)
 
 
 class WriteUser(Endpoint, abstract=True):

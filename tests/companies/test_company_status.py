@@ -61,3 +61,25 @@ def test_nobody_makes_a_second_platform_company(acme: Tenant, globex: Tenant) ->
 
     assert created.status_code == changed.status_code == 400
     assert list(created.get_json()["errors"]) == list(changed.get_json()["errors"]) == ["is_platform"]
+
+
+@pytest.mark.parametrize("values", [{"status": "suspended"}, {"status": "inactive"}, {"days_credit": 9999}])
+def test_a_tenant_changes_neither_its_status_nor_its_credit(
+    acme: Tenant, globex: Tenant, values: dict[str, object]
+) -> None:
+    before = globex.admin.get(item(globex)).get_json()
+
+    for method in ("PATCH", "PUT"):
+        answer = globex.admin.request(method, item(globex), {"name": "globex", "city": "Oslo"} | values)
+        assert (answer.status_code, answer.get_json()["error_code"]) == (403, "ACCESS_DENIED")
+
+    assert globex.admin.get(item(globex)).get_json() == before
+    assert acme.admin.patch(item(globex), values).status_code == 200
+
+
+def test_a_tenant_saves_its_form_with_the_values_that_are_there(acme: Tenant, globex: Tenant) -> None:
+    acme.admin.patch(item(globex), {"days_credit": 30})
+
+    answer = globex.admin.put(item(globex), {"name": "globex", "city": "Oslo", "status": "active", "days_credit": 30})
+
+    assert (answer.status_code, answer.get_json()["city"]) == (200, "Oslo")

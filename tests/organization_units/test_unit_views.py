@@ -68,4 +68,4 @@ def test_expand_embeds_parent_children_and_positions(acme: Tenant) -> None:
     found = answer.get_json()
     assert found["parent"]["id"] == top["id"]
     assert [child["id"] for child in found["children"]] == [deeper["id"]]
-    assert found["positions"] == [{"id": position["id"], "title": "Lead", "level": None}]
+    assert found["positions"] == [{"id": position["id"], "title": "Lead", "description": None, "level": None}]

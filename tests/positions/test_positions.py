@@ -189,7 +189,9 @@ def test_expand_embeds_the_unit_and_the_holders(acme: Tenant) -> None:
     one = acme.admin.get(f"/positions/{held['id']}?expand=organization_unit,users").get_json()
 
     assert one == row
-    assert one["organization_unit"] == {name: place[name] for name in ("id", "name", "path", "level")}
+    assert one["organization_unit"] == {
+        name: place[name] for name in ("id", "name", "description", "parent_id", "path", "level")
+    }
     assert one["users"] == [{name: user[name] for name in ("id", "email", "first_name", "last_name", "is_active")}]
 
 

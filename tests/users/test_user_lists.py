@@ -76,7 +76,9 @@ def test_expand_embeds_position_and_company(acme: Tenant) -> None:
     rows = acme.admin.get(f"{PATH}?expand=company,position").get_json()["data"]
 
     unit_id = held["organization_unit_id"]
-    assert one["position"] == {"id": held["id"], "title": "Lead", "organization_unit_id": unit_id}
+    shown = ("id", "title", "description", "level", "organization_unit_id")
+    assert one["position"] == {name: held[name] for name in shown}
+    assert (one["position"]["title"], one["position"]["organization_unit_id"]) == ("Lead", unit_id)
     assert one["company"] == {"id": acme.admin.company_id, "name": "acme", "status": "active"}
     assert [row["position"] and row["position"]["id"] for row in rows if row["id"] == made["id"]] == [held["id"]]
     assert {row["company"]["name"] for row in rows} == {"acme"}

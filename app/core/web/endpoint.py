@@ -122,6 +122,10 @@ class Endpoint(Resource):
         """Hook: whether the limits ignore the current request."""
         return False
 
+    def precedes_password_change(self) -> bool:
+        """Hook: whether the current request may come before a required change of the password."""
+        return self.usable_before_password_change
+
     def dispatch_request(self, **path: str) -> Response:
         handler: Callable[..., Response] = getattr(self, "get" if request.method == "HEAD" else request.method.lower())
         self.admit(collection="id" not in path, resource_id=resource_id_of(path.get(self.item)))
@@ -153,7 +157,7 @@ class Endpoint(Resource):
             return
         caller = authenticator.authenticate()
         authenticator.check_origin()
-        if caller.password_reset_required and not self.usable_before_password_change:
+        if caller.password_reset_required and not self.precedes_password_change():
             raise PasswordChangeRequired()
         method = "GET" if request.method == "HEAD" else request.method
         permission = self.permission_of(method, collection=collection)

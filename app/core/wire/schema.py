@@ -15,6 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.base.errors import Invalid
 from app.base.text import CANONICAL_UUID, CONTROL, MOST_MARKS, has_long_run_of_marks, normalize_email
 from app.core.db.tenancy import is_in_transaction
+from app.core.wire.empty_texts import empty_to_null
 from app.core.wire.own_ids import without_own_ids
 
 INT32 = validate.Range(min=-(2**31), max=2**31 - 1)
@@ -234,10 +235,6 @@ def read_only_id(**options: Any) -> Id:
     return Id(dump_only=True, **options)
 
 
-def is_empty(value: Any) -> bool:
-    return isinstance(value, str) and not value.strip(" \t\n")
-
-
 class BaseSchema(Schema):
     """An explicit allow-list of fields. Undeclared and ``dump_only`` fields are refused in a body."""
 
@@ -250,15 +247,8 @@ class BaseSchema(Schema):
     error_messages = {"unknown": "Unknown or read-only field."}
 
     @pre_load
-    def empty_to_null(self, values: Any, **_options: Any) -> Any:
-        """An empty text for a nullable field is null: forms of HTML send it."""
-        if not isinstance(values, Mapping):
-            return values
-        nullable = {name for name, value in values.items() if is_empty(value) and self._takes_null(name)}
-        return {**values, **dict.fromkeys(nullable)} if nullable else values
-
-    def _takes_null(self, name: str) -> bool:
-        return name in self.load_fields and bool(self.load_fields[name].allow_none)
+    def _empty_to_null(self, values: Any, **_options: Any) -> Any:
+        return empty_to_null(values, self.load_fields)
 
     def checked(self, body: Mapping[str, Any], *, partial: bool | tuple[str, ...] = False) -> dict[str, Any]:
         """The values of a body. Raises Invalid with a message for every field at fault.

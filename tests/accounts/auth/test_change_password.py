@@ -201,6 +201,17 @@ def test_until_then_everything_else_is_403(app: Flask, pending: Browser) -> None
     assert reachable == {("GET", "/users/me"), ("PATCH", "/users/me"), ("PATCH", PATH), ("GET", "/auth/verify")}
 
 
+def test_until_then_the_caller_is_read_by_id_too_and_nobody_else(acme: Tenant, pending: Browser) -> None:
+    path = f"/users/{pending.get('/users/me').get_json()['id']}"
+
+    assert pending.get(path).get_json()["password_reset_required"] is True
+    assert pending.get(f"{path.upper().replace('USERS', 'users')}?expand=company").status_code == 200
+    assert pending.request("HEAD", path).status_code == 200
+    for method, other in (("PATCH", path), ("PUT", path), ("GET", f"/users/{acme.admin.user_id}"), ("GET", "/users")):
+        body = {} if method != "GET" else None
+        assert pending.request(method, other, body).get_json()["error_code"] == "PASSWORD_CHANGE_REQUIRED"
+
+
 def test_until_then_refresh_and_verify_work_and_say_so(pending: Browser) -> None:
     assert pending.post("/auth/refresh").status_code == 200
     assert pending.get("/auth/verify").get_json()["password_reset_required"] is True

@@ -51,7 +51,8 @@ def test_a_related_row_is_embedded_or_null(acme: Tenant, position: Json) -> None
     without = acme.admin.get(f"/users/{other.user_id}?expand=position").get_json()
     plain = acme.admin.get(f"/users/{holder.user_id}").get_json()
 
-    assert shown["position"] == {name: position[name] for name in ("id", "title", "organization_unit_id")}
+    place = ("id", "title", "description", "level", "organization_unit_id")
+    assert shown["position"] == {name: position[name] for name in place}
     assert shown["company"] == {"id": str(acme.company_id), "name": "acme", "status": "active"}
     assert without["position"] is None
     assert "position" not in plain
@@ -65,10 +66,10 @@ def test_rows_that_refer_back_are_embedded_as_an_array(acme: Tenant, unit: Json,
     leaf = acme.admin.get(f"/organization_units/{children[0]['id']}?expand=children,parent").get_json()
 
     assert [child["id"] for child in shown["children"]] == [child["id"] for child in children]
-    assert shown["positions"] == [{name: position[name] for name in ("id", "title", "level")}]
+    assert shown["positions"] == [{name: position[name] for name in ("id", "title", "description", "level")}]
     assert shown["parent"] is None
     assert leaf["children"] == []
-    assert leaf["parent"] == {name: unit[name] for name in ("id", "name", "path", "level")}
+    assert leaf["parent"] == {name: unit[name] for name in ("id", "name", "description", "parent_id", "path", "level")}
 
 
 def test_no_embedded_row_shows_more_than_its_small_object(acme: Tenant, app: Flask, position: Json) -> None:

@@ -75,7 +75,7 @@ ADDRESSES = "/customers/{}/addresses"
         ("/customers", "kind=bussines", "Must be one of: individual, business. Did you mean business?"),
         ("/customers", "kind=", "Must be one of: individual, business."),
         ("/customers", "kind=null", "Must be one of: individual, business."),
-        ("/companies", "status=Activ", "Must be one of: active, inactive, suspended. Did you mean active?"),
+        ("/companies", "status=Activ", "Must be one of: active, inactive, suspended, deleting. Did you mean active?"),
         ("/customers", "subscription_state=canceled", "Did you mean cancelled?"),
         ("/customers", "sort=naem", "Must be one of: created_at, updated_at, name. Did you mean name?"),
         ("/customers", "expand=adresses", "Did you mean addresses?"),
@@ -87,7 +87,7 @@ ADDRESSES = "/customers/{}/addresses"
         ("/customers", f"name={'x' * 101}", "Longer than maximum length 100."),
         ("/customers", f"subscription_state={'x' * 5000}", "Must be one of: "),
         ("/users", f"username={'x' * 101}", "Longer than maximum length 100."),
-        ("/companies", f"document_type={'x' * 1001}", "too long"),
+        ("/companies", f"document_type={'x' * 1001}", "Longer than maximum length 50."),
         ("/positions", "level=4294967296", "Must be a whole number."),
     ],
 )

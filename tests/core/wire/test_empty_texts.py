@@ -5,6 +5,7 @@ from typing import Any
 from flask import Flask
 
 from app.core.crud.crud import Crud
+from app.core.wire.empty_texts import empty_to_null
 from tests.support.clients import Tenant
 from tests.support.marks import one_database
 from tests.support.rows import by_row
@@ -69,4 +70,4 @@ def test_no_field_of_the_service_stores_an_empty_text(app: Flask) -> None:
     cruds = {route.endpoint for route in app.extensions["routes"] if issubclass(route.endpoint, Crud)}
     for crud in cruds:
         nullable = [name for name, field in crud.wire.load_fields.items() if field.allow_none]
-        assert crud.wire.empty_to_null(dict.fromkeys(nullable, "")) == dict.fromkeys(nullable), crud
+        assert empty_to_null(dict.fromkeys(nullable, ""), crud.wire.load_fields) == dict.fromkeys(nullable), crud
