@@ -1,7 +1,7 @@
 """control of accounts: whoever changed, reset or removed users and their roles goes on doing so
 
 Revision ID: 0012
-Revises: 0011
+Revises: 0010
 Create Date: 2026-11-21 21:55:00.000000
 """
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0012"
-down_revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
