@@ -40,7 +40,10 @@ class RolesOfUser(RoleListing):
         "assignRole", body=schemas.NewAssignmentSchema(), answer=schemas.AssignmentSchema(), errors=(409,), **CREATED
     )
     def post(self, user_id: UUID) -> Response:
-        """Assign a role to a user. role is an older name of role_id."""
+        """Assign a role to a user. role is an older name of role_id.
+
+        For another user this also needs user_account UPDATE.
+        """
         require_control(_existing(user_id))
         assignment = services().role_directory.assign(user_id, _role_id_in(json_body()), actor())
         return answer(assignment, 201, {"Location": f"{request.script_root}/users/{user_id}/roles/{assignment['id']}"})
@@ -58,7 +61,7 @@ class RoleOfUser(Endpoint):
 
     @declare("unassignRole", status=204, errors=(409,))
     def delete(self, user_id: UUID, user_role_id: UUID) -> Response:
-        """Remove a role from a user."""
+        """Remove a role from a user. For another user this also needs user_account UPDATE."""
         require_control(_existing(user_id))
         services().role_directory.unassign(user_id, user_role_id, actor())
         return no_content()

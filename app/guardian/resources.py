@@ -48,9 +48,8 @@ class ComposedCrud(Crud, abstract=True):
 class Roles(ComposedCrud):
     """Roles of the company.
 
-    The Administrator's role (``is_system``) can be assigned and not edited. It holds every permission, of later
-    services too, and therefore lists none. Deleting another role deletes its assignments, which only takes
-    permissions away.
+    The Administrator's role (``is_system``) can be assigned and not edited. It holds every permission of the
+    catalogue, imported ones too, and therefore lists none. Deleting another role deletes its assignments.
     """
 
     model, schema, path = Role, schemas.RoleSchema, "/guardian/roles"
@@ -199,7 +198,7 @@ class PermissionOfPolicy(ElementInPath):
 
 
 class UserRoles(Crud):
-    """Assignments of roles to users."""
+    """Assignments of roles to users. Changing those of another user also needs user_account UPDATE."""
 
     model, schema, path = UserRole, schemas.UserRoleSchema, "/guardian/user-roles"
     service, permission, unpaginated = "guardian", "user_role", True

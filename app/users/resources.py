@@ -104,7 +104,7 @@ class CreateUser(WriteUser):
 
 
 class ChangeUser(WriteUser):
-    """Update a user."""
+    """Update a user. Address, user name and activity of another user also need user_account UPDATE."""
 
     path, also_required = f"{Users.path}/<id>", (CONTROL,)
 
@@ -132,7 +132,7 @@ class ChangeUser(WriteUser):
 
     @declare("replaceUser", body=CHANGES, answer=Users.wire, errors=(404, 409, 412))
     def put(self, id: UUID) -> Response:
-        """Replace a user."""
+        """Replace a user. Address, user name and activity of another user also need user_account UPDATE."""
         return self._change(id)
 
     @declare("updateUser", body=UserChangeSchema(partial=True), errors=(404, 409, 412), **WITH_AVATAR)
@@ -149,7 +149,7 @@ class ChangeUser(WriteUser):
 
     @declare("deleteUser", status=204, errors=(404, 409, 412))
     def delete(self, id: UUID) -> Response:
-        """Delete a user."""
+        """Delete a user. This also needs user_account UPDATE."""
         user = get_row(User, id)
         Users().check_version(user)
         delete_user(user, by=principal().user_id)

@@ -67,7 +67,10 @@ class ResetConfirmation(Endpoint):
 
 
 class AdminReset(Endpoint):
-    """Reset the password of a user. The temporary one is shown once and must be changed first; sessions end."""
+    """Reset the password of a user. The temporary one is shown once and must be changed first; sessions end.
+
+    This also needs user_account UPDATE.
+    """
 
     permission, path = "admin_password_reset", "/users/<id>/admin-reset-password"
     operations, also_required = {"POST": "UPDATE"}, (CONTROL,)
