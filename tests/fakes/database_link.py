@@ -8,12 +8,14 @@ from typing import Self
 
 from sqlalchemy import make_url
 
+from tests.support.waiting import PATIENCE_SECONDS
+
 
 class DatabaseLink:
     """Forwards to the server of ``url``; ``url`` of the link is the same database by way of the link.
 
     ``cut_request`` and ``cut_answer`` close the connection in place of the next message of their direction, after
-    as many others. ``stall`` holds answers back until ``resume``.
+    as many others. ``stall`` holds answers back until ``resume``, or for as long as a test waits for anything.
     """
 
     def __init__(self, url: str) -> None:
@@ -68,7 +70,7 @@ class DatabaseLink:
         with suppress(OSError):
             while (message := source.recv(65536)) and not self._is_cut(name):
                 if name == "answer":
-                    self._flowing.wait()
+                    self._flowing.wait(PATIENCE_SECONDS)
                 target.sendall(message)
         _close(source, target)
 

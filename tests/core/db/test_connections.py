@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from app.core.db import postgres as driver
 from app.core.db.mode import statement_timeout
@@ -189,6 +190,23 @@ def test_a_read_is_repeated_once(admin: ApiClient, link: DatabaseLink, monkeypat
 
     assert told(answer) == (503, "DATABASE_UNAVAILABLE")
     assert len(sent) == len(set(sent)) == 2
+
+
+@only_postgresql
+def test_no_statement_of_a_transaction_that_writes_is_repeated(
+    admin: ApiClient, linked: Flask, link: DatabaseLink, acme: Tenant, wile: UUID
+) -> None:
+    def rename() -> None:
+        with company_transaction(acme.company_id) as session:
+            session.scalars(select(Customer)).one().name = "Coyote"
+            session.flush()
+            link.cut_request()
+            session.scalars(select(Customer)).all()
+
+    with linked.app_context(), pytest.raises(OperationalError):
+        rename()
+
+    assert names(admin) == ["Wile"]
 
 
 @only_postgresql
