@@ -67,6 +67,8 @@ MAXIMA = {
     "access_token_ttl_minutes": 24 * 60, "refresh_token_ttl_days": 3650, "session_max_days": 3650,
     "temporary_password_ttl_hours": 24 * 365, "password_reset_otp_ttl_minutes": 24 * 60,
     "password_reset_otp_max_attempts": 10, "mail_port": 65535, "max_avatar_size_mb": 100, "max_document_size_mb": 1024,
+    # Stored hashes of more cost verify nothing.
+    "argon2_memory_kib": 256 * 1024, "argon2_time_cost": 10, "argon2_parallelism": 64, "failed_login_seconds": 5,
 }  # fmt: skip
 
 
@@ -79,6 +81,8 @@ def _number_faults(settings: Settings) -> Iterator[str]:
             yield f"{name.upper()} must be at most {most}."
     if settings.trusted_proxies < 0:
         yield "TRUSTED_PROXIES must not be negative."
+    if settings.failed_login_seconds < 0:
+        yield "FAILED_LOGIN_SECONDS must not be negative."
     if settings.guardian_max_in_flight < 0:
         yield "GUARDIAN_MAX_IN_FLIGHT must not be negative."
     elif settings.threads > 1 and settings.guardian_max_in_flight >= settings.threads:

@@ -71,6 +71,9 @@ class Settings:
     argon2_memory_kib: int = setting(19456, "Argon2id memory per hash.")
     argon2_time_cost: int = setting(2, "Argon2id passes.")
     argon2_parallelism: int = setting(1, "Argon2id lanes.")
+    failed_login_seconds: float = setting(
+        0.5, "Least duration of a failed sign-in, so that its time tells nothing about the account; 0: no padding."
+    )
 
     guardian_service_url: str = setting(
         "", "Policy engine: a URL, or embedded (the default outside production and staging)."

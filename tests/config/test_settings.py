@@ -129,6 +129,21 @@ def test_a_document_that_could_not_be_fetched_again_is_not_taken() -> None:
     assert names_in(faults(MAX_DOCUMENT_SIZE_MB="61", **remote)) == {"MAX_DOCUMENT_SIZE_MB"}
 
 
+@by_row(
+    ("name", "most", "too_much"),
+    [
+        ("ARGON2_MEMORY_KIB", "262144", "262145"),
+        ("ARGON2_TIME_COST", "10", "11"),
+        ("ARGON2_PARALLELISM", "64", "65"),
+        ("FAILED_LOGIN_SECONDS", "5", "5.1"),
+        ("FAILED_LOGIN_SECONDS", "0", "-0.1"),
+    ],
+)
+def test_hashes_that_would_verify_nothing_are_not_made(name: str, most: str, too_much: str) -> None:
+    assert faults(**{name: most}) == []
+    assert names_in(faults(**{name: too_much})) == {name}
+
+
 def test_no_secret_is_shown_by_the_settings_themselves() -> None:
     for each in fields(Settings):
         if each.metadata["secret"] and not each.name.endswith(("_url", "_uri")):

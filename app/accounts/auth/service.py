@@ -1,6 +1,8 @@
 """Sign-in by password, and the state of the subject of a token."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -85,18 +87,32 @@ class Credentials(NamedTuple):
 
 
 def sign_in(credentials: Credentials) -> SignedIn:
-    """Raises Unauthenticated (after the same steps for an unknown identifier), TooManyRequests, Forbidden."""
-    return _attempt_login(credentials, lambda account: open_session(account.user_id, credentials.client))
+    """Raises Unauthenticated (after the same steps and time for an unknown one), TooManyRequests, Forbidden."""
+    with _padded():
+        return _attempt_login(credentials, lambda account: open_session(account.user_id, credentials.client))
 
 
 def verify_credentials(credentials: Credentials) -> Account:
     """Verify as ``sign_in`` does, without a session."""
-    return _attempt_login(credentials, lambda account: account)
+    with _padded():
+        return _attempt_login(credentials, lambda account: account)
 
 
 def verify_credentials_for_service(credentials: Credentials) -> Account:
     """As ``verify_credentials``, for a service that slows down guessing: all its callers share one address."""
-    return _complete_login(credentials, _account_of(credentials), lambda account: account)
+    with _padded():
+        return _complete_login(credentials, _account_of(credentials), lambda account: account)
+
+
+@contextmanager
+def _padded() -> Iterator[None]:
+    """A failure takes the same time whatever was compared. Nothing is held meanwhile."""
+    started = time.monotonic()
+    try:
+        yield
+    except InvalidCredentials:
+        services().passwords.pad(started)
+        raise
 
 
 def _attempt_login(credentials: Credentials, on_login: Callable[[Account], Outcome]) -> Outcome:

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import time
 import unicodedata
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from threading import BoundedSemaphore
 from typing import Any
 
 import bcrypt
-from argon2 import PasswordHasher, Type
+from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import Argon2Error, VerifyMismatchError
 from argon2.low_level import ARGON2_VERSION
 from werkzeug.security import check_password_hash
@@ -23,15 +24,19 @@ MAX_LENGTH = 128
 # A bound before NFKC, which can shorten a password: three Hangul letters become one syllable.
 MAX_RAW_LENGTH = 1024
 MAX_WAIT_SECONDS = 5.0
+MARGIN = 1.5
 BCRYPT_BYTES = 72
 
 # zxcvbn refuses longer texts, and tries every reading of these symbols: a long text with many took 1.7 s.
 ZXCVBN_LENGTH, ZXCVBN_SYMBOL_LENGTH, ZXCVBN_MAX_SYMBOLS = 72, 24, 5
 AMBIGUOUS_SYMBOLS = frozenset("@4({[<69!1|7$5+")
 
-# The digits are bounded: a damaged row must not occupy a thread for hours.
-WERKZEUG = re.compile(r"(pbkdf2:sha(1|224|256|384|512):\d{1,7}|scrypt:\d{1,7}:\d{1,3}:\d{1,2})\$[^$]+\$[0-9a-f]+")
-BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")
+# A stored hash that costs more verifies nothing: a row moved in from elsewhere must not occupy a processor for long.
+MAX_MEMORY_KIB, MAX_PASSES, MAX_LANES = 256 * 1024, 10, 64
+MAX_SCRYPT_N = 2**18
+PBKDF2 = re.compile(r"pbkdf2:sha(1|224|256|384|512):[1-4]?\d{1,6}\$[^$]+\$[0-9a-f]+", re.ASCII)
+SCRYPT = re.compile(r"scrypt:(\d{1,6}):(\d{1,3}):(\d{1,2})\$[^$]+\$[0-9a-f]+", re.ASCII)
+BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}")
 
 
 class Passwords:
@@ -47,6 +52,8 @@ class Passwords:
         )
         self._dummy = _unmatched_hash(self._hasher)
         self._slots, self._max_wait = BoundedSemaphore(slots or os.cpu_count() or 1), max_wait
+        self._least_seconds = settings.failed_login_seconds
+        self._slowest = 0.0
 
     def hash(self, password: str) -> str:
         """Raises Unavailable if no slot becomes free in time."""
@@ -58,12 +65,22 @@ class Passwords:
         if len(password) > MAX_RAW_LENGTH:
             stored, password = None, ""
         with self._slot():
+            started = time.thread_time()
             try:
                 return self._matches(stored or "", password)
             except VerifyMismatchError:
                 return False
             except (Argon2Error, ValueError):
                 return self._refuse_slowly(password)
+            finally:
+                # Seconds of the processor, which a busy machine does not prolong.
+                self._slowest = max(self._slowest, time.thread_time() - started)
+
+    def pad(self, started: float) -> None:
+        """Wait until a failed sign-in has taken as long as one with any kind of hash, since ``time.monotonic()``."""
+        if self._least_seconds:
+            least = max(self._least_seconds, self._slowest * MARGIN)
+            time.sleep(max(0.0, started + least - time.monotonic()))
 
     def needs_rehash(self, stored: str) -> bool:
         """True unless it is an Argon2id hash with the current parameters."""
@@ -102,6 +119,7 @@ class Passwords:
     def _matches(self, stored: str, password: str) -> bool:
         legacy = _legacy_verifier(stored)
         if legacy is None:
+            _check_affordable(stored)
             return self._hasher.verify(stored, _secret(password))
         forms = dict.fromkeys((password, _normalized(password)))
         return any(legacy(stored, form) for form in forms)
@@ -121,10 +139,26 @@ def _unmatched_hash(hasher: PasswordHasher) -> str:
     return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
 
 
+def _check_affordable(stored: str) -> None:
+    """Raises ValueError for what is no Argon2 hash, or one of too much cost."""
+    cost = extract_parameters(stored)
+    if cost.memory_cost > MAX_MEMORY_KIB or cost.time_cost > MAX_PASSES or cost.parallelism > MAX_LANES:
+        raise ValueError("The hash costs too much.")
+
+
 def _legacy_verifier(stored: str) -> Callable[[str, str], bool] | None:
-    if WERKZEUG.fullmatch(stored):
+    if PBKDF2.fullmatch(stored) or _is_affordable_scrypt(stored):
         return check_password_hash
     return _bcrypt_matches if BCRYPT.fullmatch(stored) else None
+
+
+def _is_affordable_scrypt(stored: str) -> bool:
+    """It takes 128 N r bytes, and time in proportion to N r p (RFC 7914 section 2)."""
+    match = SCRYPT.fullmatch(stored)
+    if match is None:
+        return False
+    n, r, p = map(int, match.groups())
+    return n <= MAX_SCRYPT_N and n * r * p * 128 <= MAX_MEMORY_KIB * 1024
 
 
 def _bcrypt_matches(stored: str, password: str) -> bool:

@@ -12,7 +12,7 @@ from app.accounts.auth.models import AccountFailure
 from app.core.db.models import db
 from app.core.db.transaction import unit_of_work
 from tests.accounts.auth.browser import Browser, now, signed_in
-from tests.accounts.passwords.codes import CONFIRM, NEW, given_code
+from tests.accounts.passwords.codes import NEW, confirm, given_code
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.clock import same_moment
 from tests.support.mailbox import mailbox
@@ -97,8 +97,7 @@ def test_a_reset_by_mail_opens_the_account_again(app: Flask, acme: Tenant) -> No
     code = given_code(person)
     failed(app, person.email, 100)
 
-    reset = {"email": person.email, "otp_code": code, "new_password": NEW}
-    assert Browser(app, address=AWAY).post(CONFIRM, reset).status_code == 200
+    assert confirm(app, person.email, code).status_code == 200
 
     assert status(app, person.email, NEW, AWAY) == 200
 

@@ -29,7 +29,7 @@ def burst(ours: Passwords, size: int) -> list[bool]:
 
 
 def slow(max_wait: float = MAX_WAIT_SECONDS) -> Passwords:
-    settings = load_settings({"JWT_SECRET": "x" * 40, "ARGON2_MEMORY_KIB": "8192", "ARGON2_TIME_COST": "20"})
+    settings = load_settings({"JWT_SECRET": "x" * 40, "ARGON2_MEMORY_KIB": "16384", "ARGON2_TIME_COST": "10"})
     return Passwords(settings, slots=1, max_wait=max_wait)
 
 

@@ -143,6 +143,43 @@ def test_no_usable_hash_takes_as_long_as_a_wrong_password(stored: str | None) ->
     assert 0.5 < absent / wrong < 2
 
 
+SALT = "c2FsdHNhbHRzYWx0c2FsdA"
+DIGEST = "aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
+
+
+@by_row(
+    "stored",
+    [
+        f"$argon2id$v=19$m=262145,t=10,p=1${SALT}${DIGEST}",
+        f"$argon2id$v=19$m=65536,t=400,p=1${SALT}${DIGEST}",
+        f"$argon2i$v=19$m=65536,t=400,p=1${SALT}${DIGEST}",
+        f"$argon2d$m=262145,t=10,p=1${SALT}${DIGEST}",
+        "scrypt:524288:8:1$salt$" + "00" * 64,
+        "scrypt:262144:16:1$salt$" + "00" * 64,
+        "scrypt:131072:8:24$salt$" + "00" * 64,
+        "scrypt:16384:8:99$salt$" + "00" * 64,
+        "pbkdf2:sha512:9999999$salt$" + "00" * 64,
+        "$2b$16$" + "." * 53,
+        "$2b$31$" + "." * 53,
+    ],
+)
+def test_a_hash_beyond_the_ceilings_is_not_computed(stored: str) -> None:
+    started = thread_time()
+
+    assert PASSWORDS.verify(stored, GOOD) is False
+    # Each of them takes more than a second.
+    assert thread_time() - started < 0.5
+
+
+@by_row(("passes", "lanes", "verifies"), [(10, 1, True), (11, 1, False), (1, 64, True), (1, 65, False)])
+def test_a_right_password_does_not_verify_by_a_hash_beyond_the_ceilings(
+    passes: int, lanes: int, verifies: bool
+) -> None:
+    stored = PasswordHasher(passes, 8 * lanes, lanes).hash(GOOD)
+
+    assert PASSWORDS.verify(stored, GOOD) is verifies
+
+
 @by_row("stored", LEGACY, ids=range(len(LEGACY)))
 def test_a_hash_of_werkzeug_or_bcrypt_verifies_and_wants_to_be_made_anew(stored: str) -> None:
     assert PASSWORDS.verify(stored, GOOD)
