@@ -78,8 +78,13 @@ if [ "${WAIT_FOR_DB:-false}" = true ]; then
 fi
 if [ "${RUN_MIGRATIONS:-false}" = true ]; then
     prepare flask db upgrade
+    if [ -n "${MIGRATION_DATABASE_URL:-}" ]; then
+        prepare flask db grant
+    fi
     prepare flask guardian sync
 fi
+# The processes that serve have no use for the owner's password.
+unset MIGRATION_DATABASE_URL
 
 start "$@"
 serving=yes

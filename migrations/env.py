@@ -1,4 +1,4 @@
-"""Runs the migrations on the application's engine, in one process at a time and in one transaction."""
+"""Runs the migrations as the owner of the tables, in one process at a time and in one transaction."""
 
 import logging
 
@@ -6,6 +6,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
+from app.core.db.engine import owner_engine
 from app.core.db.mode import statement_timeout
 
 LOCK = 7_021_936_150
@@ -20,7 +21,7 @@ def run() -> None:
     extension = current_app.extensions["migrate"]
     # An operator sees which migrations run.
     logging.getLogger("alembic.runtime.migration").setLevel(current_app.extensions["identity"].settings.log_level)
-    engine, metadata = extension.db.engine, extension.db.metadata
+    engine, metadata = owner_engine(), extension.db.metadata
     with statement_timeout(None), engine.connect() as connection:
         # transactional_ddl makes the whole upgrade one transaction. On SQLite the engine opens it with
         # BEGIN IMMEDIATE, so a second process waits.

@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 COMMANDS = {
     "customers": "app.customers.splitting",
-    "db": "flask_migrate.cli",
+    "db": "app.cli.database",
     "demo": "app.cli.demo",
     "guardian": "app.cli.guardian",
     "mail": "app.cli.mail",

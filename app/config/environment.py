@@ -1,6 +1,7 @@
 """The settings from the environment; no other module reads it. All faults are reported at once."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -57,9 +58,8 @@ def _parse(raw: str, default: Any) -> Any:
 
 def _complete(values: dict[str, Any]) -> dict[str, Any]:
     """Fill in defaults that depend on other settings."""
-    for scheme in ("postgres://", "postgresql://"):
-        if values["database_url"].startswith(scheme):
-            values["database_url"] = "postgresql+psycopg://" + values["database_url"][len(scheme) :]
+    for name in ("database_url", "migration_database_url"):
+        values[name] = re.sub("^postgres(ql)?://", "postgresql+psycopg://", values[name])
     deployed = values["flask_env"] in ("production", "staging")
     values["guardian_service_url"] = values["guardian_service_url"] or ("" if deployed else "embedded")
     if not values["secret_key"]:

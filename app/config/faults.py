@@ -135,6 +135,9 @@ def _url_faults(settings: Settings) -> Iterator[str]:
         yield "DATABASE_URL must start with sqlite:///, postgresql:// or postgres://."
     elif settings.database_url in ("sqlite:///", "sqlite:///:memory:"):
         yield "DATABASE_URL must name a file: every connection would have a database of its own."
+    owner = settings.migration_database_url
+    if owner and not (settings.is_postgresql and owner.startswith("postgresql+psycopg://")):
+        yield "MIGRATION_DATABASE_URL is for PostgreSQL: it and DATABASE_URL must start with postgresql://."
     for name in ("jwt_jwks_url", "public_url"):
         value = getattr(settings, name)
         if value and not _is_http(value):

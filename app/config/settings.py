@@ -30,6 +30,9 @@ class Settings:
     database_url: str = secret(
         "sqlite:///identity.db", "Database URL: sqlite:///file (relative to instance/), postgresql:// or postgres://."
     )
+    migration_database_url: str = secret(
+        "", "URL of the role that owns the tables, for flask db; empty: DATABASE_URL. Serving processes need none."
+    )
     database_pool_size: int = setting(16, "Database connections per process; one company has at most half of them.")
     server_name_header: bool = setting(False, "Send gunicorn's Server header.")
     trusted_proxies: int = setting(0, "Number of proxies in front; their X-Forwarded-* headers are trusted.")

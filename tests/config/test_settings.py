@@ -106,8 +106,22 @@ def test_switches_are_read_in_the_usual_ways() -> None:
 
 def test_both_names_of_postgresql_work() -> None:
     for scheme in ("postgres", "postgresql"):
-        settings = load_settings({"JWT_SECRET": STRONG, "DATABASE_URL": f"{scheme}://u:p@h:5/d?x=y"})
-        assert settings.database_url == "postgresql+psycopg://u:p@h:5/d?x=y"
+        urls = dict.fromkeys(("DATABASE_URL", "MIGRATION_DATABASE_URL"), f"{scheme}://u:p@h:5/d?x=y")
+        settings = load_settings({"JWT_SECRET": STRONG, **urls})
+        assert settings.database_url == settings.migration_database_url == "postgresql+psycopg://u:p@h:5/d?x=y"
+
+
+def test_an_owner_of_the_tables_is_for_postgresql() -> None:
+    postgresql = "postgresql://owner:hunter22@h/d"
+
+    assert production(MIGRATION_DATABASE_URL=postgresql) == []
+    for urls in (
+        {"MIGRATION_DATABASE_URL": "sqlite:///identity.db"},
+        {"MIGRATION_DATABASE_URL": postgresql, "DATABASE_URL": "sqlite:///identity.db"},
+    ):
+        [fault] = production(**urls)
+        assert names_in([fault]) == {"MIGRATION_DATABASE_URL"}
+        assert "hunter22" not in fault
 
 
 def test_a_database_that_every_connection_would_have_alone_is_refused() -> None:

@@ -31,6 +31,15 @@ def test_migrations_run_before_the_service(start: Start) -> None:
     assert line_of(process).startswith("serving")
 
 
+def test_the_owner_of_the_tables_migrates_and_grants_and_is_unknown_to_the_service(start: Start, folder: Path) -> None:
+    write_program(folder / "gunicorn", "#!/bin/sh\necho serving as ${MIGRATION_DATABASE_URL-nobody else}\n")
+
+    process = start("gunicorn", RUN_MIGRATIONS="true", MIGRATION_DATABASE_URL="postgresql://owner@db/identity")
+
+    steps = ["flask db upgrade", "flask db grant", "flask guardian sync", "serving as nobody else"]
+    assert rest_of(process).splitlines() == steps
+
+
 def test_migrations_do_not_run_unasked(start: Start) -> None:
     process = start("gunicorn")
 

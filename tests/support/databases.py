@@ -19,9 +19,11 @@ from psycopg import sql
 from app import create_app
 from app.config.environment import load_settings
 from app.config.settings import Settings
+from app.core.db.engine import grant_to
 from app.core.db.models import db
 
-ROLE = "identity_app"
+ROLE, OWNER = "identity_app", "identity_app_owner"
+"""The role that serves, and the one that owns and migrates the databases."""
 TEMPLATE = "identity_template"
 DIRECTORY, SOCKETS = "IDENTITY_TESTS_DIRECTORY", "IDENTITY_TESTS_SOCKETS"
 """The environment's names of what the run's controller has prepared for its workers."""
@@ -64,10 +66,13 @@ def app_on_sqlite(folder: Path, **environ: str) -> Iterator[Flask]:
     dispose(app)
 
 
-def migrate(url: str) -> None:
-    app = create_app(settings_for(url))
+def migrate(url: str, owner: str = "") -> None:
+    """As the owner, where there is one, who then lets the role of ``url`` serve."""
+    app = create_app(settings_for(url, MIGRATION_DATABASE_URL=owner))
     with app.app_context():
         upgrade(directory=str(Path(app.root_path).parent / "migrations"))
+        if owner:
+            grant_to(ROLE)
     dispose(app)
 
 
@@ -86,23 +91,24 @@ class Postgres:
             for name in QUICK:
                 connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
             connection.execute("SELECT pg_reload_conf()")
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS").format(sql.Identifier(ROLE)))
+            for role in (ROLE, OWNER):
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS").format(sql.Identifier(role)))
         found.create(TEMPLATE)
-        migrate(found.url(TEMPLATE))
+        migrate(found.url(TEMPLATE), found.url(TEMPLATE, OWNER))
         return found
 
     def stop(self) -> None:
         self._server.cleanup()
 
-    def url(self, database: str) -> str:
-        return f"postgresql://{ROLE}@/{database}?host={self.socket_dir}"
+    def url(self, database: str, role: str = ROLE) -> str:
+        return f"postgresql://{role}@/{database}?host={self.socket_dir}"
 
     def superuser(self, database: str = "postgres") -> psycopg.Connection[Any]:
         return psycopg.connect(host=self.socket_dir, user="postgres", dbname=database, autocommit=True)
 
     def create(self, database: str, template: str = "template0") -> None:
         owned = "CREATE DATABASE {} OWNER {} TEMPLATE {}"
-        names = (sql.Identifier(database), sql.Identifier(ROLE), sql.Identifier(template))
+        names = (sql.Identifier(database), sql.Identifier(OWNER), sql.Identifier(template))
         with self.superuser() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(names[0]))
             connection.execute(sql.SQL(owned).format(*names))

@@ -2,20 +2,24 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
+import structlog
 from flask import Flask
 from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection, Engine
 
 from app.base.errors import SettingsError
 from app.config.settings import Settings
-from app.core.db.mode import is_writing, read_only
+from app.core.db.mode import is_writing, read_only, statement_timeout
 from app.core.db.models import db
 from app.core.db.pool import TenantPool
 
-READINESS = "readiness"
-"""The engine with one connection besides the pool."""
+READINESS, OWNER = "readiness", "owner"
+"""The engine with one connection besides the pool, and that of the role that owns the tables."""
+
+log = structlog.get_logger(__name__)
 
 
 class UnsafeRole(SettingsError):
@@ -34,12 +38,16 @@ def configure(app: Flask, settings: Settings) -> None:
     options = pool | {"hide_parameters": True, "connect_args": connect_args}
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
-    app.config["SQLALCHEMY_BINDS"] = {READINESS: options | {"url": settings.database_url, "pool_size": 1}}
+    single = options | {"pool_size": 1}
+    app.config["SQLALCHEMY_BINDS"] = {READINESS: single | {"url": settings.database_url}}
+    if settings.migration_database_url:
+        app.config["SQLALCHEMY_BINDS"][OWNER] = single | {"url": settings.migration_database_url}
     app.config["SQLALCHEMY_RECORD_QUERIES"] = False
     db.init_app(app)
     with app.app_context():
-        for engine in db.engines.values():
-            _listen(engine, listeners, checks_role=settings.is_deployed and settings.is_postgresql)
+        for name, engine in db.engines.items():
+            serves = settings.is_deployed and settings.is_postgresql and name != OWNER
+            _listen(engine, listeners, checks_role=serves)
         if settings.is_deployed and settings.is_postgresql:
             _probe(db.engine)
 
@@ -65,12 +73,82 @@ def _probe(engine: Engine) -> None:
     engine.dispose()
 
 
+ROLE = """
+    SELECT rolsuper OR rolbypassrls, EXISTS (
+        SELECT FROM pg_class WHERE relname = 'alembic_version' AND relkind = 'r' AND pg_has_role(relowner, 'MEMBER')
+    ) FROM pg_roles WHERE rolname = current_user
+"""
+
+
 def _check_role(connection: Any, _record: Any) -> None:
     """Raises UnsafeRole."""
-    row = connection.execute("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user").fetchone()
-    if row[0]:
+    is_unbound, is_owner = connection.execute(ROLE).fetchone()
+    if is_unbound:
         connection.close()
         raise UnsafeRole(["DATABASE_URL: the role is a superuser or has BYPASSRLS; it must be a plain one."])
+    if is_owner:
+        _warn_of_owner()
+
+
+@cache
+def _warn_of_owner() -> None:
+    """Once in each process."""
+    remedy = "MIGRATION_DATABASE_URL and flask db grant, see docs/deployment.md"
+    log.warning("database_role_owns_the_tables", consequence="it can switch row-level security off", remedy=remedy)
+
+
+def owner_engine() -> Engine:
+    """The engine of MIGRATION_DATABASE_URL, or else that of the service."""
+    return db.engines.get(OWNER, db.engine)
+
+
+VERSION = "alembic_version"
+ROWS = "SELECT, INSERT, UPDATE, DELETE"
+# TRUNCATE is missing, because no policy binds it.
+STATEMENTS = (
+    "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    "REVOKE ALL ON SCHEMA public FROM {role}",
+    "REVOKE ALL ON {tables}, {version} FROM {role}",
+    "GRANT USAGE ON SCHEMA public TO {role}",
+    f"GRANT {ROWS} ON {{tables}} TO {{role}}",
+    "GRANT SELECT ON {version} TO {role}",
+    "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    # For tables of later migrations.
+    f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {ROWS} ON TABLES TO {{role}}",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {role}",
+)
+
+
+OWNERSHIP = """
+    SELECT count(*) = %s, bool_and(pg_has_role(relowner, 'MEMBER')), bool_or(pg_has_role(%s, relowner, 'MEMBER'))
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname = ANY(%s)
+"""
+
+
+class CannotGrant(Exception):
+    """``args[0]`` says why."""
+
+
+def grant_to(role: str) -> None:
+    """Raises CannotGrant, and SQLAlchemyError from the database."""
+    names = [VERSION, *(table.name for table in db.metadata.sorted_tables)]
+    with statement_timeout(None), owner_engine().begin() as connection:
+        _check_ownership(connection, role, names)
+        role, version, *tables = map(connection.dialect.identifier_preparer.quote_identifier, [role, *names])
+        for statement in STATEMENTS:
+            connection.exec_driver_sql(statement.format(role=role, tables=", ".join(tables), version=version))
+
+
+def _check_ownership(connection: Connection, role: str, names: list[str]) -> None:
+    """Raises CannotGrant. PostgreSQL only warns of a GRANT by a role that may not grant."""
+    arguments = (len(names), role, names)
+    is_complete, may_grant, is_owner = connection.exec_driver_sql(OWNERSHIP, arguments).one()
+    if not is_complete:
+        raise CannotGrant("The database is not migrated: flask db upgrade comes first.")
+    if not may_grant:
+        raise CannotGrant("The role of MIGRATION_DATABASE_URL does not own the tables.")
+    if is_owner:
+        raise CannotGrant(f"{role} owns the tables, or is a member of the role that does.")
 
 
 def _open_sqlite(connection: Any, _record: Any) -> None:

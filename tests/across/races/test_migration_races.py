@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, inspect, text
 from app.config.settings import ROOT
 from app.core.db.models import Model
 from tests.across.races.fleet import SIZE
-from tests.support.databases import ENVIRONMENT, Postgres, worker
+from tests.support.databases import ENVIRONMENT, OWNER, Postgres, worker
 
 SECONDS = 60
 FORKS = multiprocessing.get_context("forkserver")
@@ -22,7 +22,7 @@ def test_every_one_of_several_upgrades_at_once_succeeds(database: str, postgres:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     if database == "postgresql":
         postgres.create(f"upgraded_{worker()}")
-        url = postgres.url(f"upgraded_{worker()}")
+        url = postgres.url(f"upgraded_{worker()}", OWNER)
 
     logs = [tmp_path / f"{number}.log" for number in range(SIZE)]
     processes = [FORKS.Process(target=_upgrade, args=(url, log)) for log in logs]

@@ -18,7 +18,7 @@ from migrations import ddl
 from tests.across import foreign_rows
 from tests.support import contract, gadgets
 from tests.support.clients import make_tenant
-from tests.support.databases import settings_for
+from tests.support.databases import OWNER, ROLE, settings_for
 from tests.support.declared import Maker, routes_of
 from tests.support.gadgets.models import Gadget
 
@@ -83,6 +83,6 @@ def _held(admin: Any) -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    migrate(sys.argv[1])
+    migrate(sys.argv[1].replace(f"//{ROLE}@", f"//{OWNER}@"))
     application = create_app(settings_for(sys.argv[1]), slices=(*SLICES, gadgets))
     sys.stdout.write(json.dumps(found(application)))
