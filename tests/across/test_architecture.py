@@ -118,6 +118,13 @@ def test_only_the_settings_read_the_environment() -> None:
     assert names | imported == {"app/config/environment.py"}
 
 
+def test_only_the_derived_keys_read_the_secret_that_they_come_from() -> None:
+    """Any other reader would forget SECRET_KEY_PREVIOUS."""
+    reads = {path for path, node in nodes(ast.Attribute) if node.attr.startswith("secret_key")}
+
+    assert reads == {"app/config/faults.py", "app/core/security/derived_keys.py"}
+
+
 def test_only_the_clients_speak_to_the_network() -> None:
     found = {path for path, module in imports() if module in NETWORK}
 

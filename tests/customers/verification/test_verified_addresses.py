@@ -82,6 +82,19 @@ def test_a_linked_customer_is_unverified_when_the_user_is_deleted(acme: Tenant, 
     assert shown(acme, path)["is_verified"] is False
 
 
+def test_a_linked_customer_is_unverified_when_the_users_invitation_is_revoked(acme: Tenant, letters: Letters) -> None:
+    invitation = acme.admin.create("/users/invitations", {"email": "noor@example.com"})
+    letters.one("noor@example.com")
+    path = customer(acme, user_id=invitation["user_id"], email="own@example.com")
+    follow(acme.app, linked(acme, path, letters, "noor@example.com"))
+    assert shown(acme, path)["is_verified"] is True
+
+    assert acme.admin.delete(f"/users/invitations/{invitation['id']}").status_code == 204
+
+    found = shown(acme, path)
+    assert (found["user_id"], found["is_verified"], found["email_verified_at"]) == (None, False, None)
+
+
 def test_a_merge_verifies_no_address_that_nobody_proved(acme: Tenant, letters: Letters) -> None:
     user = acme.user()
     source, target = customer(acme, user_id=user.user_id, email=ADDRESS), customer(acme)
