@@ -1,6 +1,5 @@
 """Public sign-up: an encrypted registration for any address. Its mailed link creates user and company."""
 
-from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from app.accounts.onboarding.pending import PendingRegistration, consume, seal_r
 from app.accounts.onboarding.service import create_bound_company
 from app.base.errors import Conflict, Forbidden, Invalid
 from app.base.roles import CUSTOMER
-from app.base.text import fold
+from app.base.text import CANONICAL_UUID, fold
 from app.companies.models import ACTIVE, Company
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, platform_session, unit_of_work
@@ -34,12 +33,20 @@ class RegistrationClosed(Forbidden):
     code, message = "REGISTRATION_CLOSED", "Registration is closed."
 
 
+def check_open(wish: dict[str, Any]) -> None:
+    """Before anything else of an unchecked body is looked at. Raises RegistrationClosed."""
+    company_id = wish.get("company_id")
+    if "company" in wish or company_id is None:
+        _check_open(is_founding=True)
+    elif isinstance(company_id, str) and CANONICAL_UUID.fullmatch(company_id):
+        with company_transaction(UUID(company_id), writes=False):
+            _check_open(is_founding=False)
+
+
 def request_registration(values: dict[str, Any], ip: str | None) -> None:
-    """Raises RegistrationClosed, Invalid, and Conflict for the name of a company."""
+    """Raises Invalid, and Conflict for the name of a company."""
     company_name = values.get("company", {}).get("name")
     company_id = uuid7() if company_name else values["company_id"]
-    with nullcontext() if company_name else company_transaction(company_id, writes=False):
-        _check_open(company_name)
     user = {name: value for name, value in values.items() if name in COLUMNS}
     user["password_hash"] = services().passwords.hash(_password(values))
     if company_name and _is_taken(company_name):
@@ -70,9 +77,9 @@ def _is_taken(name: str) -> bool:
         return session.scalar(select(Company.id).where(Company.name_key == fold(name))) is not None
 
 
-def _check_open(company_name: str | None) -> None:
-    """For a new company by its name, else for customers of the bound company. Raises RegistrationClosed."""
-    if company_name:
+def _check_open(*, is_founding: bool) -> None:
+    """For a new company, or for customers of the bound one. Raises RegistrationClosed."""
+    if is_founding:
         is_open = services().settings.registration == "open"
     else:
         takes_customers = (Company.status == ACTIVE, Company.customer_registration == "open")
@@ -120,7 +127,7 @@ def complete_registration(token: str) -> None:
 
 def _create(pending: PendingRegistration) -> None:
     """Raises RegistrationClosed."""
-    _check_open(pending.company_name)
+    _check_open(is_founding=bool(pending.company_name))
     columns = {**pending.user, "is_active": True, "is_verified": True}
     if pending.company_name:
         create_bound_company({"name": pending.company_name}, columns)

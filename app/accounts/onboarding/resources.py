@@ -3,7 +3,7 @@
 from flask import Response, request
 
 from app.accounts.auth.schemas import MessageSchema, TokenSchema
-from app.accounts.onboarding.registration import request_registration
+from app.accounts.onboarding.registration import check_open, request_registration
 from app.accounts.onboarding.schemas import RegisterSchema
 from app.accounts.onboarding.verification import request_link, verify_email
 from app.accounts.passwords.schemas import ResetRequestSchema
@@ -23,7 +23,9 @@ class Register(Endpoint):
 
     @declare("register", body=RegisterSchema(), answer=MessageSchema(), status=202, errors=(409,))
     def post(self) -> Response:
-        request_registration(RegisterSchema().checked(json_body()), request.remote_addr)
+        wish = json_body()
+        check_open(wish)
+        request_registration(RegisterSchema().checked(wish), request.remote_addr)
         return answer({"message": REGISTERED}, 202)
 
 

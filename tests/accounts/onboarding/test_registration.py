@@ -89,6 +89,24 @@ def test_nobody_founds_a_company_while_registration_is_closed(
     assert row_counts(everything) == before
 
 
+@by_row("wish", [{}, {"company": 5}, {"company": {"name": ""}}, founder(email="nobody", password1=5), person(x="y")])
+def test_a_closed_registration_is_refused_before_it_is_validated(
+    app: Flask, anonymous: ApiClient, wish: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = app.extensions["identity"]
+    monkeypatch.setattr(kernel, "settings", dataclasses.replace(kernel.settings, registration="closed"))
+
+    answer = anonymous.post(PATH, wish)
+
+    assert (answer.status_code, answer.get_json()["error_code"]) == (403, "REGISTRATION_CLOSED")
+
+
+def test_a_company_that_takes_no_customers_refuses_before_it_validates(anonymous: ApiClient, acme: Tenant) -> None:
+    answer = anonymous.post(PATH, customer_of(acme, email="nobody", password1=5))
+
+    assert (answer.status_code, answer.get_json()["error_code"]) == (403, "REGISTRATION_CLOSED")
+
+
 def test_an_unknown_a_closed_and_a_suspended_company_refuse_alike(
     acme: Tenant, shop: Tenant, anonymous: ApiClient
 ) -> None:
