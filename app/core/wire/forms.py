@@ -23,8 +23,10 @@ from app.core.wire.stream import KB, MB, Body, PayloadTooLarge, in_words
 FORM = "multipart/form-data"
 MOST_PARTS = 60
 NOT_TEXT = re.compile(f"{CONTROL.pattern}|\ufffd")
-TEXT_BYTES = 500 * KB
-"""The most bytes of all texts of a form together."""
+TEXT_BYTES = 64 * KB
+"""The most bytes of one text of a form, and of the head of one part."""
+BUFFER_BYTES = 16 * KB
+MAX_BOUNDARY_LENGTH = 70  # RFC 2046 section 5.1.1
 
 
 class MalformedForm(BadRequest):
@@ -85,15 +87,16 @@ def _parse(stack: ExitStack, most_bytes: int) -> tuple[Iterable[tuple[str, str]]
     def new_file(**_metadata: Any) -> IO[bytes]:
         return stack.enter_context(TemporaryFile())
 
-    parser = MultiPartParser(cast(Any, new_file), max_form_memory_size=TEXT_BYTES, max_form_parts=MOST_PARTS)
+    limits: dict[str, Any] = {"max_form_memory_size": TEXT_BYTES, "max_form_parts": MOST_PARTS}
+    parser = MultiPartParser(cast(Any, new_file), buffer_size=BUFFER_BYTES, **limits)
     boundary = request.mimetype_params.get("boundary", "").encode("ascii", "replace")
-    if not boundary:
+    if not 0 < len(boundary) <= MAX_BOUNDARY_LENGTH:
         raise MalformedForm()
     try:
         texts, files = parser.parse(cast(Any, Body(most_bytes)), boundary, request.content_length)
     except RequestEntityTooLarge:
-        limits = f"{MOST_PARTS} parts and {in_words(TEXT_BYTES)} of text"
-        raise PayloadTooLarge(f"A form has at most {limits}.") from None
+        text = in_words(TEXT_BYTES)
+        raise PayloadTooLarge(f"A form has at most {MOST_PARTS} parts, and {text} in one text or head.") from None
     except ValueError:
         raise MalformedForm() from None
     text_parts = list(texts.items(multi=True))

@@ -138,12 +138,29 @@ def _measure(field: fields.Field[Any], value: Any) -> None:
             rule(value)
 
 
+MOST_FAULTS = 20
+"""Faulty items of one list that an answer names. Finding thousands would take as long as a thousand requests."""
+
+
 class Items(fields.List[Any]):
     """A list that is measured before its items are loaded."""
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
         _measure(self, value)
-        return super()._deserialize(value, *args, **kwargs)
+        loaded: list[Any] = []
+        faults: dict[int, Any] = {}
+        for place, item in enumerate(value):
+            try:
+                loaded.append(self.inner.deserialize(item, **kwargs))
+            except ValidationError as fault:
+                faults[place] = fault.messages
+            if len(faults) == MOST_FAULTS:
+                break
+        if faults:
+            raise ValidationError(faults)
+        return loaded
 
 
 class Map(fields.Dict):
