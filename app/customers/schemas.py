@@ -2,18 +2,8 @@
 
 from marshmallow import fields, validate
 
-from app.core.wire.schema import (
-    CodeRef,
-    Email,
-    Flag,
-    Map,
-    OwnedSchema,
-    Ref,
-    Text,
-    Timestamp,
-    column_field,
-    read_only_id,
-)
+from app.core.wire.containers import Map
+from app.core.wire.schema import CodeRef, Email, Flag, OwnedSchema, Ref, Text, Timestamp, column_field, read_only_id
 from app.customers.countries import Country
 from app.customers.models import CUSTOMER_KINDS, STATES, Customer
 from app.document_types.models import DocumentType

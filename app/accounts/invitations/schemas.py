@@ -3,7 +3,8 @@
 from marshmallow import validate
 
 from app.accounts.auth.schemas import TokenSchema
-from app.core.wire.schema import BaseSchema, Email, Id, Items, Ref, Timestamp, column_field, read_only_id
+from app.core.wire.containers import Items
+from app.core.wire.schema import BaseSchema, Email, Id, Ref, Timestamp, column_field, read_only_id
 from app.positions.models import Position
 from app.users.models import LANGUAGES, User
 from app.users.schemas import Password

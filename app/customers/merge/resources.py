@@ -16,7 +16,8 @@ from app.core.web.body import answer
 from app.core.web.declaration import CREATED, declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import principal
-from app.core.wire.schema import AnotherRef, BaseSchema, Flag, Map, QueryFlag, Timestamp, read_only_id
+from app.core.wire.containers import Map
+from app.core.wire.schema import AnotherRef, BaseSchema, Flag, QueryFlag, Timestamp, read_only_id
 from app.customers.merge.execute import FIELDS, Merge, lock_pair, parts_that_clash
 from app.customers.merge.models import CustomerMerge
 from app.customers.merge.undo import undo

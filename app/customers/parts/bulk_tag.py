@@ -14,8 +14,9 @@ from app.core.web.body import answer, json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.permission import require
+from app.core.wire.containers import Items, Map
 from app.core.wire.query import MAX_REPEATED, parse_parameters
-from app.core.wire.schema import BaseSchema, Flag, Id, Items, Map, QueryFlag, Ref
+from app.core.wire.schema import BaseSchema, Flag, Id, QueryFlag, Ref
 from app.customers.models import Customer
 from app.customers.parts.tags import CustomerTag, Tag, TagOfCustomer, assign_tag, unassign_tag
 from app.customers.resources import Customers

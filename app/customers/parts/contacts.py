@@ -10,7 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db.models import JsonDocument, Model, folded
 from app.core.db.transaction import execute_and_count
-from app.core.wire.schema import AlwaysComplete, BaseSchema, Email, Flag, Items, Text, column_field
+from app.core.wire.containers import AlwaysComplete, Items
+from app.core.wire.schema import BaseSchema, Email, Flag, Text, column_field
 from app.customers.models import Customer
 from app.customers.parts.part import CustomerPart, PartSchema, PartsWithPrimary, below_customer, one_primary
 

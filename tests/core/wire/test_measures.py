@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 from marshmallow import ValidationError, fields, validate
 
-from app.core.wire.schema import Items, Map, Text
+from app.core.wire.containers import Items, Map
+from app.core.wire.schema import Text
 from tests.support.clients import ApiClient, Tenant
 from tests.support.declared import Json, Maker, routes_of, schema_of
 from tests.support.marks import one_database
