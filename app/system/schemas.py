@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
-from marshmallow import ValidationError, fields, post_load, validate
+from marshmallow import INCLUDE, ValidationError, fields, post_load, validate
 from sqlalchemy.orm import Session
 
 from app.base.errors import Invalid
 from app.companies.models import ACTIVE, Company
 from app.companies.schemas import CompanySchema
-from app.core.wire.schema import BaseSchema, Email, Flag, Id, Text, Timestamp, column_field
+from app.core.wire.schema import BaseSchema, Flag, Id, Timestamp, column_field
 from app.organization_units.schemas import OrganizationUnitSchema
 from app.positions.schemas import PositionSchema
 from app.users.models import User
-from app.users.schemas import Password, UserSchema
+from app.users.schemas import UserSchema
 
 
 class CheckSchema(BaseSchema):
@@ -97,20 +97,23 @@ class EngineConfigSchema(BaseSchema):
 
 
 class EngineCompanySchema(BaseSchema):
-    """Clients of Guardian also send the name, which the directory has already."""
+    """Clients send the whole company, which the directory has already."""
+
+    class Meta:
+        unknown = INCLUDE
 
     id = Id()
     company_id = Id()
-    name = Text(load_only=True)
 
 
 class EngineUserSchema(BaseSchema):
-    """Clients of Guardian also send e-mail address and password, which the service ignores."""
+    """Clients send the whole user, or e-mail address and password, which the service ignores."""
+
+    class Meta:
+        unknown = INCLUDE
 
     id = Id()
     user_id = Id()
-    email = Email(load_only=True)
-    password = Password()
 
 
 class EngineInitSchema(BaseSchema):
@@ -124,12 +127,13 @@ class EngineInitSchema(BaseSchema):
     @post_load
     def gather(self, values: dict[str, Any], **_kwargs: Any) -> dict[str, UUID]:
         """Both ids, or neither. Raises ValidationError."""
+        if not values:
+            return {}
         ids = {name: _ids_in(values, name) for name in ("company_id", "user_id")}
-        if any(ids.values()) or values:
-            faults = {name: ["Exactly one value is needed."] for name, found in ids.items() if len(found) != 1}
-            if faults:
-                raise ValidationError(faults)
-        return {name: found.pop() for name, found in ids.items() if found}
+        faults = {name: ["Exactly one value is needed."] for name, found in ids.items() if len(found) != 1}
+        if faults:
+            raise ValidationError(faults)
+        return {name: found.pop() for name, found in ids.items()}
 
 
 def _ids_in(values: dict[str, Any], name: str) -> set[UUID]:

@@ -188,6 +188,7 @@ def test_wish_that_does_not_name_one_user_of_one_company_is_refused(
         {"company_id": "{company}", "user_id": "{user}"},
         {"company": {"id": "{company}"}, "user": {"id": "{user}", "email": "ada@acme.example"}},
         {"company": {"company_id": "{company}", "name": "acme"}, "user_id": "{user}"},
+        {"company": {"id": "{company}", "status": "active"}, "user": {"user_id": "{user}", "password": "short"}},
     ],
 )
 def test_every_form_of_the_wish_names_the_administrator(acme: Tenant, nobody: ApiClient, body: Any) -> None:
