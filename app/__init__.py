@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from prometheus_client import CollectorRegistry
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.accounts.auth.service import auth_state_of
 from app.base.roles import RoleDirectory
@@ -30,6 +29,7 @@ from app.core.security.tokens import Tokens
 from app.core.services import Services
 from app.core.web import headers, logs, problems
 from app.core.web.principal import Authenticator
+from app.core.web.proxies import behind_proxies
 from app.core.web.routing import MatchedRule
 from app.extensions import Migrations
 from app.guardian.decision import EmbeddedTransport
@@ -94,8 +94,7 @@ def _assemble(settings: Settings, mount_all: Callable[[Flask], None]) -> Flask:
     if settings.is_deployed and not settings.trusted_proxies:
         logs.log.warning("no_proxy_is_trusted", consequence="behind a proxy all clients share one address")
     if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count)  # type: ignore[method-assign]
+        app.wsgi_app = behind_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
 
 

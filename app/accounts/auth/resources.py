@@ -17,7 +17,7 @@ from app.core.services import services
 from app.core.web.body import answer, json_body, no_content, optional_json_body
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
-from app.core.web.principal import cookie_name, principal
+from app.core.web.principal import cookie_name, cookie_of, principal
 
 
 class SessionNotFound(NotFound):
@@ -44,7 +44,7 @@ class Login(Endpoint):
 
 
 def _refresh_cookie() -> str | None:
-    return request.cookies.get(cookie_name(services().settings, answers.REFRESH)) or None
+    return cookie_of(request, cookie_name(services().settings, answers.REFRESH))
 
 
 class Refresh(Endpoint):

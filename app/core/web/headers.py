@@ -21,7 +21,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-EXPOSED = "ETag, Location, X-Request-ID, Retry-After"
+EXPOSED = "ETag, Location, X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 
 
 def install_headers(app: Flask, settings: Settings) -> None:

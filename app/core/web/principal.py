@@ -111,7 +111,7 @@ class Authenticator:
         """From the Authorization header (RFC 6750 section 2.1) or the cookie. Raises BadRequest if they differ."""
         bearer, cookie = _bearer(incoming), None
         if "HTTP_COOKIE" in incoming.environ:
-            cookie = incoming.cookies.get(self.access_cookie) or None
+            cookie = cookie_of(incoming, self.access_cookie)
         if bearer and cookie and bearer != cookie:
             raise BadRequest("The Authorization header and the cookie carry different tokens.")
         return bearer or cookie
@@ -171,6 +171,14 @@ def _member(value: Any, name: str) -> Any:
 def _bearer(incoming: Request) -> str | None:
     scheme, _, token = incoming.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def cookie_of(incoming: Request, name: str) -> str | None:
+    """Raises BadRequest for two values: a neighbouring site may have set one of them."""
+    values = {value for value in incoming.cookies.getlist(name) if value}
+    if len(values) > 1:
+        raise BadRequest(f"There are two cookies {name} with different values.")
+    return next(iter(values), None)
 
 
 def cookie_name(settings: Settings, name: str) -> str:

@@ -6,6 +6,7 @@ from tests.core.web.talking import by_cookie, speaks
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.declared import Json
 from tests.support.marks import one_database
+from tests.support.rows import by_row
 from tests.support.variants import Variant
 
 pytestmark = one_database
@@ -59,3 +60,43 @@ def test_strange_hosts_do_no_harm(acme: Tenant) -> None:
     for host in ("a b", "évil", "evil.example/../x", "[::1", "", "a" * 3000, "x:99999"):
         answer: Any = acme.admin.get("/users/me", headers={"Host": host})
         assert answer.status_code in (200, 400), host
+
+
+@by_row(
+    "prefix",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "evil.example",
+        "https://evil.example",
+        "/",
+        "//",
+        "/a//b",
+        "/..",
+        "/a/../b",
+        "/.",
+        "/a b",
+        "/a?b",
+        "/a#b",
+        "/a\tb",
+        '/"><script>',
+        "\\evil",
+    ],
+)
+def test_a_prefix_that_is_no_path_is_ignored_everywhere(variant: Variant, acme: Tenant, prefix: str) -> None:
+    admin = speaks(variant(TRUSTED_PROXIES="1"), acme.admin)
+    headers = {**FORWARDED, "X-Forwarded-Prefix": prefix}
+
+    made = admin.post("/customers", {"name": "Wile"}, headers=headers)
+    assert made.headers["Location"] == f"/customers/{made.get_json()['id']}"
+    assert admin.get("/customers/", headers=headers).headers["Location"] == "/customers"
+    assert admin.get("/openapi.json", headers=headers).get_json()["servers"] == [{"url": "/"}]
+    assert "evil" not in admin.get("/docs", headers=headers).text
+
+
+def test_a_prefix_of_several_segments_is_believed(variant: Variant, acme: Tenant) -> None:
+    admin = speaks(variant(TRUSTED_PROXIES="1"), acme.admin)
+
+    for prefix in ("/api/v1", "/api/v1/", "/~ada", "/a.b-c_d"):
+        located = admin.get("/customers/", headers={**FORWARDED, "X-Forwarded-Prefix": prefix}).headers["Location"]
+        assert located == f"{prefix.rstrip('/')}/customers"
