@@ -1,6 +1,8 @@
 """The OpenAPI document, and a page that shows it without resources of other hosts."""
 
+import gzip
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +15,12 @@ from app.accounts.auth.answers import ACCESS, REFRESH
 from app.base.errors import NotFound
 from app.config.settings import VERSION
 from app.core.services import services
+from app.core.web.body import answer
 from app.core.web.declaration import declare
 from app.core.web.endpoint import Endpoint
 from app.core.web.principal import cookie_name
 from app.core.web.routing import mounted_routes
+from app.system.schemas import IndexSchema
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -54,12 +58,45 @@ def servers() -> list[Json]:
     return [{"url": request.script_root or "/"}]
 
 
+def compress(response: Response) -> Response:
+    """By gzip, for clients that take it (RFC 9110 section 12.5.3). A picture is compressed already."""
+    if response.mimetype == "image/png":
+        return response
+    response.vary.add("Accept-Encoding")
+    if request.accept_encodings["gzip"]:
+        response.set_data(_gzipped(response.get_data()))
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+@lru_cache(maxsize=16)
+def _gzipped(body: bytes) -> bytes:
+    """Kept, because the largest file takes 50 ms."""
+    return gzip.compress(body, compresslevel=6, mtime=0)
+
+
 def make_revalidated(response: Response) -> Response:
     """Let browsers keep the response but ask for changes each time, so that an upgrade shows at once."""
+    compress(response)
     response.headers["Cache-Control"] = "public, no-cache"
     response.add_etag()
     response.make_conditional(request)
     return response
+
+
+class Index(Endpoint):
+    """Find the documentation. A browser is led to its page."""
+
+    access, path = "public", "/"
+
+    @declare("getIndex", answer=IndexSchema(), also=(302,))
+    def get(self) -> Response:
+        root = request.script_root
+        if request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html":
+            return Response(status=302, headers={"Location": f"{root}{Docs.path}", "Vary": "Accept"})
+        links = {"docs": Docs.path, "openapi": OpenApiJson.path, "health": "/health", "config": "/config"}
+        index = {name: f"{root}{path}" for name, path in links.items()}
+        return answer({"service": "identity_service", "version": VERSION, **index}, headers={"Vary": "Accept"})
 
 
 class OpenApiJson(Endpoint):
@@ -98,7 +135,7 @@ class Docs(Endpoint):
         # Scripts cannot see the cookies, and a request without them would log an error in the console.
         may_be_signed_in = any(cookie_name(settings, name) in request.cookies for name in (ACCESS, REFRESH))
         page = PAGE.get_template("docs.html").render(version=VERSION, may_be_signed_in=may_be_signed_in)
-        return Response(page, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
+        return compress(Response(page, mimetype="text/html", headers={"Content-Security-Policy": POLICY}))
 
 
 class DocsAsset(Endpoint):

@@ -59,6 +59,13 @@ class Health(Endpoint):
         return services().health.current()
 
 
+class AuthHealth(Health):
+    """Check the health of the service, as clients of a separate auth service do."""
+
+    path = "/auth/health"
+    operation_ids = {"GET": "getAuthHealth"}
+
+
 class Live(Endpoint):
     """Check that the process is up."""
 
@@ -93,6 +100,13 @@ class Version(Endpoint):
         return answer({"version": VERSION})
 
 
+class AuthVersion(Version):
+    """Get the version of the service, as clients of a separate auth service do."""
+
+    access, path = "public", "/auth/version"
+    operation_ids = {"GET": "getAuthVersion"}
+
+
 class Config(Endpoint):
     """Get the configuration of a browser application. A token with the permission config READ sees all settings."""
 
@@ -114,6 +128,13 @@ class Config(Endpoint):
         if _may_read_settings():
             config["settings"] = effective(settings)
         return answer(config)
+
+
+class AuthConfig(Config):
+    """Get the configuration of a browser application, as clients of a separate auth service do."""
+
+    path = "/auth/config"
+    operation_ids = {"GET": "getAuthConfig"}
 
 
 def _may_read_settings() -> bool:

@@ -51,6 +51,15 @@ class ConfigSchema(BaseSchema):
     settings = fields.Dict(keys=fields.String(), values=fields.Raw(), metadata={"optional": True})
 
 
+class IndexSchema(BaseSchema):
+    service = fields.String()
+    version = fields.String()
+    docs = fields.String()
+    openapi = fields.String()
+    health = fields.String()
+    config = fields.String()
+
+
 class InitializedSchema(BaseSchema):
     initialized = Flag()
 

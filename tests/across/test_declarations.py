@@ -28,7 +28,7 @@ PUBLIC = {
     "/auth/register", "/auth/verify-email", "/auth/verify-email/request", "/auth/accept-invitation",
     "/auth/confirm-email",
     "/guardian/health", "/guardian/config", "/guardian/init-db",
-    "/customers/verify-email",
+    "/customers/verify-email", "/", "/auth/health", "/auth/version", "/auth/config",
 }  # fmt: skip
 OWN = {
     "/version", "/users/me", "/users/me/change-password", "/users/me/email", "/auth/verify", "/auth/sessions",

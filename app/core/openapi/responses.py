@@ -41,6 +41,7 @@ PROBLEMS: dict[int, tuple[str, str, tuple[str, ...]]] = {
 ANY_PROBLEM = ("Problem", "Any other error, such as 413, 415, 502, 503 or 504.", ("Retry-After",))
 EMPTY: dict[int, tuple[str, str, tuple[str, ...]]] = {
     204: ("NoContent", "Done.", ()),
+    302: ("Found", "A browser is led to Location.", ("Location",)),
     304: ("NotModified", "The resource still has the version that If-None-Match names.", ("ETag",)),
     307: ("MovedTo", "The resource was merged into another, which is at Location.", ("Location",)),
 }
@@ -101,6 +102,8 @@ def _share_resource(components: Components, schema: Json | None, response: Json)
 
 
 def _describe_alternative(declared: Declaration, components: Components, status: int, content: Json) -> Json:
+    if status in EMPTY:
+        return _share(components, EMPTY[status])
     if status < 400:
         headers = (*declared.also_headers, *(("ETag",) if declared.has_version else ()))
         return _response(components, REASONS[status], headers, content)

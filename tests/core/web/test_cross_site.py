@@ -21,6 +21,9 @@ def shared(variant: Variant) -> Flask:
     return variant(CORS_ORIGINS=f"{ORIGIN}, http://localhost:3000")
 
 
+EXPOSED = "ETag, Location, X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+
+
 def test_nobody_is_allowed_by_default(acme: Tenant) -> None:
     headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
 
@@ -40,7 +43,7 @@ def test_the_origins_of_the_settings_may_read_answers_and_errors(shared: Flask, 
             headers = client.get(path, headers={"Origin": origin}).headers
             assert headers["Access-Control-Allow-Origin"] == origin
             assert headers["Access-Control-Allow-Credentials"] == "true"
-            assert headers["Access-Control-Expose-Headers"] == "ETag, Location, X-Request-ID, Retry-After"
+            assert headers["Access-Control-Expose-Headers"] == EXPOSED
             assert headers["Vary"] == "Origin"
             assert headers["Cross-Origin-Resource-Policy"] == "same-site"
 
