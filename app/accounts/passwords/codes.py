@@ -77,12 +77,10 @@ def store_code(request: Job, user_id: UUID, network: str, code_hash: str) -> boo
     """
     of_user = PasswordResetOtp.user_id == user_id
     execute_and_count(delete(PasswordResetOtp).where(of_user, PasswordResetOtp.created_at <= request.created_at - DAY))
-    rows = db.session.scalars(
-        select(PasswordResetOtp)
-        .where(of_user, PasswordResetOtp.network == network)
-        .order_by(PasswordResetOtp.created_at, PasswordResetOtp.id)
-    ).all()
-    current = next((row for row in rows if row.id == request.id), None)
+    in_order = select(PasswordResetOtp).where(of_user).order_by(PasswordResetOtp.created_at, PasswordResetOtp.id)
+    of_all = db.session.scalars(in_order).all()
+    current = next((row for row in of_all if row.id == request.id), None)
+    rows = [row for row in of_all if row.network == (current.network if current else network)]
     is_outdated = any((row.created_at, row.id) > (request.created_at, request.id) for row in rows)
     if is_outdated or (current is None and len(rows) >= PER_DAY) or (current is not None and _is_spent(current)):
         return False

@@ -8,7 +8,8 @@ from flask import Flask
 from sqlalchemy import update
 
 from app.accounts.auth.models import AuthSession
-from app.core.jobs.outbox import Job
+from app.accounts.passwords.mails import password_reset
+from app.core.jobs.outbox import Job, claim
 from app.core.security.encryption import seal
 from tests.accounts.auth.browser import Browser, execute, now
 from tests.accounts.passwords import codes
@@ -153,6 +154,21 @@ def test_network_of_another_account_or_of_long_ago_is_not_known(
     ask(mailbox.app, owner, AWAY, 3)
 
     assert len(mailbox.received()) == 5
+
+
+def test_code_stays_in_its_budget_when_its_network_becomes_known_before_the_next_attempt_to_mail_it(
+    app: Flask, person: ApiClient
+) -> None:
+    ask(app, person, AWAY)
+    with app.app_context():
+        job = claim()
+        assert job is not None
+        lost = password_reset(job)
+        Browser(app, address=AWAY).log_in(person.email)
+        assert password_reset(job)
+
+    assert lost
+    assert [row.network for row in rows(person)] == [""]
 
 
 @one_database
