@@ -2,11 +2,13 @@
 
 import ctypes
 import os
+import socket
 import time
 from contextlib import suppress
 
 from gunicorn import util
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.http.wsgi import Response
 
 import dev_env
@@ -52,6 +54,15 @@ def worker_exit(server, worker):
         outbox.stop()
 
 
+MOST_HEADER_BYTES = 32 * 1024
+
+
+def pre_request(worker, req):
+    """Parsing the 800 KB of cookies that gunicorn's own limits allow would take 0.2 s."""
+    if sum(len(value) for _, value in req.headers) > MOST_HEADER_BYTES:
+        raise LimitRequestHeaders("too many bytes")
+
+
 MOST_DRAINED = 64 * 1024 * 1024
 DRAIN_SECONDS = 10
 
@@ -61,7 +72,7 @@ def post_request(worker, req, environ, resp):
     sends, would show that instead of the answer."""
     if resp is None or resp.status is None or resp.status_code < 400 or req.body.failed:
         return
-    source, req.unreader.sock = req.unreader.sock, _UntilDeadline(req.unreader.sock)
+    source, req.unreader.sock = req.unreader.sock, _UntilDeadline(req.unreader.sock, DRAIN_SECONDS)
     left = MOST_DRAINED
     # An error marks the body as failed, and gunicorn closes such a connection.
     with suppress(Exception):
@@ -73,10 +84,10 @@ def post_request(worker, req, environ, resp):
 
 
 class _UntilDeadline:
-    """A socket that receives for DRAIN_SECONDS in all, however slowly the bytes come."""
+    """A socket that receives for so many seconds in all, however slowly the bytes come."""
 
-    def __init__(self, source):
-        self._source, self._end = source, time.monotonic() + DRAIN_SECONDS
+    def __init__(self, source, seconds):
+        self._source, self._end = source, time.monotonic() + seconds
 
     def recv(self, size):
         left = self._end - time.monotonic()
@@ -90,9 +101,21 @@ def _write_error(connection, status, reason, _message):
     """What gunicorn itself refuses, such as a long request line, has no body: its page would repeat the input."""
     head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     util.write_nonblock(connection, head.encode())
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        # As in post_request. This thread may wait for the client; the one that closes may not.
+        source, left = _UntilDeadline(connection, LINGER_SECONDS), MOST_LINGERING
+        while left > 0 and (data := source.recv(4096)):
+            left -= len(data)
 
 
-util.write_error = _write_error
+def _close_at_once(connection, timeout=0.001, close=util.close_graceful):
+    """gunicorn waits 2 s for the client to close, in the thread that accepts all others."""
+    close(connection, timeout=timeout)
+
+
+LINGER_SECONDS, MOST_LINGERING = 2, 64 * 1024
+util.write_error, util.close_graceful = _write_error, _close_at_once
 
 
 class Lines(Logger):

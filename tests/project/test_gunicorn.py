@@ -6,8 +6,9 @@ import runpy
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import IO
@@ -155,6 +156,27 @@ def test_what_gunicorn_itself_refuses_has_no_body(service: Service, status: str,
     assert answer.startswith(f"HTTP/1.1 {status} ")
     assert "\r\nContent-Length: 0\r\n" in answer
     assert answer.endswith("\r\n\r\n")
+
+
+@pytest.mark.parametrize(("count", "status"), [(4, "200"), (5, "431")])
+def test_all_headers_together_have_a_limit(service: Service, count: int, status: str) -> None:
+    answer = service.get("/", *["Cookie: " + "a=b; " * 1600] * count)
+
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+
+
+def test_clients_that_do_not_close_delay_no_other(service: Service) -> None:
+    """Each would hold the thread that accepts for two seconds."""
+    closing = lines("GET / HTTP/1.1\nHost: here\nConnection: close")
+    started = time.monotonic()
+
+    with ExitStack() as open_connections:
+        for _ in range(15):
+            connection = open_connections.enter_context(service.connected())
+            connection.sendall(closing)
+            assert connection.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
+
+    assert time.monotonic() - started < 15
 
 
 REFUSED = "POST /refused HTTP/1.1\nHost: here"
