@@ -21,8 +21,7 @@ from app.customers.resources import Customers
 from app.demo.companies import EXAMPLES, Example
 from app.demo.dossiers import fill_dossier, make, make_tags
 from app.demo.names import address, people, phone_number, shuffled_pairs, slug
-from app.guardian.models import Role
-from app.guardian.service import assign_role
+from app.guardian.models import Role, UserRole
 from app.organization_units.models import OrganizationUnit
 from app.organization_units.resources import OrganizationUnits
 from app.positions.models import Position
@@ -145,14 +144,13 @@ def _seats(positions: list[tuple[Position, bool]], number: int) -> Iterator[Posi
 
 def _make_users(example: Example, start: int, seats: Iterable[Position | None], hashes: dict[int, str]) -> None:
     """Create the users besides the administrator."""
-    administrator = db.session.scalars(select(User.id)).one()
     roles = {row.code: row.id for row in db.session.execute(select(Role.code, Role.id))}
     for number, (name, position) in enumerate(zip(people(start), seats, strict=False)):
         values = _person(example, number, *name) | {"position_id": str(position.id) if position else None}
         user = create_user(UserChangeSchema().checked(values) | {"password_hash": hashes.get(number)})
         # With a remote policy engine there are no roles here.
         if role_id := roles.get(_role_of(number)):
-            assign_role(user.id, role_id, by=administrator)
+            db.session.add(UserRole(user_id=user.id, role_id=role_id))
 
 
 def _person(example: Example, number: int, first: str, last: str) -> dict[str, Any]:
