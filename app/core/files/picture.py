@@ -120,7 +120,8 @@ class Picture(Endpoint, abstract=True):
         with deposit.undo_on_error(), self._locked_row(id) as row:
             attach_file(row, self.column(), deposit)
         location = f"{request.script_root}{request.path}"
-        content = {"message": f"The {self.field} is stored.", "file_id": deposit.id, f"has_{self.field}": True}
+        ids = dict.fromkeys(("file_id", self.column()), deposit.id)
+        content = {"message": f"The {self.field} is stored.", **ids, f"has_{self.field}": True}
         return answer(content, 201, {"Location": location})
 
     def delete(self, id: UUID) -> Response:
@@ -164,17 +165,14 @@ class Picture(Endpoint, abstract=True):
 
 
 def _upload_answer(field: str) -> dict[str, Any]:
-    flag = f"has_{field}"
-    return {
-        "type": "object",
-        "required": ["message", "file_id", flag],
-        "properties": {
-            "message": {"type": "string"},
-            "file_id": {"type": "string", "format": "uuid"},
-            flag: {"type": "boolean"},
-        },
-        "additionalProperties": False,
+    file_id = {"type": "string", "format": "uuid"}
+    properties = {
+        "message": {"type": "string"},
+        "file_id": file_id,
+        f"{field}_file_id": file_id,
+        f"has_{field}": {"type": "boolean"},
     }
+    return {"type": "object", "required": [*properties], "properties": properties, "additionalProperties": False}
 
 
 def check_enabled() -> None:

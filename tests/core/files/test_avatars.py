@@ -71,6 +71,7 @@ def test_upload_is_answered_with_the_file_and_the_flags_tell_the_truth(acme: Ten
     assert (answer.status_code, made["has_avatar"]) == (201, True)
     assert answer.headers["Location"] == avatar_of(me)
     assert flag_of(me) == (True, made["file_id"])
+    assert made["avatar_file_id"] == made["file_id"]
     assert [str(each) for each in files_of(acme)] == [made["file_id"]]
     assert objects_of(acme) == all_of("avatar")
 

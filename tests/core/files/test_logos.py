@@ -24,9 +24,11 @@ def test_a_logo_comes_shows_and_goes_with_its_owner(acme: Tenant, kind: str) -> 
 
     answer = upload(acme.admin, f"{owner}/logo", picture("WEBP"))
 
-    assert (answer.status_code, answer.get_json()["has_logo"]) == (201, True)
+    stored = answer.get_json()
+    assert (answer.status_code, stored["has_logo"]) == (201, True)
+    assert stored["logo_file_id"] == stored["file_id"]
     shown = acme.admin.get(owner).get_json()
-    assert (shown["has_logo"], shown["logo_file_id"]) == (True, answer.get_json()["file_id"])
+    assert (shown["has_logo"], shown["logo_file_id"]) == (True, stored["file_id"])
     assert opened(acme.admin.get(f"{owner}/logo").data).size == (40, 30)
     assert objects_of(acme) == all_of("logo")
     assert acme.admin.delete(owner).status_code == 204
