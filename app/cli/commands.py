@@ -9,6 +9,7 @@ COMMANDS = {
     "customers": "app.customers.splitting",
     "db": "app.cli.database",
     "demo": "app.cli.demo",
+    "doctor": "app.cli.doctor",
     "guardian": "app.cli.guardian",
     "mail": "app.cli.mail",
     "openapi": "app.cli.openapi",

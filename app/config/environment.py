@@ -56,10 +56,15 @@ def _parse(raw: str, default: Any) -> Any:
     return parser.deserialize(raw.strip()) if parser else raw.strip()
 
 
+def with_driver(url: str) -> str:
+    """The URL with the driver of this service, for PostgreSQL."""
+    return re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
 def _complete(values: dict[str, Any]) -> dict[str, Any]:
     """Fill in defaults that depend on other settings."""
     for name in ("database_url", "migration_database_url"):
-        values[name] = re.sub("^postgres(ql)?://", "postgresql+psycopg://", values[name])
+        values[name] = with_driver(values[name])
     deployed = values["flask_env"] in ("production", "staging")
     values["guardian_service_url"] = values["guardian_service_url"] or ("" if deployed else "embedded")
     if not values["secret_key"]:

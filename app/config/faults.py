@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from app.config.settings import Settings
 
+DATABASES = ("sqlite:///", "postgresql+psycopg://")
 MIN_SECRET_BYTES = MIN_TOKEN_LENGTH = 32
 TOKENS = ("init_token", "internal_auth_token", "guardian_token")
 MOST_REMOTE_MB = 60
@@ -131,7 +132,7 @@ def _storage_faults(settings: Settings) -> Iterator[str]:
 
 
 def _url_faults(settings: Settings) -> Iterator[str]:
-    if not settings.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
+    if not settings.database_url.startswith(DATABASES):
         yield "DATABASE_URL must start with sqlite:///, postgresql:// or postgres://."
     elif settings.database_url in ("sqlite:///", "sqlite:///:memory:"):
         yield "DATABASE_URL must name a file: every connection would have a database of its own."
