@@ -114,7 +114,7 @@ class Listing:
         if isinstance(kind, Integer):
             return _checked(name, declared or fields.Integer(), parse_integer(name, text))
         value = _checked(name, declared if isinstance(declared, Text) else Text(), text)
-        if not value or len(value) > (kind.length or MAX_SEARCH):
+        if not value or len(value) > (getattr(kind, "length", None) or MAX_SEARCH):
             raise Invalid.field(name, "Is too long." if value else "Must not be blank.")
         return value
 
