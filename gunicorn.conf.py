@@ -68,9 +68,10 @@ DRAIN_SECONDS = 10
 
 
 def post_request(worker, req, environ, resp):
-    """Read off what a refusal left unread. Closing at once would reset the connection, and a browser, which still
-    sends, would show that instead of the answer."""
-    if resp is None or resp.status is None or resp.status_code < 400 or req.body.failed:
+    """Read off what an answer left unread. Closing at once would reset the connection, and a browser, which still
+    sends, would show that instead of the answer. gunicorn itself would answer a malformed rest a second time."""
+    is_announced = environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ
+    if not is_announced or req.body.failed:
         return
     source, req.unreader.sock = req.unreader.sock, _UntilDeadline(req.unreader.sock, DRAIN_SECONDS)
     left = MOST_DRAINED

@@ -210,6 +210,14 @@ def test_a_client_that_still_sends_sees_its_refusal_before_the_end(service: Serv
     assert answer.startswith("HTTP/1.1 413 ")
 
 
+def test_a_request_whose_body_nobody_reads_has_one_answer(service: Service) -> None:
+    with service.connected() as connection:
+        connection.sendall(lines("GET / HTTP/1.1\nHost: here\nTransfer-Encoding: chunked") + b"no size\r\n")
+        answers = connection.makefile("rb").read().decode()
+
+    assert re.findall(r"HTTP/1.1 (\d+)", answers) == ["200"]
+
+
 def test_a_refused_body_is_read_off_for_64_mb(service: Service) -> None:
     sent = 0
 
