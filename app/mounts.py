@@ -30,8 +30,8 @@ from app.core.web.routing import Api
 
 Endpoints = tuple[type[Endpoint], ...]
 
-# A slice exports what it has of ENDPOINTS, MAILS, JOBS, SUBSCRIPTIONS and ERROR_HANDLERS. Subscribers of one event
-# run in this order.
+# A slice exports what it has of ENDPOINTS, MAILS, JOBS, RECURRING (kinds of jobs with their intervals), SUBSCRIPTIONS
+# and ERROR_HANDLERS. Subscribers of one event run in this order.
 SLICES: tuple[ModuleType, ...] = (
     document_types,
     companies,
@@ -66,6 +66,7 @@ def mount(app: Flask, slices: Iterable[ModuleType] = SLICES) -> None:
         services.subscribers.setdefault(subscription.event, []).append(subscription.subscriber)
     services.jobs.update(CORE_JOBS)
     services.jobs.update(_exports(slices, "JOBS"))
+    services.recurring.update(_exports(slices, "RECURRING"))
     services.jobs.update(mail.jobs(dict(_exports(slices, "MAILS"))))
 
 

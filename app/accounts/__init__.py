@@ -4,6 +4,7 @@ from functools import partial
 
 from app.accounts import auth, emails, invitations, onboarding, passwords
 from app.accounts.auth.sessions import end_sessions
+from app.accounts.auth.sweep import INTERVAL, REST, SWEEP, sweep
 from app.accounts.emails.service import announce_change, revoke_mailed
 from app.accounts.invitations.service import invite_administrator, remove_invitation
 from app.accounts.passwords.mails import notice
@@ -20,7 +21,8 @@ from app.users.events import (
 TAG = "accounts"
 ENDPOINTS = (*auth.ENDPOINTS, *passwords.ENDPOINTS, *onboarding.ENDPOINTS, *emails.ENDPOINTS, *invitations.ENDPOINTS)
 MAILS = {"stolen_session": notice, **passwords.MAILS, **onboarding.MAILS, **invitations.MAILS, **emails.MAILS}
-JOBS = onboarding.JOBS
+JOBS = {**onboarding.JOBS, SWEEP: sweep, REST: sweep}
+RECURRING = {SWEEP: INTERVAL}
 SUBSCRIPTIONS = (
     Subscription(on_company_created, invite_administrator),
     Subscription(on_user_activated, remove_invitation),

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Protocol, cast
 
 from flask import current_app
@@ -44,6 +45,7 @@ class Services:
     catalogue: set[Permission] = field(default_factory=set)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     jobs: dict[str, Callable[..., None]] = field(default_factory=dict)
+    recurring: dict[str, timedelta] = field(default_factory=dict)
     subscribers: dict[object, list[Callable[..., None]]] = field(default_factory=dict)
     wake: threading.Event = field(default_factory=threading.Event)
 

@@ -47,6 +47,7 @@ PLATFORM_SESSIONS = {
     "app/core/files/check.py": 1,  # which companies there are, for the operator's check
     "app/companies/resources.py": 1,  # the platform's list, and its changes of companies
     "app/customers/splitting.py": 1,  # which companies there are, for a command that goes through all of them
+    "app/accounts/auth/sweep.py": 1,  # which companies there are, for the hourly sweep of each
     "app/accounts/onboarding/registration.py": 1,  # whether the name of a new company is free
     "app/system/service.py": 2,  # is there a company at all, and which is the platform's?
     "app/system/health.py": 1,  # the database answers; it is migrated

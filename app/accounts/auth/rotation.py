@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Row, bindparam, case, func, select, true, update
 
 from app.accounts.auth.models import AuthSession, RefreshToken
-from app.accounts.auth.sessions import SignedIn, issue_tokens, revoke
+from app.accounts.auth.sessions import SignedIn, is_live, issue_tokens, revoke
 from app.base.clock import utcnow
 from app.base.errors import Unauthenticated
 from app.base.opaque_tokens import company_of, digest, token_of
@@ -38,7 +38,7 @@ def refresh(token: str) -> SignedIn:
         with unit_of_work():
             state = _read_token(token)
             _check_usable(state)
-            signed_in = _rotate(token, state) if _mark_rotated(state.id) else _repeat(token)
+            signed_in = _rotate(token, state) or _repeat(token)
         if signed_in is None:
             with unit_of_work():
                 _end_stolen(state.session_id, state.user_id)
@@ -89,6 +89,19 @@ def _check_usable(state: Row[Any]) -> None:
     ensure_company_active(state.status)
 
 
+def _rotate(token: str, state: Row[Any]) -> SignedIn | None:
+    """Store the successor. None if there is one. The session is locked before the token, as everywhere."""
+    expires_at = _end_of(state.created_at)
+    generation = _advance(state, expires_at)
+    if generation is None or not _mark_rotated(state.id):
+        return None
+    successor = _successors_of(token)[0]
+    row = RefreshToken(session_id=state.session_id, token_hash=digest(successor), generation=generation)
+    db.session.add(row)
+    db.session.flush()
+    return issue_tokens(state.user_id, state.session_id, expires_at, successor)
+
+
 def _mark_rotated(token_id: UUID) -> bool:
     """True for the first of several concurrent requests."""
     statement = (
@@ -97,20 +110,6 @@ def _mark_rotated(token_id: UUID) -> bool:
         .values(rotated_at=utcnow())
     )
     return bool(execute_and_count(statement))
-
-
-def _rotate(token: str, state: Row[Any]) -> SignedIn | None:
-    """Store the successor. None if another token of the generation has been rotated before."""
-    expires_at = _end_of(state.created_at)
-    generation = _advance(state, expires_at)
-    if generation is None:
-        _check_usable(_read_token(token))
-        return None
-    successor = _successors_of(token)[0]
-    row = RefreshToken(session_id=state.session_id, token_hash=digest(successor), generation=generation)
-    db.session.add(row)
-    db.session.flush()
-    return issue_tokens(state.user_id, state.session_id, expires_at, successor)
 
 
 def _end_of(created_at: datetime) -> datetime:
@@ -127,7 +126,7 @@ def _advance(state: Row[Any], expires_at: datetime) -> int | None:
     is_next = true() if _has_young_sibling(state) else AuthSession.generation == state.generation
     statement = (
         update(AuthSession)
-        .where(AuthSession.id == state.session_id, AuthSession.revoked_at.is_(None), is_next)
+        .where(AuthSession.id == state.session_id, *is_live(), is_next)
         .values(last_used_at=utcnow(), expires_at=expires_at, generation=newest)
         .returning(AuthSession.generation)
         .execution_options(synchronize_session=False)
@@ -138,7 +137,7 @@ def _advance(state: Row[Any], expires_at: datetime) -> int | None:
 
 def _has_young_sibling(state: Row[Any]) -> bool:
     """Whether the session went on by another token of this generation. Only former versions made such tokens."""
-    if state.generation == state.newest_generation:
+    if state.rotated_at is not None or state.generation == state.newest_generation:
         return False
     siblings = select(func.max(RefreshToken.created_at)).where(
         RefreshToken.session_id == state.session_id,

@@ -8,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import Row, and_, bindparam, select, update
 from uuid_utils.compat import uuid7
 
 from app.accounts.auth.models import AuthSession, RefreshToken
 from app.accounts.auth.networks import client_network
 from app.base.clock import utcnow
 from app.base.opaque_tokens import company_of, digest, new_token
-from app.core.db.models import UtcDateTime, add_in_order, db
+from app.core.db.models import add_in_order, db
 from app.core.db.tenancy import TenantQuery, current_tenant
 from app.core.db.transaction import after_commit, company_transaction, read
 from app.core.security.tokens import Claims
@@ -24,7 +24,6 @@ from app.users.models import User
 
 log = structlog.get_logger(__name__)
 
-RETENTION = timedelta(days=1)
 LOGOUT = "logout"
 
 
@@ -49,7 +48,6 @@ class SignedIn:
 
 def open_session(user_id: UUID, client: ClientInfo) -> SignedIn:
     """Inside the tenant's unit of work."""
-    _delete_ended(user_id)
     now, settings = utcnow(), services().settings
     session = AuthSession(
         id=uuid7(),
@@ -63,24 +61,6 @@ def open_session(user_id: UUID, client: ClientInfo) -> SignedIn:
     token = new_token(current_tenant())
     add_in_order([session], [RefreshToken(session_id=session.id, token_hash=digest(token), generation=1)])
     return issue_tokens(user_id, session.id, session.expires_at, token)
-
-
-def _delete_ended(user_id: UUID) -> None:
-    """Every new session removes the user's sessions that ended long ago."""
-    for statement in _DELETE_ENDED:
-        db.session.execute(statement, {"user_id_": user_id, "before_": utcnow() - RETENTION})
-
-
-_ENDED = (
-    AuthSession.user_id == bindparam("user_id_"),
-    AuthSession.expires_at < bindparam("before_", type_=UtcDateTime),
-)
-_DELETE_ENDED = (
-    delete(RefreshToken)
-    .where(RefreshToken.session_id.in_(select(AuthSession.id).where(*_ENDED)))
-    .execution_options(synchronize_session=False),
-    delete(AuthSession).where(*_ENDED).execution_options(synchronize_session=False),
-)
 
 
 def issue_tokens(user_id: UUID, session_id: UUID, expires_at: datetime, refresh_token: str) -> SignedIn:
@@ -97,11 +77,17 @@ _NAMES = TenantQuery(select(User.email, User.first_name, User.last_name).where(U
 
 
 def revoke(where: Any, reason: str) -> int:
-    """End the sessions that meet a condition, and log each after the commit. Returns their number."""
+    """End the live sessions that meet a condition. Returns their number."""
+    now = utcnow()
+    return mark_ended(and_(where, *is_live()), reason, revoked_at=now, expires_at=now)
+
+
+def mark_ended(where: Any, reason: str, **values: Any) -> int:
+    """Store why the sessions ended, and log it after the commit unless their owner signed out."""
     statement = (
         update(AuthSession)
         .where(where, AuthSession.revoked_at.is_(None))
-        .values(revoked_at=utcnow(), revoked_reason=reason)
+        .values(revoked_reason=reason, **values)
         .returning(AuthSession.id, AuthSession.user_id)
         .execution_options(synchronize_session=False)
     )
@@ -140,4 +126,8 @@ def sign_out(claims: Claims | None, refresh_token: str | None) -> None:
 
 def live_sessions(user_id: UUID) -> tuple[Any, ...]:
     """The conditions of the user's live sessions."""
-    return (AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None), AuthSession.expires_at > utcnow())
+    return (AuthSession.user_id == user_id, *is_live())
+
+
+def is_live() -> tuple[Any, ...]:
+    return AuthSession.revoked_at.is_(None), AuthSession.expires_at > utcnow()

@@ -108,10 +108,10 @@ def complete(job: Job) -> None:
 
 
 def _remove(job: Job) -> bool:
-    return bool(execute_and_count(delete(Job).where(*_leased(job))))
+    return bool(execute_and_count(delete(Job).where(*leased(job))))
 
 
-def _leased(job: Job) -> tuple[ColumnElement[bool], ...]:
+def leased(job: Job) -> tuple[ColumnElement[bool], ...]:
     """The entry, unless the lease has ended and another worker holds it."""
     return Job.id == job.id, Job.leased_until == job.leased_until
 
@@ -122,7 +122,7 @@ def retry_or_fail(job: Job, error: str, retries: tuple[timedelta, ...] = RETRIES
     values: dict[str, Any] = {"leased_until": None, "error": error[:200]}
     values |= {"failed_at": now} if is_last else {"due_at": now + retries[job.attempts - 1]}
     with unit_of_work():
-        execute_and_count(update(Job).where(*_leased(job)).values(values))
+        execute_and_count(update(Job).where(*leased(job)).values(values))
     return not is_last
 
 

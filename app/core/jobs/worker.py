@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.base.clock import utcnow
 from app.core.db.faults import reason_of
+from app.core.jobs import recurring
 from app.core.jobs.outbox import LEASE, RETRIES, Job, claim, complete_in_transaction, retry_or_fail
 from app.core.services import Services, services
 
@@ -46,15 +47,23 @@ class Worker:
             self._thread.join(STOP_SECONDS)
 
     def run(self) -> None:
+        is_scheduled = False
         while not self._stopping.is_set():
             self._services.wake.clear()
             try:
+                if not is_scheduled:
+                    self._schedule()
+                    is_scheduled = True
                 self.drain()
             except Exception as error:
                 # Without its thread this process would send no more mails.
                 log.warning("outbox_unavailable", reason=reason_of(error))
             # The jitter separates the polls of processes that started together.
             self._services.wake.wait(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+
+    def _schedule(self) -> None:
+        with self._app.app_context():
+            recurring.schedule()
 
     def drain(self) -> int:
         """Execute the due jobs, one after another. Returns the number of attempts."""
@@ -81,9 +90,10 @@ class Worker:
     def _complete(self, job: Job) -> None:
         """Retries until the lease ends: a pause of the database must not send an accepted mail again."""
         lease_end = job.leased_until or utcnow()
+        interval = self._services.recurring.get(job.kind)
         while True:
             try:
-                return complete_in_transaction(job)
+                return recurring.postpone(job, interval) if interval else complete_in_transaction(job)
             except SQLAlchemyError:
                 if utcnow() + timedelta(seconds=POLL_SECONDS) >= lease_end:
                     raise
@@ -99,9 +109,17 @@ class Worker:
     def _record_failure(self, job: Job, error: Exception) -> None:
         """Stores and logs no text of the error: an SMTP refusal repeats the recipient's address."""
         reason = reason_of(error)
-        follows = retry_or_fail(job, reason, self._retries)
+        follows = self._try_later(job, reason)
         event = "outbox_job_failed" if follows else "outbox_job_given_up"
         log.warning(event, kind=job.kind, job_id=job.id, attempts=job.attempts, reason=reason)
+
+    def _try_later(self, job: Job, reason: str) -> bool:
+        """False if the job is given up."""
+        interval = self._services.recurring.get(job.kind)
+        if interval is None:
+            return retry_or_fail(job, reason, self._retries)
+        recurring.postpone(job, interval, reason)
+        return True
 
 
 def start_worker(app: Flask) -> Worker | None:

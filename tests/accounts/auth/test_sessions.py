@@ -292,16 +292,3 @@ def test_deletion_takes_effect_on_the_next_request(acme: Tenant, person: ApiClie
     assert acme.admin.delete(f"/users/{person.user_id}").status_code == 204
 
     assert person.get("/users/me").status_code == 401
-
-
-@both_databases
-def test_long_ended_sessions_go_when_a_new_one_comes(app: Flask, acme: Tenant, person: ApiClient) -> None:
-    session = current_session(person)["id"]
-    past = now() - timedelta(days=2)
-    execute(app, acme, update(AuthSession).where(AuthSession.id == UUID(session)).values(expires_at=past))
-
-    browser = signed_in(app, person)
-
-    with pytest.raises(Exception, match="No row"):
-        session_row(app, acme, session)
-    assert browser.get("/auth/sessions").get_json()["pagination"]["total"] == 1

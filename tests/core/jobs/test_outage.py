@@ -34,6 +34,8 @@ def sending(variant: Variant, port: int) -> Flask:
 @pytest.fixture
 def worker(sending: Flask) -> Iterator[None]:
     """As a process of the service has it, with less patience."""
+    # The tests wait for an empty outbox.
+    sending.extensions["identity"].recurring.clear()
     found = Worker(sending, retries=SOON)
     found.start()
     yield
