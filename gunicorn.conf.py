@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from gunicorn import util
 from gunicorn.glogging import Logger
-from gunicorn.http.errors import LimitRequestHeaders
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders
 from gunicorn.http.wsgi import Response
 
 import dev_env
@@ -55,12 +56,29 @@ def worker_exit(server, worker):
 
 
 MOST_HEADER_BYTES = 32 * 1024
+FREE_CHUNKS, BYTES_PER_CHUNK = 4000, 4096
 
 
 def pre_request(worker, req):
     """Parsing the 800 KB of cookies that gunicorn's own limits allow would take 0.2 s."""
     if sum(len(value) for _, value in req.headers) > MOST_HEADER_BYTES:
         raise LimitRequestHeaders("too many bytes")
+    if isinstance(req.body.reader, ChunkedReader):
+        req.body.reader.parse_chunk_size = _FewChunks(req.body.reader.parse_chunk_size)
+
+
+class _FewChunks:
+    """Refuses a body of very many small chunks: a megabyte of single bytes would take more than 2 s."""
+
+    def __init__(self, parse_chunk_size):
+        self._parse, self._left = parse_chunk_size, FREE_CHUNKS
+
+    def __call__(self, unreader, data=None):
+        size, rest = self._parse(unreader, data)
+        self._left += size / BYTES_PER_CHUNK - 1
+        if self._left < 0:
+            raise InvalidChunkSize(b"too many small chunks")
+        return size, rest
 
 
 MOST_DRAINED = 64 * 1024 * 1024

@@ -89,6 +89,7 @@ CHUNKS = {
     "cut off in a chunk": b"ff\r\n{}",
     "cut off before the last chunk": b"2\r\n{}\r\n",
     "cut off after the last chunk": b"2\r\n{}\r\n0\r\n",
+    "very many chunks": b"1\r\n \r\n" * 5000 + b"2\r\n{}\r\n0\r\n\r\n",
     "a bad trailer": b"2\r\n{}\r\n0\r\nContent Length: 1\r\n\r\n",
 }
 WRONG = {what: (b"Transfer-Encoding: chunked", chunks) for what, chunks in CHUNKS.items()}
@@ -109,3 +110,16 @@ def test_a_server_answers_wrong_framing_with_a_problem(service: Service, header:
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error_code"] == "MALFORMED_BODY"
     assert "Traceback" not in service.log()
+
+
+@one_database
+def test_a_server_takes_a_body_in_a_few_thousand_chunks(service: Service) -> None:
+    head = b"POST /auth/logout HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    chunks = b"1\r\n \r\n" * 3900 + b"2\r\n{}\r\n0\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", service.port())) as connection:
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+        answer = connection.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
