@@ -176,7 +176,9 @@ def test_a_listed_origin_may_read_every_answer_with_credentials(service: Flask, 
     assert headers["Access-Control-Allow-Origin"] == APP
     assert headers["Access-Control-Allow-Credentials"] == "true"
     exposed = {name.strip() for name in headers["Access-Control-Expose-Headers"].split(",")}
-    assert exposed == {"ETag", "Location", "X-Request-ID", "Retry-After"}
+    assert exposed == {
+        "ETag", "Location", "X-Request-ID", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+    }  # fmt: skip
     assert "Origin" in headers["Vary"]
     assert headers["Cross-Origin-Resource-Policy"] == "same-site"
 
