@@ -44,8 +44,8 @@ def derive_key(settings_secret: str, purpose: str, length: int = 32) -> bytes:
 
 @lru_cache(maxsize=64)
 def derive_keys(settings_secrets: tuple[str, ...], purpose: str) -> tuple[bytes, ...]:
-    """The derived key of each secret that is set."""
-    return tuple(derive_key(secret, purpose) for secret in settings_secrets if secret)
+    """The derived key of each different secret that is set."""
+    return tuple(derive_key(secret, purpose) for secret in dict.fromkeys(settings_secrets) if secret)
 
 
 def load_key_pair(path: str) -> KeyPair:

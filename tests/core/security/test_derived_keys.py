@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from app.base.keys import derive_key, thumbprint
+from app.base.keys import derive_key, derive_keys, thumbprint
 from tests.core.security.signing import FORMER, SECRET
 
 
@@ -32,3 +32,10 @@ def test_each_purpose_and_each_secret_has_a_key_of_its_own() -> None:
     keys = {derive_key(secret, purpose) for secret in (SECRET, FORMER) for purpose in ("cursor", "code")}
 
     assert len(keys) == 4
+
+
+def test_a_secret_that_is_missing_or_named_twice_adds_no_key() -> None:
+    both = derive_keys((SECRET, FORMER), "cursor")
+
+    assert both == (derive_key(SECRET, "cursor"), derive_key(FORMER, "cursor"))
+    assert derive_keys((SECRET, ""), "cursor") == derive_keys((SECRET, SECRET), "cursor") == both[:1]
