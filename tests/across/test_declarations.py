@@ -10,7 +10,9 @@ from app.config.settings import ROOT
 from app.core.crud.crud import Crud
 from app.core.web.endpoint import Endpoint
 from tests.across.sources import endpoints, sources
+from tests.support.contract import spec
 from tests.support.declared import routes_of
+from tests.support.marks import one_database
 from tests.support.rows import by_row
 
 # What every reader of a slice must know of the kernel is kept smaller.
@@ -96,3 +98,15 @@ def test_files_that_every_slice_rests_on_are_shorter_than_others() -> None:
     lines = {path: len((ROOT / path).read_text().splitlines()) for path in LONGEST_OF_ALL_SLICES}
 
     assert {path: count for path, count in lines.items() if count > LONGEST_OF_ALL_SLICES[path]} == {}
+
+
+@one_database
+def test_the_contract_names_the_fields_of_a_body_as_the_body_does(app: Flask) -> None:
+    for route in routes_of(app):
+        schema = route.declaration.body
+        operation = spec()["paths"][route.path.replace("<", "{").replace(">", "}")][route.method.lower()]
+        if schema is None or "application/json" not in operation["requestBody"]["content"]:
+            continue
+        name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        taken = {field.data_key or name for name, field in schema.load_fields.items()}
+        assert spec()["components"]["schemas"][name]["properties"].keys() <= taken, route

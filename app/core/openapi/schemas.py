@@ -150,7 +150,7 @@ class Components:
 def input_fields(schema: BaseSchema, from_path: str = "") -> dict[str, fields.Field[Any]]:
     """The fields of a body, without ``undocumented`` ones, which exist to refuse a value."""
     return {
-        name: field
+        field.data_key or name: field
         for name, field in schema.load_fields.items()
         if name != from_path and not field.metadata.get("undocumented")
     }
