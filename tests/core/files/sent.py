@@ -32,6 +32,21 @@ def passes(count: int = 175_000) -> bytes:
     return data[:start] + scan * count + b"\xff\xd9"
 
 
+def animation(canvas: tuple[int, int], frame: bytes, place: tuple[int, int] = (0, 0)) -> bytes:
+    """A WebP of one frame, whose chunk is ``frame`` (RFC 9649, section 2.7)."""
+
+    def numbers(*values: int) -> bytes:
+        return b"".join(value.to_bytes(3, "little") for value in values)
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return name + len(content).to_bytes(4, "little") + content + bytes(len(content) % 2)
+
+    header = b"\x12\0\0\0" + numbers(canvas[0] - 1, canvas[1] - 1)
+    corner = numbers(place[0] // 2, place[1] // 2, 0, 0, 100) + b"\0"
+    parts = (b"VP8X", header), (b"ANIM", bytes(6)), (b"ANMF", corner + frame)
+    return chunk(b"RIFF", b"WEBP" + b"".join(chunk(*part) for part in parts))
+
+
 def form(*parts: tuple[str, bytes], end: bytes = b"--x--\r\n") -> dict[str, Any]:
     """A body written by hand, of headers and contents."""
     body = b"".join(

@@ -1,18 +1,24 @@
 """What becomes of pictures, and of large ones."""
 
 import struct
+import subprocess
+import sys
 import zlib
 from io import BytesIO
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 from PIL import Image, PngImagePlugin
 
-from tests.core.files.sent import png_of, sent
+from app.core.files.images import CPU_SECONDS, FOLDER, MOST_PIXELS, PROGRAM
+from tests.core.files.sent import animation, png_of, sent
 from tests.core.files.stored import avatar_of
 from tests.support.clients import ApiClient, Tenant
 from tests.support.marks import one_database
 from tests.support.pictures import RED, encoded, opened, picture, png_chunks
+
+MOST_MEMORY = 300_000_000
 
 # What becomes of a picture has nothing to do with the database.
 pytestmark = one_database
@@ -152,3 +158,51 @@ def test_a_picture_of_40_megapixels_is_taken(acme: Tenant, mode: str) -> None:
 
     assert found.size == (1024, 640)
     assert found.convert("RGB").getpixel((500, 600)) == ((255, 255, 255) if mode == "P" else RED)
+
+
+WEBP: dict[str, tuple[str, dict[str, Any]]] = {
+    "lossless": ("RGB", {"lossless": True, "quality": 0}),
+    "lossy": ("RGB", {"quality": 50}),
+    "lossless, transparent": ("RGBA", {"lossless": True, "quality": 0}),
+    "lossy, transparent": ("RGBA", {"quality": 50}),
+}
+
+
+@pytest.mark.parametrize("kind", WEBP)
+def test_a_webp_of_40_megapixels_is_taken(acme: Tenant, kind: str) -> None:
+    mode, options = WEBP[kind]
+    image = Image.new(mode, LARGE, (255, 255, 255, 128)[: len(mode)])
+    image.paste(RED, (0, 4000, 8000, 5000))
+    data = encoded(image, "WEBP", method=0, **options)
+
+    found = shown(acme.admin, data)
+
+    assert (found.size, found.mode) == ((1024, 640), mode)
+    assert all(abs(a - b) < 8 for a, b in zip(found.convert("RGB").getpixel((500, 600)), RED, strict=True))
+    assert peak_of(data) < MOST_MEMORY
+
+
+def peak_of(data: bytes) -> int:
+    """The most memory that the decoder held, in bytes."""
+    tell = "; sys.stderr.write(open('/proc/self/status').read())"
+    with TemporaryFile() as source, TemporaryFile() as target:
+        source.write(data)
+        source.seek(0)
+        arguments = [str(FOLDER), str(CPU_SECONDS), str(MOST_PIXELS), f"0:{target.fileno()}"]
+        command = [sys.executable, "-I", "-c", PROGRAM + tell, *arguments]
+        done = subprocess.run(
+            command, stdin=source, capture_output=True, text=True, pass_fds=[target.fileno()], env={}, check=True
+        )
+    assert done.stdout == "done"
+    return 1024 * int(done.stderr.partition("VmHWM:")[2].split()[0])
+
+
+def test_the_first_frame_of_an_animated_webp_stands_at_its_place(acme: Tenant) -> None:
+    frame = picture("WEBP", (20, 10), lossless=True)[12:]
+
+    found = shown(acme.admin, animation((40, 30), frame, (10, 20)))
+
+    assert (found.size, found.mode) == ((40, 30), "RGBA")
+    assert [found.getpixel(place) for place in ((9, 25), (10, 20), (29, 29), (30, 25))] == [
+        (0, 0, 0, 0), (*RED, 255), (*RED, 255), (0, 0, 0, 0),
+    ]  # fmt: skip

@@ -12,11 +12,13 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
-import PIL.WebPImagePlugin  # Pillow does not register this one by itself.
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", PIL.WebPImagePlugin.WebPImageFile.format)
+from .verdicts import BROKEN, DONE, TOO_MUCH_MEMORY, UNKNOWN, InvalidPicture, check_size
+from .webp import decode_webp, is_webp
+
+FORMATS, HEAD = ("JPEG", "PNG", "GIF", "BMP"), 12
 LARGEST_EDGE = 1024
 ENOUGH = 3 * LARGEST_EDGE // 2
 """Resampling from this edge to LARGEST_EDGE has no visible loss."""
@@ -27,11 +29,6 @@ FILE_BYTES = 16 * 1024 * 1024
 NICENESS = 5
 """Requests come first; at 10 a busy machine would leave almost no time."""
 TILE_EDGE = 512
-DONE, UNKNOWN, BROKEN, TOO_MANY_PIXELS, TOO_MUCH_MEMORY = ("done", "unknown", "broken", "pixels", "memory")
-
-
-class InvalidPicture(Exception):
-    """``args[0]`` is the verdict."""
 
 
 def run() -> None:
@@ -73,8 +70,12 @@ def confine(seconds: int) -> None:
 
 def reduce(source: IO[bytes], most_pixels: int) -> Image.Image:
     """The first frame, upright, RGB or RGBA, without metadata, at most LARGEST_EDGE a side. Raises InvalidPicture."""
-    check_webp(source, most_pixels)
-    picture = average(open_picture(source, most_pixels))
+    head = source.read(HEAD)
+    source.seek(0)
+    if is_webp(head):
+        picture = decode_webp(source.read(), most_pixels, ENOUGH)
+    else:
+        picture = average(open_picture(source, most_pixels))
     picture.thumbnail((LARGEST_EDGE, LARGEST_EDGE), Image.Resampling.LANCZOS)
     ImageOps.exif_transpose(picture, in_place=True)
     picture.info.clear()
@@ -91,39 +92,8 @@ def open_picture(source: IO[bytes], most_pixels: int) -> Image.Image:
     return image
 
 
-def check_size(width: int, height: int, most_pixels: int) -> None:
-    """Raises InvalidPicture."""
-    if width * height > most_pixels:
-        raise InvalidPicture(TOO_MANY_PIXELS)
-
-
-def check_webp(source: IO[bytes], most_pixels: int) -> None:
-    """Read the size before Pillow, which allocates a WebP when it opens one. Raises InvalidPicture."""
-    head = source.read(30).ljust(30, b"\0")
-    source.seek(0)
-    if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
-        return
-    size = _webp_size(head)
-    check_size(*size, most_pixels)
-    # Two frames inside libwebp, and the one that it hands out.
-    check_memory(3 * 4 * size[0] * size[1])
-
-
-def _webp_size(head: bytes) -> tuple[int, int]:
-    """RFC 9649, sections 2.5, 2.6 and 2.7."""
-    kind = head[12:16]
-    if kind == b"VP8X":
-        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
-    if kind == b"VP8L":
-        bits = int.from_bytes(head[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
-
-
 def load(image: Image.Image) -> Image.Image:
     """Decode, a JPEG at the smallest scale that has enough pixels. Raises InvalidPicture."""
-    if image.format == "WEBP":
-        return _frame_of_webp(image)
     if image.format in ("JPEG", "MPO"):
         _prepare_jpeg(image)
     image.load()
@@ -137,17 +107,6 @@ def _prepare_jpeg(image: Any) -> None:
     image.draft("RGB", tuple(max(1, side * LARGEST_EDGE // longest) for side in image.size))
     # Memory holds the picture twice: decoded, and averaged.
     check_memory(coefficients + 2 * 4 * image.width * image.height)
-
-
-def _frame_of_webp(image: Any) -> Image.Image:
-    """The first frame in 12 bytes a pixel; Pillow's copy would take 20."""
-    exif = image.info.get("exif")
-    frame = image.__dict__.pop("_decoder").get_next()
-    if frame is None:
-        raise InvalidPicture(BROKEN)
-    first = Image.frombuffer(image.rawmode, image.size, frame[0], "raw", image.rawmode, 0, 1)
-    first.info.update({"exif": exif} if exif else {})
-    return first
 
 
 def check_memory(needed: int) -> None:
