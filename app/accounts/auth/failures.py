@@ -39,7 +39,18 @@ class Refused(Exception):
 
     def __init__(self, row: LoginFailure | AccountFailure | None, error: TooManyRequests) -> None:
         self.error = error
-        self.is_in_flight = row is None or (row.in_flight > 0 and row.last_attempt_at > utcnow() - LONGEST_ATTEMPT)
+        self.is_in_flight = row is None or _is_in_flight(row)
+
+
+def are_in_flight(network_key: bytes, account_key: bytes) -> bool:
+    """Whether attempts without an outcome are as many as the bounds allow."""
+    network, account = db.session.get(LoginFailure, network_key), db.session.get(AccountFailure, account_key)
+    bounds = ((network, FREE_ATTEMPTS), (account, MAX_ACCOUNT_FAILURES))
+    return any(row is not None and row.attempts >= most and _is_in_flight(row) for row, most in bounds)
+
+
+def _is_in_flight(row: LoginFailure | AccountFailure) -> bool:
+    return row.in_flight > 0 and row.last_attempt_at > utcnow() - LONGEST_ATTEMPT
 
 
 def count_from_network(key: bytes) -> None:

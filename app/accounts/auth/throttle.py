@@ -66,7 +66,15 @@ class Attempt:
             elif not refused.is_in_flight or time.monotonic() >= give_up_at:
                 raise refused.error
             else:
-                time.sleep(random.uniform(0.02, 0.1))  # noqa: S311
+                self._wait(give_up_at)
+
+    def _wait(self, until: float) -> None:
+        """Reads only: on SQLite the attempts in flight must not wait for those that wait for them."""
+        is_blocked = True
+        while is_blocked and time.monotonic() < until:
+            time.sleep(random.uniform(0.02, 0.1))  # noqa: S311
+            with unit_of_work(writes=False):
+                is_blocked = failures.are_in_flight(self._network_key, self._account_key)
 
     def _count(self) -> Refused | None:
         try:
