@@ -14,7 +14,7 @@ from app.accounts.auth.service import Account, find_account
 from app.accounts.passwords.service import set_temporary_password, temporary_password
 from app.base.errors import ApiError
 from app.base.roles import ADMINISTRATOR
-from app.base.text import CANONICAL_UUID, fold
+from app.base.text import CANONICAL_UUID, fold, normalize_email
 from app.companies.models import Company
 from app.core.db.models import db
 from app.core.db.transaction import company_transaction, platform_session
@@ -121,7 +121,7 @@ def _find_company(text: str) -> UUID:
 
 def _find_account(text: str) -> Account:
     """Raises ClickException unless the text names exactly one."""
-    candidates = (find_account(name, text.strip()) for name in ("email", "username"))
+    candidates = (find_account("email", normalize_email(text)), find_account("username", text.strip()))
     accounts = {account.user_id: account for account in candidates if account is not None}
     if not accounts:
         raise click.ClickException("There is no such account.")

@@ -96,7 +96,7 @@ def test_generated_requests_are_answered_as_the_contract_says(app: Flask, acme: 
     failures = []
 
     for operation, group in groupby(cases(), key=lambda case: case.operation.label):
-        headers = {"Authorization": f"Bearer {administrator(acme).token}"}
+        headers = {"Authorization": f"Bearer {administrator(acme).token}", "Accept-Encoding": "identity"}
         for n, case in islice(enumerate(group), PART[database], None, 2):
             if n % 4 < 2 and case.path_parameters:
                 case.path_parameters = {**case.path_parameters, **ids[case.operation.path]}

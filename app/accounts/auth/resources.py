@@ -11,7 +11,7 @@ from app.accounts.auth.models import AuthSession
 from app.accounts.auth.rotation import refresh
 from app.accounts.auth.service import Credentials, sign_in
 from app.accounts.auth.sessions import end_sessions, live_sessions, revoke, sign_out
-from app.base.errors import NotFound, Unauthenticated
+from app.base.errors import NotFound, TokenMissing, Unauthenticated
 from app.core.crud.crud import Crud
 from app.core.services import services
 from app.core.web.body import answer, json_body, no_content, optional_json_body
@@ -64,7 +64,7 @@ class Refresh(Endpoint):
         body_token = schemas.RefreshSchema().checked(optional_json_body()).get("refresh_token")
         token = body_token or _refresh_cookie()
         if not token:
-            raise Unauthenticated("There is no refresh token.")
+            raise Unauthenticated("There is no refresh token.", code=TokenMissing.code)
         in_body = body_token is not None or "token" in self.params
         return answers.token_answer({"message": "Token refreshed"}, refresh(token), in_body=in_body)
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, case, func, select, true, update
 from app.accounts.auth.models import AuthSession, RefreshToken
 from app.accounts.auth.sessions import SignedIn, is_live, issue_tokens, revoke
 from app.base.clock import utcnow
-from app.base.errors import Unauthenticated
+from app.base.errors import SessionEnded, TokenInvalid, Unauthenticated
 from app.base.opaque_tokens import company_of, digest, token_of
 from app.companies.models import Company
 from app.core.db.models import db
@@ -51,14 +51,14 @@ def _company_of(token: str) -> UUID:
     try:
         return company_of(token)
     except ValueError:
-        raise Unauthenticated("The refresh token is not valid.") from None
+        raise Unauthenticated("The refresh token is not valid.", code=TokenInvalid.code) from None
 
 
 def _read_token(token: str) -> Row[Any]:
     """The state of a refresh token, its session, user and company. Raises Unauthenticated."""
     rows = read(_TOKEN, {"token_hash": digest(token)})
     if not rows:
-        raise Unauthenticated("The refresh token is not valid.")
+        raise Unauthenticated("The refresh token is not valid.", code=TokenInvalid.code)
     return rows[0]
 
 
@@ -85,7 +85,7 @@ _TOKEN = TenantQuery(
 
 def _check_usable(state: Row[Any]) -> None:
     if state.revoked_at is not None or state.expires_at <= utcnow() or not state.is_active:
-        raise Unauthenticated("The session has ended.")
+        raise Unauthenticated("The session has ended.", code=SessionEnded.code)
     ensure_company_active(state.status)
 
 
@@ -158,7 +158,7 @@ def _repeat(token: str) -> SignedIn | None:
     for successor in _successors_of(token):
         if read(_TOKEN, {"token_hash": digest(successor)}):
             return issue_tokens(state.user_id, state.session_id, state.expires_at, successor)
-    raise Unauthenticated("The refresh token is not valid.")
+    raise Unauthenticated("The refresh token is not valid.", code=TokenInvalid.code)
 
 
 def _successors_of(token: str) -> list[str]:

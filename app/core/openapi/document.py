@@ -18,7 +18,8 @@ from app.core.web.routing import Route
 DESCRIPTION = """\
 Lists are paged, items carry an ETag, and errors are problem documents (RFC 9457). \
 Sign in with POST /auth/login. A browser then sends the HttpOnly cookie by itself; programs send \
-`Authorization: Bearer`. Unknown fields and query parameters are refused with 400."""
+`Authorization: Bearer`. Unknown fields and query parameters are refused with 400; one's own company_id, and in a \
+creation the ids in the path, may be repeated."""
 
 INFO: Json = {
     "title": "Identity Service API",

@@ -175,10 +175,10 @@ def _bearer(incoming: Request) -> str | None:
 
 def cookie_of(incoming: Request, name: str) -> str | None:
     """Raises BadRequest for two values: a neighbouring site may have set one of them."""
-    values = {value for value in incoming.cookies.getlist(name) if value}
+    values = set(incoming.cookies.getlist(name))
     if len(values) > 1:
         raise BadRequest(f"There are two cookies {name} with different values.")
-    return next(iter(values), None)
+    return next(filter(None, values), None)
 
 
 def cookie_name(settings: Settings, name: str) -> str:

@@ -23,3 +23,12 @@ def test_its_owner_signs_in_by_every_spelling(acme: Tenant, anonymous: ApiClient
 
     for email in (UNICODE, ASCII, " Ada@München.EXAMPLE "):
         assert anonymous.post("/auth/login", {"email": email, "password": PASSWORD}).status_code == 200
+
+
+@one_database
+def test_an_operator_names_the_account_by_every_spelling(acme: Tenant) -> None:
+    acme.user(email=ASCII)
+
+    for email in (UNICODE, ASCII):
+        result = acme.app.test_cli_runner().invoke(args=["users", "reset-password", email])
+        assert result.exit_code == 0, result.output

@@ -7,7 +7,7 @@ import jwt
 from flask import Flask
 
 from app.core.services import services
-from tests.support.clients import ApiClient, Tenant
+from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.marks import one_database
 
 MESSAGE = "Missing or invalid JWT token"
@@ -73,3 +73,19 @@ def test_a_token_without_a_session_is_invalid_for_nobody(app: Flask, acme: Tenan
     acme.admin.delete(f"/users/{gone.user_id}")
 
     assert refusal(anonymous, Authorization=f"Bearer {token}")[2] == "TOKEN_INVALID"
+
+
+def test_a_refusal_to_refresh_has_the_same_codes_and_other_words(acme: Tenant, anonymous: ApiClient) -> None:
+    """The words of an access token would lead a client to refresh again."""
+    login = {"email": acme.admin.email, "password": PASSWORD}
+    token = anonymous.post("/auth/login?token=body", login).get_json()["refresh_token"]
+    anonymous.post("/auth/logout", {"refresh_token": token})
+
+    answers = [anonymous.post("/auth/refresh", body) for body in ({}, {"refresh_token": "x"}, {"refresh_token": token})]
+
+    assert [answer.get_json()["error_code"] for answer in answers] == [
+        "TOKEN_MISSING",
+        "TOKEN_INVALID",
+        "SESSION_ENDED",
+    ]
+    assert not any("JWT" in answer.get_json()["message"] for answer in answers)

@@ -16,21 +16,18 @@ def tokens_of(client: ApiClient) -> Any:
 def test_two_access_tokens_are_refused_in_either_order(acme: Tenant, globex: Tenant, anonymous: ApiClient) -> None:
     one, other = acme.admin.token, globex.admin.token
 
-    for first, second in ((one, other), (other, one), (one, "x")):
+    for first, second in ((one, other), (other, one), (one, "x"), ("", one)):
         headers = {"Cookie": f"access_token={first}; a=b; access_token={second}"}
         answer = anonymous.get("/users/me", headers=headers)
         assert (answer.status_code, answer.get_json()["error_code"]) == (400, "BAD_REQUEST")
         assert "access_token" in answer.get_json()["detail"]
-        assert (first or "") not in answer.text
+        assert str(one) not in answer.text
 
 
 def test_the_same_token_twice_is_one(acme: Tenant, anonymous: ApiClient) -> None:
-    token = acme.admin.token
+    headers = {"Cookie": f"access_token={acme.admin.token}; access_token={acme.admin.token}"}
 
-    assert (
-        anonymous.get("/users/me", headers={"Cookie": f"access_token={token}; access_token={token}"}).status_code == 200
-    )
-    assert anonymous.get("/users/me", headers={"Cookie": f"access_token=; access_token={token}"}).status_code == 200
+    assert anonymous.get("/users/me", headers=headers).status_code == 200
 
 
 def test_two_refresh_tokens_are_refused_and_both_stay_valid(acme: Tenant, globex: Tenant, anonymous: ApiClient) -> None:
