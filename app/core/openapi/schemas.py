@@ -144,7 +144,15 @@ class Components:
                 schema.pop(keyword, None)
         if for_input and field.required and schema.get("type") == "string":
             schema.setdefault("minLength", 1)
-        return schema
+        return or_empty(schema) if for_input and field.allow_none else schema
+
+
+def or_empty(schema: Json) -> Json:
+    """The schema of a nullable field, which takes the empty text too, as forms of HTML send it."""
+    is_free = "string" in schema.get("type", ()) and schema.keys().isdisjoint(
+        ("format", "enum", "pattern", "minLength")
+    )
+    return schema if is_free else {"anyOf": [schema, {"type": "string", "maxLength": 0}]}
 
 
 def input_fields(schema: BaseSchema, from_path: str = "") -> dict[str, fields.Field[Any]]:
