@@ -15,8 +15,10 @@ from tests.accounts.auth.browser import Browser, now, signed_in
 from tests.accounts.passwords.codes import NEW, confirm, given_code
 from tests.support.clients import PASSWORD, ApiClient, Tenant
 from tests.support.clock import same_moment
+from tests.support.databases import SECRET
 from tests.support.mailbox import mailbox
 from tests.support.marks import one_database
+from tests.support.variants import Variant
 
 __all__ = ["mailbox", "same_moment"]
 
@@ -164,3 +166,15 @@ def test_guesses_of_a_thief_of_a_session_at_its_password_have_the_bound_too(app:
         return browser.patch("/users/me/change-password", body).status_code
 
     assert (guess(AWAY), guess(HOME)) == (429, 400)
+
+
+@one_database
+def test_failures_that_were_counted_with_the_former_secret_key_count_on(
+    app: Flask, person: ApiClient, variant: Variant
+) -> None:
+    failed(app, person.email, 100)
+
+    rotated = variant(SECRET_KEY="another key of 32 bytes or more, 0123456789", SECRET_KEY_PREVIOUS=SECRET)
+
+    assert status(rotated, person.email, PASSWORD, AWAY) == 429
+    assert counts(rotated) == [100]

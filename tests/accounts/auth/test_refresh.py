@@ -29,10 +29,12 @@ from tests.accounts.auth.browser import (
     signed_in,
 )
 from tests.support.clients import ApiClient, Tenant
+from tests.support.databases import SECRET
 from tests.support.mailbox import Mailbox, mailbox, text_of
 from tests.support.marks import one_database
 from tests.support.outbox import entries
 from tests.support.rows import by_row
+from tests.support.variants import Variant
 
 __all__ = ["mailbox"]
 
@@ -347,6 +349,20 @@ def test_the_mail_is_in_the_language_of_the_owner(
     mail = mailbox.one()
     assert (mail["To"], mail["Subject"]) == (person.email, subject)
     assert " UTC" in text_of(mail)
+
+
+@one_database
+def test_the_successor_stays_the_same_while_the_secret_key_changes(
+    app: Flask, browser: Browser, variant: Variant
+) -> None:
+    predecessor = token_of(browser)
+    browser.post("/auth/refresh")
+
+    rotated = variant(SECRET_KEY="another key of 32 bytes or more, 0123456789", SECRET_KEY_PREVIOUS=SECRET)
+    answer = use(rotated, predecessor)
+
+    assert answer.status_code == 200
+    assert set_cookies(answer)["refresh_token"].value == token_of(browser)
 
 
 def test_an_earlier_predecessor_is_theft_even_within_ten_seconds(app: Flask, browser: Browser) -> None:
