@@ -21,6 +21,7 @@ def test_validation_inside_a_transaction_is_a_crash(app: Flask) -> None:
         CustomerSchema().checked({"name": "Wile"})
 
 
+@one_database
 def test_every_operation_validates_its_body_before_its_transaction(app: Flask, acme: Tenant) -> None:
     """Else it would crash. Each is sent what it refuses, then what it takes."""
     maker = Maker(app, acme)
