@@ -16,7 +16,7 @@ from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.guardian.models import PolicyPermission, RolePolicy, permission_id
 from tests.support.clients import Tenant, make_tenant
-from tests.support.databases import TEMPLATE, Postgres, copy_sqlite, dispose, settings_for, worker
+from tests.support.databases import OWNER, TEMPLATE, Postgres, copy_sqlite, dispose, settings_for, worker
 from tests.support.roles import CONTROL, role_id, role_with
 
 BEFORE, MIGRATIONS = "0010", str(ROOT / "migrations")
@@ -26,12 +26,12 @@ BEFORE, MIGRATIONS = "0010", str(ROOT / "migrations")
 def app(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Iterator[Flask]:
     """On a database of its own, whose schema may change."""
     if request.param == "sqlite":
-        url = copy_sqlite(tmp_path / "identity.db")
+        url, owner = copy_sqlite(tmp_path / "identity.db"), ""
     else:
         name = f"older_{worker()}"
         postgres.create(name, TEMPLATE)
-        url = postgres.url(name)
-    found = create_app(settings_for(url))
+        url, owner = postgres.url(name), postgres.url(name, OWNER)
+    found = create_app(settings_for(url, MIGRATION_DATABASE_URL=owner))
     yield found
     dispose(found)
 
