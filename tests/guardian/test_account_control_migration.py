@@ -19,7 +19,7 @@ from tests.support.clients import Tenant, make_tenant
 from tests.support.databases import OWNER, TEMPLATE, Postgres, copy_sqlite, dispose, settings_for, worker
 from tests.support.roles import CONTROL, role_id, role_with
 
-BEFORE, MIGRATIONS = "0010", str(ROOT / "migrations")
+BEFORE, MIGRATIONS = "0009", str(ROOT / "migrations")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,7 +1,7 @@
 """control of accounts: whoever changed, reset or removed users and their roles goes on doing so
 
-Revision ID: 0012
-Revises: 0010
+Revision ID: 0010
+Revises: 0009
 Create Date: 2026-11-21 21:55:00.000000
 """
 
@@ -12,8 +12,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0010"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

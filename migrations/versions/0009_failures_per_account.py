@@ -1,6 +1,6 @@
 """failures per account, attempts in flight, sweep of ended sessions
 
-Revision ID: 0010
+Revision ID: 0009
 Revises: 0008
 Create Date: 2026-11-21 22:00:00.000000
 """
@@ -8,7 +8,7 @@ Create Date: 2026-11-21 22:00:00.000000
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
+revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
