@@ -56,7 +56,7 @@ def worker_exit(server, worker):
 
 
 MOST_HEADER_BYTES = 32 * 1024
-FREE_CHUNKS, BYTES_PER_CHUNK = 4000, 4096
+FREE_CHUNKS, BYTES_PER_CHUNK = 16_000, 4096
 
 
 def pre_request(worker, req):

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from marshmallow import INCLUDE, fields
+from marshmallow import INCLUDE, fields, validate
 
 from app.core.crud.expand import MOST_EMBEDDED, Expansion
 from app.core.crud.filters import MAX_NUMBER
@@ -133,9 +133,12 @@ class Components:
             reference = self.input(nested, partial=False) if for_input else self.output(nested)
             return nullable(reference) if field.allow_none else reference
         if isinstance(field, fields.List):
-            return {"type": "array", "items": self.property(field.inner, for_input=for_input)}
-        if isinstance(field, fields.Dict) and isinstance(field.value_field, fields.Nested):
-            return {"type": "object", "additionalProperties": self.property(field.value_field)}
+            return {"type": "array", "items": self.property(field.inner, for_input=for_input)} | _bounds(
+                field, "Items", for_input
+            )
+        if isinstance(field, fields.Dict):
+            values = {"additionalProperties": self.property(field.value_field)} if field.value_field else {}
+            return {"type": "object"} | values | _bounds(field, "Properties", for_input)
         schema: Json = dict(self._converter.field2property(field))
         for keyword in ("readOnly", "writeOnly", "optional", "example"):
             schema.pop(keyword, None)
@@ -145,6 +148,13 @@ class Components:
         if for_input and field.required and schema.get("type") == "string":
             schema.setdefault("minLength", 1)
         return or_empty(schema) if for_input and field.allow_none else schema
+
+
+def _bounds(field: fields.Field[Any], counted: str, for_input: bool) -> Json:
+    """The limits of a list's or a map's length in a body."""
+    rules = [rule for rule in field.validators if isinstance(rule, validate.Length)] if for_input else []
+    limits = [("min", rule.min) for rule in rules] + [("max", rule.max) for rule in rules]
+    return {f"{side}{counted}": limit for side, limit in limits if limit is not None}
 
 
 def or_empty(schema: Json) -> Json:

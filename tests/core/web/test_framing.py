@@ -89,7 +89,7 @@ CHUNKS = {
     "cut off in a chunk": b"ff\r\n{}",
     "cut off before the last chunk": b"2\r\n{}\r\n",
     "cut off after the last chunk": b"2\r\n{}\r\n0\r\n",
-    "very many chunks": b"1\r\n \r\n" * 5000 + b"2\r\n{}\r\n0\r\n\r\n",
+    "very many chunks": b"1\r\n \r\n" * 17_000 + b"2\r\n{}\r\n0\r\n\r\n",
     "a bad trailer": b"2\r\n{}\r\n0\r\nContent Length: 1\r\n\r\n",
 }
 WRONG = {what: (b"Transfer-Encoding: chunked", chunks) for what, chunks in CHUNKS.items()}
