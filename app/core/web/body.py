@@ -81,15 +81,26 @@ EMPTY = re.compile(rb"\[\s*+\]|\{\s*+\}")
 
 def check_value_count(text: bytes) -> None:
     """Count the values of a JSON text without building them. Raises PayloadTooLarge."""
-    if _most_values(text) > MAX_VALUES:
-        structure = STRING.sub(b"0", text)
-        if _most_values(structure) - len(EMPTY.findall(structure)) > MAX_VALUES:
-            raise PayloadTooLarge(f"The body has more than {MAX_VALUES} values.")
+    if _commas_and_brackets(text)[2] >= MAX_VALUES and _has_too_many_values(text):
+        raise PayloadTooLarge(f"The body has more than {MAX_VALUES} values.")
 
 
-def _most_values(text: bytes) -> int:
-    """Each comma begins a value, and so does each array or object, unless it is empty."""
-    return 1 + text.count(b",") + text.count(b"[") + text.count(b"{")
+def _has_too_many_values(text: bytes) -> bool:
+    """Each comma begins a value, and so does each array or object, unless it is empty.
+
+    The cheap bounds come first: a value has at most one name, and each bracket is one.
+    """
+    structure, strings = STRING.subn(b"0", text, 2 * MAX_VALUES + 1)
+    commas, brackets, both = _commas_and_brackets(structure)
+    if strings > 2 * MAX_VALUES or max(commas + 1, brackets) > MAX_VALUES:
+        return True
+    return 1 + both - len(EMPTY.findall(structure)) > MAX_VALUES
+
+
+def _commas_and_brackets(text: bytes) -> tuple[int, int, int]:
+    """The numbers of both, and their sum."""
+    commas, brackets = text.count(b","), text.count(b"[") + text.count(b"{")
+    return commas, brackets, commas + brackets
 
 
 MAX_MEMBERS = 500
