@@ -9,14 +9,13 @@ from flask import Flask
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import select
 
-from app import create_app
 from app.config.settings import ROOT
 from app.core.db.models import db
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
 from app.guardian.models import PolicyPermission, RolePolicy, permission_id
 from tests.support.clients import Tenant, make_tenant
-from tests.support.databases import OWNER, TEMPLATE, Postgres, copy_sqlite, dispose, settings_for, worker
+from tests.support.databases import Postgres, app_to_migrate
 from tests.support.roles import CONTROL, role_id, role_with
 
 BEFORE, MIGRATIONS = "0009", str(ROOT / "migrations")
@@ -24,16 +23,8 @@ BEFORE, MIGRATIONS = "0009", str(ROOT / "migrations")
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def app(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Iterator[Flask]:
-    """On a database of its own, whose schema may change."""
-    if request.param == "sqlite":
-        url, owner = copy_sqlite(tmp_path / "identity.db"), ""
-    else:
-        name = f"older_{worker()}"
-        postgres.create(name, TEMPLATE)
-        url, owner = postgres.url(name), postgres.url(name, OWNER)
-    found = create_app(settings_for(url, MIGRATION_DATABASE_URL=owner))
-    yield found
-    dispose(found)
+    with app_to_migrate(request.param, postgres, tmp_path) as found:
+        yield found
 
 
 def controls(company: Tenant, role: str) -> bool:

@@ -66,6 +66,20 @@ def app_on_sqlite(folder: Path, **environ: str) -> Iterator[Flask]:
     dispose(app)
 
 
+@contextmanager
+def app_to_migrate(kind: str, postgres: Postgres, folder: Path) -> Iterator[Flask]:
+    """An application on a database of its own, sqlite or postgresql, whose schema may change."""
+    if kind == "sqlite":
+        url, owner = copy_sqlite(folder / "identity.db"), ""
+    else:
+        name = f"older_{worker()}"
+        postgres.create(name, TEMPLATE)
+        url, owner = postgres.url(name), postgres.url(name, OWNER)
+    app = create_app(settings_for(url, MIGRATION_DATABASE_URL=owner))
+    yield app
+    dispose(app)
+
+
 def migrate(url: str, owner: str = "") -> None:
     """As the owner, where there is one, who then lets the role of ``url`` serve."""
     app = create_app(settings_for(url, MIGRATION_DATABASE_URL=owner))
