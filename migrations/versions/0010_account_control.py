@@ -56,9 +56,17 @@ def _grant(permission_id: UUID) -> None:
     if op.get_bind().execute(sa.select(HELD.c.policy_id).where(sufficient).limit(1)).first() is None:
         return
     values = dict(zip(("service", "resource_name", "operation"), NAMES, strict=True))
-    op.execute(sa.insert(PERMISSION).values(id=permission_id, **values))
-    holders = sa.select(HELD.c.company_id, HELD.c.policy_id, sa.literal(permission_id, sa.Uuid())).where(sufficient)
-    op.execute(sa.insert(HELD).from_select(KEYS, holders.distinct()))
+    # Both may be there: "flask guardian sync" of this release can run before its migrations.
+    if op.get_bind().execute(sa.select(PERMISSION.c.id).where(PERMISSION.c.id == permission_id)).first() is None:
+        op.execute(sa.insert(PERMISSION).values(id=permission_id, **values))
+    given = HELD.alias()
+    is_given = sa.exists().where(
+        given.c.company_id == HELD.c.company_id,
+        given.c.policy_id == HELD.c.policy_id,
+        given.c.permission_id == permission_id,
+    )
+    holders = sa.select(HELD.c.company_id, HELD.c.policy_id, sa.literal(permission_id, sa.Uuid()))
+    op.execute(sa.insert(HELD).from_select(KEYS, holders.where(sufficient, ~is_given).distinct()))
 
 
 def _id_of(*names: str) -> UUID:

@@ -58,3 +58,16 @@ def test_whoever_changed_accounts_goes_on_doing_so_and_nobody_else_begins(app: F
             "viewer": False,
             CONTROL: False,
         }
+
+
+def test_a_catalogue_that_was_synchronized_before_the_migration_stays(app: Flask) -> None:
+    company = make_tenant(app, "acme", is_platform=True)
+    role = role_with(company, "guardian:user_role:DELETE")
+
+    with app.app_context():
+        downgrade(MIGRATIONS, BEFORE)
+    assert app.test_cli_runner().invoke(args=["guardian", "sync"]).exit_code == 0
+    with app.app_context():
+        upgrade(MIGRATIONS)
+
+    assert controls(company, role)
