@@ -12,6 +12,8 @@ from app.core.db.tenancy import TenantScoped
 
 # Each hour's sweep reads the sessions that have ended since the last one, and those that nobody needs any more.
 WITH_TOKENS, WITHOUT_TOKENS = text("has_tokens"), text("NOT has_tokens")
+REUSE = "reuse"
+"""The ``revoked_reason`` of a stolen session, which makes its network known no longer."""
 
 
 class AuthSession(TenantScoped, Identified, Model):

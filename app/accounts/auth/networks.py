@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
-from app.accounts.auth.models import AuthSession
+from app.accounts.auth.models import REUSE, AuthSession
 from app.base.clock import utcnow
 from app.base.network import network_of
 from app.core.db.models import UtcDateTime
@@ -32,6 +32,7 @@ _KNOWN = TenantQuery(
         AuthSession.user_id == bindparam("user_id"),
         AuthSession.network == bindparam("network"),
         AuthSession.last_used_at > bindparam("since", type_=UtcDateTime),
+        AuthSession.revoked_reason.is_distinct_from(REUSE),
     )
     .limit(1)
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Row, bindparam, case, func, select, true, update
 
-from app.accounts.auth.models import AuthSession, RefreshToken
+from app.accounts.auth.models import REUSE, AuthSession, RefreshToken
 from app.accounts.auth.sessions import SignedIn, is_live, issue_tokens, revoke
 from app.base.clock import utcnow
 from app.base.errors import SessionEnded, TokenInvalid, Unauthenticated
@@ -169,6 +169,6 @@ def _successors_of(token: str) -> list[str]:
 
 def _end_stolen(session_id: UUID, user_id: UUID) -> None:
     """End the session and inform its owner, once."""
-    if revoke(AuthSession.id == session_id, "reuse"):
+    if revoke(AuthSession.id == session_id, REUSE):
         mail.post("stolen_session", {"user_id": str(user_id)})
         log.warning("refresh_token_reused", user_id=user_id, session_id=session_id)

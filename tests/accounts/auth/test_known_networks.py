@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.accounts.auth.models import AuthSession
+from app.accounts.auth.models import REUSE, AuthSession
 from app.accounts.auth.networks import client_network, is_known_network
 from app.core.db.tenancy import tenant
 from app.core.db.transaction import unit_of_work
@@ -60,3 +60,18 @@ def test_the_network_of_one_user_is_not_known_for_another(app: Flask, acme: Tena
     signed_in(app, acme.user(), address=HOME)
 
     assert not is_known(app, person, HOME)
+
+
+def test_a_network_is_known_no_longer_when_its_only_session_was_stolen(
+    app: Flask, acme: Tenant, person: ApiClient
+) -> None:
+    signed_in(app, person, address=HOME)
+    execute(
+        app, acme, update(AuthSession).where(AuthSession.network == client_network(HOME)).values(revoked_reason=REUSE)
+    )
+    known = [is_known(app, person, HOME)]
+
+    signed_in(app, person, address=HOME)
+    known.append(is_known(app, person, HOME))
+
+    assert known == [False, True]
