@@ -69,7 +69,9 @@ class TenantPool(QueuePool):
     def connect(self) -> PoolProxiedConnection:
         """Wait for the tenant's share, and then for a connection. Raises TimeoutError."""
         company_id = current_scope().company_id
-        if company_id is None:
+        # An unknown name is looked up in the tenant of the zero UUID, which is no company: strangers would share its
+        # share, and its waits would tell an unknown name from one of a company at rest.
+        if company_id is None or not company_id.int:
             return super().connect()
         company = company_id.int
         if not self._shares.take(company, self._timeout):

@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
+from app.accounts.auth.service import NOBODY
 from app.core.db import postgres as driver
 from app.core.db.mode import statement_timeout
 from app.core.db.models import db
@@ -297,6 +298,13 @@ def test_nobodys_and_the_platforms_transactions_need_no_share(variant: Variant, 
             assert session.scalar(text("SELECT 1"), execution_options=UNGUARDED) == 1
         with service.app_context(), unit_of_work(writes=False) as session:
             assert session.scalar(text("SELECT 1"), execution_options=UNGUARDED) == 1
+
+
+def test_names_of_nobody_have_no_share_in_common(variant: Variant) -> None:
+    service = with_pool(variant, size=2, seconds=0.2)
+
+    with connection_of(service, NOBODY), service.app_context(), company_transaction(NOBODY, writes=False) as session:
+        assert session.scalars(select(Customer.id)).all() == []
 
 
 def test_many_threads_of_one_company_never_have_more_than_its_share(variant: Variant, acme: Tenant) -> None:
