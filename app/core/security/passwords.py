@@ -24,7 +24,7 @@ MAX_LENGTH = 128
 # A bound before NFKC, which can shorten a password: three Hangul letters become one syllable.
 MAX_RAW_LENGTH = 1024
 MAX_WAIT_SECONDS = 5.0
-MARGIN = 1.5
+MARGIN, MAX_PAD_SECONDS = 1.5, 10.0
 BCRYPT_BYTES = 72
 
 # zxcvbn refuses longer texts, and tries every reading of these symbols: a long text with many took 1.7 s.
@@ -65,7 +65,8 @@ class Passwords:
         if len(password) > MAX_RAW_LENGTH:
             stored, password = None, ""
         with self._slot():
-            started = time.thread_time()
+            clock = time.monotonic if self._lanes(stored or "") > 1 else time.thread_time
+            started = clock()
             try:
                 return self._matches(stored or "", password)
             except VerifyMismatchError:
@@ -73,13 +74,12 @@ class Passwords:
             except (Argon2Error, ValueError):
                 return self._refuse_slowly(password)
             finally:
-                # Seconds of the processor, which a busy machine does not prolong.
-                self._slowest = max(self._slowest, time.thread_time() - started)
+                self._slowest = max(self._slowest, clock() - started)
 
     def pad(self, started: float) -> None:
         """Wait until a failed sign-in has taken as long as one with any kind of hash, since ``time.monotonic()``."""
         if self._least_seconds:
-            least = max(self._least_seconds, self._slowest * MARGIN)
+            least = max(self._least_seconds, min(self._slowest * MARGIN, MAX_PAD_SECONDS))
             time.sleep(max(0.0, started + least - time.monotonic()))
 
     def needs_rehash(self, stored: str) -> bool:
@@ -115,6 +115,17 @@ class Passwords:
             yield
         finally:
             self._slots.release()
+
+    def _lanes(self, stored: str) -> int:
+        """One: this thread's seconds of the processor, which a busy machine does not prolong, are the time of a hash.
+
+        More of them compute in threads of their own, which only the clock on the wall tells.
+        """
+        if _legacy_verifier(stored) is not None:
+            return 1
+        with suppress(ValueError):
+            return max(extract_parameters(stored).parallelism, self._hasher.parallelism)
+        return self._hasher.parallelism
 
     def _matches(self, stored: str, password: str) -> bool:
         legacy = _legacy_verifier(stored)

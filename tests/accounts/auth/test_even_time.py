@@ -1,9 +1,11 @@
 """The time of a failed sign-in tells nothing about the account."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 from flask import Flask
 from sqlalchemy import select, update
 
@@ -29,11 +31,18 @@ class Processor(Clock):
     """In place of the module ``time``: only what it is told to takes time."""
 
     slept: list[float] = field(default_factory=list)
+    elsewhere: float = 0.0
 
     def monotonic(self) -> float:
         return self()
 
-    thread_time = monotonic
+    def thread_time(self) -> float:
+        return self() - self.elsewhere
+
+    def work_elsewhere(self, seconds: float) -> None:
+        """In other threads, while this one waits."""
+        self.advance(seconds)
+        self.elsewhere += seconds
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -93,6 +102,40 @@ def test_a_hash_that_takes_longer_prolongs_every_failure(
     found = [duration(padding, processor, email) for email in (foreign.email, "nobody@example.com", person.email)]
 
     assert found == [3.0] * 3
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(2.0, 3.0), (60.0, 60.0)])
+def test_lanes_that_compute_in_other_threads_prolong_every_failure_up_to_ten_seconds(
+    padding: Flask,
+    acme: Tenant,
+    processor: Processor,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    shown: float,
+) -> None:
+    def verify(_hasher: PasswordHasher, stored: str | bytes, _password: str | bytes) -> Literal[True]:
+        processor.work_elsewhere(seconds if "p=4" in str(stored) else 0)
+        raise VerifyMismatchError
+
+    foreign = moved_in(padding, acme, PasswordHasher(1, 64, 4).hash("another password"))
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
+
+    assert duration(padding, processor, foreign.email) == shown
+    assert duration(padding, processor, "nobody@example.com") == min(shown, 10)
+
+
+def test_a_busy_machine_prolongs_no_failure(
+    padding: Flask, person: ApiClient, processor: Processor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verify(_hasher: PasswordHasher, _stored: str | bytes, _password: str | bytes) -> Literal[True]:
+        processor.work_elsewhere(2.0)
+        raise VerifyMismatchError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PasswordHasher, "verify", verify)
+        duration(padding, processor, person.email)
+
+    assert duration(padding, processor, person.email) == 0.5
 
 
 @by_row("stored", LEGACY, ids=range(len(LEGACY)))
