@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.base.clock import utcnow
 from app.base.opaque_tokens import digest, new_token
-from app.base.text import fold
+from app.base.text import fold, normalize_email
 from app.core.db.models import Identified, Model, db
 from app.core.db.transaction import execute_and_count, unit_of_work
 from app.core.jobs.mail import post
@@ -61,8 +61,9 @@ def seal_registration(pending: PendingRegistration) -> str:
 
 def unseal_registration(text: str) -> PendingRegistration:
     """Raises ValueError for a value of another key."""
-    company_id, *rest = json.loads(unseal(PURPOSE, text))
-    return PendingRegistration(UUID(company_id), *rest)
+    company_id, company_name, user, ip = json.loads(unseal(PURPOSE, text))
+    # No migration can open what was sealed before addresses had A-labels.
+    return PendingRegistration(UUID(company_id), company_name, user | {"email": normalize_email(user["email"])}, ip)
 
 
 def store(registration_id: UUID, sealed: str, address: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select, update
 from uuid_utils.compat import uuid7
 
 from app.accounts.onboarding.pending import Registration
+from app.accounts.onboarding.registration import request_registration
 from app.base.clock import utcnow
 from app.core.jobs import outbox
 from app.core.jobs.outbox import Job, LeaseLost
@@ -575,3 +576,15 @@ def test_one_network_cannot_fill_the_mailbox_of_a_stranger(anonymous: ApiClient,
     elsewhere = {"environ_base": {"REMOTE_ADDR": "203.0.113.9"}}
     assert anonymous.post(PATH, founder("Elsewhere"), **elsewhere).status_code == 202
     assert verify(anonymous, letters.one(ADDRESS).token) == 200
+
+
+def test_a_registration_sealed_before_addresses_had_a_labels_becomes_an_account_that_is_found(
+    app: Flask, anonymous: ApiClient, letters: Letters
+) -> None:
+    with app.app_context():
+        request_registration(founder(email="eva@münchen.example"), None)
+
+    assert verify(anonymous, letters.to("eva@xn--mnchen-3ya.example").token) == 200
+
+    body = {"email": "eva@münchen.example", "password": PASSWORD}
+    assert anonymous.post("/auth/login", body).status_code == 200
