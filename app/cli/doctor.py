@@ -38,7 +38,7 @@ def trimmed(text: str) -> str:
 RULES = (
     Unique("organization_unit", ("company_id", "parent_id"), "name", trimmed),
     Unique("company", (), "name", lambda name: fold(trimmed(name))),
-    Unique("user", (), "email", normalize_email, is_shown=False),
+    Unique("user", (), "email", lambda email: fold(normalize_email(email)), is_shown=False),
     Unique("user", (), "username", lambda name: fold(trimmed(name)), is_shown=False),
     Unique("customer", ("company_id",), "email", normalize_email, is_shown=False),
 )

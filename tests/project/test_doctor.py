@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import create_engine, text
 
 from tests.support.databases import OWNER, Postgres, worker
+from tests.support.rows import by_row
 
 # A schema of its own, as the former service had it: nothing is unique.
 FORMER = """
@@ -76,6 +77,25 @@ def test_addresses_that_are_one_mailbox_here_are_listed_without_being_shown(app:
     result = doctor(app, former)
 
     assert (result.exit_code, result.stdout) == (1, "user.email  rows 1, 2\n")
+
+
+@by_row(
+    ("one", "other", "is_one"),
+    [
+        ("eva@münchen.example", "eva@xn--mnchen-3ya.example", True),
+        ("eva@münchen.example", "eva@muenchen.example", False),
+        ("strasse@example.net", "straße@example.net", True),
+    ],
+)
+def test_internationalized_addresses_are_listed_only_where_they_are_one_mailbox_here(
+    app: Flask, former: str, one: str, other: str, is_one: bool
+) -> None:
+    execute(former, 'DELETE FROM "user"')
+    execute(former, 'INSERT INTO "user" VALUES (1, 1, :one), (2, 2, :other)', one=one, other=other)
+
+    result = doctor(app, former)
+
+    assert (result.exit_code, result.stdout) == ((1, "user.email  rows 1, 2\n") if is_one else (0, ""))
 
 
 def test_the_database_of_the_service_itself_is_the_default_and_has_no_finding(app: Flask) -> None:
