@@ -46,7 +46,7 @@ PROBLEM_FIELDS: Json = {
     "request_id": TEXT,
 }
 ERRORS: Json = {"type": "object", "additionalProperties": True, "description": "Messages by field."}
-REFUSED: Json = {"const": False, "description": "Of POST /guardian/check-access about somebody else."}
+REFUSED: Json = {"type": "boolean", "description": "Of POST /guardian/check-access about somebody else."}
 DENIED: Json = {"type": "string", "description": "What the policy engine did not grant, such as customer:DELETE."}
 PROBLEM_SCHEMA = object_schema(PROBLEM_FIELDS | {"errors": ERRORS}, PROBLEM_FIELDS)
 PROBLEM_SCHEMA["properties"].update(permission=DENIED, access_granted=REFUSED)

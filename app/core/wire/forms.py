@@ -26,7 +26,7 @@ NOT_TEXT = re.compile(f"{CONTROL.pattern}|\ufffd")
 TEXT_BYTES = 64 * KB
 """The most bytes of one text of a form, and of the head of one part."""
 BUFFER_BYTES = 16 * KB
-MAX_BOUNDARY_LENGTH = 70  # RFC 2046 section 5.1.1
+MAX_BOUNDARY_LENGTH = 100  # RFC 2046 section 5.1.1 allows 70, and some clients send a few more.
 
 
 class MalformedForm(BadRequest):
