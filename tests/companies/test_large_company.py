@@ -35,6 +35,13 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def large(acme: Tenant, globex: Tenant) -> Tenant:
+    """An inactive company with more rows than the limit."""
+    acme.admin.patch(item(globex), {"status": "inactive"})
+    return globex
+
+
+@pytest.fixture
+def full(acme: Tenant, globex: Tenant) -> Tenant:
     """An inactive company with one of everything, more customers than the limit, and a chain of units."""
     fill(globex)
     unit = globex.admin.create("/organization_units", {"name": "root"})
@@ -62,16 +69,16 @@ def delete(acme: Tenant, company: Tenant, query: str = "?cascade=true") -> Any:
     return acme.admin.delete(f"{item(company)}{query}")
 
 
-def test_a_large_company_reads_deleting_until_a_job_has_deleted_it_with_its_files(acme: Tenant, large: Tenant) -> None:
+def test_a_large_company_reads_deleting_until_a_job_has_deleted_it_with_its_files(acme: Tenant, full: Tenant) -> None:
     bystander = tenant_rows(acme)
 
-    answer = delete(acme, large)
+    answer = delete(acme, full)
 
     assert (answer.status_code, answer.get_json()["customer"]) == (202, 2 * LIMIT + 1)
-    assert acme.admin.get(item(large)).get_json()["status"] == "deleting"
+    assert acme.admin.get(item(full)).get_json()["status"] == "deleting"
     work(acme.app)
-    assert acme.admin.get(item(large)).status_code == 404
-    assert set(tenant_rows(large).values()) == {0}
+    assert acme.admin.get(item(full)).status_code == 404
+    assert set(tenant_rows(full).values()) == {0}
     assert jobs(acme.app, REMOVE) == []
     assert tenant_rows(acme) == bystander
 
@@ -138,6 +145,7 @@ def test_a_job_leaves_to_the_next_what_its_turn_was_too_short_for(
 def test_a_deletion_goes_on_where_a_killed_worker_left_it(
     acme: Tenant, large: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    add_customers(large, 2 * LIMIT)
     delete(acme, large)
     with acme.app.app_context(), monkeypatch.context() as patched:
         batches = iter([True, True])
@@ -173,23 +181,23 @@ def test_a_batch_has_more_time_than_a_request(acme: Tenant, large: Tenant, monke
 
 
 def test_the_company_stays_until_its_files_are_gone(
-    acme: Tenant, large: Tenant, monkeypatch: pytest.MonkeyPatch
+    acme: Tenant, full: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage = acme.app.extensions["identity"].storage
-    delete(acme, large)
+    delete(acme, full)
     with monkeypatch.context() as patched:
         patched.setattr(type(storage), "remove", _refuse)
         patched.setattr(deletion, "WAIT", timedelta(days=1))
         work(acme.app)
-    assert tenant_rows(large)["customer"] == 0
-    assert acme.admin.get(item(large)).get_json()["status"] == "deleting"
+    assert tenant_rows(full)["customer"] == 0
+    assert acme.admin.get(item(full)).get_json()["status"] == "deleting"
 
     make_due(acme.app, Job.kind == REMOVE)
     work(acme.app)
     make_due(acme.app)
     work(acme.app)
 
-    assert acme.admin.get(item(large)).status_code == 404
+    assert acme.admin.get(item(full)).status_code == 404
     assert jobs(acme.app, REMOVE) == []
 
 
@@ -215,10 +223,10 @@ def test_a_company_within_the_limit_is_deleted_at_once(
     assert delete(acme, globex).status_code == 204
 
 
-def test_a_batch_deletes_no_more_than_its_limit(acme: Tenant, large: Tenant) -> None:
-    before = sum(tenant_rows(large).values())
+def test_a_batch_deletes_no_more_than_its_limit(acme: Tenant, full: Tenant) -> None:
+    before = sum(tenant_rows(full).values())
 
-    with acme.app.app_context(), company_transaction(large.company_id):
+    with acme.app.app_context(), company_transaction(full.company_id):
         deleted = erase_rows(LIMIT)
 
-    assert 0 < before - sum(tenant_rows(large).values()) <= deleted <= LIMIT
+    assert 0 < before - sum(tenant_rows(full).values()) <= deleted <= LIMIT
