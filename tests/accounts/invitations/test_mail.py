@@ -69,13 +69,13 @@ def test_name_begins_no_paragraph(acme: Tenant, everything: Engine, letters: Let
     assert "company Wile Call us" in mail.text
 
 
-@pytest.mark.parametrize("name", ["<b>Wile</b>", "{{ 7*7 }}", "{% raw %}", "'\" onclick=x"])
+@pytest.mark.parametrize("name", ["<b>Wile</b>", "{{ 7777*7777 }}", "{% raw %}", "'\" onclick=x"])
 def test_name_is_text_and_nothing_else(acme: Tenant, everything: Engine, letters: Letters, name: str) -> None:
     mail = invitation(acme, everything, letters, name)
 
     assert "<b>" not in mail.html
     assert 'onclick=x"' not in mail.html
-    assert "49" not in mail.text.partition("#token")[0]
+    assert "60481729" not in mail.text
     assert name in mail.text or plain_name(name) == ""
 
 

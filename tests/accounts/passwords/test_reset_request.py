@@ -181,7 +181,8 @@ def test_what_is_no_address_leads_to_no_mail(mailbox: Mailbox, person: ApiClient
 
 
 @pytest.mark.parametrize(
-    "name", ["<b>Ada</b>", "{{ 7*7 }}{% raw %}", "Ada\r\nBcc: eve@example.com", "http://evil.example", "Ada\u2028x"]
+    "name",
+    ["<b>Ada</b>", "{{ 7777*7777 }}{% raw %}", "Ada\r\nBcc: eve@example.com", "http://evil.example", "Ada\u2028x"],
 )
 def test_a_name_stays_text(mailbox: Mailbox, acme: Tenant, name: str) -> None:
     person = acme.user(first_name=name)
@@ -193,7 +194,7 @@ def test_a_name_stays_text(mailbox: Mailbox, acme: Tenant, name: str) -> None:
     assert set(mail.keys()) <= {
         "Content-Type", "MIME-Version", "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted",
     }  # fmt: skip
-    assert "49" not in text_of(mail).replace(code_in(text_of(mail)), "")
+    assert "60481729" not in text_of(mail)
     assert "<b>" not in html_of(mail)
     assert "evil.example" not in text_of(mail)
     assert "Bcc" not in "".join(mail.keys())

@@ -157,6 +157,7 @@ def full() -> Iterator[str]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
+@flaky  # The reset that follows may overtake the answer.
 @pytest.mark.usefixtures("s3")
 @pytest.mark.parametrize("backend", REMOTE)
 def test_a_storage_that_reads_no_more_has_the_last_word(backend: str, full: str) -> None:
